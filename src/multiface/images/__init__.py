@@ -1,0 +1,20 @@
+"""Pictures: decoded to upright RGB, found in folders, drawn on and saved."""
+
+from multiface.images.decode import PictureLimits, PictureSource, load_picture
+from multiface.images.draw import Mark, draw_faces
+from multiface.images.listing import Listing, expand, list_pictures
+from multiface.images.pixels import Image
+from multiface.images.save import save_picture
+
+__all__ = [
+    "Image",
+    "Listing",
+    "Mark",
+    "PictureLimits",
+    "PictureSource",
+    "draw_faces",
+    "expand",
+    "list_pictures",
+    "load_picture",
+    "save_picture",
+]

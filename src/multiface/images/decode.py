@@ -1,0 +1,221 @@
+"""From a path, bytes or an array to a picture: (h, w, 3) uint8 RGB, upright.
+
+A picture is known by its content, never by its name. Each kind goes straight to its own decoder, so that no
+other is ever tried (none that starts a program, as for PostScript) and Pillow's process-wide limit on pixels
+and its list of plugins are neither needed nor changed. Of several pages or frames the first (in HEIC the
+primary one) counts. The size in the header is checked before any pixel is decoded. What the pixels mean
+(transparency, depth, colour profile, orientation) is in `pixels`.
+
+All functions may be called from several threads at once.
+"""
+
+import os
+import stat
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    ImageFile,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from multiface.errors import ExtraMissing, PictureError, PictureTooLarge, UndecodablePicture, UsageError
+from multiface.images.path_text import path_text
+from multiface.images.pixels import Image, rgb_from_array, upright_rgb
+from multiface.images.signature import SIGNATURE_BYTES, PictureKind, picture_kind
+
+PictureSource = str | Path | bytes | npt.NDArray[np.uint8]
+"""A path, the bytes of a picture file, or an array (see `load_picture`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureLimits:
+    """What is too large to be decoded.
+
+    max_bytes: size of the file.
+    max_pixels: width times height. Above 178,956,970 pixels Pillow refuses WebP, and some GIF, itself.
+    """
+
+    max_bytes: int = 200_000_000
+    max_pixels: int = 150_000_000
+
+    def __post_init__(self) -> None:
+        if self.max_bytes < 1 or self.max_pixels < 1:
+            raise UsageError(
+                f"limits on pictures are at least 1, got max_bytes {self.max_bytes} "
+                f"and max_pixels {self.max_pixels}"
+            )
+
+
+_DEFAULT_LIMITS = PictureLimits()
+
+
+def load_picture(source: PictureSource, limits: PictureLimits = _DEFAULT_LIMITS) -> Image:
+    """The picture as (h, w, 3) uint8 RGB, upright.
+
+    source: a path (str or Path) of a file, the bytes of such a file, or an array: uint8 (h, w, 3) RGB, which
+        comes back without a copy where it is contiguous, (h, w) grey, or (h, w, 4) RGBA, laid over white.
+
+    Raises PictureError for a file that is missing, empty, no regular file or not readable, and for arrays of
+    another kind; UndecodablePicture for what is no picture or a broken one; PictureTooLarge for more bytes
+    or pixels than `limits`; ExtraMissing for HEIC without the package pillow-heif.
+    """
+    if isinstance(source, np.ndarray):
+        picture = rgb_from_array(source)
+        _check_pixels("the picture", picture.shape[1], picture.shape[0], limits)
+        return picture
+    if isinstance(source, bytes):
+        data, name = source, "the picture"
+        if len(data) > limits.max_bytes:
+            raise _too_many_bytes(name, len(data), limits)
+    elif isinstance(source, str | Path):
+        data, name = _read(Path(source), limits), path_text(source)
+    else:
+        raise PictureError(
+            f"a picture is a path, the bytes of a file or a NumPy array, got {type(source).__name__}"
+        )
+    return _decode(data, name, limits)
+
+
+def _read(path: Path, limits: PictureLimits) -> bytes:
+    name = path_text(path)
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise PictureError(f"{name}: is a folder; name a picture in it")
+        if not stat.S_ISREG(status.st_mode):
+            raise PictureError(f"{name}: is not a regular file; copy the picture into a file first")
+        if status.st_size > limits.max_bytes:
+            raise _too_many_bytes(name, status.st_size, limits)
+        with path.open("rb") as file:
+            data = file.read(limits.max_bytes + 1)
+    except FileNotFoundError as error:
+        raise PictureError(f"{name}: there is no such file") from error
+    except PermissionError as error:
+        raise PictureError(f"{name}: may not be read; check the file's permissions") from error
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        raise PictureError(f"{name}: cannot be read ({_reason(error)})") from error
+    if len(data) > limits.max_bytes:
+        raise _too_many_bytes(name, len(data), limits)
+    return data
+
+
+def _decode(data: bytes, name: str, limits: PictureLimits) -> Image:
+    if not data:
+        raise UndecodablePicture(f"{name}: is empty (0 bytes)")
+    kind = picture_kind(data[:SIGNATURE_BYTES])
+    if kind is None:
+        known = ", ".join(PictureKind)
+        raise UndecodablePicture(f"{name}: is not a picture of a kind that MultiFace reads ({known})")
+    try:
+        if kind is PictureKind.HEIC:
+            return upright_rgb(_open_heic(data, name, limits))
+        size = _size_before_opening(kind, data)
+        if size is not None:
+            _check_pixels(name, *size, limits)
+        with _open(kind, data) as picture:
+            _check_pixels(name, *picture.size, limits)
+            picture.load()
+            return upright_rgb(picture)
+    except (PictureError, ExtraMissing):
+        raise
+    except PIL.Image.DecompressionBombError as error:
+        raise PictureTooLarge(f"{name}: is too large for Pillow ({_reason(error)})") from error
+    except MemoryError as error:
+        raise PictureTooLarge(f"{name}: does not fit into the memory of this machine") from error
+    except Exception as error:  # decoders fail on broken files with nearly every class of error there is
+        raise UndecodablePicture(
+            f"{name}: cannot be decoded as a {kind} picture ({_reason(error)}); "
+            "the file is broken, cut short or of a variant that is not supported"
+        ) from error
+
+
+class _Tiff(TiffImagePlugin.TiffImageFile):
+    """TIFF without Pillow's process-wide limit on pixels: ours was checked before."""
+
+    def load_prepare(self) -> None:
+        if self._im is None:
+            self.im = PIL.Image.new(self.mode, self._tile_size).im
+        ImageFile.ImageFile.load_prepare(self)
+
+
+def _open(kind: PictureKind, data: bytes) -> ImageFile.ImageFile:
+    file = BytesIO(data)
+    match kind:
+        case PictureKind.JPEG:
+            return JpegImagePlugin.JpegImageFile(file)
+        case PictureKind.PNG:
+            return PngImagePlugin.PngImageFile(file)
+        case PictureKind.GIF:
+            return GifImagePlugin.GifImageFile(file)
+        case PictureKind.BMP:
+            return BmpImagePlugin.BmpImageFile(file)
+        case PictureKind.TIFF:
+            return _Tiff(file)
+        case PictureKind.WEBP:
+            return WebPImagePlugin.WebPImageFile(file)
+        case PictureKind.AVIF:
+            return AvifImagePlugin.AvifImageFile(file)
+        case PictureKind.JPEG2000:
+            return Jpeg2KImagePlugin.Jpeg2KImageFile(file)
+        case PictureKind.PNM:
+            return PpmImagePlugin.PpmImageFile(file)
+        case PictureKind.HEIC:
+            raise AssertionError("HEIC has a decoder of its own")
+
+
+def _open_heic(data: bytes, name: str, limits: PictureLimits) -> PIL.Image.Image:
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise ExtraMissing(
+            f"{name}: is a HEIC picture, for which an optional package is needed: "
+            "pip install 'multiface[heic]'"
+        ) from error
+    container = pillow_heif.open_heif(data)  # reads the boxes; pixels are decoded by to_pillow
+    width, height = container.size
+    _check_pixels(name, width, height, limits)
+    picture: PIL.Image.Image = container.to_pillow()
+    return picture
+
+
+def _size_before_opening(kind: PictureKind, data: bytes) -> tuple[int, int] | None:
+    """Width and height of the kinds whose decoder takes memory for the whole canvas as soon as it opens."""
+    if kind is PictureKind.GIF:
+        return int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
+    if kind is PictureKind.WEBP and data[12:16] == b"VP8X":
+        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+    return None
+
+
+def _check_pixels(name: str, width: int, height: int, limits: PictureLimits) -> None:
+    if width * height > limits.max_pixels:
+        raise PictureTooLarge(
+            f"{name}: has {width} x {height} = {width * height:,} pixels, more than the "
+            f"{limits.max_pixels:,} allowed; scale it down or allow more"
+        )
+
+
+def _too_many_bytes(name: str, count: int, limits: PictureLimits) -> PictureTooLarge:
+    return PictureTooLarge(
+        f"{name}: has {count:,} bytes or more, over the {limits.max_bytes:,} allowed; "
+        "save it smaller or allow more"
+    )
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno)
+    return str(error).strip() or type(error).__name__

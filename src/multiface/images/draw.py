@@ -1,0 +1,184 @@
+"""Boxes, landmarks and names drawn on a copy of a picture, readable on any background.
+
+Every coloured line has a dark edge on both sides; text is black on a solid label in the box's colour. The two
+colours (sky blue: known, orange: unknown) are told apart by colour-blind eyes too (Okabe and Ito, "Color
+Universal Design", 2008). Line width and text size follow the picture and the face.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+from PIL import ImageDraw
+
+from multiface.errors import UsageError
+from multiface.images.pixels import Image, rgb_from_array
+from multiface.images.placing import place_labels
+from multiface.images.typeset import Line, typeset
+
+_Colour = tuple[int, int, int]
+_KNOWN: _Colour = (86, 180, 233)
+_UNKNOWN: _Colour = (230, 159, 0)
+_EDGE: _Colour = (0, 0, 0)
+_INK: _Colour = (0, 0, 0)
+
+_SMALLEST_TEXT = 10
+_DETAIL_SIZE = 0.8  # of the label's size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mark:
+    """What is drawn for one face.
+
+    box: x0, y0, x1, y1 in pixels; it may leave the picture.
+    label: the name, in any script; with an empty label and detail there is only the box.
+    detail: smaller, on a second line, such as the similarity.
+    known: the colour of the box.
+    landmarks: (5, 2), (x, y) in pixels, or None.
+    """
+
+    box: tuple[float, float, float, float]
+    label: str
+    detail: str = ""
+    known: bool = True
+    landmarks: npt.NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.box) != 4 or not all(math.isfinite(value) for value in self.box):
+            raise UsageError(f"the box of a mark is four finite numbers x0, y0, x1, y1, got {self.box}")
+        if self.box[2] < self.box[0] or self.box[3] < self.box[1]:
+            raise UsageError(f"the box of a mark has x0 <= x1 and y0 <= y1, got {self.box}")
+        points = self.landmarks
+        if points is not None and (points.shape != (5, 2) or not np.isfinite(points).all()):
+            raise UsageError(
+                f"the landmarks of a mark are finite numbers of shape (5, 2), got shape {points.shape}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    lines: tuple[Line, ...]
+    padding: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        width = max(line.width for line in self.lines) + 2 * self.padding
+        return width, sum(line.height for line in self.lines) + 2 * self.padding
+
+
+def draw_faces(image: Image, marks: Sequence[Mark]) -> Image:
+    """A copy of the picture ((h, w, 3) uint8 RGB) with the marks drawn on it.
+
+    Labels stay inside the picture and are placed so that they do not overlap where there is room; one that
+    had to move away from its face is tied to it by a line. Raises PictureError for what is no picture.
+    """
+    picture = PIL.Image.fromarray(rgb_from_array(image))
+    width, height = picture.size
+    canvas = ImageDraw.Draw(picture)
+    boxes = [_clipped(mark.box, width, height) for mark in marks]
+    text_sizes = [_text_size(mark.box, width, height) for mark in marks]
+    for mark, box, text_size in zip(marks, boxes, text_sizes, strict=True):
+        _draw_box(canvas, box, _colour(mark), _line_width(text_size))
+        if mark.landmarks is not None:
+            _draw_landmarks(canvas, mark.landmarks, _colour(mark), text_size)
+    named = [index for index, mark in enumerate(marks) if mark.label.strip() or mark.detail.strip()]
+    labels = [_label(marks[index], text_sizes[index], width) for index in named]
+    gap = max((_line_width(size) for size in text_sizes), default=1) + 1
+    on_picture = np.array([np.clip(box, 0, [width, height] * 2) for box in boxes]).reshape(-1, 4)
+    # the unnamed faces count as well: they must not be hidden either
+    order = named + [index for index in range(len(marks)) if index not in set(named)]
+    places = place_labels(on_picture[order], [label.size for label in labels], gap, width, height)
+    for index, place in zip(named, places, strict=False):
+        _draw_tie(canvas, on_picture[index], place, _colour(marks[index]), _line_width(text_sizes[index]))
+    for index, label, place in zip(named, labels, places, strict=False):
+        _draw_label(canvas, label, place, _colour(marks[index]))
+    return np.array(picture)
+
+
+def _colour(mark: Mark) -> _Colour:
+    return _KNOWN if mark.known else _UNKNOWN
+
+
+def _clipped(box: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
+    """Whole pixels; a side outside stays outside, yet near enough for the drawing library."""
+    x0, y0, x1, y1 = np.clip(box, -width - height, 2 * (width + height)).round().astype(int).tolist()
+    return x0, y0, x1, y1
+
+
+def _text_size(box: Sequence[float], width: int, height: int) -> int:
+    """The em in pixels: a sixth of the face's height, within bounds set by the picture's shorter side."""
+    side = min(width, height)
+    smallest = max(_SMALLEST_TEXT, side / 60)
+    return round(min(max((box[3] - box[1]) / 6, smallest), max(smallest, side / 16)))
+
+
+def _line_width(text_size: int) -> int:
+    return max(1, round(text_size / 10))
+
+
+def _draw_box(
+    canvas: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: _Colour, line_width: int
+) -> None:
+    x0, y0, x1, y1 = box
+    edge = max(1, line_width // 2)
+    for inset, drawn, thick in ((-edge, _EDGE, line_width + 2 * edge), (0, colour, line_width)):
+        outer = (x0 + inset, y0 + inset, max(x1 - inset, x0 + inset), max(y1 - inset, y0 + inset))
+        canvas.rectangle(outer, outline=drawn, width=thick)
+
+
+def _draw_landmarks(
+    canvas: ImageDraw.ImageDraw, landmarks: npt.NDArray[np.float32], colour: _Colour, text_size: int
+) -> None:
+    radius = max(1.0, text_size / 9)
+    bound = 4 * (canvas.im.size[0] + canvas.im.size[1])
+    for x, y in np.clip(landmarks, -bound, bound).tolist():
+        for r, drawn in ((radius + max(1.0, radius / 2), _EDGE), (radius, colour)):
+            canvas.ellipse((x - r, y - r, x + r, y + r), fill=drawn)
+
+
+def _label(mark: Mark, text_size: int, picture_width: int) -> _Label:
+    padding = max(2, text_size // 5)
+    widest = max(picture_width - 2 * padding, 1)
+    lines = []
+    if mark.label.strip():
+        lines.append(typeset(mark.label, text_size, widest))
+    if mark.detail.strip():
+        detail_size = max(_SMALLEST_TEXT - 1, round(text_size * _DETAIL_SIZE))
+        lines.append(typeset(mark.detail, detail_size, widest))
+    return _Label(tuple(lines), padding)
+
+
+def _draw_tie(
+    canvas: ImageDraw.ImageDraw,
+    box: npt.NDArray[np.float64],
+    place: npt.NDArray[np.float64],
+    colour: _Colour,
+    line_width: int,
+) -> None:
+    """A line from the label to the nearest point of its box, unless they touch or nearly so."""
+    start = _nearest(place, (box[:2] + box[2:]) / 2)
+    end = _nearest(box, start)
+    if math.dist(start, end) <= 4 * (line_width + 1):
+        return
+    ends = [*start, *end]
+    canvas.line(ends, fill=_EDGE, width=line_width + 2)
+    canvas.line(ends, fill=colour, width=line_width)
+
+
+def _nearest(rectangle: npt.NDArray[np.float64], point: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.clip(point, rectangle[:2], rectangle[2:])
+
+
+def _draw_label(
+    canvas: ImageDraw.ImageDraw, label: _Label, place: npt.NDArray[np.float64], colour: _Colour
+) -> None:
+    width, height = label.size
+    left, top = round(float(place[0])), round(float(place[1]))
+    canvas.rectangle((left, top, left + width - 1, top + height - 1), fill=colour, outline=_EDGE)
+    y = top + label.padding
+    for line in label.lines:
+        line.draw(canvas, left + (width - line.width) // 2, y, _INK)
+        y += line.height

@@ -1,0 +1,175 @@
+"""From whatever Pillow decoded, or an array, to the one form that MultiFace works on: upright 8-bit RGB.
+
+Choices, where a format leaves them open:
+- transparency is laid over white;
+- 16-bit grey is divided by 257, so that 65535 becomes 255;
+- 32-bit numbers have no agreed white. Floats within 0..1 are multiplied by 255; values within 0..255 are
+  kept, within 0..65535 divided by 257, anything else is stretched from its lowest to its highest value;
+- an embedded ICC profile is followed to sRGB with LittleCMS; one that is broken, or that does not belong to
+  the picture's colours, is ignored;
+- the orientation is that of EXIF 2.3, tag 0x0112, values 1 to 8; any other value counts as 1.
+"""
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+from PIL import ImageCms
+
+from multiface.errors import PictureError
+
+Image = npt.NDArray[np.uint8]
+"""(h, w, 3) uint8 RGB, upright."""
+
+_ORIENTATION_TAG = 0x0112
+_PROFILE_SPACE = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+_SAME_COLOUR = 2  # a profile that moves no channel by more than this is sRGB under another name
+
+
+def rgb_from_array(array: npt.NDArray[Any]) -> Image:
+    """An array as a picture: (h, w, 3) RGB as it is, (h, w) grey tripled, (h, w, 4) RGBA over white.
+
+    An (h, w, 3) array comes back without a copy where it is contiguous.
+    Raises PictureError for any other shape, for other numbers than uint8, and for a picture without pixels.
+    """
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
+        got = f"{array.dtype} numbers" if isinstance(array, np.ndarray) else type(array).__name__
+        raise PictureError(
+            f"a picture as an array holds uint8 numbers 0..255, got {got}; "
+            "multiply floats in 0..1 by 255 and convert with .astype(numpy.uint8)"
+        )
+    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
+        raise PictureError(
+            "a picture as an array is (h, w, 3) RGB, (h, w) grey or (h, w, 4) RGBA, "
+            f"got shape {array.shape}; pass one picture at a time, channels last"
+        )
+    if array.size == 0:
+        raise PictureError(f"a picture as an array has at least one pixel, got shape {array.shape}")
+    if array.ndim == 2:
+        return np.repeat(array[:, :, np.newaxis], 3, axis=2)
+    if array.shape[2] == 4:
+        picture = PIL.Image.fromarray(np.ascontiguousarray(array))
+        return np.array(_over_white(picture.convert("RGB"), picture.getchannel("A")))
+    return np.ascontiguousarray(array)
+
+
+def upright_rgb(picture: PIL.Image.Image) -> Image:
+    """The pixels of a loaded picture of any Pillow mode, as upright RGB, in memory of their own."""
+    orientation = _orientation(picture)
+    pixels = np.asarray(_rgb(picture))
+    return np.array(_turned(pixels, orientation), order="C")
+
+
+def _orientation(picture: PIL.Image.Image) -> int:
+    try:
+        value = picture.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # broken EXIF fails in many ways, none of them a reason to refuse the pixels
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _turned(pixels: Image, orientation: int) -> Image:
+    match orientation:
+        case 2:
+            return pixels[:, ::-1]
+        case 3:
+            return pixels[::-1, ::-1]
+        case 4:
+            return pixels[::-1]
+        case 5:
+            return pixels.transpose(1, 0, 2)
+        case 6:
+            return pixels.transpose(1, 0, 2)[:, ::-1]
+        case 7:
+            return pixels.transpose(1, 0, 2)[::-1, ::-1]
+        case 8:
+            return pixels.transpose(1, 0, 2)[::-1]
+        case _:
+            return pixels
+
+
+def _rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
+    profile = picture.info.get("icc_profile")
+    if picture.mode.startswith("I") or picture.mode == "F":
+        grey = _eight_bits(np.asarray(picture), sixteen=picture.mode != "F" and _is_sixteen_bit(picture))
+        return PIL.Image.fromarray(grey).convert("RGB")
+    if picture.mode == "LAB":
+        lab = ImageCms.buildTransform(
+            ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB"
+        )
+        return _transformed(picture, lab)
+    alpha: PIL.Image.Image | None = None
+    grey_based = picture.mode in {"1", "L", "LA", "La"}
+    if picture.has_transparency_data:
+        picture = picture.convert("LA") if picture.mode == "La" else picture
+        picture = picture.convert("RGBA")
+        alpha = picture.getchannel("A")
+    if grey_based:
+        colour = picture.convert("L")
+    elif picture.mode in {"RGB", "CMYK"}:
+        colour = picture
+    else:
+        colour = picture.convert("RGB")
+    rgb = _srgb(colour, profile) if isinstance(profile, bytes) and profile else None
+    if rgb is None:
+        rgb = colour.convert("RGB")
+    return rgb if alpha is None else _over_white(rgb, alpha)
+
+
+def _over_white(rgb: PIL.Image.Image, alpha: PIL.Image.Image) -> PIL.Image.Image:
+    white = PIL.Image.new("RGB", rgb.size, (255, 255, 255))
+    white.paste(rgb, mask=alpha)
+    return white
+
+
+def _is_sixteen_bit(picture: PIL.Image.Image) -> bool:
+    """Pillow opens 16-bit PNG and TIFF as I;16, 16-bit PNM as I with the full scale 65535."""
+    return picture.mode.startswith("I;16") or picture.format == "PPM"
+
+
+def _eight_bits(values: npt.NDArray[Any], sixteen: bool) -> Image:
+    if sixteen:
+        return ((values.astype(np.uint32) + 128) // 257).clip(0, 255).astype(np.uint8)
+    numbers = values.astype(np.float64)
+    finite = np.isfinite(numbers)
+    low, high = (numbers[finite].min(), numbers[finite].max()) if finite.any() else (0.0, 0.0)
+    numbers = np.where(finite, numbers, low)
+    if low >= 0 and high <= 1 and values.dtype.kind == "f":
+        numbers = numbers * 255
+    elif low >= 0 and high <= 255:
+        pass
+    elif low >= 0 and high <= 65535:
+        numbers = numbers / 257
+    else:
+        numbers = (numbers - low) / (high - low) * 255 if high > low else np.zeros_like(numbers)
+    return np.rint(numbers).astype(np.uint8)
+
+
+def _srgb(colour: PIL.Image.Image, profile: bytes) -> PIL.Image.Image | None:
+    """The picture (mode L, RGB or CMYK) led from its profile to sRGB; None where the profile is of no use."""
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        if source.profile.xcolor_space.strip() != _PROFILE_SPACE[colour.mode]:
+            return None
+        target = ImageCms.createProfile("sRGB")
+        transform = ImageCms.buildTransform(source, target, colour.mode, "RGB")
+        if colour.mode == "RGB" and _changes_nothing(transform):
+            return colour
+        return _transformed(colour, transform)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
+
+
+def _transformed(colour: PIL.Image.Image, transform: ImageCms.ImageCmsTransform) -> PIL.Image.Image:
+    result = ImageCms.applyTransform(colour, transform)
+    assert result is not None  # None is the answer for work in place only
+    return result
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+    steps = np.linspace(0, 255, 9).astype(np.uint8)
+    colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(27, 27, 3)
+    moved = np.asarray(_transformed(PIL.Image.fromarray(colours), transform))
+    return int(np.abs(moved.astype(int) - colours).max()) <= _SAME_COLOUR
