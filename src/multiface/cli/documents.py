@@ -1,0 +1,95 @@
+"""The JSON documents of the commands, as plain Python values. Their shape is the contract of `--json`."""
+
+from pathlib import Path
+from typing import Any
+
+from multiface.decision import Candidate, Threshold
+from multiface.faces.analysis import Analysis
+from multiface.faces.finding import Found
+from multiface.recognition import Identification, IdentifiedFace, Verification
+
+
+def identification_document(path: Path, result: Identification) -> dict[str, Any]:
+    """One picture of `identify`."""
+    return {
+        "path": str(path),
+        "width": result.width,
+        "height": result.height,
+        "turn": result.turn,
+        "faces": [_face(face) for face in result.faces],
+    }
+
+
+def verification_document(result: Verification) -> dict[str, Any]:
+    """The answer of `verify`."""
+    return {
+        "same": result.same,
+        "similarity": result.similarity,
+        "threshold": result.threshold,
+        "false_match_rate": result.false_match_rate,
+        "false_match_rate_at_similarity": result.at_similarity,
+        "false_non_match_rate": result.missed,
+        **_rate(result.detail),
+        "caveat": result.caveat,
+    }
+
+
+def detection_document(path: Path, width: int, height: int, found: Found) -> dict[str, Any]:
+    """One picture of `detect`."""
+    faces = found.faces
+    return {
+        "path": str(path),
+        "width": width,
+        "height": height,
+        "turn": found.turn,
+        "faces": [
+            {
+                "box": [float(edge) for edge in faces.boxes[k]],
+                "score": float(faces.scores[k]),
+                "landmarks": faces.landmarks[k].astype(float).tolist(),
+            }
+            for k in range(len(faces))
+        ],
+    }
+
+
+def embedding_documents(path: Path, analysis: Analysis) -> list[dict[str, Any]]:
+    """The faces of one picture of `embed`, a document a face."""
+    return [
+        {
+            "path": str(path),
+            "face": k,
+            "box": [float(edge) for edge in analysis.faces.boxes[k]],
+            "score": float(analysis.faces.scores[k]),
+            "embedding": analysis.embeddings[k].astype(float).tolist(),
+        }
+        for k in range(len(analysis.faces))
+    ]
+
+
+def _face(face: IdentifiedFace) -> dict[str, Any]:
+    decision = face.decision
+    return {
+        "box": list(face.box),
+        "score": face.score,
+        "name": decision.name,
+        "similarity": None if decision.best is None else decision.best.similarity,
+        "best": _candidate(decision.best),
+        "runner_up": _candidate(decision.runner_up),
+        "reason": decision.reason.value,
+        "threshold": None if decision.threshold is None else decision.threshold.similarity,
+        **({} if decision.threshold is None else _rate(decision.threshold)),
+    }
+
+
+def _candidate(candidate: Candidate | None) -> dict[str, Any] | None:
+    return None if candidate is None else {"name": candidate.name, "similarity": candidate.similarity}
+
+
+def _rate(threshold: Threshold) -> dict[str, Any]:
+    return {
+        "rate": threshold.rate,
+        "rate_interval": None if threshold.interval is None else list(threshold.interval),
+        "extrapolated": threshold.extrapolated,
+        "calibration": threshold.source,
+    }

@@ -1,0 +1,274 @@
+"""`facebank`, `enroll`, `people`: who is known."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from multiface.cli import options
+from multiface.cli.console import Speaker
+from multiface.cli.settings import Settings
+from multiface.errors import GalleryError
+
+if TYPE_CHECKING:
+    from multiface.gallery import FolderReport, Gallery
+
+people = typer.Typer(help="The people of a gallery: list, show, rename, merge, remove, check, forget.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="A person's name.", show_default=False)]
+
+
+def gallery_of(settings: Settings, option: str | None) -> str:
+    """The gallery that is meant: the option, the setting, or the user's own gallery file."""
+    from multiface.weights.places import default_gallery_file
+
+    return settings.text("gallery", option, str(default_gallery_file()))
+
+
+def facebank(
+    folder: Annotated[Path, typer.Argument(help="A folder with a folder of pictures for each person.", show_default=False)],
+    gallery: options.GalleryFile = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Also remove people and pictures that vanished.")] = False,
+    detector: options.Detector = None,
+    weights: options.Weights = None,
+    flip: options.Flip = None,
+    threads: options.Threads = None,
+    engine: options.EngineName = None,
+    min_face: options.MinFace = None,
+    as_json: options.Json = False,
+) -> None:
+    """Take a folder of people up into a gallery; run again, only what is new or changed is embedded."""
+    speaker = Speaker(as_json)
+    settings = Settings.here()
+    chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
+    place = _ready(gallery_of(settings, gallery))
+    with chosen.recognizer(gallery=place, create=True) as recognizer, speaker.progress("pictures") as progress:
+        report = recognizer.sync(folder, progress, prune)
+    say_report(speaker, report)
+    speaker.result(f"gallery: {place}")
+    speaker.document(
+        {
+            "gallery": place,
+            "people": list(report.people),
+            "without_picture": list(report.without_picture),
+            "added": report.added,
+            "changed": report.changed,
+            "moved": report.moved,
+            "copies": report.copies,
+            "unchanged": report.unchanged,
+            "vanished": list(report.vanished),
+            "removed": report.removed,
+            "refused": [{"path": one.path, "reason": one.reason} for one in report.refused],
+        }
+    )
+
+
+def enroll(
+    name: Name,
+    pictures: options.Pictures,
+    gallery: options.GalleryFile = None,
+    detector: options.Detector = None,
+    weights: options.Weights = None,
+    flip: options.Flip = None,
+    threads: options.Threads = None,
+    engine: options.EngineName = None,
+    min_face: options.MinFace = None,
+    as_json: options.Json = False,
+) -> None:
+    """Add pictures of one person to a gallery."""
+    from multiface.cli.recognise_commands import picture_paths
+
+    speaker = Speaker(as_json)
+    settings = Settings.here()
+    chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
+    place = _ready(gallery_of(settings, gallery))
+    paths = picture_paths(speaker, pictures)
+    with chosen.recognizer(gallery=place, create=True) as recognizer:
+        result = recognizer.enroll(name, paths)
+    for note in result.notes:
+        speaker.note(note)
+    for _, reason in result.refused:
+        speaker.note(f"refused: {reason}")
+    speaker.result(
+        f"{name}: {result.added} added, {result.already_there} already there, {len(result.refused)} refused ({place})"
+    )
+    speaker.document(
+        {
+            "name": name,
+            "gallery": place,
+            "added": result.added,
+            "already_there": result.already_there,
+            "refused": [{"path": str(path), "reason": reason} for path, reason in result.refused],
+            "notes": list(result.notes),
+        }
+    )
+    if result.refused:
+        raise typer.Exit(3)
+
+
+@people.command("list")
+def list_people(gallery: options.GalleryFile = None, as_json: options.Json = False) -> None:
+    """Everybody, with the number of templates."""
+    speaker = Speaker(as_json)
+    with _open(gallery) as opened:
+        everybody = opened.people()
+        origin = opened.origin
+    for person in everybody:
+        speaker.result(f"{person.name}  ({person.templates} templates, since {person.created})")
+    speaker.result(f"{len(everybody)} people; vectors of {origin.weights} ({origin.fingerprint[:12]})")
+    speaker.document(
+        {
+            "people": [
+                {"name": one.name, "templates": one.templates, "created": one.created} for one in everybody
+            ],
+            "weights": origin.weights,
+            "fingerprint": origin.fingerprint,
+        }
+    )
+
+
+@people.command("show")
+def show_person(name: Name, gallery: options.GalleryFile = None, as_json: options.Json = False) -> None:
+    """One person and where the templates come from."""
+    speaker = Speaker(as_json)
+    with _open(gallery) as opened:
+        person, templates = opened.person(name), opened.templates(name)
+    speaker.result(f"{person.name}: {person.templates} templates, since {person.created}")
+    for one in templates:
+        facts = one.facts
+        speaker.result(
+            f"  {one.source}  {facts.width}x{facts.height}, {facts.faces_in_picture} face(s), "
+            f"{facts.detector} score {facts.score:.3f}, added {one.added}"
+        )
+    speaker.document(
+        {
+            "name": person.name,
+            "created": person.created,
+            "templates": [
+                {
+                    "source": one.source,
+                    "sha256": one.source_digest,
+                    "added": one.added,
+                    "box": list(one.facts.box),
+                    "score": one.facts.score,
+                    "detector": one.facts.detector,
+                    "faces_in_picture": one.facts.faces_in_picture,
+                }
+                for one in templates
+            ],
+        }
+    )
+
+
+@people.command("rename")
+def rename_person(
+    old: Name,
+    new: Annotated[str, typer.Argument(help="The new name.", show_default=False)],
+    gallery: options.GalleryFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Give a person another name."""
+    speaker = Speaker(as_json)
+    with _open(gallery) as opened:
+        opened.rename(old, new)
+    speaker.result(f"{old} is now {new}")
+    speaker.document({"old": old, "new": new})
+
+
+@people.command("merge")
+def merge_people(
+    into: Annotated[str, typer.Argument(help="Who stays.", show_default=False)],
+    other: Annotated[str, typer.Argument(help="Who is the same person and goes.", show_default=False)],
+    gallery: options.GalleryFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Make two people one: the second's templates go to the first."""
+    speaker = Speaker(as_json)
+    with _open(gallery) as opened:
+        moved = opened.merge(into, other)
+    speaker.result(f"{other} is now {into} ({moved} templates moved)")
+    speaker.document({"into": into, "from": other, "moved": moved})
+
+
+@people.command("remove")
+def remove_person(name: Name, gallery: options.GalleryFile = None, as_json: options.Json = False) -> None:
+    """Remove a person with all vectors."""
+    speaker = Speaker(as_json)
+    with _open(gallery) as opened:
+        removed = opened.remove(name)
+    speaker.result(f"{name} is removed ({removed.templates} templates)")
+    if not removed.purged:
+        speaker.note("another process is reading; the vectors leave the file when the last process closes it")
+    speaker.document({"removed": name, "templates": removed.templates, "purged": removed.purged})
+
+
+@people.command("check")
+def check_people(gallery: options.GalleryFile = None, as_json: options.Json = False) -> None:
+    """Look at everything in the gallery file (exit code 3: something is wrong)."""
+    speaker = Speaker(as_json)
+    with _open(gallery) as opened:
+        check = opened.check()
+    speaker.result(f"{check.people} people, {check.templates} templates, {len(check.problems)} problems")
+    for problem in check.problems:
+        speaker.result(f"  {problem}")
+    for name in check.people_without_templates:
+        speaker.note(f"{name} has no template")
+    speaker.document(
+        {"people": check.people, "templates": check.templates, "problems": list(check.problems)}
+    )
+    if check.problems:
+        raise typer.Exit(3)
+
+
+@people.command("forget")
+def forget_folder(
+    folder: Annotated[Path, typer.Argument(help="A folder that was used with --people.", show_default=False)],
+    as_json: options.Json = False,
+) -> None:
+    """Delete the cached vectors of a folder that was used with --people; the pictures stay."""
+    from multiface.recognition import forget
+
+    speaker = Speaker(as_json)
+    count = forget(options.choose(Settings.here()).cache, folder)
+    speaker.result(f"{folder}: {count} cached file(s) deleted")
+    speaker.document({"folder": str(folder), "deleted": count})
+
+
+def say_report(speaker: Speaker, report: "FolderReport", quiet_when_unchanged: bool = False) -> None:
+    """What taking up a folder did, to people."""
+    work = report.embedded or report.changed or report.moved or report.copies or report.removed or report.vanished
+    if work or not quiet_when_unchanged:
+        words = f"{len(report.people)} people: {report.added} added, {report.unchanged} unchanged"
+        for count, word in (
+            (report.changed, "changed"),
+            (report.moved, "moved"),
+            (report.copies, "copies"),
+            (len(report.vanished), "vanished"),
+            (report.removed, "removed"),
+        ):
+            words += f", {count} {word}" if count else ""
+        (speaker.note if quiet_when_unchanged else speaker.result)(words)
+    for one in report.refused:
+        speaker.note(f"refused: {one.path}: {one.reason.removeprefix(one.path).removeprefix(': ')}")
+    for name in report.without_picture:
+        speaker.note(f"{name}: no picture could be used, so this person is not known")
+    if report.vanished and not report.removed:
+        speaker.note(f"{len(report.vanished)} pictures vanished; their templates stay (--prune removes them)")
+
+
+def _ready(place: str) -> str:
+    """The same place, its folder made when it is the user's own gallery."""
+    from multiface.weights.places import default_gallery_file
+
+    if place == str(default_gallery_file()):
+        default_gallery_file().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return place
+
+
+def _open(gallery: str | None) -> "Gallery":
+    from multiface.gallery import Gallery
+
+    place = gallery_of(Settings.here(), gallery)
+    if "://" not in place and not Path(place).exists():
+        raise GalleryError(f"gallery {place}: there is no such file; `multiface facebank FOLDER --gallery {place}` makes it")
+    return Gallery.open(place)

@@ -1,0 +1,127 @@
+"""The options that mean the same in every command, and what they amount to together with the settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from multiface.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from multiface.recognition import Recognizer
+    from multiface.weights.session import Engine
+    from multiface.weights.store import Store
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
+Detector = Annotated[
+    str | None, typer.Option("--detector", help="mtcnn (default), scrfd_2.5g, scrfd_500m, yunet.", show_default=False)
+]
+Weights = Annotated[
+    str | None,
+    typer.Option("--weights", help="Name, ONNX file or training run (default: dlib).", show_default=False),
+]
+People = Annotated[
+    str | None,
+    typer.Option("--people", help="A folder with a folder of pictures for each person.", show_default=False),
+]
+GalleryFile = Annotated[
+    str | None, typer.Option("--gallery", help="A gallery file (or sqlite:/// URL).", show_default=False)
+]
+Flip = Annotated[
+    bool | None,
+    typer.Option("--flip/--no-flip", help="Embed each face with its mirror image (default: yes).", show_default=False),
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", help="Thread budget (default: all processors).", show_default=False)
+]
+EngineName = Annotated[
+    str | None, typer.Option("--engine", help="cpu (default), cuda, coreml, ...", show_default=False)
+]
+MinFace = Annotated[
+    float | None,
+    typer.Option("--min-face", help="Shorter side of the smallest face in pixels (default: 20).", show_default=False),
+]
+Pictures = Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", show_default=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What runs: options and settings resolved, with the defaults of the package filled in.
+
+    The fields are those of `Recognizer`.
+    """
+
+    detector: str
+    weights: str
+    flip: bool
+    threads: int | None
+    engine: str
+    min_face: float
+    store: Path
+    cache: Path
+
+    def recognizer(
+        self,
+        *,
+        rate: float | None = None,
+        people: str | None = None,
+        gallery: str | None = None,
+        create: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> "Recognizer":
+        """A recogniser made of this; arguments as there."""
+        from multiface.recognition import IDENTIFY_RATE, Recognizer
+
+        return Recognizer(
+            detector=self.detector,
+            weights=self.weights,
+            people=people,
+            gallery=gallery,
+            create=create,
+            flip=self.flip,
+            rate=IDENTIFY_RATE if rate is None else rate,
+            threads=self.threads,
+            engine=self.engine,
+            min_face=self.min_face,
+            store=self.store,
+            cache=self.cache,
+            progress=progress,
+        )
+
+    def files(self) -> "Store":
+        """The store of weights."""
+        from multiface.weights.store import Store
+
+        return Store(self.store, self.cache)
+
+    def engine_value(self) -> "Engine":
+        """The engine with its thread budget."""
+        from multiface.weights.session import Engine
+
+        return Engine(self.engine, self.threads)
+
+
+def choose(
+    settings: Settings,
+    detector: str | None = None,
+    weights: str | None = None,
+    flip: bool | None = None,
+    threads: int | None = None,
+    engine: str | None = None,
+    min_face: float | None = None,
+) -> Chosen:
+    """Options, else settings, else the package's defaults."""
+    from multiface.weights.places import default_cache_folder, default_store_folder
+
+    return Chosen(
+        detector=settings.text("detector", detector, "mtcnn"),
+        weights=settings.text("weights", weights, "dlib"),
+        flip=settings.flag("flip", flip, True),
+        threads=settings.whole_number("threads", threads),
+        engine=settings.text("engine", engine, "cpu"),
+        min_face=settings.number("min_face", min_face, 20.0),
+        store=Path(settings.text("store", None, str(default_store_folder()))),
+        cache=Path(settings.text("cache", None, str(default_cache_folder()))),
+    )

@@ -1,0 +1,361 @@
+"""`identify`, `verify`, `detect`, `align`, `embed`: pictures in, answers out."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from multiface.cli import options
+from multiface.cli.console import Speaker
+from multiface.cli.settings import Settings
+from multiface.errors import InputError, PictureError, UsageError
+
+if TYPE_CHECKING:
+    from multiface.recognition import Identification, Recognizer
+
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Where results are written; see the command.", show_default=False)
+]
+Rate = Annotated[
+    float | None,
+    typer.Option("--rate", help="Target error rate (identify: 0.01, verify: 0.001).", show_default=False),
+]
+
+
+def identify(
+    pictures: options.Pictures,
+    people: options.People = None,
+    gallery: options.GalleryFile = None,
+    rate: Rate = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Annotated copy: a .png or .jpg file, or a folder.", show_default=False),
+    ] = None,
+    detector: options.Detector = None,
+    weights: options.Weights = None,
+    flip: options.Flip = None,
+    threads: options.Threads = None,
+    engine: options.EngineName = None,
+    min_face: options.MinFace = None,
+    as_json: options.Json = False,
+) -> None:
+    """Say who is in pictures; strangers are "unknown" at a stated error rate.
+
+    With --people no database is needed: the vectors of the folder are cached, and only new pictures are embedded.
+    """
+    from multiface.cli.documents import identification_document
+    from multiface.cli.gallery_commands import gallery_of, say_report
+    from multiface.images import load_picture, save_picture
+    from multiface.recognition import annotated
+
+    speaker = Speaker(as_json)
+    settings = Settings.here()
+    chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
+    if people is not None and gallery is not None:
+        raise UsageError("give --people or --gallery, not both")
+    folder = None if gallery else settings.optional_text("people", people)
+    paths = picture_paths(speaker, pictures)
+    target = _targets(out, paths)
+    with (
+        speaker.progress("people") as progress,
+        chosen.recognizer(
+            rate=settings.number("rate", rate, 0.01),
+            people=folder,
+            gallery=None if folder else gallery_of(settings, gallery),
+            progress=progress,
+        ) as recognizer,
+    ):
+        if recognizer.people_report is not None:
+            say_report(speaker, recognizer.people_report, quiet_when_unchanged=True)
+        if recognizer.caveat:
+            speaker.note(recognizer.caveat)
+
+        def one(path: Path) -> dict[str, Any]:
+            image = load_picture(path)
+            result = recognizer.identify(image)
+            _say_identification(speaker, path, result)
+            if target is not None:
+                save_picture(annotated(image, result), target(path))
+                speaker.note(f"{path}: annotated in {target(path)}")
+            return identification_document(path, result)
+
+        documents, failed = _each(speaker, paths, one)
+    speaker.document({"pictures": documents})
+    _end(failed)
+
+
+def verify(
+    a: Annotated[Path, typer.Argument(help="A picture.", show_default=False)],
+    b: Annotated[Path, typer.Argument(help="Another picture.", show_default=False)],
+    rate: Rate = None,
+    detector: options.Detector = None,
+    weights: options.Weights = None,
+    flip: options.Flip = None,
+    threads: options.Threads = None,
+    engine: options.EngineName = None,
+    min_face: options.MinFace = None,
+    as_json: options.Json = False,
+) -> None:
+    """Say whether two pictures show the same person (exit code 0: yes, 1: no)."""
+    from multiface.cli.documents import verification_document
+    from multiface.recognition import VERIFY_RATE
+
+    speaker = Speaker(as_json)
+    chosen = options.choose(Settings.here(), detector, weights, flip, threads, engine, min_face)
+    with chosen.recognizer() as recognizer:
+        result = recognizer.verify(a, b, VERIFY_RATE if rate is None else rate)
+    relation, answer = (">=", "the same person") if result.same else ("<", "not the same person")
+    speaker.result(
+        f"{answer}: similarity {result.similarity:.4f} {relation} threshold {result.threshold:.4f} "
+        f"(false-match rate {result.false_match_rate:g}{_interval(result.detail.interval)})"
+    )
+    speaker.result(
+        f"of pairs of different people {result.at_similarity:.2g} are at least this similar; "
+        f"the threshold misses {100 * result.missed:.2g} % of pairs of one person ({result.detail.source})"
+    )
+    if result.detail.extrapolated:
+        speaker.note("this rate is beyond what the set can show: the threshold is extrapolated")
+    if result.caveat:
+        speaker.note(result.caveat)
+    speaker.document(verification_document(result))
+    raise typer.Exit(0 if result.same else 1)
+
+
+def detect(
+    pictures: options.Pictures,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Copy with boxes and landmarks: a .png or .jpg file, or a folder.", show_default=False),
+    ] = None,
+    detector: options.Detector = None,
+    threads: options.Threads = None,
+    engine: options.EngineName = None,
+    min_face: options.MinFace = None,
+    as_json: options.Json = False,
+) -> None:
+    """Find faces: boxes, scores and five landmarks."""
+    from multiface.cli.documents import detection_document
+    from multiface.faces.finding import find_faces
+    from multiface.faces.opening import open_detector
+    from multiface.images import Mark, draw_faces, load_picture, save_picture
+
+    speaker = Speaker(as_json)
+    chosen = options.choose(Settings.here(), detector, None, None, threads, engine, min_face)
+    paths = picture_paths(speaker, pictures)
+    target = _targets(out, paths)
+    network = open_detector(chosen.files(), chosen.detector, chosen.engine_value(), chosen.min_face)
+
+    def one(path: Path) -> dict[str, Any]:
+        image = load_picture(path)
+        found = find_faces(network, image)
+        document = detection_document(path, image.shape[1], image.shape[0], found)
+        speaker.result(f"{path}: {_count(len(found.faces), 'face')}{_turned(found.turn)}")
+        for face in document["faces"]:
+            x0, y0, x1, y1 = face["box"]
+            speaker.result(f"  {x0:.0f},{y0:.0f} to {x1:.0f},{y1:.0f}  score {face['score']:.3f}")
+        if target is not None:
+            marks = [
+                Mark(tuple(face["box"]), f"{face['score']:.2f}", landmarks=found.faces.landmarks[k])
+                for k, face in enumerate(document["faces"])
+            ]
+            save_picture(draw_faces(image, marks), target(path))
+        return document
+
+    documents, failed = _each(speaker, paths, one)
+    speaker.document({"pictures": documents})
+    _end(failed)
+
+
+def align(
+    pictures: options.Pictures,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the crops (PNG).", show_default=False)],
+    detector: options.Detector = None,
+    weights: Annotated[
+        str | None,
+        typer.Option("--weights", help="Crops for these weights (default: 112 x 112).", show_default=False),
+    ] = None,
+    threads: options.Threads = None,
+    engine: options.EngineName = None,
+    min_face: options.MinFace = None,
+    as_json: options.Json = False,
+) -> None:
+    """Cut out the faces, upright and of one size: NAME_0.png, NAME_1.png, ... best detection first."""
+    from multiface.faces.align import align as crops_of
+    from multiface.faces.finding import find_faces
+    from multiface.faces.opening import open_detector
+    from multiface.images import load_picture, save_picture
+    from multiface.weights.spec import ARCFACE_TEMPLATE
+
+    speaker = Speaker(as_json)
+    chosen = options.choose(Settings.here(), detector, weights, None, threads, engine, min_face)
+    paths = picture_paths(speaker, pictures)
+    files = chosen.files()
+    network = open_detector(files, chosen.detector, chosen.engine_value(), chosen.min_face)
+    template, size = ARCFACE_TEMPLATE, (112, 112)
+    if weights is not None:
+        spec = files.embedder(weights).spec
+        template, size = spec.template, (spec.width, spec.height)
+    name = _distinct(out, paths, "")
+
+    def one(path: Path) -> dict[str, Any]:
+        image = load_picture(path)
+        found = find_faces(network, image)
+        written = []
+        for k, crop in enumerate(crops_of(image, found.faces.landmarks, template, size)):
+            file = name(path).with_name(f"{name(path).name}_{k}.png")
+            save_picture(crop, file)
+            written.append(str(file))
+        speaker.result(f"{path}: {_count(len(written), 'crop')}{_turned(found.turn)}")
+        return {"path": str(path), "turn": found.turn, "crops": written}
+
+    documents, failed = _each(speaker, paths, one)
+    speaker.document({"pictures": documents})
+    _end(failed)
+
+
+def embed(
+    pictures: options.Pictures,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File: .npz or .jsonl.", show_default=False)
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Also the raw features and their norms (.npz only).")
+    ] = False,
+    detector: options.Detector = None,
+    weights: options.Weights = None,
+    flip: options.Flip = None,
+    threads: options.Threads = None,
+    engine: options.EngineName = None,
+    min_face: options.MinFace = None,
+    as_json: options.Json = False,
+) -> None:
+    """Turn faces into vectors of unit length, all faces of each picture.
+
+    .npz holds `embeddings` float32 (n, d), `boxes` (n, 4), `scores` (n,), `paths` (n,) and `fingerprint`; .jsonl a
+    line a face.
+    """
+    from multiface.cli.vector_files import VectorTable, write_jsonl, write_npz
+
+    if out is None and not as_json:
+        raise UsageError("embed writes vectors: give --out FILE.npz, --out FILE.jsonl, or --json")
+    if out is not None and out.suffix.lower() not in (".npz", ".jsonl"):
+        raise UsageError(f"--out {out}: the ending must be .npz or .jsonl")
+    if raw and (out is None or out.suffix.lower() != ".npz"):
+        raise UsageError("--raw needs --out FILE.npz")
+    speaker = Speaker(as_json)
+    chosen = options.choose(Settings.here(), detector, weights, flip, threads, engine, min_face)
+    paths = picture_paths(speaker, pictures)
+    with chosen.recognizer() as recognizer:
+        table = VectorTable(recognizer.embedder.name, recognizer.embedder.fingerprint, [])
+
+        def one(path: Path) -> dict[str, Any]:
+            row = table.add(path, recognizer, raw)
+            speaker.result(f"{path}: {_count(len(row.analysis.faces), 'face')}{_turned(row.analysis.turn)}")
+            return {"path": str(path), "faces": len(row.analysis.faces)}
+
+        documents, failed = _each(speaker, paths, one)
+    if out is not None and out.suffix.lower() == ".npz":
+        write_npz(out, table)
+    elif out is not None:
+        write_jsonl(out, table)
+    head = {"weights": table.weights, "fingerprint": table.fingerprint, "pictures": documents}
+    speaker.document(head if out is not None else {**head, "faces": table.documents()})
+    _end(failed)
+
+
+def picture_paths(speaker: Speaker, given: Sequence[Path]) -> tuple[Path, ...]:
+    """The pictures that are meant, folders opened up; says what was passed over. Raises PictureError for none."""
+    from multiface.images import expand
+
+    listing = expand(given)
+    if listing.ignored:
+        speaker.note(f"passed over {_count(len(listing.ignored), 'file')} that are no pictures")
+    if not listing.pictures:
+        raise PictureError("no picture was found in " + ", ".join(str(path) for path in given))
+    return listing.pictures
+
+
+def _each(
+    speaker: Speaker, paths: Sequence[Path], one: Callable[[Path], dict[str, Any]]
+) -> tuple[list[dict[str, Any]], int]:
+    """One document a picture; a bad picture is said and does not stop the others. Also the number of bad ones."""
+    documents, failed = [], 0
+    with speaker.progress("pictures") as progress:
+        for done, path in enumerate(paths):
+            progress(done, len(paths))
+            try:
+                documents.append(one(path))
+            except InputError as error:
+                failed += 1
+                speaker.note(f"error: {error}")
+                documents.append({"path": str(path), "error": str(error)})
+    return documents, failed
+
+
+def _end(failed: int) -> None:
+    if failed:
+        raise typer.Exit(3)
+
+
+def _targets(out: Path | None, paths: Sequence[Path]) -> Callable[[Path], Path] | None:
+    """Where the annotated copy of a picture goes: the file itself, or a file in the folder."""
+    if out is None:
+        return None
+    if len(paths) == 1 and out.suffix.lower() in (".png", ".jpg", ".jpeg") and not out.is_dir():
+        return lambda path: out
+    if out.is_file():
+        raise UsageError(f"--out {out}: there are {len(paths)} pictures, so this must be a folder")
+    return _distinct(out, paths, ".png")
+
+
+def _distinct(folder: Path, paths: Sequence[Path], ending: str) -> Callable[[Path], Path]:
+    """A name of its own in the folder for each picture: its stem, numbered where two pictures share one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names: dict[Path, Path] = {}
+    taken: set[str] = set()
+    for path in paths:
+        stem, count = path.stem, 1
+        while stem.casefold() in taken:
+            count += 1
+            stem = f"{path.stem}-{count}"
+        taken.add(stem.casefold())
+        names[path] = folder / (stem + ending)
+    return names.__getitem__
+
+
+def _say_identification(speaker: Speaker, path: Path, result: "Identification") -> None:
+    speaker.result(f"{path}: {_count(len(result.faces), 'face')}{_turned(result.turn)}")
+    for face in result.faces:
+        decision = face.decision
+        x0, y0, x1, y1 = face.box
+        line = f"  {decision.name or 'unknown'}"
+        if decision.best is not None and decision.threshold is not None:
+            relation = ">=" if decision.best.similarity >= decision.threshold.similarity else "<"
+            who = "" if decision.name else f" to {decision.best.name}"
+            line += (
+                f"  similarity {decision.best.similarity:.3f}{who} {relation} {decision.threshold.similarity:.3f}"
+            )
+        if decision.runner_up is not None:
+            line += f", next {decision.runner_up.name} {decision.runner_up.similarity:.3f}"
+        speaker.result(f"{line}  ({decision.reason.value}; box {x0:.0f},{y0:.0f} to {x1:.0f},{y1:.0f})")
+    threshold = next((f.decision.threshold for f in result.faces if f.decision.threshold), None)
+    if threshold is not None:
+        speaker.result(
+            f"  threshold: at most {100 * threshold.rate:g} % of strangers are given a name among "
+            f"{_count(threshold.people, 'person', 'people')}{_interval(threshold.interval)}"
+            f"{' - extrapolated' if threshold.extrapolated else ''} ({threshold.source})"
+        )
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f", 95 % interval {interval[0]:.2g} to {interval[1]:.2g}"
+
+
+def _turned(turn: int) -> str:
+    return "" if turn == 0 else f" (found after turning the picture by {90 * turn} degrees counter-clockwise)"
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,88 @@
+"""Vectors written to files: .npz for NumPy, .jsonl for everything else. Never pickled."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multiface.cli.documents import embedding_documents
+from multiface.errors import UsageError
+from multiface.faces.align import align
+from multiface.faces.analysis import Analysis
+from multiface.faces.face import Floats
+from multiface.images import load_picture
+from multiface.recognition import Recognizer
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The faces of one picture; `features` float32 (n, d) are the raw ones, None unless asked for."""
+
+    path: Path
+    analysis: Analysis
+    features: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
+class VectorTable:
+    """The faces of all pictures, and which embedder made their vectors."""
+
+    weights: str
+    fingerprint: str
+    rows: list[Row]
+
+    def add(self, path: Path, recognizer: Recognizer, raw: bool) -> Row:
+        """Read a picture and add its faces. Raises PictureError."""
+        image = load_picture(path)
+        analysis = recognizer.analyse(image)
+        features = None
+        if raw:
+            spec = recognizer.embedder.spec
+            crops = align(image, analysis.faces.landmarks, spec.template, (spec.width, spec.height))
+            features = recognizer.embedder.features(crops)
+        row = Row(path, analysis, features)
+        self.rows.append(row)
+        return row
+
+    def documents(self) -> list[dict[str, Any]]:
+        """A JSON document a face."""
+        return [document for row in self.rows for document in embedding_documents(row.path, row.analysis)]
+
+
+def write_npz(path: Path, table: VectorTable) -> None:
+    """Write beside, then rename. Raises UsageError when the place cannot be written."""
+    arrays: dict[str, Any] = {
+        "embeddings": np.concatenate([row.analysis.embeddings for row in table.rows])
+        if table.rows
+        else np.zeros((0, 0), np.float32),
+        "boxes": np.concatenate([row.analysis.faces.boxes for row in table.rows] or [np.zeros((0, 4), np.float32)]),
+        "scores": np.concatenate([row.analysis.faces.scores for row in table.rows] or [np.zeros(0, np.float32)]),
+        "paths": np.array([str(row.path) for row in table.rows for _ in row.analysis.embeddings], dtype=np.str_),
+        "weights": np.array(table.weights),
+        "fingerprint": np.array(table.fingerprint),
+    }
+    if table.rows and table.rows[0].features is not None:
+        raw = np.concatenate([row.features for row in table.rows if row.features is not None])
+        arrays |= {"features": raw, "norms": np.linalg.norm(raw, axis=1)}
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        part.replace(path)
+    except OSError as error:
+        raise UsageError(f"--out {path}: cannot be written ({error.strerror})") from error
+
+
+def write_jsonl(path: Path, table: VectorTable) -> None:
+    """A line a face; written beside, then renamed. Raises UsageError when the place cannot be written."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            for document in table.documents():
+                head = {"weights": table.weights, "fingerprint": table.fingerprint}
+                file.write(json.dumps(document | head, ensure_ascii=False) + "\n")
+        part.replace(path)
+    except OSError as error:
+        raise UsageError(f"--out {path}: cannot be written ({error.strerror})") from error

@@ -1,0 +1,161 @@
+"""`weights`: the catalogue, licences, and what is in the store."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multiface.cli import options
+from multiface.cli.console import Speaker
+from multiface.cli.settings import Settings
+from multiface.errors import UsageError, WeightsMissing
+
+weights = typer.Typer(help="The catalogue of weights: list, show, pull, import, remove.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="A name of the catalogue.", show_default=False)]
+
+
+@weights.command("list")
+def list_weights(as_json: options.Json = False) -> None:
+    """All weights that are known or installed, and who may use them."""
+    from rich.table import Table
+
+    from multiface.weights.catalogue import CATALOGUE
+
+    speaker = Speaker(as_json)
+    installed = {one.name: one for one in options.choose(Settings.here()).files().listing()}
+    table = Table("name", "kind", "company may use", "licence", "state")
+    documents = []
+    for entry in CATALOGUE:
+        there = entry.name in installed or entry.wheel is not None
+        state = "built from wheel" if entry.wheel else "installed" if there else "not pulled"
+        if entry.name in installed and installed[entry.name].problem:
+            state = "damaged"
+        table.add_row(entry.name, entry.kind, "yes" if entry.commercial else "no", entry.licence, state)
+        documents.append(
+            {
+                "name": entry.name,
+                "kind": entry.kind,
+                "commercial": entry.commercial,
+                "licence": entry.licence,
+                "state": state,
+                "sha256": [file.sha256 for file in entry.files],
+            }
+        )
+    known = {entry.name for entry in CATALOGUE}
+    for one in installed.values():
+        if one.name not in known:
+            company = {True: "yes", False: "no", None: "not stated"}[one.commercial]
+            state = "damaged" if one.problem else "imported"
+            table.add_row(one.name, one.kind, company, one.licence, state)
+            documents.append(
+                {
+                    "name": one.name,
+                    "kind": one.kind,
+                    "commercial": one.commercial,
+                    "licence": one.licence,
+                    "state": state,
+                    "fingerprint": one.fingerprint,
+                }
+            )
+    speaker.result(table)
+    speaker.document({"weights": documents})
+
+
+@weights.command("show")
+def show_weights(name: Name, as_json: options.Json = False) -> None:
+    """One entry of the catalogue: licence, origin, checksum, input, published accuracy."""
+    from dataclasses import asdict
+
+    from multiface.weights.catalogue import find
+
+    speaker = Speaker(as_json)
+    entry = find(name)
+    document = asdict(entry)
+    for key, value in document.items():
+        if key == "files":
+            for file in entry.files:
+                speaker.result(f"file: {file.filename}  sha256 {file.sha256 or 'not known'}  {file.size or '?'} bytes")
+        elif value not in (None, ()):
+            speaker.result(f"{key}: {value}")
+    speaker.document(document)
+
+
+@weights.command("pull")
+def pull_weights(
+    name: Name,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", help="A mirror (http address) or a folder with the file, under any name.", show_default=False),
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option("--sha256", help="Of the file, where the catalogue does not know it.", show_default=False)
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Bring weights into the store: checked, resumable, whole or not at all."""
+    from multiface.weights.catalogue import find
+
+    speaker = Speaker(as_json)
+    entry = find(name)
+    speaker.note(f"{entry.name}: licence {entry.licence}; a company may {'' if entry.commercial else 'NOT '}use it")
+    with speaker.progress("bytes") as progress:
+        done = (
+            options.choose(Settings.here())
+            .files()
+            .pull(name, source, lambda got, total: progress(got, total or got), sha256)
+        )
+    speaker.result(f"{done.name} is ready ({done.size:,} bytes)")
+    speaker.document(
+        {"name": done.name, "kind": done.kind, "licence": done.licence, "size": done.size, "fingerprint": done.fingerprint}
+    )
+
+
+@weights.command("import")
+def import_weights(
+    file: Annotated[Path, typer.Argument(help="An ONNX embedder.", show_default=False)],
+    name: Annotated[str, typer.Option("--name", help="The name it gets.", show_default=False)],
+    spec: Annotated[
+        Path | None,
+        typer.Option("--spec", help="JSON: width, height, colour, mean, std, template, dimension.", show_default=False),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Take up any ONNX embedder with its input spec; a batch fixed at 1 is made free, and that is proven."""
+    from multiface.weights.spec import InputSpec
+
+    speaker = Speaker(as_json)
+    given = None
+    if spec is not None:
+        try:
+            given = InputSpec.from_json(spec.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise WeightsMissing(f"{spec}: there is no such file") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{spec}: cannot be read ({error})") from error
+    done = options.choose(Settings.here()).files().import_embedder(file, name, given)
+    speaker.result(f"{done.name} is ready: licence {done.licence}, fingerprint {done.fingerprint[:12]}")
+    freed = f"{len(done.changed_nodes)} node(s) changed" if done.changed_nodes else "nothing had to be changed"
+    speaker.result(
+        f"free batch: {freed}; largest difference to the original {done.max_difference:.1e} of the vector's length"
+    )
+    speaker.document(
+        {
+            "name": done.name,
+            "fingerprint": done.fingerprint,
+            "licence": done.licence,
+            "commercial": done.commercial,
+            "known_as": done.known_as,
+            "changed_nodes": list(done.changed_nodes),
+            "max_difference": done.max_difference,
+        }
+    )
+
+
+@weights.command("remove")
+def remove_weights(name: Name, as_json: options.Json = False) -> None:
+    """Delete weights from the store."""
+    speaker = Speaker(as_json)
+    options.choose(Settings.here()).files().remove(name)
+    speaker.result(f"{name} is removed")
+    speaker.document({"removed": name})

@@ -1,0 +1,17 @@
+"""From similarities to decisions with a stated error rate."""
+
+from multiface.decision.calibration import Calibration, Threshold, read_calibration
+from multiface.decision.decide import Candidate, Decision, Reason, decide
+from multiface.decision.shipped import ChosenCalibration, choose_calibration
+
+__all__ = [
+    "Calibration",
+    "Candidate",
+    "ChosenCalibration",
+    "Decision",
+    "Reason",
+    "Threshold",
+    "choose_calibration",
+    "decide",
+    "read_calibration",
+]

@@ -1,0 +1,108 @@
+"""Similarities to names.
+
+A face is given a name when its best person lies at or above the threshold of the wanted false-positive
+identification rate, no other free person is too near, and no other face of the picture has a better claim on the
+same person: two faces in one picture cannot be the same person.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+
+from multiface.decision.calibration import Threshold
+from multiface.errors import UsageError
+
+
+class Reason(Enum):
+    """Why a face has its name or none."""
+
+    KNOWN = "known"
+    BELOW_THRESHOLD = "below threshold"
+    RUNNER_UP_TOO_NEAR = "runner-up too near"
+    PERSON_TAKEN = "the person is another face of this picture"
+    NOBODY_ENROLLED = "nobody enrolled"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A person and the similarity (cosine) to that person."""
+
+    name: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer for one face.
+
+    name: None for unknown. best: the person named, else the most similar one. runner_up: the most similar of the
+    others. Both are None where the gallery has nobody for them. threshold: what `best` had to reach, with the rate
+    behind it; None with nobody enrolled.
+    """
+
+    name: str | None
+    reason: Reason
+    best: Candidate | None
+    runner_up: Candidate | None
+    threshold: Threshold | None
+
+
+def decide(
+    similarities: npt.NDArray[np.float32], names: Sequence[str], threshold: Threshold | None, margin: float
+) -> list[Decision]:
+    """Decisions for the faces of one picture.
+
+    similarities: (faces, people) cosines. names: of the people. threshold: for this number of people, None
+    exactly when there are none. margin: the least distance to a runner-up who lies above the threshold too.
+
+    Claims at or above the threshold are granted from the highest similarity down, one person to one face.
+    """
+    if similarities.ndim != 2 or similarities.shape[1] != len(names):
+        raise UsageError(f"similarities {similarities.shape} do not fit {len(names)} people")
+    if threshold is None:
+        return [Decision(None, Reason.NOBODY_ENROLLED, None, None, None) for _ in similarities]
+    owner = _granted(similarities, threshold.similarity)
+    return [
+        _decision(face, row, names, threshold, margin, owner) for face, row in enumerate(similarities)
+    ]
+
+
+def _granted(similarities: npt.NDArray[np.float32], threshold: float) -> npt.NDArray[np.intp]:
+    """For each person the face that has the best claim on him, -1 for none."""
+    owner = np.full(similarities.shape[1], -1, np.intp)
+    faces, people = np.nonzero(similarities >= threshold)
+    served: set[int] = set()
+    for claim in np.argsort(-similarities[faces, people], kind="stable"):
+        face, person = int(faces[claim]), int(people[claim])
+        if owner[person] < 0 and face not in served:
+            owner[person] = face
+            served.add(face)
+    return owner
+
+
+def _decision(
+    face: int,
+    row: npt.NDArray[np.float32],
+    names: Sequence[str],
+    threshold: Threshold,
+    margin: float,
+    owner: npt.NDArray[np.intp],
+) -> Decision:
+    mine = np.flatnonzero(owner == face)
+    first = int(mine[0]) if len(mine) else int(np.argmax(row))
+    others = row.copy()
+    others[first] = -np.inf
+    second = int(np.argmax(others))
+    best = Candidate(names[first], float(row[first]))
+    runner_up = Candidate(names[second], float(row[second])) if len(row) > 1 else None
+    free = (owner < 0) & (row >= threshold.similarity)
+    if len(mine) == 0:
+        reason = Reason.PERSON_TAKEN if row[first] >= threshold.similarity else Reason.BELOW_THRESHOLD
+    elif np.any(row[free] > row[first] - margin):
+        reason = Reason.RUNNER_UP_TOO_NEAR
+    else:
+        reason = Reason.KNOWN
+    return Decision(best.name if reason is Reason.KNOWN else None, reason, best, runner_up, threshold)

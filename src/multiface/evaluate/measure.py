@@ -1,0 +1,100 @@
+"""Portraits to embeddings: one face a picture, whatever happens, so that every pair of a set can be scored.
+
+The face of a portrait is the large one near the middle (`faces.main_face.central_face`). Where no face is found, a
+crop of the middle is used in its place, and the picture is listed: leaving such pairs out would flatter the figures.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from multiface.faces.align import align
+from multiface.faces.detector import Detector
+from multiface.faces.embedder import Embedder
+from multiface.faces.face import Floats, Image
+from multiface.faces.finding import find_faces
+from multiface.faces.main_face import central_face
+from multiface.images import load_picture
+from multiface.weights.spec import InputSpec
+
+BATCH = 64
+"""Pictures between two calls of the embedder."""
+MIDDLE = 0.55
+"""Side of the middle crop as a share of the picture's shorter side: what LFW's faces fill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portraits:
+    """Embeddings of portraits.
+
+    embeddings: float32 (n, d), unit length, one a picture. without_face: positions of pictures in which no face was
+    found. second_looks: positions of pictures whose face was found only with a border or after a quarter turn.
+    """
+
+    embeddings: Floats
+    without_face: tuple[int, ...]
+    second_looks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Crop:
+    pixels: npt.NDArray[np.uint8]
+    found: bool
+    second_look: bool
+
+
+def embed_portraits(
+    paths: Sequence[Path],
+    detector: Detector,
+    embedder: Embedder,
+    flip: bool,
+    workers: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Portraits:
+    """The embedding of the one face of each picture.
+
+    workers: pictures that are read and searched at the same time; networks opened with one thread each and as many
+    workers as processors is the fastest. progress: called with pictures done and all pictures.
+    Raises PictureError for a file that is not a picture.
+    """
+    spec = embedder.spec
+    embeddings = np.empty((len(paths), spec.dimension), np.float32)
+    without, second = [], []
+    with ThreadPoolExecutor(workers) as pool:
+        for start in range(0, len(paths), BATCH):
+            batch = paths[start : start + BATCH]
+            crops = list(pool.map(lambda path: _crop(path, detector, spec), batch))
+            pixels = np.stack([crop.pixels for crop in crops])
+            shares = np.array_split(pixels, workers)
+            done = pool.map(lambda share: embedder.embed(share, flip), shares)
+            embeddings[start : start + len(batch)] = np.concatenate(list(done))
+            without += [start + k for k, crop in enumerate(crops) if not crop.found]
+            second += [start + k for k, crop in enumerate(crops) if crop.second_look]
+            progress(start + len(batch), len(paths))
+    return Portraits(embeddings, tuple(without), tuple(second))
+
+
+def _crop(path: Path, detector: Detector, spec: InputSpec) -> _Crop:
+    image = load_picture(path)
+    height, width = image.shape[:2]
+    found = find_faces(detector, image)
+    if len(found.faces):
+        chosen = central_face(found.faces, width, height)
+        landmarks = found.faces.landmarks[chosen : chosen + 1]
+    else:
+        landmarks = _middle_landmarks(image, spec)
+    pixels = align(image, landmarks, spec.template, (spec.width, spec.height))[0]
+    return _Crop(pixels, len(found.faces) > 0, found.bordered or found.turn > 0)
+
+
+def _middle_landmarks(image: Image, spec: InputSpec) -> Floats:
+    """Landmarks (1, 5, 2) for which the crop shows the middle of the picture, upright."""
+    height, width = image.shape[:2]
+    side = MIDDLE * min(width, height)
+    template = np.array(spec.template) - (np.array([spec.width, spec.height]) - 1) / 2
+    middle = (np.array([width, height]) - 1) / 2
+    return (template * side / spec.width + middle)[None].astype(np.float32)

@@ -1,0 +1,1 @@
+"""Faces: finding, aligning and embedding them."""

@@ -1,0 +1,99 @@
+"""Five landmarks to a square crop, by one similarity transform for each face.
+
+The transform (scale, rotation, shift; no mirroring) is the least-squares one from the landmarks onto the
+template of the weights' input spec. With points as complex numbers it is z -> a z + b with
+a = sum(conj(s - mean s) (t - mean t)) / sum |s - mean s|^2 and b = mean t - a mean s, the two-dimensional case
+of Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991,
+without its reflection.
+
+Convention: whole numbers are the centres of pixels, as in the field's training crops.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pillow
+
+from multiface.errors import FaceError
+from multiface.faces.face import Floats, Image
+from multiface.weights.spec import ARCFACE_TEMPLATE, Point
+
+Transforms = npt.NDArray[np.complex128]
+
+
+def similarity_transforms(landmarks: npt.ArrayLike, template: Sequence[Point]) -> Transforms:
+    """The least-squares similarity transforms from landmarks onto the template.
+
+    landmarks: (n, 5, 2), (x, y) in pixels of the picture.
+    Returns complex (n, 2): a and b of z -> a z + b, from the picture to the crop.
+    Raises FaceError when the five points of a face are one point, or not finite.
+    """
+    points = np.asarray(landmarks, np.float64)
+    finite = bool(np.isfinite(points).all())
+    spread = ((points - points.mean(axis=1, keepdims=True)) ** 2).sum(axis=(1, 2)) if finite else None
+    if spread is None or np.any(spread < 1e-12):
+        raise FaceError("landmarks cannot be aligned: the five points of a face coincide or are not finite")
+    source = points[..., 0] + 1j * points[..., 1]
+    centred = source - source.mean(axis=1, keepdims=True)
+    target = np.array([complex(x, y) for x, y in template])
+    a = (np.conj(centred) * (target - target.mean())).sum(axis=1) / spread
+    b = target.mean() - a * source.mean(axis=1)
+    return np.stack([a, b], axis=1)
+
+
+def align(
+    image: Image,
+    landmarks: npt.ArrayLike,
+    template: Sequence[Point] = ARCFACE_TEMPLATE,
+    size: tuple[int, int] = (112, 112),
+) -> npt.NDArray[np.uint8]:
+    """Upright crops of the faces with these landmarks.
+
+    image: (h, w, 3) uint8 RGB. landmarks: (n, 5, 2). size: (width, height) of a crop, in pixels.
+    Returns uint8 (n, height, width, 3) RGB. What lies outside the picture is black.
+    """
+    transforms = similarity_transforms(np.asarray(landmarks, np.float64).reshape(-1, 5, 2), template)
+    crops = np.zeros((len(transforms), size[1], size[0], 3), np.uint8)
+    for crop, (a, b) in zip(crops, transforms, strict=True):
+        _sample(image, complex(a), complex(b), crop)
+    return crops
+
+
+def _sample(image: Image, a: complex, b: complex, crop: npt.NDArray[np.uint8]) -> None:
+    """Fill a crop whose pixel z shows the picture at (z - b) / a.
+
+    Only the part of the picture under the crop is touched. Where the crop shrinks the picture by two or more,
+    that part is first averaged over whole blocks of pixels, so that nothing is skipped (anti-aliasing).
+    """
+    height, width = crop.shape[:2]
+    corners = (np.array([0, width - 1, (height - 1) * 1j, width - 1 + (height - 1) * 1j]) - b) / a
+    x0 = max(0, math.floor(corners.real.min()) - 1)
+    y0 = max(0, math.floor(corners.imag.min()) - 1)
+    x1 = min(image.shape[1], math.ceil(corners.real.max()) + 2)
+    y1 = min(image.shape[0], math.ceil(corners.imag.max()) + 2)
+    if x0 >= x1 or y0 >= y1:
+        return
+    part = Pillow.fromarray(np.ascontiguousarray(image[y0:y1, x0:x1]))
+    block = max(1, math.floor(1 / abs(a)))
+    if block > 1:
+        part = part.reduce(block)
+    # Pillow counts from outer corners: its pixel k has its centre at k + 0.5, ours at k.
+    turn = 1 / a / block
+    shift = ((-b - 0.5 - 0.5j) / a - complex(x0, y0) + 0.5 + 0.5j) / block
+    crop[:] = np.asarray(
+        part.transform(
+            (width, height),
+            Pillow.Transform.AFFINE,
+            (turn.real, -turn.imag, shift.real, turn.imag, turn.real, shift.imag),
+            Pillow.Resampling.BILINEAR,
+        )
+    )
+
+
+def transform_points(points: npt.ArrayLike, transforms: Transforms) -> Floats:
+    """Points (n, k, 2) of the picture in pixels of the n crops, float32 (n, k, 2)."""
+    array = np.asarray(points, np.float64)
+    moved = transforms[:, :1] * (array[..., 0] + 1j * array[..., 1]) + transforms[:, 1:]
+    return np.stack([moved.real, moved.imag], axis=-1).astype(np.float32)

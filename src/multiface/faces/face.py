@@ -1,0 +1,52 @@
+"""What a detector returns: arrays of n faces, not n objects.
+
+Pixels are those of the upright picture, x to the right, y down, (0, 0) the centre of the first pixel. Boxes may
+leave the picture. Landmarks are the left eye in the picture, right eye, nose, left and right mouth corner.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from multiface.images import Image
+
+__all__ = ["Faces", "Floats", "Image"]
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """n faces, best score first.
+
+    boxes: float32 (n, 4), x0, y0, x1, y1 in pixels.
+    scores: float32 (n,), the detector's confidence, 0..1.
+    landmarks: float32 (n, 5, 2), (x, y) in pixels.
+    """
+
+    boxes: Floats
+    scores: Floats
+    landmarks: Floats
+
+    def __post_init__(self) -> None:
+        n = len(self.scores)
+        if self.boxes.shape != (n, 4) or self.scores.shape != (n,) or self.landmarks.shape != (n, 5, 2):
+            raise ValueError(
+                f"shapes do not agree: boxes {self.boxes.shape}, scores {self.scores.shape}, "
+                f"landmarks {self.landmarks.shape}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def take(self, index: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "Faces":
+        """The faces at these positions (integers) or where true (booleans)."""
+        return Faces(self.boxes[index], self.scores[index], self.landmarks[index])
+
+    @staticmethod
+    def none() -> "Faces":
+        """No faces."""
+        return Faces(
+            np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
+        )

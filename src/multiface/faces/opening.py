@@ -1,0 +1,43 @@
+"""Detectors and embedders by the names that users give them: the one place where a name becomes a class."""
+
+from typing import assert_never
+
+from multiface.errors import UsageError, WeightsError
+from multiface.faces.detector import Detector
+from multiface.faces.embedder import Embedder
+from multiface.faces.mtcnn import Mtcnn, MtcnnSessions
+from multiface.faces.scrfd import Scrfd
+from multiface.faces.yunet import YuNet
+from multiface.weights.session import Engine, open_session
+from multiface.weights.store import NETWORK, Store
+
+MIN_FACE = 20.0
+"""Shorter side, in pixels, of the smallest face that is looked for unless another size is asked."""
+
+
+def open_detector(store: Store, name: str, engine: Engine, min_face: float = MIN_FACE) -> Detector:
+    """The detector of this name, with its networks from the store.
+
+    Raises UsageError for a name that no detector has, WeightsMissing when its weights are not in the store.
+    """
+    if not min_face >= 1:
+        raise UsageError(f"the smallest face must be 1 pixel or more, not {min_face}")
+    found = store.detector(name)
+    sessions = {role: open_session(path, engine) for role, path in found.files}
+    match found.family:
+        case "mtcnn":
+            return Mtcnn(MtcnnSessions(**sessions), min_face=min_face)
+        case "scrfd":
+            return Scrfd(sessions[NETWORK], found.name, min_face=min_face)
+        case "yunet":
+            return YuNet(sessions[NETWORK], found.name, min_face=min_face)
+        case None:
+            raise WeightsError(f"{name}: nothing says which kind of detector this file is; pull it by its name")
+        case _:
+            assert_never(found.family)
+
+
+def open_embedder(store: Store, name_or_path: str, engine: Engine) -> Embedder:
+    """The embedder of this catalogue name, ONNX file or training run."""
+    file = store.embedder(name_or_path)
+    return Embedder(open_session(file.path, engine), file.spec, file.name, file.fingerprint)

@@ -1,0 +1,28 @@
+"""People and their templates kept in one SQLite file, searched exactly in memory.
+
+The room knows no network and decodes no picture: whoever calls hands in unit vectors (`engine.NewTemplate`).
+"""
+
+from multiface.gallery.engine import NewTemplate, Person, PictureFacts, Template, VectorOrigin
+from multiface.gallery.folder_import import FolderProgress, FolderReport, Refusal, sync_folder
+from multiface.gallery.gallery import Added, Check, Gallery, Removed
+from multiface.gallery.search import Matrix, Rule, score_people
+
+__all__ = [
+    "Added",
+    "Check",
+    "FolderProgress",
+    "FolderReport",
+    "Gallery",
+    "Matrix",
+    "NewTemplate",
+    "Person",
+    "PictureFacts",
+    "Refusal",
+    "Removed",
+    "Rule",
+    "Template",
+    "VectorOrigin",
+    "score_people",
+    "sync_folder",
+]

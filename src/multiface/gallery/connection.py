@@ -1,0 +1,238 @@
+"""One SQLite file and one connection to it, shared by a process's threads behind a lock.
+
+The file is in WAL mode with synchronous=FULL: what a finished transaction wrote survives a crash.
+secure_delete overwrites deleted content with zeros. Each `reading` is one snapshot, each `writing` one
+transaction that either happens wholly or not at all; neither nests. A connection must not cross a fork:
+every process opens its own. Every error of SQLite leaves as a GalleryError that names the file.
+"""
+
+import contextlib
+import os
+import re
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from multiface.errors import GalleryError, NotAvailable, UsageError
+
+_MAGIC = b"SQLite format 3\x00"
+
+
+def gallery_path(location: str | Path) -> Path:
+    """The file that a location names: a path, or `sqlite:///path` (three slashes and a path as it is).
+
+    Raises NotAvailable for a PostgreSQL URL and UsageError for other URLs.
+    """
+    text = os.fspath(location)
+    if "\0" in text:
+        raise UsageError("gallery: a null character in the path; give the path of a file")
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/", text)
+    if scheme is None:
+        if not text.strip():
+            raise UsageError("gallery: an empty name; give the path of a file such as gallery.db")
+        return Path(text)
+    kind = scheme[1].lower()
+    if kind == "sqlite":
+        if not text[7:].startswith("///") or len(text) == len("sqlite:///"):
+            raise UsageError(f"gallery {_without_password(text)}: write sqlite:///path/to/gallery.db")
+        return Path(text[len("sqlite:///") :])
+    if kind.split("+")[0] in ("postgresql", "postgres"):
+        raise NotAvailable(
+            f"gallery {_without_password(text)}: galleries in PostgreSQL are not built yet; "
+            "give the path of a file instead"
+        )
+    raise UsageError(
+        f"gallery {_without_password(text)}: {kind}:// is not known; give a path or sqlite:///path"
+    )
+
+
+class BadContent(Exception):
+    """SQLite could read it, but it is not what a gallery holds; a `Database` makes it a GalleryError."""
+
+
+class Database:
+    """An open gallery file. Closing it twice is fine; using it afterwards raises GalleryError."""
+
+    def __init__(self, path: Path, *, create: bool, busy_seconds: float) -> None:
+        """Open the file; nothing is written to an existing one before `settle`.
+
+        create: whether a missing file is made (readable by its owner only: it holds biometric data).
+        busy_seconds: how long to wait while another process writes.
+        """
+        self.path = path
+        self._busy_seconds = busy_seconds
+        self._lock = threading.RLock()
+        self._closed = False
+        self._commits = 0
+        _check_place(path, create)
+        with self._translated():
+            if create and not path.exists():
+                with contextlib.suppress(FileExistsError):
+                    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=rw",
+                uri=True,
+                timeout=busy_seconds,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        try:
+            with self._translated():
+                # A reserved lock is never needed to read these, so a foreign file stays untouched.
+                self._connection.execute("PRAGMA foreign_keys = ON")
+                self._connection.execute("PRAGMA synchronous = FULL")
+                self._connection.execute("PRAGMA secure_delete = ON")
+                self._connection.execute("PRAGMA trusted_schema = OFF")
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def use_write_ahead_log(self) -> None:
+        """Switch the file to WAL mode if it is not; a file system that cannot is left as it is."""
+        with self._translated():
+            give_up = time.monotonic() + self._busy_seconds
+            while True:
+                (mode,) = self._connection.execute("PRAGMA journal_mode").fetchone()
+                if mode == "wal":
+                    return
+                try:
+                    self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
+                    return
+                except sqlite3.OperationalError as error:
+                    # SQLite gives up at once where another connection holds the write lock in rollback mode.
+                    if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                        raise
+                    time.sleep(0.02)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A snapshot: all that is read inside belongs to one moment."""
+        with self._lock, self._translated():
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A write transaction: committed to disk at the end, undone if anything is raised inside."""
+        with self._lock, self._translated():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+                self._commits += 1
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def revision(self, connection: sqlite3.Connection) -> tuple[int, int]:
+        """Changes when the file's content did, by this process or another; read it inside `reading`."""
+        (others,) = connection.execute("PRAGMA data_version").fetchone()
+        return int(others), self._commits
+
+    def purge_log(self) -> bool:
+        """Move the write-ahead log into the file and empty it, so that deleted content is gone from both.
+
+        False if another process was reading for so long that the log could not be emptied.
+        """
+        with self._lock, self._translated():
+            (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy
+
+    def close(self) -> None:
+        """Close the connection; the last one to close empties the write-ahead log."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._connection.close()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        if self._closed:
+            raise GalleryError(f"gallery {self.path}: already closed")
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise GalleryError(f"gallery {self.path}: {_explained(error, self._busy_seconds)}") from error
+        except UnicodeDecodeError as error:  # SQLite quotes the file's own bytes in its message
+            raise GalleryError(f"gallery {self.path}: {_damaged('unreadable text')}") from error
+        except BadContent as error:
+            raise GalleryError(f"gallery {self.path}: {error}") from error
+        except OSError as error:
+            raise GalleryError(f"gallery {self.path}: {error.strerror or error}") from error
+
+
+def _check_place(path: Path, create: bool) -> None:
+    """Raise GalleryError where the file system alone says that this cannot be opened as a gallery."""
+    try:
+        if path.is_dir():
+            raise GalleryError(f"gallery {path}: it is a folder; a gallery is one file, such as gallery.db")
+        folder = path.absolute().parent
+        if not folder.is_dir():
+            raise GalleryError(f"gallery {path}: there is no folder {folder}; create it first")
+        if not path.exists():
+            if not create:
+                raise GalleryError(f"gallery {path}: there is no such file; enrol a person first to make one")
+        else:
+            if not path.is_file():
+                raise GalleryError(f"gallery {path}: it is not a regular file")
+            if not os.access(path, os.R_OK | os.W_OK):
+                raise GalleryError(
+                    f"gallery {path}: no permission to read and write it (SQLite's log needs both, even "
+                    "to search); change its permissions or copy it to a folder of your own"
+                )
+            with path.open("rb") as file:
+                head = file.read(len(_MAGIC))
+            if head and head != _MAGIC:
+                raise GalleryError(
+                    f"gallery {path}: it is not a gallery (no SQLite database); it was left as it is"
+                )
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise GalleryError(
+                f"gallery {path}: no permission to write in the folder {folder} (SQLite keeps its log "
+                "there); change its permissions or use another folder"
+            )
+    except PermissionError as error:
+        raise GalleryError(f"gallery {path}: no permission to enter the folders above it") from error
+    except OSError as error:
+        raise GalleryError(f"gallery {path}: {error.strerror or error}") from error
+
+
+def _explained(error: sqlite3.Error, waited: float) -> str:
+    code = _code(error)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return f"another process kept it locked for {waited:g} seconds; try again when that one is done"
+    if code == sqlite3.SQLITE_NOTADB:
+        return "it is not a gallery (no SQLite database); it was left as it is"
+    if code == sqlite3.SQLITE_READONLY:
+        return "it cannot be written (read-only file, folder or disk)"
+    if code == sqlite3.SQLITE_FULL:
+        return "the disk is full; nothing of the last change was kept"
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
+        return f"it cannot be opened ({error}); check the permissions of the file and its folder"
+    if code == sqlite3.SQLITE_IOERR:
+        return f"the disk or file system failed ({error}); nothing of the last change was kept"
+    return _damaged(str(error))
+
+
+def _damaged(how: str) -> str:
+    return (
+        f"it is damaged ({how}); it was left as it is: restore a backup, "
+        "or save what is readable with `sqlite3 FILE .recover`"
+    )
+
+
+def _code(error: sqlite3.Error) -> int | None:
+    """The primary result code; None where the module itself (decoding, say) failed."""
+    extended: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if extended is None else extended & 0xFF
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", url)

@@ -1,0 +1,125 @@
+"""What a gallery holds: people, and templates (one unit vector for one face in one picture).
+
+Vectors are float32 `(d,)` of unit length. Boxes are x0, y0, x1, y1 in pixels of the upright picture. Times
+are UTC, ISO 8601 with seconds. `VectorOrigin` says which weights made a gallery's vectors: vectors of
+different fingerprints never meet.
+"""
+
+import string
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Box = tuple[float, float, float, float]
+
+SAME_FACE_OVERLAP = 0.5
+"""Two boxes in one picture are the same face from this intersection over union on."""
+
+
+@dataclass(frozen=True, slots=True)
+class VectorOrigin:
+    """Which embedder made the vectors of a gallery.
+
+    fingerprint: `weights.spec.fingerprint` of the embedder; it alone decides whether vectors may meet.
+    weights, detector: their names, for people to read.
+    dimension: length of a vector.
+    """
+
+    fingerprint: str
+    weights: str
+    detector: str
+    dimension: int
+
+    def __post_init__(self) -> None:
+        if not self.fingerprint or self.dimension < 1:
+            raise ValueError("a vector origin needs a fingerprint and a positive dimension")
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """Where in its picture a face was found.
+
+    width, height: of the upright picture, in pixels.
+    box: x0, y0, x1, y1 in pixels of that picture.
+    score: the detector's confidence, 0..1.
+    detector: the detector's name.
+    quarter_turns: how often the picture had to be turned by 90 degrees before the face was found, 0..3.
+    faces_in_picture: how many faces the detector found, 1 or more.
+    """
+
+    width: int
+    height: int
+    box: Box
+    score: float
+    detector: str
+    quarter_turns: int
+    faces_in_picture: int
+
+    def same_face(self, other: "PictureFacts") -> bool:
+        """Whether both are the same face, given that they come from the same picture.
+
+        Boxes of differently turned pictures cannot be compared; they count as the same face.
+        """
+        if self.quarter_turns != other.quarter_turns:
+            return True
+        return _overlap(self.box, other.box) >= SAME_FACE_OVERLAP
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewTemplate:
+    """A template that is not in a gallery yet.
+
+    vector: float32 (d,), unit length.
+    source_digest: sha256 (64 lower-case hex digits) of the picture's bytes.
+    source: where the picture came from, as text; relative to the folder when it came from a folder.
+    """
+
+    vector: Floats
+    source_digest: str
+    source: str
+    facts: PictureFacts
+
+    def __post_init__(self) -> None:
+        if self.vector.dtype != np.float32 or self.vector.ndim != 1:
+            raise ValueError(
+                f"a template's vector is float32 (d,), not {self.vector.dtype} {self.vector.shape}"
+            )
+        if len(self.source_digest) != 64 or not set(self.source_digest) <= set(string.hexdigits.lower()):
+            raise ValueError("a template's source_digest is the sha256 of the picture in lower-case hex")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """A template in a gallery; the fields of `NewTemplate`, its ids, and when it was added (UTC, ISO)."""
+
+    id: int
+    person_id: int
+    vector: Floats
+    source_digest: str
+    source: str
+    facts: PictureFacts
+    added: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person in a gallery; `templates` is how many templates there are, `created` UTC, ISO."""
+
+    id: int
+    name: str
+    created: str
+    templates: int
+
+
+def _overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes; equal boxes without area overlap fully."""
+    if a == b:
+        return 1.0
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)

@@ -1,0 +1,198 @@
+"""What a gallery remembers of the folders it was filled from: a row for each content of each path.
+
+A row is one of three things:
+- kept: it has a template. `owned` says that a folder brought the template in; a template that was there
+  before by hand is never removed with its picture.
+- refused: no template, and the reason why; tried again only by another detector.
+- blocked: a reason and the template, of another person, that is in the way.
+A row goes away with its template. Functions run inside the caller's transaction.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRow:
+    """One content (sha256 `digest`) that one path of one folder has or had.
+
+    folder: the folder's absolute path. path: relative to it, with forward slashes.
+    size, modified_ns: bytes and time of change (ns), for the quick comparison.
+    person: the person's name as the folder has it; renaming in the gallery does not change it.
+    """
+
+    folder: str
+    path: str
+    digest: str
+    size: int
+    modified_ns: int
+    person: str
+    template_id: int | None
+    owned: bool
+    refusal: str | None
+    detector: str
+
+    @property
+    def kept(self) -> bool:
+        """Whether this content is a template of the gallery."""
+        return self.template_id is not None and self.refusal is None
+
+    @property
+    def blocked(self) -> bool:
+        """Whether another person has this picture."""
+        return self.template_id is not None and self.refusal is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A template with a given digest: its id, whose it is, and whether folders brought it in."""
+
+    template_id: int
+    person: str
+    owned: bool
+
+
+_COLUMNS = "folder, path, digest, size, modified_ns, person, template_id, owned, refusal, detector"
+
+
+def rows_of(connection: sqlite3.Connection, folder: str) -> list[FolderRow]:
+    """All rows of a folder, by path."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM folder_picture WHERE folder = ? ORDER BY path, digest", (folder,)
+    )
+    return [_row(row) for row in rows.fetchall()]
+
+
+def put(connection: sqlite3.Connection, row: FolderRow) -> None:
+    """Write a row, in place of the one with the same folder, path and digest."""
+    connection.execute(
+        f"INSERT OR REPLACE INTO folder_picture ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            row.folder,
+            row.path,
+            row.digest,
+            row.size,
+            row.modified_ns,
+            row.person,
+            row.template_id,
+            row.owned,
+            row.refusal,
+            row.detector,
+        ),
+    )
+
+
+def drop(connection: sqlite3.Connection, row: FolderRow) -> None:
+    """Delete a row; its template stays."""
+    connection.execute(
+        "DELETE FROM folder_picture WHERE folder = ? AND path = ? AND digest = ?",
+        (row.folder, row.path, row.digest),
+    )
+
+
+def forget_refusals(connection: sqlite3.Connection, person: str) -> None:
+    """Delete the rows without a template that stand under a person's name."""
+    connection.execute("DELETE FROM folder_picture WHERE person = ? AND template_id IS NULL", (person,))
+
+
+def people_names(connection: sqlite3.Connection, folder: str) -> dict[str, str]:
+    """For names in the folder the name in the gallery, where all its kept pictures agree on one."""
+    rows = connection.execute(
+        """
+        SELECT folder_picture.person, min(person.name)
+        FROM folder_picture
+        JOIN template ON template.id = folder_picture.template_id
+        JOIN person ON person.id = template.person_id
+        WHERE folder_picture.folder = ? AND folder_picture.refusal IS NULL
+        GROUP BY folder_picture.person HAVING count(DISTINCT person.id) = 1
+        """,
+        (folder,),
+    )
+    return {str(here): str(there) for here, there in rows.fetchall()}
+
+
+def kept_people(connection: sqlite3.Connection, folder: str) -> dict[tuple[str, str], str]:
+    """For (path, digest) of the folder's kept rows the person's name in the gallery."""
+    rows = connection.execute(
+        """
+        SELECT folder_picture.path, folder_picture.digest, person.name
+        FROM folder_picture
+        JOIN template ON template.id = folder_picture.template_id
+        JOIN person ON person.id = template.person_id
+        WHERE folder_picture.folder = ? AND folder_picture.refusal IS NULL
+        """,
+        (folder,),
+    )
+    return {(str(path), str(digest)): str(name) for path, digest, name in rows.fetchall()}
+
+
+def refusal_of(connection: sqlite3.Connection, digest: str, detector: str) -> str | None:
+    """Why this detector refused this content before, anywhere."""
+    row = connection.execute(
+        """
+        SELECT refusal FROM folder_picture
+        WHERE digest = ? AND detector = ? AND template_id IS NULL AND refusal IS NOT NULL LIMIT 1
+        """,
+        (digest, detector),
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def holders(connection: sqlite3.Connection, digest: str) -> list[Holder]:
+    """The templates made from this content, oldest first."""
+    rows = connection.execute(
+        """
+        SELECT template.id, person.name
+        FROM template JOIN person ON person.id = template.person_id
+        WHERE template.source_digest = ? ORDER BY template.id
+        """,
+        (digest,),
+    ).fetchall()
+    return [Holder(int(number), str(person), is_owned(connection, number)) for number, person in rows]
+
+
+def is_owned(connection: sqlite3.Connection, template_id: int) -> bool:
+    """Whether a folder brought this template in."""
+    (owned,) = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM folder_picture WHERE template_id = ? AND refusal IS NULL AND owned)",
+        (template_id,),
+    ).fetchone()
+    return bool(owned)
+
+
+def keepers(connection: sqlite3.Connection, template_id: int) -> set[tuple[str, str, str]]:
+    """(folder, path, digest) of the rows that keep a template."""
+    rows = connection.execute(
+        "SELECT folder, path, digest FROM folder_picture WHERE template_id = ? AND refusal IS NULL",
+        (template_id,),
+    )
+    return {(str(folder), str(path), str(digest)) for folder, path, digest in rows.fetchall()}
+
+
+def hand_over(connection: sqlite3.Connection, template_id: int, person: int) -> None:
+    """Give a template to another person; a person who is left without any is removed."""
+    (before,) = connection.execute("SELECT person_id FROM template WHERE id = ?", (template_id,)).fetchone()
+    connection.execute("UPDATE template SET person_id = ? WHERE id = ?", (person, template_id))
+    _remove_if_empty(connection, int(before))
+
+
+def remove_template(connection: sqlite3.Connection, template_id: int) -> None:
+    """Remove a template and the rows that name it; a person who is left without any is removed."""
+    row = connection.execute("SELECT person_id FROM template WHERE id = ?", (template_id,)).fetchone()
+    if row is not None:
+        connection.execute("DELETE FROM template WHERE id = ?", (template_id,))
+        _remove_if_empty(connection, int(row[0]))
+
+
+def _remove_if_empty(connection: sqlite3.Connection, person: int) -> None:
+    connection.execute(
+        "DELETE FROM person WHERE id = ? AND NOT EXISTS (SELECT 1 FROM template WHERE person_id = person.id)",
+        (person,),
+    )
+
+
+def _row(row: tuple[str, str, str, int, int, str, int | None, int, str | None, str]) -> FolderRow:
+    folder, path, digest, size, modified_ns, person, template_id, owned, refusal, detector = row
+    return FolderRow(
+        folder, path, digest, size, modified_ns, person, template_id, bool(owned), refusal, detector
+    )

@@ -1,0 +1,107 @@
+"""The tables of a gallery file, as numbered steps.
+
+`PRAGMA user_version` holds the number of the last step taken; each step and that record are one
+transaction. `PRAGMA application_id` marks the file as ours ("MFgl"). A step that has been released is
+never edited: a change is a new step. Source: SQLite's documentation of these two pragmas.
+"""
+
+import sqlite3
+
+from multiface.gallery.connection import BadContent
+
+APPLICATION_ID = int.from_bytes(b"MFgl", "big")
+
+_PEOPLE_AND_TEMPLATES = (
+    """
+    CREATE TABLE origin (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        fingerprint TEXT NOT NULL,
+        weights TEXT NOT NULL,
+        detector TEXT NOT NULL,
+        dimension INTEGER NOT NULL CHECK (dimension > 0),
+        created TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE person (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        created TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE template (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        person_id INTEGER NOT NULL REFERENCES person (id) ON DELETE CASCADE,
+        vector BLOB NOT NULL CHECK (typeof(vector) = 'blob'),  -- d float32, little-endian
+        source_digest TEXT NOT NULL CHECK (length(source_digest) = 64),
+        source TEXT NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        x0 REAL NOT NULL,
+        y0 REAL NOT NULL,
+        x1 REAL NOT NULL,
+        y1 REAL NOT NULL,
+        score REAL NOT NULL,
+        detector TEXT NOT NULL,
+        quarter_turns INTEGER NOT NULL,
+        faces_in_picture INTEGER NOT NULL,
+        added TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX template_person ON template (person_id)",
+    "CREATE INDEX template_digest ON template (source_digest)",
+)
+
+_FOLDER_PICTURES = (
+    # See folder_rows.py for what a row means.
+    """
+    CREATE TABLE folder_picture (
+        folder TEXT NOT NULL,
+        path TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        modified_ns INTEGER NOT NULL,
+        person TEXT NOT NULL,
+        template_id INTEGER REFERENCES template (id) ON DELETE CASCADE,
+        owned INTEGER NOT NULL,
+        refusal TEXT,
+        detector TEXT NOT NULL,
+        PRIMARY KEY (folder, path, digest),
+        CHECK (template_id IS NOT NULL OR refusal IS NOT NULL)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX folder_picture_template ON folder_picture (template_id)",
+    "CREATE INDEX folder_picture_digest ON folder_picture (digest)",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_PEOPLE_AND_TEMPLATES, _FOLDER_PICTURES)
+VERSION = len(STEPS)
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """The number of the last step that this file has taken; 0 for an empty file.
+
+    Raises BadContent if the file is a SQLite database of another program or of a newer version.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application == 0 and found == 0 and tables == 0:
+        return 0
+    if application != APPLICATION_ID:
+        raise BadContent("it is a SQLite database of another program, not a MultiFace gallery")
+    if found > VERSION:
+        raise BadContent(
+            f"it was written by a newer MultiFace (schema {found}; this one knows up to {VERSION}); "
+            "update MultiFace"
+        )
+    return int(found)
+
+
+def take_step(connection: sqlite3.Connection, number: int) -> None:
+    """Take step `number` (1-based) and record it. The caller holds a write transaction."""
+    for statement in STEPS[number - 1]:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {number}")

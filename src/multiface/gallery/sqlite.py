@@ -1,0 +1,111 @@
+"""The file engine: opens, creates and upgrades a gallery file, and guards whose vectors it holds.
+
+Creation is one transaction (first step and origin together), so that a process killed meanwhile leaves
+either a gallery or an empty file, which counts as none.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from multiface.errors import FingerprintMismatch, GalleryError
+from multiface.gallery import schema
+from multiface.gallery.clock import utc_now
+from multiface.gallery.connection import BadContent, Database, gallery_path
+from multiface.gallery.engine import VectorOrigin
+
+BUSY_SECONDS = 10.0
+
+
+class SqliteGallery:
+    """An open gallery file; threads may share it, every process opens its own."""
+
+    def __init__(self, database: Database, origin: VectorOrigin) -> None:
+        self.database = database
+        self.origin = origin
+
+    @staticmethod
+    def open(
+        location: str | Path,
+        origin: VectorOrigin | None,
+        *,
+        create: bool = False,
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> "SqliteGallery":
+        """Open a gallery file, upgrading an older one.
+
+        location: a path or `sqlite:///path`.
+        origin: the embedder in use; None to take whatever the file holds (listing, renaming, removing).
+        create: make the gallery if there is none; needs an origin.
+        busy_seconds: how long to wait for another process that writes.
+
+        Raises GalleryError if there is no gallery or it cannot be read, FingerprintMismatch if it holds
+        vectors of another embedder, NotAvailable for a PostgreSQL URL.
+        """
+        if create and origin is None:
+            raise ValueError("creating a gallery needs an origin")
+        database = Database(gallery_path(location), create=create, busy_seconds=busy_seconds)
+        try:
+            held = _settle(database, origin if create else None)
+            if origin is not None:
+                _same_embedder(database.path, held, origin)
+        except BaseException:
+            database.close()
+            raise
+        return SqliteGallery(database, held)
+
+    def close(self) -> None:
+        """Close the file; closing twice is fine."""
+        self.database.close()
+
+
+def _settle(database: Database, new: VectorOrigin | None) -> VectorOrigin:
+    """Create the gallery if it is empty and `new` is given, take missing steps, return its origin."""
+    with database.reading() as connection:
+        found = schema.version(connection)
+    if found == 0 and new is None:
+        raise GalleryError(
+            f"gallery {database.path}: the file is empty, there is no gallery in it; enrol a person first"
+        )
+    database.use_write_ahead_log()
+    if found == 0 and new is not None:
+        with database.writing() as connection:
+            if schema.version(connection) == 0:  # asked again: another process may have been faster
+                schema.take_step(connection, 1)
+                _write_origin(connection, new)
+    if found < schema.VERSION:
+        for number in range(2, schema.VERSION + 1):
+            with database.writing() as connection:
+                if schema.version(connection) < number:
+                    schema.take_step(connection, number)
+    with database.reading() as connection:
+        return _read_origin(connection)
+
+
+def _write_origin(connection: sqlite3.Connection, origin: VectorOrigin) -> None:
+    connection.execute(
+        """
+        INSERT INTO origin (id, fingerprint, weights, detector, dimension, created)
+        VALUES (1, ?, ?, ?, ?, ?)
+        """,
+        (origin.fingerprint, origin.weights, origin.detector, origin.dimension, utc_now()),
+    )
+
+
+def _read_origin(connection: sqlite3.Connection) -> VectorOrigin:
+    row = connection.execute("SELECT fingerprint, weights, detector, dimension FROM origin").fetchone()
+    try:
+        fingerprint, weights, detector, dimension = row
+        return VectorOrigin(str(fingerprint), str(weights), str(detector), int(dimension))
+    except (TypeError, ValueError) as error:
+        raise BadContent("it is damaged: it does not say which weights its vectors are of") from error
+
+
+def _same_embedder(path: Path, held: VectorOrigin, used: VectorOrigin) -> None:
+    if (held.fingerprint, held.dimension) == (used.fingerprint, used.dimension):
+        return
+    raise FingerprintMismatch(
+        f"gallery {path}: holds vectors of the weights {held.weights!r} ({held.fingerprint[:12]}, "
+        f"{held.dimension} numbers), but {used.weights!r} ({used.fingerprint[:12]}, {used.dimension} "
+        f"numbers) is in use, and these cannot be compared; use --weights {held.weights}, or make a new "
+        "gallery from the pictures with the weights in use"
+    )

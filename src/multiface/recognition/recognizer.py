@@ -1,0 +1,268 @@
+"""`Recognizer`: the whole path from a picture to names, and all that most people import.
+
+    from multiface import Recognizer
+
+    recognizer = Recognizer(people="people/")
+    for face in recognizer.identify("party.jpg").faces:
+        print(face.name or "unknown", face.decision.best)
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from multiface.decision import Calibration, ChosenCalibration, choose_calibration, decide
+from multiface.errors import NoFace, SeveralFaces, UsageError
+from multiface.faces.analysis import Analyser, Analysis
+from multiface.faces.finding import Found, find_faces
+from multiface.faces.main_face import clear_main_face
+from multiface.faces.opening import MIN_FACE, open_detector, open_embedder
+from multiface.gallery import (
+    Added,
+    FolderReport,
+    Gallery,
+    Refusal,
+    Rule,
+    VectorOrigin,
+    score_people,
+    sync_folder,
+)
+from multiface.images import PictureSource, load_picture
+from multiface.recognition.enrolment import templates_of
+from multiface.recognition.people_folder import cached_gallery
+from multiface.recognition.results import IdentifiedFace, Identification, Verification
+from multiface.weights.places import default_cache_folder, default_store_folder
+from multiface.weights.session import Engine
+from multiface.weights.store import Store
+
+DETECTOR = "mtcnn"
+WEIGHTS = "dlib"
+IDENTIFY_RATE = 0.01
+VERIFY_RATE = 0.001
+RULE: Rule = "mean"
+"""How a person with several templates is scored; docs/person-scoring.md has the measurement behind it."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What `enroll` did: templates added or there already, and pictures without one, with the reason."""
+
+    added: int
+    already_there: int
+    refused: tuple[tuple[Path, str], ...]
+    notes: tuple[str, ...]
+
+
+class Recognizer:
+    """Detector, embedder, people and decisions together.
+
+    detector: "mtcnn", "scrfd_2.5g", ... weights: a catalogue name, an ONNX file or a training run.
+    people: a folder with a folder of pictures for each person, used directly. gallery: a gallery file instead; it
+    must exist, unless `create`. flip: embed each crop together with its mirror image. rate: false-positive
+    identification rate of `identify` for the whole gallery. threads: the budget of all networks; None for all
+    processors. engine: "cpu", "cuda", ... min_face: shorter side of the smallest face, in pixels.
+    store, cache: folders for weights and for cached networks and vectors; None for the user's own.
+    progress: called with pictures done and all pictures while the people folder is read.
+
+    Raises WeightsMissing, EngineMissing, GalleryError, UsageError.
+    """
+
+    def __init__(
+        self,
+        *,
+        detector: str = DETECTOR,
+        weights: str = WEIGHTS,
+        people: str | Path | None = None,
+        gallery: str | Path | None = None,
+        create: bool = False,
+        flip: bool = True,
+        rate: float = IDENTIFY_RATE,
+        threads: int | None = None,
+        engine: str = "cpu",
+        min_face: float = MIN_FACE,
+        store: str | Path | None = None,
+        cache: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        if people is not None and gallery is not None:
+            raise UsageError("give a folder of people or a gallery, not both")
+        if not 0 < rate < 1:
+            raise UsageError(f"an error rate lies between 0 and 1, not {rate}")
+        self.rate = rate
+        self.flip = flip
+        self._cache = Path(cache) if cache is not None else default_cache_folder()
+        self._store_folder = Path(store) if store is not None else default_store_folder()
+        files = Store(self._store_folder, self._cache)
+        where = Engine(engine, threads)
+        self.detector = open_detector(files, detector, where, min_face)
+        self.embedder = open_embedder(files, weights, where)
+        self.analyser = Analyser(self.detector, self.embedder, flip)
+        self.gallery: Gallery | None = None
+        self.people_report: FolderReport | None = None
+        self._chosen: ChosenCalibration | None = None
+        if people is not None:
+            self.gallery = cached_gallery(self._cache, Path(people), self.origin, flip)
+            self.people_report = self.sync(people, progress, prune=True)
+        elif gallery is not None:
+            self.gallery = Gallery.open(gallery, self.origin, create=create)
+
+    def __enter__(self) -> "Recognizer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the gallery; closing twice is fine."""
+        if self.gallery is not None:
+            self.gallery.close()
+
+    @property
+    def origin(self) -> VectorOrigin:
+        """Whose vectors this recogniser makes."""
+        return VectorOrigin(
+            self.embedder.fingerprint, self.embedder.name, self.detector.name, self.embedder.spec.dimension
+        )
+
+    @property
+    def calibration(self) -> Calibration:
+        """What thresholds come from. Raises NotAvailable when none is known for these weights."""
+        return self._calibrated().calibration
+
+    @property
+    def caveat(self) -> str | None:
+        """What does not quite fit between the calibration and this recogniser; None where all does."""
+        return self._calibrated().caveat
+
+    def detect(self, picture: PictureSource) -> Found:
+        """The faces of a picture (a path, bytes or an array), best score first."""
+        return find_faces(self.detector, load_picture(picture))
+
+    def analyse(self, picture: PictureSource) -> Analysis:
+        """The faces of a picture with their embeddings."""
+        return self.analyser.analyse([load_picture(picture)])[0]
+
+    def identify(self, picture: PictureSource) -> Identification:
+        """Who is in a picture. Raises UsageError without people, PictureError, RateNotSupported."""
+        if self.gallery is None:
+            raise UsageError("identify needs people: give a folder of people or a gallery")
+        analysis = self.analyse(picture)
+        matrix = self.gallery.matrix()
+        threshold = (
+            self.calibration.threshold_for_identify(self.rate, len(matrix.names)) if matrix.names else None
+        )
+        similarities = score_people(analysis.embeddings, matrix, RULE)
+        decisions = decide(similarities, matrix.names, threshold, self.calibration.margin)
+        boxes = analysis.faces.boxes.astype(float).tolist()
+        faces = tuple(
+            IdentifiedFace(
+                (box[0], box[1], box[2], box[3]),
+                float(analysis.faces.scores[k]),
+                analysis.faces.landmarks[k],
+                decision,
+            )
+            for k, (box, decision) in enumerate(zip(boxes, decisions, strict=True))
+        )
+        return Identification(analysis.width, analysis.height, analysis.turn, analysis.bordered, faces)
+
+    def verify(self, a: PictureSource, b: PictureSource, rate: float = VERIFY_RATE) -> Verification:
+        """Whether two pictures show the same person, at a false-match rate.
+
+        Each picture must have one face, or one clearly larger than the others: NoFace, SeveralFaces otherwise.
+        """
+        threshold = self.calibration.threshold_for_verify(rate)
+        first, second = self.analyser.analyse([load_picture(a), load_picture(b)])
+        similarity = float(
+            first.embeddings[_only_face(first, "the first picture")]
+            @ second.embeddings[_only_face(second, "the second picture")]
+        )
+        return Verification(
+            same=similarity >= threshold.similarity,
+            similarity=similarity,
+            threshold=threshold.similarity,
+            false_match_rate=rate,
+            at_similarity=self.calibration.false_match_rate(similarity),
+            missed=self.calibration.false_non_match_rate(threshold.similarity),
+            detail=threshold,
+            caveat=self.caveat,
+        )
+
+    def enroll(self, name: str, pictures: Sequence[str | Path]) -> Enrolment:
+        """Add pictures of one person to the gallery.
+
+        A picture without one clear face is refused and listed; the others are added. Raises UsageError without a
+        gallery, GalleryError when a picture is enrolled as somebody else.
+        """
+        if self.gallery is None:
+            raise UsageError("enroll needs a gallery")
+        templates, refused, notes = [], [], []
+        for path, outcome in templates_of(self.analyser, [Path(picture) for picture in pictures]):
+            if isinstance(outcome, Refusal):
+                refused.append((path, outcome.reason))
+                continue
+            templates.append(outcome)
+            if outcome.facts.faces_in_picture > 1:
+                notes.append(f"{path}: {outcome.facts.faces_in_picture} faces, the clearly largest one was taken")
+            if outcome.facts.quarter_turns:
+                notes.append(f"{path}: the face was found after {outcome.facts.quarter_turns} quarter turn(s)")
+        added = self.gallery.add_templates(name, templates) if templates else Added(0, 0)
+        return Enrolment(added.added, added.already_there, tuple(refused), tuple(notes))
+
+    @contextmanager
+    def temporary_gallery(self) -> Iterator[Gallery]:
+        """An empty gallery for a while, deleted afterwards; the recogniser must have none of its own."""
+        if self.gallery is not None:
+            raise UsageError("this recogniser has its people already")
+        with tempfile.TemporaryDirectory(prefix="multiface-") as folder:
+            try:
+                with Gallery.open(Path(folder) / "gallery.sqlite", self.origin, create=True) as self.gallery:
+                    yield self.gallery
+            finally:
+                self.gallery = None
+
+    def sync(self, folder: str | Path, progress: Progress | None = None, prune: bool = False) -> FolderReport:
+        """Bring the gallery up to date with a folder that has a folder of pictures for each person.
+
+        Only new and changed pictures are embedded. prune: also remove the templates of pictures that vanished.
+        """
+        if self.gallery is None:
+            raise UsageError("a folder can be taken up only into a gallery")
+        return sync_folder(
+            self.gallery,
+            Path(folder),
+            lambda paths: templates_of(self.analyser, paths),
+            detector=self.detector.name,
+            progress=None if progress is None else lambda step: progress(step.done, step.total),
+            prune=prune,
+        )
+
+    def _calibrated(self) -> ChosenCalibration:
+        if self._chosen is None:
+            self._chosen = choose_calibration(
+                [self._store_folder / "calibrations"],
+                detector=self.detector.name,
+                weights=self.embedder.name,
+                fingerprint=self.embedder.fingerprint,
+                flip=self.flip,
+            )
+        return self._chosen
+
+
+def _only_face(analysis: Analysis, which: str) -> int:
+    count = len(analysis.faces)
+    if count == 0:
+        raise NoFace(f"no face was found in {which}, neither upright nor in the quarter turns")
+    main = clear_main_face(analysis.faces)
+    if main is None:
+        raise SeveralFaces(
+            f"{which} has {count} faces and none of them twice as large as the others, so it is not clear which to "
+            f"compare; crop it to one person"
+        )
+    return main

@@ -1,0 +1,62 @@
+"""What a recogniser answers. Pixels, boxes and landmarks as in `faces.face`; similarities are cosines."""
+
+from dataclasses import dataclass
+
+from multiface.decision import Decision, Threshold
+from multiface.faces.face import Floats
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedFace:
+    """One face of a picture and who it is.
+
+    box: x0, y0, x1, y1. score: the detector's confidence, 0..1. landmarks: float32 (5, 2). decision: the name (None
+    for unknown), why, the two best people and the threshold.
+    """
+
+    box: Box
+    score: float
+    landmarks: Floats
+    decision: Decision
+
+    @property
+    def name(self) -> str | None:
+        """The person's name; None for unknown."""
+        return self.decision.name
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """The faces of one picture, best detection first.
+
+    width, height: of the picture in pixels. turn: quarter turns, counter-clockwise, after which faces were found
+    (0 for a picture that stands upright). bordered: whether faces were found only with a border around the picture.
+    """
+
+    width: int
+    height: int
+    turn: int
+    bordered: bool
+    faces: tuple[IdentifiedFace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whether two pictures show the same person.
+
+    same: similarity >= threshold. threshold: the similarity that the wanted false-match rate asks for.
+    false_match_rate: that rate. at_similarity: the share of pairs of different people that are at least this
+    similar. missed: the share of pairs of one person that this threshold refuses. detail: threshold with its
+    interval and the set behind it. caveat: what does not quite fit, None where all does.
+    """
+
+    same: bool
+    similarity: float
+    threshold: float
+    false_match_rate: float
+    at_similarity: float
+    missed: float
+    detail: Threshold
+    caveat: str | None
