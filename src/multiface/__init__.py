@@ -1,7 +1,7 @@
 """MultiFace: face recognition that states the error behind every number.
 
-`Recognizer` is the whole path from a picture to names; the rest are the parts it is made of. Names are loaded when
-they are first used, so that `import multiface` is quick.
+`Recognizer` is the whole path from a picture to names; the rest are the parts it is made of. Names are loaded
+when they are first used, so that `import multiface` is quick.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -103,7 +103,9 @@ def test_faces_do_not_influence_each_other() -> None:
     faces = TEMPLATE + rng.normal(0, 8, (6, 5, 2))
     together = align(image, faces, DLIB_TEMPLATE, (150, 150))
     for k in range(6):
-        np.testing.assert_array_equal(together[k], align(image, faces[k : k + 1], DLIB_TEMPLATE, (150, 150))[0])
+        np.testing.assert_array_equal(
+            together[k], align(image, faces[k : k + 1], DLIB_TEMPLATE, (150, 150))[0]
+        )
 
 
 def test_transformed_landmarks_lie_near_the_template() -> None:

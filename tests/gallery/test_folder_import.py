@@ -303,6 +303,17 @@ def test_an_unreadable_picture_is_not_taken_for_vanished(gallery: Gallery, folde
     assert gallery.person("anna").templates == 3 and report.vanished == ()
 
 
+def test_an_empty_folder_prunes_nobody(gallery: Gallery, folder: Path) -> None:
+    """A drive that is not mounted looks like an empty folder."""
+    run(gallery, folder)
+    before = held(gallery)
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    with pytest.raises(UsageError, match="nothing was removed"):
+        run(gallery, folder, prune=True)
+    assert held(gallery) == before != {}
+
+
 def test_no_folder(gallery: Gallery, folder: Path) -> None:
     for wrong in (folder / "missing", folder / "anna" / "1.jpg"):
         with pytest.raises(UsageError, match="no such folder"):

@@ -127,3 +127,15 @@ def test_memory_is_bounded() -> None:
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak - scores.nbytes < 40e6
+
+
+def test_spread_is_one_minus_the_length_of_the_mean() -> None:
+    rng = np.random.default_rng(4)
+    vectors = rng.normal(size=(7, 16))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    index = np.array([0, 1, 1, 2, 2, 2, 2])
+    matrix = Matrix(vectors, index, ("a", "b", "c"))
+    for person in range(3):
+        mean = vectors[index == person].astype(float).mean(axis=0)
+        assert abs(matrix.spread[person] - (1 - np.linalg.norm(mean))) < 1e-6
+    assert matrix.spread[0] < 1e-6 and not matrix.spread.flags.writeable

@@ -1,15 +1,17 @@
 """What a command says, and where: results to standard output, everything else to standard error.
 
-With `--json` standard output carries one JSON document and nothing else; the words for people then go to standard
-error too. Progress bars appear only on a terminal, and only after two seconds.
+With `--json` standard output carries one JSON document and nothing else; the words for people then go to
+standard error too. Progress bars appear only on a terminal, and only after two seconds. When the reader of
+standard output goes away (`| head`), the command ends with exit code 0.
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console, RenderableType
 from rich.markup import escape
@@ -19,13 +21,26 @@ Progress = Callable[[int, int], None]
 BAR_AFTER_SECONDS = 2.0
 
 
+class _Console(Console):
+    """Rich's console, which by itself would end with exit code 1, here the word for "no"."""
+
+    def on_broken_pipe(self) -> None:
+        _reader_gone()
+
+
+def _reader_gone() -> NoReturn:
+    # Python flushes standard output once more at its end, and must not meet the closed pipe there.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(0)
+
+
 class Speaker:
     """The voice of one command."""
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
-        self._notes = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._results = self._notes if as_json else Console(highlight=False, soft_wrap=True)
+        self._notes = _Console(stderr=True, highlight=False, soft_wrap=True)
+        self._results = self._notes if as_json else _Console(highlight=False, soft_wrap=True)
 
     def result(self, thing: RenderableType) -> None:
         """Show a result to people. Text is taken as it is, without markup."""
@@ -38,22 +53,30 @@ class Speaker:
     def document(self, value: Any) -> None:
         """The JSON document; silent without `--json`."""
         if self._as_json:
-            sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
-            sys.stdout.flush()
+            text = json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
+            try:
+                # UTF-8 whatever the locale; bytes of a file name that are no text become JSON's own \udcXX.
+                sys.stdout.flush()
+                sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+                sys.stdout.flush()
+            except BrokenPipeError:
+                _reader_gone()
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
         """A progress bar on a terminal: a function to be called with what is done and how much there is."""
         if not self._notes.is_terminal:
-            yield lambda done, total: None
+            yield lambda _done, _total: None
             return
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
-            Progress as Bar,
             TextColumn,
             TimeElapsedColumn,
             TimeRemainingColumn,
+        )
+        from rich.progress import (
+            Progress as Bar,
         )
 
         columns = (

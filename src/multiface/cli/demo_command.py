@@ -7,13 +7,14 @@ import typer
 
 from multiface.cli import options
 from multiface.cli.console import Speaker
+from multiface.cli.recognise_commands import require_folder
 from multiface.cli.settings import Settings
 
 
 def demo(
-    out: Annotated[
-        Path, typer.Option("--out", help="The annotated picture (.png or .jpg).")
-    ] = Path("multiface-demo.png"),
+    out: Annotated[Path, typer.Option("--out", help="The annotated picture (.png or .jpg).")] = Path(
+        "multiface-demo.png"
+    ),
     detector: options.Detector = None,
     weights: options.Weights = None,
     flip: options.Flip = None,
@@ -26,6 +27,7 @@ def demo(
     from multiface.recognition import run_demo
 
     speaker = Speaker(as_json)
+    require_folder(out)
     chosen = options.choose(Settings.here(), detector, weights, flip, threads, engine)
     with chosen.recognizer() as recognizer:
         done = run_demo(recognizer, out)
@@ -37,4 +39,6 @@ def demo(
             f"(similarity {best.similarity:.3f}, threshold {threshold.similarity:.3f})."
         )
     speaker.result(f"The annotated picture: {done.picture.resolve()}")
-    speaker.document({"name": done.name, "picture": str(done.picture), **identification_document(out, done.result)})
+    speaker.document(
+        {"name": done.name, "picture": str(done.picture), **identification_document(out, done.result)}
+    )

@@ -1,9 +1,7 @@
 """`doctor`: what is installed, which engine and weights are used, what is slow and why."""
 
-import importlib.util
 import platform
 import time
-from importlib import metadata
 from typing import Any
 
 import typer
@@ -25,6 +23,8 @@ def doctor(
     as_json: options.Json = False,
 ) -> None:
     """Check the installation (exit code 1: something is not well)."""
+    from importlib.util import find_spec
+
     speaker = Speaker(as_json)
     chosen = options.choose(Settings.here(), detector, weights, None, threads, engine)
     report: dict[str, Any] = {"python": platform.python_version(), "platform": platform.platform()}
@@ -35,9 +35,12 @@ def doctor(
         speaker.result(f"  {name} {version or 'MISSING'}")
         if version is None:
             problems.append(f"{name} is missing: pip install {name}")
-    report["extras"] = {name: importlib.util.find_spec(module) is not None for name, module in EXTRAS.items()}
+    report["extras"] = {name: find_spec(module) is not None for name, module in EXTRAS.items()}
     for name, there in report["extras"].items():
-        speaker.result(f"  extra [{name}] " + ("installed" if there else f"not installed (pip install 'multiface[{name}]')"))
+        speaker.result(
+            f"  extra [{name}] "
+            + ("installed" if there else f"not installed (pip install 'multiface[{name}]')")
+        )
     report |= _engine(speaker, chosen, problems)
     report |= _parts(speaker, chosen, problems)
     for problem in problems:
@@ -49,6 +52,8 @@ def doctor(
 
 
 def _version(name: str) -> str | None:
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -60,7 +65,9 @@ def _engine(speaker: Speaker, chosen: options.Chosen, problems: list[str]) -> di
 
     engines, processors = available_engines(), usable_processors()
     budget = chosen.engine_value().thread_count
-    speaker.result(f"engine {chosen.engine} (of {', '.join(engines)}), {budget} threads of {processors} processors")
+    speaker.result(
+        f"engine {chosen.engine} (of {', '.join(engines)}), {budget} threads of {processors} processors"
+    )
     if chosen.engine not in engines:
         problems.append(f"the engine {chosen.engine} is not in the installed ONNX Runtime")
     if budget > processors:
@@ -87,10 +94,13 @@ def _parts(speaker: Speaker, chosen: options.Chosen, problems: list[str]) -> dic
             embedding = _seconds(lambda: recognizer.embedder.embed(crops, chosen.flip))
             file = chosen.files().embedder(chosen.weights)
             speaker.result(
-                f"detector {recognizer.detector.name}: {1000 * detecting:.0f} ms for a 512 x 512 picture; embedder "
-                f"{recognizer.embedder.name}: {1000 * embedding:.0f} ms a face {'with' if chosen.flip else 'without'} flips"
+                f"detector {recognizer.detector.name}: {1000 * detecting:.0f} ms for a 512 x 512 picture; "
+                f"embedder {recognizer.embedder.name}: {1000 * embedding:.0f} ms a face "
+                f"{'with' if chosen.flip else 'without'} flips"
             )
-            speaker.result(f"weights {file.name}: licence {file.licence}, fingerprint {file.fingerprint[:12]}")
+            speaker.result(
+                f"weights {file.name}: licence {file.licence}, fingerprint {file.fingerprint[:12]}"
+            )
             report |= {
                 "detector": recognizer.detector.name,
                 "weights": file.name,

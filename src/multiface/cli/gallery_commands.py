@@ -8,12 +8,14 @@ import typer
 from multiface.cli import options
 from multiface.cli.console import Speaker
 from multiface.cli.settings import Settings
-from multiface.errors import GalleryError
+from multiface.errors import GalleryError, PictureError
 
 if TYPE_CHECKING:
     from multiface.gallery import FolderReport, Gallery
 
-people = typer.Typer(help="The people of a gallery: list, show, rename, merge, remove, check, forget.", no_args_is_help=True)
+people = typer.Typer(
+    help="The people of a gallery: list, show, rename, merge, remove, check, forget.", no_args_is_help=True
+)
 
 Name = Annotated[str, typer.Argument(help="A person's name.", show_default=False)]
 
@@ -26,9 +28,13 @@ def gallery_of(settings: Settings, option: str | None) -> str:
 
 
 def facebank(
-    folder: Annotated[Path, typer.Argument(help="A folder with a folder of pictures for each person.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(help="A folder with a folder of pictures for each person.", show_default=False)
+    ],
     gallery: options.GalleryFile = None,
-    prune: Annotated[bool, typer.Option("--prune", help="Also remove people and pictures that vanished.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Also remove people and pictures that vanished.")
+    ] = False,
     detector: options.Detector = None,
     weights: options.Weights = None,
     flip: options.Flip = None,
@@ -38,13 +44,20 @@ def facebank(
     as_json: options.Json = False,
 ) -> None:
     """Take a folder of people up into a gallery; run again, only what is new or changed is embedded."""
+    from multiface.recognition import people_folder
+
     speaker = Speaker(as_json)
     settings = Settings.here()
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
+    people_folder(folder)  # before a gallery is made for a folder that is not there
     place = _ready(gallery_of(settings, gallery))
-    with chosen.recognizer(gallery=place, create=True) as recognizer, speaker.progress("pictures") as progress:
+    with (
+        chosen.recognizer(gallery=place, create=True) as recognizer,
+        speaker.progress("pictures") as progress,
+    ):
         report = recognizer.sync(folder, progress, prune)
     say_report(speaker, report)
+    require_people(report, folder)
     speaker.result(f"gallery: {place}")
     speaker.document(
         {
@@ -90,7 +103,8 @@ def enroll(
     for _, reason in result.refused:
         speaker.note(f"refused: {reason}")
     speaker.result(
-        f"{name}: {result.added} added, {result.already_there} already there, {len(result.refused)} refused ({place})"
+        f"{name}: {result.added} added, {result.already_there} already there, "
+        f"{len(result.refused)} refused ({place})"
     )
     speaker.document(
         {
@@ -213,9 +227,7 @@ def check_people(gallery: options.GalleryFile = None, as_json: options.Json = Fa
         speaker.result(f"  {problem}")
     for name in check.people_without_templates:
         speaker.note(f"{name} has no template")
-    speaker.document(
-        {"people": check.people, "templates": check.templates, "problems": list(check.problems)}
-    )
+    speaker.document({"people": check.people, "templates": check.templates, "problems": list(check.problems)})
     if check.problems:
         raise typer.Exit(3)
 
@@ -236,7 +248,14 @@ def forget_folder(
 
 def say_report(speaker: Speaker, report: "FolderReport", quiet_when_unchanged: bool = False) -> None:
     """What taking up a folder did, to people."""
-    work = report.embedded or report.changed or report.moved or report.copies or report.removed or report.vanished
+    work = (
+        report.embedded
+        or report.changed
+        or report.moved
+        or report.copies
+        or report.removed
+        or report.vanished
+    )
     if work or not quiet_when_unchanged:
         words = f"{len(report.people)} people: {report.added} added, {report.unchanged} unchanged"
         for count, word in (
@@ -256,6 +275,25 @@ def say_report(speaker: Speaker, report: "FolderReport", quiet_when_unchanged: b
         speaker.note(f"{len(report.vanished)} pictures vanished; their templates stay (--prune removes them)")
 
 
+def require_people(report: "FolderReport", folder: str | Path) -> None:
+    """Raises PictureError when the folder gave nobody: with nobody known every answer would be "unknown"."""
+    if not report.people:
+        raise PictureError(
+            f"{folder}: no picture of a person could be used; wanted pictures in {Path(folder) / 'NAME'}/, "
+            f"a folder for each person"
+        )
+
+
+def existing(place: str) -> str:
+    """The same place. Raises GalleryError where there is no such file, with the ways to make one."""
+    if "://" not in place and not Path(place).exists():
+        raise GalleryError(
+            f"gallery {place}: there is no such file, so nobody is known; `multiface facebank FOLDER` makes "
+            f"a gallery, and `multiface identify --people FOLDER` needs none"
+        )
+    return place
+
+
 def _ready(place: str) -> str:
     """The same place, its folder made when it is the user's own gallery."""
     from multiface.weights.places import default_gallery_file
@@ -268,7 +306,4 @@ def _ready(place: str) -> str:
 def _open(gallery: str | None) -> "Gallery":
     from multiface.gallery import Gallery
 
-    place = gallery_of(Settings.here(), gallery)
-    if "://" not in place and not Path(place).exists():
-        raise GalleryError(f"gallery {place}: there is no such file; `multiface facebank FOLDER --gallery {place}` makes it")
-    return Gallery.open(place)
+    return Gallery.open(existing(gallery_of(Settings.here(), gallery)))

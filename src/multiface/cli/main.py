@@ -1,10 +1,11 @@
 """The command line: which commands there are, and how errors end them.
 
-Exit codes: 0 done, 1 the answer is "no" (verify, doctor), 2 wrong use, 3 bad input, 4 not available, 130 stopped with
-Ctrl-C. Nothing heavy is imported here: a command imports what it needs when it runs.
+Exit codes: 0 done, 1 the answer is "no" (verify, doctor), 2 wrong use, 3 bad input, 4 not available, 130
+stopped with Ctrl-C. With `--json` an error is a document too: `{"error": {"kind", "message"}}`. Nothing heavy
+is imported here: a command imports what it needs when it runs.
 """
 
-import os
+import io
 import sys
 from typing import Annotated
 
@@ -15,9 +16,11 @@ from multiface.cli import (
     doctor_command,
     evaluate_commands,
     gallery_commands,
+    prepare_commands,
     recognise_commands,
     weights_commands,
 )
+from multiface.cli.console import Speaker
 from multiface.errors import InputError, MultifaceError, NotAvailable
 from multiface.version import __version__
 
@@ -40,34 +43,47 @@ app.command()(gallery_commands.enroll)
 app.add_typer(gallery_commands.people, name="people")
 app.command()(evaluate_commands.evaluate)
 app.command()(evaluate_commands.calibrate)
+app.add_typer(prepare_commands.prepare, name="prepare")
 app.add_typer(weights_commands.weights, name="weights")
 app.command()(doctor_command.doctor)
 
 
-@app.callback()
-def common(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
-) -> None:
-    """Face recognition that states the error behind every number."""
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         sys.stdout.write(f"multiface {__version__}\n")
         raise typer.Exit()
 
 
+@app.callback()
+def common(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """Face recognition that states the error behind every number."""
+
+
 def run() -> None:
     """Entry point of the command `multiface`."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # File names may hold bytes that are no text.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except MultifaceError as error:
-        sys.stderr.write(f"error: {error}\n")
+        _say(type(error).__name__, str(error))
         sys.exit(exit_code(error))
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped\n")
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader went away; point stdout elsewhere so that Python does not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except OSError as error:
+        # What no command foresaw: a full disk, a folder that vanished.
+        _say(type(error).__name__, f"{error.filename or 'the system'}: {error.strerror or error}")
+        sys.exit(3)
+
+
+def _say(kind: str, message: str) -> None:
+    speaker = Speaker(as_json="--json" in sys.argv)
+    speaker.note(f"error: {message}")
+    speaker.document({"error": {"kind": kind, "message": message}})
 
 
 def exit_code(error: MultifaceError) -> int:

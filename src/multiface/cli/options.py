@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
 Detector = Annotated[
-    str | None, typer.Option("--detector", help="mtcnn (default), scrfd_2.5g, scrfd_500m, yunet.", show_default=False)
+    str | None,
+    typer.Option("--detector", help="mtcnn (default), scrfd_2.5g, scrfd_500m, yunet.", show_default=False),
 ]
 Weights = Annotated[
     str | None,
@@ -31,7 +32,9 @@ GalleryFile = Annotated[
 ]
 Flip = Annotated[
     bool | None,
-    typer.Option("--flip/--no-flip", help="Embed each face with its mirror image (default: yes).", show_default=False),
+    typer.Option(
+        "--flip/--no-flip", help="Embed each face with its mirror image (default: yes).", show_default=False
+    ),
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", help="Thread budget (default: all processors).", show_default=False)
@@ -41,7 +44,9 @@ EngineName = Annotated[
 ]
 MinFace = Annotated[
     float | None,
-    typer.Option("--min-face", help="Shorter side of the smallest face in pixels (default: 20).", show_default=False),
+    typer.Option(
+        "--min-face", help="Shorter side of the smallest face in pixels (default: 20).", show_default=False
+    ),
 ]
 Pictures = Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", show_default=False)]
 

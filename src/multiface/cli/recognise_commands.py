@@ -1,6 +1,5 @@
 """`identify`, `verify`, `detect`, `align`, `embed`: pictures in, answers out."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,14 +9,11 @@ import typer
 from multiface.cli import options
 from multiface.cli.console import Speaker
 from multiface.cli.settings import Settings
-from multiface.errors import InputError, PictureError, UsageError
+from multiface.errors import ExtraMissing, PictureError, UsageError
 
 if TYPE_CHECKING:
-    from multiface.recognition import Identification, Recognizer
+    from multiface.recognition import Identification
 
-Out = Annotated[
-    Path | None, typer.Option("--out", help="Where results are written; see the command.", show_default=False)
-]
 Rate = Annotated[
     float | None,
     typer.Option("--rate", help="Target error rate (identify: 0.01, verify: 0.001).", show_default=False),
@@ -43,12 +39,13 @@ def identify(
 ) -> None:
     """Say who is in pictures; strangers are "unknown" at a stated error rate.
 
-    With --people no database is needed: the vectors of the folder are cached, and only new pictures are embedded.
+    With --people no database is needed: the vectors of the folder are cached, and only new pictures are
+    embedded.
     """
     from multiface.cli.documents import identification_document
-    from multiface.cli.gallery_commands import gallery_of, say_report
+    from multiface.cli.gallery_commands import existing, gallery_of, require_people, say_report
     from multiface.images import load_picture, save_picture
-    from multiface.recognition import annotated
+    from multiface.recognition import IDENTIFY_RATE, annotated
 
     speaker = Speaker(as_json)
     settings = Settings.here()
@@ -61,14 +58,15 @@ def identify(
     with (
         speaker.progress("people") as progress,
         chosen.recognizer(
-            rate=settings.number("rate", rate, 0.01),
+            rate=settings.number("rate", rate, IDENTIFY_RATE),
             people=folder,
-            gallery=None if folder else gallery_of(settings, gallery),
+            gallery=None if folder else existing(gallery_of(settings, gallery)),
             progress=progress,
         ) as recognizer,
     ):
-        if recognizer.people_report is not None:
+        if folder is not None and recognizer.people_report is not None:
             say_report(speaker, recognizer.people_report, quiet_when_unchanged=True)
+            require_people(recognizer.people_report, folder)
         if recognizer.caveat:
             speaker.note(recognizer.caveat)
 
@@ -103,9 +101,10 @@ def verify(
     from multiface.recognition import VERIFY_RATE
 
     speaker = Speaker(as_json)
-    chosen = options.choose(Settings.here(), detector, weights, flip, threads, engine, min_face)
+    settings = Settings.here()
+    chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
     with chosen.recognizer() as recognizer:
-        result = recognizer.verify(a, b, VERIFY_RATE if rate is None else rate)
+        result = recognizer.verify(a, b, settings.number("rate", rate, VERIFY_RATE))
     relation, answer = (">=", "the same person") if result.same else ("<", "not the same person")
     speaker.result(
         f"{answer}: similarity {result.similarity:.4f} {relation} threshold {result.threshold:.4f} "
@@ -127,7 +126,11 @@ def detect(
     pictures: options.Pictures,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Copy with boxes and landmarks: a .png or .jpg file, or a folder.", show_default=False),
+        typer.Option(
+            "--out",
+            help="Copy with boxes and landmarks: a .png or .jpg file, or a folder.",
+            show_default=False,
+        ),
     ] = None,
     detector: options.Detector = None,
     threads: options.Threads = None,
@@ -233,8 +236,8 @@ def embed(
 ) -> None:
     """Turn faces into vectors of unit length, all faces of each picture.
 
-    .npz holds `embeddings` float32 (n, d), `boxes` (n, 4), `scores` (n,), `paths` (n,) and `fingerprint`; .jsonl a
-    line a face.
+    .npz holds `embeddings` float32 (n, d), `boxes` (n, 4), `scores` (n,), `paths` (n,) and `fingerprint`;
+    .jsonl a line a face.
     """
     from multiface.cli.vector_files import VectorTable, write_jsonl, write_npz
 
@@ -244,6 +247,8 @@ def embed(
         raise UsageError(f"--out {out}: the ending must be .npz or .jsonl")
     if raw and (out is None or out.suffix.lower() != ".npz"):
         raise UsageError("--raw needs --out FILE.npz")
+    if out is not None:
+        require_folder(out)
     speaker = Speaker(as_json)
     chosen = options.choose(Settings.here(), detector, weights, flip, threads, engine, min_face)
     paths = picture_paths(speaker, pictures)
@@ -266,7 +271,7 @@ def embed(
 
 
 def picture_paths(speaker: Speaker, given: Sequence[Path]) -> tuple[Path, ...]:
-    """The pictures that are meant, folders opened up; says what was passed over. Raises PictureError for none."""
+    """The pictures that are meant, folders opened up. Says what was passed over; PictureError for none."""
     from multiface.images import expand
 
     listing = expand(given)
@@ -279,24 +284,25 @@ def picture_paths(speaker: Speaker, given: Sequence[Path]) -> tuple[Path, ...]:
 
 def _each(
     speaker: Speaker, paths: Sequence[Path], one: Callable[[Path], dict[str, Any]]
-) -> tuple[list[dict[str, Any]], int]:
-    """One document a picture; a bad picture is said and does not stop the others. Also the number of bad ones."""
-    documents, failed = [], 0
+) -> tuple[list[dict[str, Any]], list[PictureError | ExtraMissing]]:
+    """One document a picture, and what was wrong with bad ones; these are said and do not stop the others."""
+    documents, failed = list[dict[str, Any]](), list[PictureError | ExtraMissing]()
     with speaker.progress("pictures") as progress:
         for done, path in enumerate(paths):
             progress(done, len(paths))
             try:
                 documents.append(one(path))
-            except InputError as error:
-                failed += 1
+            except (PictureError, ExtraMissing) as error:
+                failed.append(error)
                 speaker.note(f"error: {error}")
                 documents.append({"path": str(path), "error": str(error)})
     return documents, failed
 
 
-def _end(failed: int) -> None:
+def _end(failed: Sequence[PictureError | ExtraMissing]) -> None:
+    """Exit code 4 when all that was wrong is a package that is not installed, else 3."""
     if failed:
-        raise typer.Exit(3)
+        raise typer.Exit(4 if all(isinstance(error, ExtraMissing) for error in failed) else 3)
 
 
 def _targets(out: Path | None, paths: Sequence[Path]) -> Callable[[Path], Path] | None:
@@ -304,15 +310,25 @@ def _targets(out: Path | None, paths: Sequence[Path]) -> Callable[[Path], Path] 
     if out is None:
         return None
     if len(paths) == 1 and out.suffix.lower() in (".png", ".jpg", ".jpeg") and not out.is_dir():
-        return lambda path: out
+        require_folder(out)
+        return lambda _path: out
     if out.is_file():
         raise UsageError(f"--out {out}: there are {len(paths)} pictures, so this must be a folder")
     return _distinct(out, paths, ".png")
 
 
+def require_folder(out: Path) -> None:
+    """Raises UsageError when the folder of a file to be written is not there: before the work, not after."""
+    if not out.absolute().parent.is_dir():
+        raise UsageError(f"--out {out}: cannot be written, there is no folder {out.parent}")
+
+
 def _distinct(folder: Path, paths: Sequence[Path], ending: str) -> Callable[[Path], Path]:
     """A name of its own in the folder for each picture: its stem, numbered where two pictures share one."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {folder}: cannot be made a folder ({error.strerror})") from error
     names: dict[Path, Path] = {}
     taken: set[str] = set()
     for path in paths:
@@ -332,11 +348,9 @@ def _say_identification(speaker: Speaker, path: Path, result: "Identification") 
         x0, y0, x1, y1 = face.box
         line = f"  {decision.name or 'unknown'}"
         if decision.best is not None and decision.threshold is not None:
-            relation = ">=" if decision.best.similarity >= decision.threshold.similarity else "<"
+            best, wanted = decision.best.similarity, decision.threshold.similarity
             who = "" if decision.name else f" to {decision.best.name}"
-            line += (
-                f"  similarity {decision.best.similarity:.3f}{who} {relation} {decision.threshold.similarity:.3f}"
-            )
+            line += f"  similarity {best:.3f}{who} {'>=' if best >= wanted else '<'} {wanted:.3f}"
         if decision.runner_up is not None:
             line += f", next {decision.runner_up.name} {decision.runner_up.similarity:.3f}"
         speaker.result(f"{line}  ({decision.reason.value}; box {x0:.0f},{y0:.0f} to {x1:.0f},{y1:.0f})")

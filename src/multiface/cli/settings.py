@@ -1,5 +1,5 @@
-"""Settings: options win over `MULTIFACE_*` variables, these over `multiface.toml` in the working folder, that over
-the defaults. This is the only file that reads the environment.
+"""Settings: options win over `MULTIFACE_*` variables, these over `multiface.toml` in the working folder, that
+over the defaults. This is the only file that reads the environment.
 """
 
 import os

@@ -1,5 +1,6 @@
 """Vectors written to files: .npz for NumPy, .jsonl for everything else. Never pickled."""
 
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from multiface.faces.analysis import Analysis
 from multiface.faces.face import Floats
 from multiface.images import load_picture
 from multiface.recognition import Recognizer
+from multiface.weights.atomic_write import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,32 +59,36 @@ def write_npz(path: Path, table: VectorTable) -> None:
         "embeddings": np.concatenate([row.analysis.embeddings for row in table.rows])
         if table.rows
         else np.zeros((0, 0), np.float32),
-        "boxes": np.concatenate([row.analysis.faces.boxes for row in table.rows] or [np.zeros((0, 4), np.float32)]),
-        "scores": np.concatenate([row.analysis.faces.scores for row in table.rows] or [np.zeros(0, np.float32)]),
-        "paths": np.array([str(row.path) for row in table.rows for _ in row.analysis.embeddings], dtype=np.str_),
+        "boxes": np.concatenate(
+            [row.analysis.faces.boxes for row in table.rows] or [np.zeros((0, 4), np.float32)]
+        ),
+        "scores": np.concatenate(
+            [row.analysis.faces.scores for row in table.rows] or [np.zeros(0, np.float32)]
+        ),
+        "paths": np.array(
+            [str(row.path) for row in table.rows for _ in row.analysis.embeddings], dtype=np.str_
+        ),
         "weights": np.array(table.weights),
         "fingerprint": np.array(table.fingerprint),
     }
     if table.rows and table.rows[0].features is not None:
         raw = np.concatenate([row.features for row in table.rows if row.features is not None])
         arrays |= {"features": raw, "norms": np.linalg.norm(raw, axis=1)}
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        part.replace(path)
-    except OSError as error:
-        raise UsageError(f"--out {path}: cannot be written ({error.strerror})") from error
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    _write(path, buffer.getvalue())
 
 
 def write_jsonl(path: Path, table: VectorTable) -> None:
     """A line a face; written beside, then renamed. Raises UsageError when the place cannot be written."""
-    part = path.with_name(path.name + ".part")
+    head = {"weights": table.weights, "fingerprint": table.fingerprint}
+    lines = [json.dumps(document | head, ensure_ascii=False) + "\n" for document in table.documents()]
+    # Bytes of a file name that are no text become JSON's own \udcXX.
+    _write(path, "".join(lines).encode("utf-8", "backslashreplace"))
+
+
+def _write(path: Path, content: bytes) -> None:
     try:
-        with part.open("w", encoding="utf-8") as file:
-            for document in table.documents():
-                head = {"weights": table.weights, "fingerprint": table.fingerprint}
-                file.write(json.dumps(document | head, ensure_ascii=False) + "\n")
-        part.replace(path)
+        write_whole(path, content)
     except OSError as error:
         raise UsageError(f"--out {path}: cannot be written ({error.strerror})") from error

@@ -10,7 +10,9 @@ from multiface.cli.console import Speaker
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError, WeightsMissing
 
-weights = typer.Typer(help="The catalogue of weights: list, show, pull, import, remove.", no_args_is_help=True)
+weights = typer.Typer(
+    help="The catalogue of weights: list, show, pull, import, remove.", no_args_is_help=True
+)
 
 Name = Annotated[str, typer.Argument(help="A name of the catalogue.", show_default=False)]
 
@@ -75,7 +77,9 @@ def show_weights(name: Name, as_json: options.Json = False) -> None:
     for key, value in document.items():
         if key == "files":
             for file in entry.files:
-                speaker.result(f"file: {file.filename}  sha256 {file.sha256 or 'not known'}  {file.size or '?'} bytes")
+                speaker.result(
+                    f"file: {file.filename}  sha256 {file.sha256 or 'not known'}  {file.size or '?'} bytes"
+                )
         elif value not in (None, ()):
             speaker.result(f"{key}: {value}")
     speaker.document(document)
@@ -86,10 +90,17 @@ def pull_weights(
     name: Name,
     source: Annotated[
         str | None,
-        typer.Option("--from", help="A mirror (http address) or a folder with the file, under any name.", show_default=False),
+        typer.Option(
+            "--from",
+            help="A mirror (http address) or a folder with the file, under any name.",
+            show_default=False,
+        ),
     ] = None,
     sha256: Annotated[
-        str | None, typer.Option("--sha256", help="Of the file, where the catalogue does not know it.", show_default=False)
+        str | None,
+        typer.Option(
+            "--sha256", help="Of the file, where the catalogue does not know it.", show_default=False
+        ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -98,7 +109,9 @@ def pull_weights(
 
     speaker = Speaker(as_json)
     entry = find(name)
-    speaker.note(f"{entry.name}: licence {entry.licence}; a company may {'' if entry.commercial else 'NOT '}use it")
+    speaker.note(
+        f"{entry.name}: licence {entry.licence}; a company may {'' if entry.commercial else 'NOT '}use it"
+    )
     with speaker.progress("bytes") as progress:
         done = (
             options.choose(Settings.here())
@@ -107,7 +120,13 @@ def pull_weights(
         )
     speaker.result(f"{done.name} is ready ({done.size:,} bytes)")
     speaker.document(
-        {"name": done.name, "kind": done.kind, "licence": done.licence, "size": done.size, "fingerprint": done.fingerprint}
+        {
+            "name": done.name,
+            "kind": done.kind,
+            "licence": done.licence,
+            "size": done.size,
+            "fingerprint": done.fingerprint,
+        }
     )
 
 
@@ -117,7 +136,9 @@ def import_weights(
     name: Annotated[str, typer.Option("--name", help="The name it gets.", show_default=False)],
     spec: Annotated[
         Path | None,
-        typer.Option("--spec", help="JSON: width, height, colour, mean, std, template, dimension.", show_default=False),
+        typer.Option(
+            "--spec", help="JSON: width, height, colour, mean, std, template, dimension.", show_default=False
+        ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -135,9 +156,12 @@ def import_weights(
             raise UsageError(f"{spec}: cannot be read ({error})") from error
     done = options.choose(Settings.here()).files().import_embedder(file, name, given)
     speaker.result(f"{done.name} is ready: licence {done.licence}, fingerprint {done.fingerprint[:12]}")
-    freed = f"{len(done.changed_nodes)} node(s) changed" if done.changed_nodes else "nothing had to be changed"
+    freed = (
+        f"{len(done.changed_nodes)} node(s) changed" if done.changed_nodes else "nothing had to be changed"
+    )
     speaker.result(
-        f"free batch: {freed}; largest difference to the original {done.max_difference:.1e} of the vector's length"
+        f"free batch: {freed}; largest difference to the original {done.max_difference:.1e} "
+        f"of the vector's length"
     )
     speaker.document(
         {

@@ -18,7 +18,9 @@ class Portrait:
 def portraits_by_person(folder: Path) -> tuple[Portrait, ...]:
     """All pictures below FOLDER/NAME/, by name and path. Raises DataSetError where there are none."""
     if not folder.is_dir():
-        raise DataSetError(f"{folder}: is no folder; a folder with a folder of pictures for each person is wanted")
+        raise DataSetError(
+            f"{folder}: is no folder; a folder with a folder of pictures for each person is wanted"
+        )
     inside = [path for path in list_pictures(folder).pictures if path.parent != folder]
     if not inside:
         raise DataSetError(f"{folder}: no pictures in folders of people; wanted {folder}/NAME/PICTURE")

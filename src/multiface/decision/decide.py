@@ -1,12 +1,12 @@
 """Similarities to names.
 
 A face is given a name when its best person lies at or above the threshold of the wanted false-positive
-identification rate, no other free person is too near, and no other face of the picture has a better claim on the
-same person: two faces in one picture cannot be the same person.
+identification rate, no other free person is too near, and no other face of the picture has a better claim on
+the same person: two faces in one picture cannot be the same person.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from multiface.decision.calibration import Threshold
 from multiface.errors import UsageError
+
+Floats = npt.NDArray[np.float64]
 
 
 class Reason(Enum):
@@ -38,9 +40,9 @@ class Candidate:
 class Decision:
     """The answer for one face.
 
-    name: None for unknown. best: the person named, else the most similar one. runner_up: the most similar of the
-    others. Both are None where the gallery has nobody for them. threshold: what `best` had to reach, with the rate
-    behind it; None with nobody enrolled.
+    name: None for unknown. best: the person named, else the most similar one. runner_up: the most similar of
+    the others. Both are None where the gallery has nobody for them. threshold: what `best` had to reach, with
+    the rate behind it; None with nobody enrolled.
     """
 
     name: str | None
@@ -51,29 +53,38 @@ class Decision:
 
 
 def decide(
-    similarities: npt.NDArray[np.float32], names: Sequence[str], threshold: Threshold | None, margin: float
+    similarities: npt.NDArray[np.float32],
+    names: Sequence[str],
+    threshold: Threshold | None,
+    margin: float,
+    rise: npt.NDArray[np.float32] | None = None,
 ) -> list[Decision]:
     """Decisions for the faces of one picture.
 
     similarities: (faces, people) cosines. names: of the people. threshold: for this number of people, None
     exactly when there are none. margin: the least distance to a runner-up who lies above the threshold too.
+    rise: (people,), what the threshold of each person is higher (`Calibration.rise`); None for nothing.
 
-    Claims at or above the threshold are granted from the highest similarity down, one person to one face.
+    Claims at or above the person's threshold are granted from the highest similarity down, one person to one
+    face.
     """
     if similarities.ndim != 2 or similarities.shape[1] != len(names):
         raise UsageError(f"similarities {similarities.shape} do not fit {len(names)} people")
     if threshold is None:
         return [Decision(None, Reason.NOBODY_ENROLLED, None, None, None) for _ in similarities]
-    owner = _granted(similarities, threshold.similarity)
-    return [
-        _decision(face, row, names, threshold, margin, owner) for face, row in enumerate(similarities)
-    ]
+    # In float64, in which the threshold is: rounded to float32 it could lie below itself.
+    exact = similarities.astype(np.float64)
+    wanted = np.full(len(names), threshold.similarity)
+    if rise is not None:
+        wanted += rise
+    owner = _granted(exact, wanted)
+    return [_decision(face, row, names, threshold, wanted, margin, owner) for face, row in enumerate(exact)]
 
 
-def _granted(similarities: npt.NDArray[np.float32], threshold: float) -> npt.NDArray[np.intp]:
+def _granted(similarities: Floats, wanted: Floats) -> npt.NDArray[np.intp]:
     """For each person the face that has the best claim on him, -1 for none."""
     owner = np.full(similarities.shape[1], -1, np.intp)
-    faces, people = np.nonzero(similarities >= threshold)
+    faces, people = np.nonzero(similarities >= wanted)
     served: set[int] = set()
     for claim in np.argsort(-similarities[faces, people], kind="stable"):
         face, person = int(faces[claim]), int(people[claim])
@@ -85,9 +96,10 @@ def _granted(similarities: npt.NDArray[np.float32], threshold: float) -> npt.NDA
 
 def _decision(
     face: int,
-    row: npt.NDArray[np.float32],
+    row: Floats,
     names: Sequence[str],
     threshold: Threshold,
+    wanted: Floats,
     margin: float,
     owner: npt.NDArray[np.intp],
 ) -> Decision:
@@ -98,11 +110,12 @@ def _decision(
     second = int(np.argmax(others))
     best = Candidate(names[first], float(row[first]))
     runner_up = Candidate(names[second], float(row[second])) if len(row) > 1 else None
-    free = (owner < 0) & (row >= threshold.similarity)
+    free = (owner < 0) & (row >= wanted)
     if len(mine) == 0:
-        reason = Reason.PERSON_TAKEN if row[first] >= threshold.similarity else Reason.BELOW_THRESHOLD
+        reason = Reason.PERSON_TAKEN if row[first] >= wanted[first] else Reason.BELOW_THRESHOLD
     elif np.any(row[free] > row[first] - margin):
         reason = Reason.RUNNER_UP_TOO_NEAR
     else:
         reason = Reason.KNOWN
-    return Decision(best.name if reason is Reason.KNOWN else None, reason, best, runner_up, threshold)
+    asked = replace(threshold, similarity=float(wanted[first]))
+    return Decision(best.name if reason is Reason.KNOWN else None, reason, best, runner_up, asked)

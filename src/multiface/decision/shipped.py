@@ -1,7 +1,7 @@
 """The calibrations that come with the package, and those a user has made.
 
-Calibrations are JSON files; those of the package lie in `decision/calibrations/`. The one that fits is chosen by the
-embedder's fingerprint and the choice of flips, and among these by the detector.
+Calibrations are JSON files; those of the package lie in `decision/calibrations/`. The one that fits is chosen
+by the embedder's fingerprint and the choice of flips, and among these by the detector.
 """
 
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ def choose_calibration(
 ) -> ChosenCalibration:
     """The calibration for this detector, embedder and choice of flips.
 
-    folders: searched in order for `*.json`, the package's own last; a folder that does not exist is empty. Where
-    only another detector was calibrated with these weights, that calibration is used with a caveat: the vectors are
-    of the same network, but crops by other landmarks are a little different.
+    folders: searched in order for `*.json`, the package's own last; a folder that does not exist is empty.
+    Where only another detector was calibrated with these weights, that calibration is used with a caveat: the
+    vectors are of the same network, but crops by other landmarks are a little different.
 
     Raises NotAvailable when there is none for the embedder; InputError for a broken file.
     """
@@ -45,11 +45,11 @@ def choose_calibration(
     if fitting:
         return ChosenCalibration(
             fitting[0],
-            f"thresholds for {weights} were measured with the detector {fitting[0].detector}, not {detector}; "
-            f"`multiface calibrate` with your detector makes them exact",
+            f"thresholds for {weights} were measured with the detector {fitting[0].detector}, not "
+            f"{detector}; `multiface calibrate` with your detector makes them exact",
         )
     raise NotAvailable(
-        f"no calibration is known for the weights {weights} ({'with' if flip else 'without'} flips), so no error rate "
-        f"can be stated. Make one from pictures of at least 100 people: "
+        f"no calibration is known for the weights {weights} ({'with' if flip else 'without'} flips), so no "
+        f"error rate can be stated. Make one from pictures of at least 100 people: "
         f"multiface calibrate FOLDER --weights {weights} --detector {detector}{'' if flip else ' --no-flip'}"
     )

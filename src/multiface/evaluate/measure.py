@@ -1,7 +1,8 @@
 """Portraits to embeddings: one face a picture, whatever happens, so that every pair of a set can be scored.
 
-The face of a portrait is the large one near the middle (`faces.main_face.central_face`). Where no face is found, a
-crop of the middle is used in its place, and the picture is listed: leaving such pairs out would flatter the figures.
+The face of a portrait is the large one near the middle (`faces.main_face.central_face`). Where no face is
+found, a crop of the middle is used in its place, and the picture is listed: leaving such pairs out would
+flatter the figures.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,8 +32,9 @@ MIDDLE = 0.55
 class Portraits:
     """Embeddings of portraits.
 
-    embeddings: float32 (n, d), unit length, one a picture. without_face: positions of pictures in which no face was
-    found. second_looks: positions of pictures whose face was found only with a border or after a quarter turn.
+    embeddings: float32 (n, d), unit length, one a picture. without_face: positions of pictures in which no
+    face was found. second_looks: positions of pictures whose face was found only with a border or after a
+    quarter turn.
     """
 
     embeddings: Floats
@@ -53,13 +55,13 @@ def embed_portraits(
     embedder: Embedder,
     flip: bool,
     workers: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Portraits:
     """The embedding of the one face of each picture.
 
-    workers: pictures that are read and searched at the same time; networks opened with one thread each and as many
-    workers as processors is the fastest. progress: called with pictures done and all pictures.
-    Raises PictureError for a file that is not a picture.
+    workers: pictures that are read and searched at the same time; networks opened with one thread each and as
+    many workers as processors is the fastest. progress: called with pictures done and all pictures. Raises
+    PictureError for a file that is not a picture.
     """
     spec = embedder.spec
     embeddings = np.empty((len(paths), spec.dimension), np.float32)
@@ -74,7 +76,8 @@ def embed_portraits(
             embeddings[start : start + len(batch)] = np.concatenate(list(done))
             without += [start + k for k, crop in enumerate(crops) if not crop.found]
             second += [start + k for k, crop in enumerate(crops) if crop.second_look]
-            progress(start + len(batch), len(paths))
+            if progress is not None:
+                progress(start + len(batch), len(paths))
     return Portraits(embeddings, tuple(without), tuple(second))
 
 
@@ -97,4 +100,5 @@ def _middle_landmarks(image: Image, spec: InputSpec) -> Floats:
     side = MIDDLE * min(width, height)
     template = np.array(spec.template) - (np.array([spec.width, spec.height]) - 1) / 2
     middle = (np.array([width, height]) - 1) / 2
-    return (template * side / spec.width + middle)[None].astype(np.float32)
+    landmarks: Floats = (template * side / spec.width + middle)[None].astype(np.float32)
+    return landmarks

@@ -9,6 +9,7 @@ that does not exist as a number (nothing has to be refused) is null.
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.markup import escape
@@ -28,16 +29,32 @@ def to_json(results: Sequence[SetResult]) -> str:
     return json.dumps(to_document(results), allow_nan=False)
 
 
-def to_table(results: Sequence[SetResult]) -> Table:
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What stands beside a result: weights, whether with flips, published accuracy in per cent."""
+
+    weights: str
+    flip: bool
+    published: float | None
+
+
+def to_table(results: Sequence[SetResult], labels: Sequence[Label] = ()) -> Table:
     """A table with one row for each set, in per cent with 95 % intervals.
 
-    A rate that its set cannot support carries an asterisk, explained below the table.
+    labels: one a result, or none at all. A rate that its set cannot support carries an asterisk, explained
+    below the table.
     """
     fars = list(dict.fromkeys(rate.far for result in results for rate in result.tar_at_far))
     table = Table(title="Verification (95 % intervals)")
     table.add_column("set")
+    if labels:
+        table.add_column("weights")
+        table.add_column("flips")
     table.add_column("pairs", justify="right")
     table.add_column("accuracy", justify="right")
+    published = any(label.published is not None for label in labels)
+    if published:
+        table.add_column("published", justify="right")
     for far in fars:
         table.add_column(f"TAR at FAR {far:g}", justify="right")
     table.add_column("EER", justify="right")
@@ -54,6 +71,10 @@ def to_table(results: Sequence[SetResult]) -> Table:
         )
     table.caption = _caption(results)
     return table
+
+
+def _published(label: Label) -> tuple[str]:
+    return ("-" if label.published is None else f"{label.published:.2f}",)
 
 
 def _set(result: SetResult) -> dict[str, Any]:

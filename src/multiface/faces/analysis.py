@@ -17,8 +17,8 @@ from multiface.faces.finding import find_faces
 class Analysis:
     """The faces of one picture.
 
-    width, height: of the picture, in pixels. embeddings: float32 (n, d), unit length, in the order of `faces`.
-    turn, bordered: how the faces were found, see `Found`.
+    width, height: of the picture, in pixels. embeddings: float32 (n, d), unit length, in the order of
+    `faces`. turn, bordered: how the faces were found, see `Found`.
     """
 
     width: int

@@ -46,15 +46,20 @@ def nms(boxes: Boxes, scores: npt.NDArray[np.floating], threshold: float, mode: 
 
 
 def _overlaps(a: Boxes, b: Boxes, mode: Overlap) -> npt.NDArray[np.floating]:
-    start = np.maximum(a[:, None, :2], b[None, :, :2])
-    sides = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    sides -= start
-    np.maximum(sides, 0, out=sides)
-    common = sides[..., 0] * sides[..., 1]
+    common = _common(a[:, 0], a[:, 2], b[:, 0], b[:, 2])
+    common *= _common(a[:, 1], a[:, 3], b[:, 1], b[:, 3])
     area_a, area_b = _areas(a)[:, None], _areas(b)[None, :]
     whole = area_a + area_b - common if mode == "union" else np.minimum(area_a, area_b)
     overlaps: npt.NDArray[np.floating] = np.divide(common, whole, out=np.zeros_like(common), where=whole > 0)
     return overlaps
+
+
+def _common(start_a: Boxes, end_a: Boxes, start_b: Boxes, end_b: Boxes) -> npt.NDArray[np.floating]:
+    """Length that every stretch of a (n,) has in common with every one of b (m,): (n, m)."""
+    length = np.minimum(end_a[:, None], end_b)
+    length -= np.maximum(start_a[:, None], start_b)
+    common: npt.NDArray[np.floating] = np.maximum(length, 0, out=length)
+    return common
 
 
 def _areas(boxes: Boxes) -> npt.NDArray[np.floating]:

@@ -12,6 +12,13 @@ class Detector(Protocol):
     def name(self) -> str:
         """Short name; calibrations are kept by it."""
 
+    @property
+    def sure(self) -> float:
+        """A score, 0..1, from which on a picture's best face is taken to be one that stands upright.
+
+        Below it the other quarter turns are looked at too (`faces.finding`).
+        """
+
     def detect(self, image: Image) -> Faces:
         """All faces of an (h, w, 3) uint8 RGB picture, best score first.
 

@@ -76,5 +76,7 @@ class Embedder:
 
 def normalised(vectors: Floats) -> Floats:
     """Vectors (n, d) scaled to unit length; a vector of zeros stays zero."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.maximum(norms, np.finfo(np.float32).tiny)).astype(np.float32)
+    # In float64: squares of very small or large float32 numbers vanish or overflow.
+    norms = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    unit: Floats = (vectors / np.where(norms > 0, norms, 1.0)).astype(np.float32)
+    return unit

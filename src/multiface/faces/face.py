@@ -1,7 +1,8 @@
 """What a detector returns: arrays of n faces, not n objects.
 
-Pixels are those of the upright picture, x to the right, y down, (0, 0) the centre of the first pixel. Boxes may
-leave the picture. Landmarks are the left eye in the picture, right eye, nose, left and right mouth corner.
+Pixels are those of the upright picture, x to the right, y down, (0, 0) the outer corner of the first pixel, so that
+boxes and landmarks scale with the picture. Boxes may leave the picture. Landmarks are the left eye in the upright
+face, right eye, nose, left and right mouth corner.
 """
 
 from dataclasses import dataclass
@@ -47,6 +48,4 @@ class Faces:
     @staticmethod
     def none() -> "Faces":
         """No faces."""
-        return Faces(
-            np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
-        )
+        return Faces(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))

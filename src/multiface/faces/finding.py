@@ -1,9 +1,10 @@
-"""Faces of a picture, with second looks where the first finds none.
+"""Faces of a picture, with second looks where the first finds none or is not sure.
 
 A detector is asked about the picture as it stands. If it finds nothing, it is asked again with a black border
-as wide as the longer side (networks made for faces in scenes miss faces that fill their picture), and after that
-for the three other quarter turns. What was done is said in the result; boxes and landmarks are always in pixels
-of the picture as it was handed in.
+as wide as the longer side (networks made for faces in scenes miss faces that fill their picture). If even the best
+face is below the detector's `sure` score, the picture may lie on its side, where detectors see faces that are not
+there: it is asked about the three other quarter turns, and the turn with the best face counts. What was done is
+said in the result; boxes and landmarks are always in pixels of the picture as it was handed in.
 """
 
 from dataclasses import dataclass
@@ -30,17 +31,21 @@ class Found:
 
 def find_faces(detector: Detector, image: Image) -> Found:
     """Faces of an (h, w, 3) uint8 RGB picture, best score first."""
-    faces = detector.detect(image)
-    if len(faces):
-        return Found(faces)
-    faces = _with_border(detector, image)
-    if len(faces):
-        return Found(faces, bordered=True)
+    best = Found(detector.detect(image))
+    if not len(best.faces):
+        best = Found(_with_border(detector, image), bordered=True)
+    if _score(best) >= detector.sure:
+        return best
     for turn in (1, 3, 2):
         faces = detector.detect(np.ascontiguousarray(np.rot90(image, turn)))
-        if len(faces):
-            return Found(_turned_back(faces, turn, image.shape[1], image.shape[0]), turn)
-    return Found(Faces.none())
+        turned = Found(_turned_back(faces, turn, image.shape[1], image.shape[0]), turn)
+        if _score(turned) > _score(best):
+            best = turned
+    return best if len(best.faces) else Found(Faces.none())
+
+
+def _score(found: Found) -> float:
+    return float(found.faces.scores[0]) if len(found.faces) else 0.0
 
 
 def _with_border(detector: Detector, image: Image) -> Faces:
@@ -56,9 +61,7 @@ def _with_border(detector: Detector, image: Image) -> Faces:
     canvas[side : side + small.shape[0], side : side + small.shape[1]] = small
     faces = detector.detect(canvas)
     factor = np.array([width / small.shape[1], height / small.shape[0]], np.float32)
-    return Faces(
-        (faces.boxes - side) * np.tile(factor, 2), faces.scores, (faces.landmarks - side) * factor
-    )
+    return Faces((faces.boxes - side) * np.tile(factor, 2), faces.scores, (faces.landmarks - side) * factor)
 
 
 def _turned_back(faces: Faces, turn: int, width: int, height: int) -> Faces:

@@ -40,8 +40,8 @@ class Letterbox:
     ) -> Faces:
         """Candidates in working pixels (shapes as in `Faces`) as faces in pixels of the picture.
 
-        Those whose shorter side is below `min_face` pixels of the picture are dropped, and those that overlap a
-        better one by more than `overlap` (intersection over union).
+        Those whose shorter side is below `min_face` pixels of the picture are dropped, and those that overlap
+        a better one by more than `overlap` (intersection over union).
         """
         scale = np.array([self.scale_x, self.scale_y], np.float32)
         faces = Faces(
@@ -56,8 +56,9 @@ class Letterbox:
 def letterbox(image: Image, min_face: float) -> Letterbox:
     """The working copy in which faces of `min_face` pixels are still large enough to be found.
 
-    The longer side becomes 640 pixels; more (at most 2,560) where faces of the wanted size would otherwise shrink
-    below 12 pixels. Nothing is enlarged: on LFW's 250 pixels that cost six times the time and found no face more.
+    The longer side becomes 640 pixels; more (at most 2,560) where faces of the wanted size would otherwise
+    shrink below 12 pixels. Nothing is enlarged: on LFW's 250 pixels that cost six times the time and found no
+    face more.
     """
     height, width = image.shape[:2]
     longer = max(height, width)

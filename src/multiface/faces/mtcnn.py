@@ -7,9 +7,9 @@ A window that leaves the picture sees mid-grey there, and each copy has a frame 
 sees black, and no window of its P-Net leaves the picture: with that, 2 of 60 faces larger than their picture
 were found, with the frame 57.
 
-Memory does not grow with the picture: large copies go through P-Net in strips (which overlap by what a cell
-sees beyond its own two rows, so that the result is the same), windows go through R-Net and O-Net in batches,
-and the number of windows is bounded.
+Memory grows with the picture only by copies of its bytes: they go through P-Net in strips (which overlap
+by what a cell sees beyond its own two rows, so that the result is the same), windows go through R-Net and
+O-Net in batches, and the number of windows is bounded.
 Source: Zhang, Zhang, Li, Qiao: "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional
 Networks", 2016; thresholds and pyramid factor are the authors'.
 """
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _FACTOR = 0.709  # from one copy of the pyramid to the next
 _WINDOW = 12  # what one cell of P-Net sees; cells are two pixels apart
+_LEAST_WINDOW = 1.2  # side of the smallest window in units of min_face: a face is higher than it is wide
 _PNET_LOGIT = math.log(0.6 / 0.4)  # score 0.6
 _RNET_LOGIT = math.log(0.7 / 0.3)  # score 0.7
 _STRIP_PIXELS = 2**19  # about 70 MB inside P-Net
@@ -61,6 +62,7 @@ class Mtcnn:
     """
 
     name = "mtcnn"
+    sure = 0.998
 
     def __init__(self, sessions: MtcnnSessions, score: float = 0.9, min_face: float = 40.0) -> None:
         if not 0 <= score <= 1:
@@ -90,7 +92,7 @@ class Mtcnn:
     def _propose(self, picture: "_Picture") -> Floats:
         """Square windows (n, 4) that P-Net takes for faces."""
         found = _Windows.none()
-        scale = min(1.0, _WINDOW / self._min_face)
+        scale = min(1.0, _WINDOW / (_LEAST_WINDOW * self._min_face))
         while min(picture.width, picture.height) * scale >= _WINDOW / 2:
             level = picture.scaled(scale)
             zoom = np.array([level.shape[1] / picture.width, level.shape[0] / picture.height] * 2, np.float32)
@@ -197,10 +199,10 @@ class _Picture:
 
     def crops(self, windows: Floats, size: int) -> Floats:
         """Windows (n, 4) of the picture as (n, 3, size, size), 0..255; mid-grey beyond the picture."""
-        pixels = np.empty((len(windows), size, size, 3), np.uint8)
+        sheet = Pillow.new("RGB", (size, size * len(windows)))
         for k, window in enumerate(windows.tolist()):
-            pixels[k] = np.asarray(self._crop(window, size))
-        return _network_input(pixels)
+            sheet.paste(self._crop(window, size), (0, size * k))
+        return _network_input(np.asarray(sheet).reshape(-1, size, size, 3))
 
     def _crop(self, window: list[float], size: int) -> Pillow.Image:
         step, shrink = self._step((window[2] - window[0]) / size)
@@ -239,8 +241,11 @@ def _network_input(pixels: npt.NDArray[np.uint8]) -> Floats:
 def _corrected(boxes: Floats, shifts: Floats) -> Floats:
     """Boxes (n, 4) moved by shifts (n, 4) in units of their own width and height."""
     sides = boxes[:, 2:] - boxes[:, :2]
-    return boxes + shifts * np.concatenate([sides, sides], axis=1)
+    moved: Floats = boxes + shifts * np.concatenate([sides, sides], axis=1)
+    return moved
 
 
 def _sigmoid(logit: Floats) -> Floats:
-    return np.exp(-np.logaddexp(np.float32(0), -logit))
+    scores = np.empty_like(logit)
+    np.exp(-np.logaddexp(np.float32(0), -logit), out=scores)
+    return scores

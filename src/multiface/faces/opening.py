@@ -9,7 +9,7 @@ from multiface.faces.mtcnn import Mtcnn, MtcnnSessions
 from multiface.faces.scrfd import Scrfd
 from multiface.faces.yunet import YuNet
 from multiface.weights.session import Engine, open_session
-from multiface.weights.store import NETWORK, Store
+from multiface.weights.store import Store
 
 MIN_FACE = 20.0
 """Shorter side, in pixels, of the smallest face that is looked for unless another size is asked."""
@@ -23,16 +23,18 @@ def open_detector(store: Store, name: str, engine: Engine, min_face: float = MIN
     if not min_face >= 1:
         raise UsageError(f"the smallest face must be 1 pixel or more, not {min_face}")
     found = store.detector(name)
-    sessions = {role: open_session(path, engine) for role, path in found.files}
     match found.family:
         case "mtcnn":
+            sessions = {role: open_session(path, engine) for role, path in found.files}
             return Mtcnn(MtcnnSessions(**sessions), min_face=min_face)
         case "scrfd":
-            return Scrfd(sessions[NETWORK], found.name, min_face=min_face)
+            return Scrfd(open_session(store.any_size(found), engine), found.name, min_face=min_face)
         case "yunet":
-            return YuNet(sessions[NETWORK], found.name, min_face=min_face)
+            return YuNet(open_session(store.any_size(found), engine), found.name, min_face=min_face)
         case None:
-            raise WeightsError(f"{name}: nothing says which kind of detector this file is; pull it by its name")
+            raise WeightsError(
+                f"{name}: nothing says which kind of detector this file is; pull it by its name"
+            )
         case _:
             assert_never(found.family)
 
@@ -40,4 +42,4 @@ def open_detector(store: Store, name: str, engine: Engine, min_face: float = MIN
 def open_embedder(store: Store, name_or_path: str, engine: Engine) -> Embedder:
     """The embedder of this catalogue name, ONNX file or training run."""
     file = store.embedder(name_or_path)
-    return Embedder(open_session(file.path, engine), file.spec, file.name, file.fingerprint)
+    return Embedder(open_session(store.any_batch(file), engine), file.spec, file.name, file.fingerprint)

@@ -1,9 +1,9 @@
 """SCRFD: one pass, three strides, distances from anchor centres.
 
-Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022. The exports of this
-family give nine outputs: for the strides 8, 16 and 32 a score (n, 1), the distances to left, top, right and
-bottom (n, 4) and five landmark offsets (n, 10), all in units of the stride; n runs over rows, columns and two
-anchors at each place. Input: RGB, (pixel - 127.5) / 128.
+Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022. The exports of
+this family give nine outputs: for the strides 8, 16 and 32 a score (n, 1), the distances to left, top, right
+and bottom (n, 4) and five landmark offsets (n, 10), all in units of the stride; n runs over rows, columns and
+two anchors at each place. Input: RGB, (pixel - 127.5) / 128.
 """
 
 from typing import TYPE_CHECKING
@@ -29,6 +29,8 @@ class Scrfd:
     session: the network. name: "scrfd_2.5g", ... score: lowest score of a face, 0..1. min_face: shorter side
     of the smallest face, in pixels of the picture.
     """
+
+    sure = 0.8
 
     def __init__(
         self, session: "onnxruntime.InferenceSession", name: str, score: float = 0.5, min_face: float = 20.0

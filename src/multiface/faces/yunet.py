@@ -1,8 +1,8 @@
 """YuNet: a tiny anchor-free detector.
 
 Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 2023. For the
-strides 8, 16 and 32 the network gives a class score, an object score, a box and five landmarks for each place:
-score = sqrt(class x object), centre = (place + offset) x stride, size = exp(log size) x stride,
+strides 8, 16 and 32 the network gives a class score, an object score, a box and five landmarks for each
+place: score = sqrt(class x object), centre = (place + offset) x stride, size = exp(log size) x stride,
 landmark = (place + offset) x stride. Input: BGR, pixels as they are (0..255).
 """
 
@@ -25,9 +25,11 @@ OVERLAP = 0.3
 class YuNet:
     """A YuNet network whose height and width are free.
 
-    session: the network. name: as the catalogue has it. score: lowest score of a face, 0..1. min_face: shorter side of the smallest face,
-    in pixels of the picture.
+    session: the network. name: as the catalogue has it. score: lowest score of a face, 0..1. min_face:
+    shorter side of the smallest face, in pixels of the picture.
     """
+
+    sure = 0.91
 
     def __init__(
         self, session: "onnxruntime.InferenceSession", name: str, score: float = 0.7, min_face: float = 20.0

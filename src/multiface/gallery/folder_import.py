@@ -114,12 +114,14 @@ def sync_folder(
     prune: remove the templates of vanished pictures, and people who have none left. Only templates that a
         folder brought in are ever removed.
 
-    Raises UsageError if `folder` is no folder, GalleryError if the gallery cannot be written.
+    Raises UsageError if `folder` is no folder, or is empty and everybody in it would be pruned; GalleryError if the gallery cannot be written.
     """
     if not folder.is_dir():
         raise UsageError(f"people folder {folder}: there is no such folder; give one with a folder a person")
     run = _Run(gallery, folder, embed, detector, progress)
     run.look()
+    if prune:
+        run.refuse_to_prune_all()
     run.settle_known()
     run.embed_rest()
     run.remove_stale(prune)
@@ -224,6 +226,14 @@ class _Run:
                         waiting[digest] = rest
             self.done += decided
             self._tell(kept)
+
+    def refuse_to_prune_all(self) -> None:
+        """An empty folder that had pictures is more likely a drive that is not there than a wish."""
+        if self.total == 0 and any(row.kept for row in self.rows.values()):
+            raise UsageError(
+                f"people folder {self.root}: has no pictures, but had some before; nothing was removed. If all "
+                f"of them are meant to go, remove the people by name"
+            )
 
     def remove_stale(self, prune: bool) -> None:
         """Forget contents whose path has another one now; report, or prune, pictures that are gone."""

@@ -28,6 +28,7 @@ class Matrix:
     names: p names; each has at least one template.
     first: (p,) the position of each person's first template.
     centres: float32 (p, d), each person's mean vector at unit length (zeros where the mean is zero).
+    spread: float32 (p,), 1 minus the length of the mean vector: 0 for one template, more the less they agree.
 
     Its arrays are read-only views, since one matrix serves all threads.
     """
@@ -37,6 +38,7 @@ class Matrix:
     names: tuple[str, ...]
     first: Indices = field(init=False)
     centres: Floats = field(init=False)
+    spread: Floats = field(init=False)
 
     def __post_init__(self) -> None:
         index = self.person_index
@@ -47,15 +49,19 @@ class Matrix:
             raise ValueError("person_index must rise from 0 by ones and name everybody")
         first = np.flatnonzero(steps)
         centres = np.zeros((len(first), self.vectors.shape[1]), np.float32)
+        spread = np.zeros(len(first), np.float32)
         if len(first):
             sums = np.add.reduceat(self.vectors, first, axis=0)
             lengths = np.linalg.norm(sums, axis=1, keepdims=True)
             np.divide(sums, lengths, out=centres, where=lengths > 0)
+            counts = np.diff(first, append=len(index))
+            np.clip(1.0 - lengths[:, 0] / counts, 0.0, 1.0, out=spread)
         for name, array in (
             ("vectors", self.vectors),
             ("person_index", index),
             ("first", first),
             ("centres", centres),
+            ("spread", spread),
         ):
             fixed = array.view()
             fixed.flags.writeable = False

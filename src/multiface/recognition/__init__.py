@@ -2,7 +2,7 @@
 
 from multiface.recognition.annotate import annotated
 from multiface.recognition.demo import Demo, run_demo
-from multiface.recognition.people_folder import forget
+from multiface.recognition.people_folder import forget, people_folder
 from multiface.recognition.recognizer import (
     IDENTIFY_RATE,
     RULE,
@@ -10,7 +10,7 @@ from multiface.recognition.recognizer import (
     Enrolment,
     Recognizer,
 )
-from multiface.recognition.results import IdentifiedFace, Identification, Verification
+from multiface.recognition.results import Identification, IdentifiedFace, Verification
 
 __all__ = [
     "IDENTIFY_RATE",
@@ -24,5 +24,6 @@ __all__ = [
     "Verification",
     "annotated",
     "forget",
+    "people_folder",
     "run_demo",
 ]

@@ -2,7 +2,7 @@
 
 from multiface.decision import Reason
 from multiface.images import Image, Mark, draw_faces
-from multiface.recognition.results import IdentifiedFace, Identification
+from multiface.recognition.results import Identification, IdentifiedFace
 
 
 def annotated(image: Image, result: Identification) -> Image:

@@ -1,7 +1,8 @@
-"""A whole recognition on the portrait that comes with the package: enrol it, recognise a changed copy, annotate.
+"""A whole recognition on the portrait that comes with the package: enrol it, recognise a changed copy,
+annotate.
 
-The portrait is NASA's photograph of the astronaut Eileen Collins (public domain), the picture that scikit-image
-carries as `astronaut`.
+The portrait is NASA's photograph of the astronaut Eileen Collins (public domain), the picture that
+scikit-image carries as `astronaut`.
 """
 
 from dataclasses import dataclass

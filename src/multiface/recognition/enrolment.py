@@ -10,6 +10,9 @@ from multiface.faces.main_face import clear_main_face
 from multiface.gallery import NewTemplate, PictureFacts, Refusal
 from multiface.images import load_picture
 
+BATCH = 32
+"""Pictures in memory at once."""
+
 
 def template_from(analysis: Analysis, name: str, digest: str, detector: str) -> NewTemplate:
     """The template of the one face, or of the clear main face, of a picture called `name`.
@@ -38,10 +41,15 @@ def template_from(analysis: Analysis, name: str, digest: str, detector: str) -> 
     return NewTemplate(analysis.embeddings[main], digest, name, facts)
 
 
-def templates_of(
+def templates_of(analyser: Analyser, paths: Sequence[Path]) -> Iterator[tuple[Path, NewTemplate | Refusal]]:
+    """For each path its template, or the reason why there is none; embedded batch by batch."""
+    for start in range(0, len(paths), BATCH):
+        yield from _templates_of_batch(analyser, paths[start : start + BATCH])
+
+
+def _templates_of_batch(
     analyser: Analyser, paths: Sequence[Path]
 ) -> Iterator[tuple[Path, NewTemplate | Refusal]]:
-    """For each path its template, or the reason why there is none; crops are embedded together."""
     images, digests, refusals = [], {}, {}
     for path in paths:
         try:
@@ -60,4 +68,3 @@ def templates_of(
             yield path, template_from(analyses[path], path.name, digests[path], analyser.detector.name)
         except FaceError as error:
             yield path, Refusal(str(error))
-

@@ -1,27 +1,41 @@
 """A folder of people used directly: its vectors are kept in a gallery of their own in the cache.
 
-The cache holds a file for each folder, detector, embedder and choice of flips. The pictures stay where they are;
-each run embeds only what is new or changed, and drops what vanished. Vectors are biometric data: `forget` removes
-them, and nothing else keeps them.
+The cache holds a file for each folder, detector, embedder and choice of flips. The pictures stay where they
+are; each run embeds only what is new or changed, and drops what vanished. Vectors are biometric data:
+`forget` removes them, and nothing else keeps them.
 """
 
 import hashlib
 from pathlib import Path
 
-from multiface.errors import PictureError
+from multiface.errors import NotAvailable, PictureError
 from multiface.gallery import Gallery, VectorOrigin
+
+
+def people_folder(folder: Path) -> Path:
+    """The same folder. Raises PictureError when it is none."""
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise PictureError(
+            f"{folder}: {what}; the people are a folder with a folder of pictures for each person"
+        )
+    return folder
 
 
 def cached_gallery(cache: Path, folder: Path, origin: VectorOrigin, flip: bool) -> Gallery:
     """The gallery that keeps this folder's vectors; made if it is not there yet.
 
-    Raises PictureError when the folder is not one, GalleryError when the cache cannot be used.
+    Raises PictureError when the folder is not one, NotAvailable when the cache cannot be written, and
+    GalleryError when what lies in it cannot be used.
     """
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "does not exist"
-        raise PictureError(f"{folder}: {what}; the people are a folder with a folder of pictures for each person")
-    home = _home(cache, folder)
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home = _home(cache, people_folder(folder))
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise NotAvailable(
+            f"cache {cache}: cannot be written ({error.strerror}), so the vectors of {folder} cannot be "
+            f"kept; name another folder as `cache`"
+        ) from error
     key = hashlib.sha256(f"{origin.fingerprint}\n{origin.detector}\n{flip}".encode()).hexdigest()[:16]
     return Gallery.open(home / f"{key}.sqlite", origin, create=True)
 
@@ -38,4 +52,8 @@ def forget(cache: Path, folder: Path) -> int:
 
 
 def _home(cache: Path, folder: Path) -> Path:
-    return cache / "people" / hashlib.sha256(str(folder.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:24]
+    return (
+        cache
+        / "people"
+        / hashlib.sha256(str(folder.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:24]
+    )

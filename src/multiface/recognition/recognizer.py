@@ -1,10 +1,10 @@
 """`Recognizer`: the whole path from a picture to names, and all that most people import.
 
-    from multiface import Recognizer
+from multiface import Recognizer
 
-    recognizer = Recognizer(people="people/")
-    for face in recognizer.identify("party.jpg").faces:
-        print(face.name or "unknown", face.decision.best)
+recognizer = Recognizer(people="people/")
+for face in recognizer.identify("party.jpg").faces:
+    print(face.name or "unknown", face.decision.best)
 """
 
 import tempfile
@@ -32,8 +32,8 @@ from multiface.gallery import (
 )
 from multiface.images import PictureSource, load_picture
 from multiface.recognition.enrolment import templates_of
-from multiface.recognition.people_folder import cached_gallery
-from multiface.recognition.results import IdentifiedFace, Identification, Verification
+from multiface.recognition.people_folder import cached_gallery, people_folder
+from multiface.recognition.results import Identification, IdentifiedFace, Verification
 from multiface.weights.places import default_cache_folder, default_store_folder
 from multiface.weights.session import Engine
 from multiface.weights.store import Store
@@ -62,10 +62,11 @@ class Recognizer:
     """Detector, embedder, people and decisions together.
 
     detector: "mtcnn", "scrfd_2.5g", ... weights: a catalogue name, an ONNX file or a training run.
-    people: a folder with a folder of pictures for each person, used directly. gallery: a gallery file instead; it
-    must exist, unless `create`. flip: embed each crop together with its mirror image. rate: false-positive
-    identification rate of `identify` for the whole gallery. threads: the budget of all networks; None for all
-    processors. engine: "cpu", "cuda", ... min_face: shorter side of the smallest face, in pixels.
+    people: a folder with a folder of pictures for each person, used directly. gallery: a gallery file
+    instead; it must exist, unless `create`. flip: embed each crop together with its mirror image. rate:
+    false-positive identification rate of `identify` for the whole gallery. threads: the budget of all
+    networks; None for all processors. engine: "cpu", "cuda", ... min_face: shorter side of the smallest face,
+    in pixels.
     store, cache: folders for weights and for cached networks and vectors; None for the user's own.
     progress: called with pictures done and all pictures while the people folder is read.
 
@@ -159,7 +160,13 @@ class Recognizer:
             self.calibration.threshold_for_identify(self.rate, len(matrix.names)) if matrix.names else None
         )
         similarities = score_people(analysis.embeddings, matrix, RULE)
-        decisions = decide(similarities, matrix.names, threshold, self.calibration.margin)
+        decisions = decide(
+            similarities,
+            matrix.names,
+            threshold,
+            self.calibration.margin,
+            self.calibration.rise(matrix.spread),
+        )
         boxes = analysis.faces.boxes.astype(float).tolist()
         faces = tuple(
             IdentifiedFace(
@@ -175,7 +182,8 @@ class Recognizer:
     def verify(self, a: PictureSource, b: PictureSource, rate: float = VERIFY_RATE) -> Verification:
         """Whether two pictures show the same person, at a false-match rate.
 
-        Each picture must have one face, or one clearly larger than the others: NoFace, SeveralFaces otherwise.
+        Each picture must have one face, or one clearly larger than the others: NoFace, SeveralFaces
+        otherwise.
         """
         threshold = self.calibration.threshold_for_verify(rate)
         first, second = self.analyser.analyse([load_picture(a), load_picture(b)])
@@ -197,8 +205,8 @@ class Recognizer:
     def enroll(self, name: str, pictures: Sequence[str | Path]) -> Enrolment:
         """Add pictures of one person to the gallery.
 
-        A picture without one clear face is refused and listed; the others are added. Raises UsageError without a
-        gallery, GalleryError when a picture is enrolled as somebody else.
+        A picture without one clear face is refused and listed; the others are added. Raises UsageError
+        without a gallery, GalleryError when a picture is enrolled as somebody else.
         """
         if self.gallery is None:
             raise UsageError("enroll needs a gallery")
@@ -209,9 +217,13 @@ class Recognizer:
                 continue
             templates.append(outcome)
             if outcome.facts.faces_in_picture > 1:
-                notes.append(f"{path}: {outcome.facts.faces_in_picture} faces, the clearly largest one was taken")
+                notes.append(
+                    f"{path}: {outcome.facts.faces_in_picture} faces, the clearly largest one was taken"
+                )
             if outcome.facts.quarter_turns:
-                notes.append(f"{path}: the face was found after {outcome.facts.quarter_turns} quarter turn(s)")
+                notes.append(
+                    f"{path}: the face was found after {outcome.facts.quarter_turns} quarter turn(s)"
+                )
         added = self.gallery.add_templates(name, templates) if templates else Added(0, 0)
         return Enrolment(added.added, added.already_there, tuple(refused), tuple(notes))
 
@@ -230,13 +242,14 @@ class Recognizer:
     def sync(self, folder: str | Path, progress: Progress | None = None, prune: bool = False) -> FolderReport:
         """Bring the gallery up to date with a folder that has a folder of pictures for each person.
 
-        Only new and changed pictures are embedded. prune: also remove the templates of pictures that vanished.
+        Only new and changed pictures are embedded. prune: also remove the templates of pictures that
+        vanished. Raises UsageError without a gallery, PictureError when the folder is none.
         """
         if self.gallery is None:
             raise UsageError("a folder can be taken up only into a gallery")
         return sync_folder(
             self.gallery,
-            Path(folder),
+            people_folder(Path(folder)),
             lambda paths: templates_of(self.analyser, paths),
             detector=self.detector.name,
             progress=None if progress is None else lambda step: progress(step.done, step.total),
@@ -262,7 +275,7 @@ def _only_face(analysis: Analysis, which: str) -> int:
     main = clear_main_face(analysis.faces)
     if main is None:
         raise SeveralFaces(
-            f"{which} has {count} faces and none of them twice as large as the others, so it is not clear which to "
-            f"compare; crop it to one person"
+            f"{which} has {count} faces and none of them twice as large as the others, so it is not clear "
+            f"which to compare; crop it to one person"
         )
     return main

@@ -12,8 +12,8 @@ Box = tuple[float, float, float, float]
 class IdentifiedFace:
     """One face of a picture and who it is.
 
-    box: x0, y0, x1, y1. score: the detector's confidence, 0..1. landmarks: float32 (5, 2). decision: the name (None
-    for unknown), why, the two best people and the threshold.
+    box: x0, y0, x1, y1. score: the detector's confidence, 0..1. landmarks: float32 (5, 2). decision: the name
+    (None for unknown), why, the two best people and the threshold.
     """
 
     box: Box
@@ -31,8 +31,9 @@ class IdentifiedFace:
 class Identification:
     """The faces of one picture, best detection first.
 
-    width, height: of the picture in pixels. turn: quarter turns, counter-clockwise, after which faces were found
-    (0 for a picture that stands upright). bordered: whether faces were found only with a border around the picture.
+    width, height: of the picture in pixels. turn: quarter turns, counter-clockwise, after which faces were
+    found (0 for a picture that stands upright). bordered: whether faces were found only with a border around
+    the picture.
     """
 
     width: int

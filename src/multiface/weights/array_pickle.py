@@ -3,7 +3,7 @@
 The files were written by joblib: an lz4 frame around a pickle in which each array is a small object (class
 name, shape, order, dtype) whose bytes follow the pickle opcodes directly, after one byte that holds the
 length of a padding and that padding. Three global names are all such a file needs; each of them is mapped
-to a harmless class of this file, so that no function of another package can be reached from the stream.
+to something harmless of this file, so that no function of another package can be reached from the stream.
 Every other name, dtypes other than plain numbers, and a file that ends early are refused.
 Source: joblib's `numpy_pickle` (format as of joblib 0.10 and later), Python's `pickle` ("Restricting
 Globals"), the LZ4 frame format.
@@ -12,7 +12,7 @@ Globals"), the LZ4 frame format.
 import io
 import math
 import pickle
-from collections.abc import Callable
+import struct
 from typing import Any, Never
 
 import lz4.frame
@@ -71,7 +71,8 @@ def _parse_arrays(plain: bytes, name: str) -> list[Array]:
         LookupError,
         OverflowError,
         MemoryError,
-        RecursionError,
+        AssertionError,
+        struct.error,
     ) as error:
         raise WeightsError(
             f"weights file {name} is not an intact list of arrays ({type(error).__name__}: {error})"
@@ -83,18 +84,21 @@ def _parse_arrays(plain: bytes, name: str) -> list[Array]:
     return [item.array() for item in value]
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Admits the three names of a list of arrays, each as a class of this file."""
+class _ArrayUnpickler(pickle._Unpickler):
+    """Admits the three names of a list of arrays, each as something harmless of this file.
+
+    The unpickler in Python, as in joblib: it never reads ahead of the opcode it is at, so that the stream
+    stands at an array's bytes when the array's state is set; and it takes no memory for a memo index that
+    the file merely names, as the one in C does (64 GB for five bytes).
+    """
 
     def __init__(self, stream: io.BytesIO) -> None:
-        # A BytesIO has no peek(), so the unpickler never reads ahead of the opcode it is at: when it sets
-        # an array's state, the stream stands at the array's bytes.
         super().__init__(stream)
-        self._admitted: dict[tuple[str, str], Callable[..., object]] = {
+        self._admitted: dict[tuple[str, str], object] = {
             ("joblib.numpy_pickle", "NumpyArrayWrapper"): type(
                 "_ArrayOfThisStream", (_StoredArray,), {"__slots__": (), "stream": stream}
             ),
-            ("numpy", "ndarray"): _ArrayName,
+            ("numpy", "ndarray"): "numpy.ndarray",  # only named, as the arrays' class
             ("numpy", "dtype"): _StoredDtype,
         }
 
@@ -106,12 +110,6 @@ class _ArrayUnpickler(pickle.Unpickler):
 
     def persistent_load(self, _: Any) -> Never:
         raise WeightsError("refused: it refers to an object outside the file")
-
-
-class _ArrayName:
-    """Stands for numpy.ndarray, which the stream only names as the arrays' class."""
-
-    __slots__ = ()
 
 
 class _StoredDtype:

@@ -36,7 +36,7 @@ TOLERANCE_SMALLER = 1e-2
 
 
 def any_size(model: bytes) -> bytes:
-    """The same detector for every size: the model itself where its size is free, else as `make_size_dynamic`."""
+    """The same detector for every size: the model itself where that is free, else as `make_size_dynamic`."""
     entry = image_input(parse_model(model))
     return model if entry.height is None and entry.width is None else make_size_dynamic(model)
 

@@ -96,7 +96,7 @@ def _build_pnet(packed: bytes) -> bytes:
     weights = _weights(packed, "pnet.lz4", shapes)
     kernel1, bias1, slope1, kernel2, bias2, slope2, kernel3, bias3, slope3, *heads = weights
     graph = _Graph("P-Net")
-    x = graph.conv_pool_prelu("pixels", *_fold_input(kernel1, bias1), slope1, 2, whole=False)
+    x = graph.first_layer(kernel1, bias1, slope1, 2)
     x = graph.prelu(graph.conv(x, kernel2, bias2), slope2)
     x = graph.prelu(graph.conv(x, kernel3, bias3), slope3)
     x = graph.conv(x, *_join_heads(heads[2:], [heads[:2]]))
@@ -109,8 +109,8 @@ def _build_rnet(packed: bytes) -> bytes:
     weights = _weights(packed, "rnet.lz4", shapes)
     kernel1, bias1, slope1, kernel2, bias2, slope2, kernel3, bias3, slope3, *dense = weights
     graph = _Graph("R-Net")
-    x = graph.conv_pool_prelu("pixels", *_fold_input(kernel1, bias1), slope1, 3, whole=False)
-    x = graph.conv_pool_prelu(x, kernel2, bias2, slope2, 3, whole=True)
+    x = graph.first_layer(kernel1, bias1, slope1, 3)
+    x = graph.pool(graph.prelu(graph.conv(x, kernel2, bias2), slope2), 3, whole=True)
     x = graph.prelu(graph.conv(x, kernel3, bias3), slope3)
     x = graph.prelu(graph.dense(graph.flatten(x), *dense[:2]), dense[2])
     x = graph.dense(x, *_join_heads(dense[5:], [dense[3:5]]))
@@ -124,9 +124,9 @@ def _build_onet(packed: bytes) -> bytes:
     kernel1, bias1, slope1, kernel2, bias2, slope2, kernel3, bias3, slope3, *rest = weights
     kernel4, bias4, slope4, *dense = rest
     graph = _Graph("O-Net")
-    x = graph.conv_pool_prelu("pixels", *_fold_input(kernel1, bias1), slope1, 3, whole=False)
-    x = graph.conv_pool_prelu(x, kernel2, bias2, slope2, 3, whole=True)
-    x = graph.conv_pool_prelu(x, kernel3, bias3, slope3, 2, whole=False)
+    x = graph.first_layer(kernel1, bias1, slope1, 3)
+    x = graph.pool(graph.prelu(graph.conv(x, kernel2, bias2), slope2), 3, whole=True)
+    x = graph.pool(graph.prelu(graph.conv(x, kernel3, bias3), slope3), 2, whole=False)
     x = graph.prelu(graph.conv(x, kernel4, bias4), slope4)
     x = graph.prelu(graph.dense(graph.flatten(x), *dense[:2]), dense[2])
     x = graph.dense(x, *_join_heads(dense[7:], [dense[3:5], dense[5:7]]))
@@ -147,12 +147,6 @@ def _weights(packed: bytes, name: str, shapes: list[Shape]) -> list[Array]:
         if array.dtype != np.float32 or not np.isfinite(array).all():
             raise WeightsError(f"weights file {name}: wanted finite float32 numbers, found {array.dtype}")
     return arrays
-
-
-def _fold_input(kernel: Array, bias: Array) -> tuple[Array, Array]:
-    """First convolution on (pixels - 127.5) / 128 -> the same convolution on pixels."""
-    wide = kernel.astype(np.float64)
-    return wide / 128, bias - wide.sum((0, 1, 2)) * (127.5 / 128)
 
 
 def _join_heads(classes: Sequence[Array], others: Sequence[Sequence[Array]]) -> tuple[Array, Array]:
@@ -185,22 +179,29 @@ class _Graph:
         square = [size, size]
         return self._node("MaxPool", [x], kernel_shape=square, strides=[2, 2], ceil_mode=0 if whole else 1)
 
-    def conv_pool_prelu(
-        self, x: str, kernel: Array, bias: Array, slope: Array, size: int, *, whole: bool
-    ) -> str:
-        """What PReLU and then pooling of a convolution yield, by pooling first, which is much faster.
+    def first_layer(self, kernel: Array, bias: Array, slope: Array, size: int) -> str:
+        """Convolution of (pixels - 127.5) / 128, PReLU and pooling (not `whole`), but pooling before PReLU,
+        which is much faster on maps as large as this layer's.
 
         Where the slope a is not negative, PReLU is monotonic and the order does not matter. Where it is
         negative, PReLU(x) = max(x, a x): the convolution yields x and a x as two channels, and the greater
         of the two pooled values is taken.
         """
+        kernel, bias = (
+            kernel.astype(np.float64) / 128,
+            bias - kernel.sum((0, 1, 2), np.float64) * (127.5 / 128),
+        )
         rising, falling = np.flatnonzero(slope >= 0), np.flatnonzero(slope < 0)
         order = np.concatenate([rising, falling])
         scale = slope[0, 0, falling]
         kernel = np.concatenate([kernel[..., order], kernel[..., falling] * scale], axis=-1)
         bias = np.concatenate([bias[order], bias[falling] * scale])
-        pooled = self.pool(self.conv(x, kernel, bias), size, whole=whole)
-        up, down, scaled = self.split(pooled, [len(rising), len(falling), len(falling)])
+        # ONNX Runtime pools fast where the channels are a multiple of eight: idle ones fill up.
+        idle = -len(bias) % 8
+        kernel = np.concatenate([kernel, np.zeros((*kernel.shape[:3], idle))], axis=-1)
+        x = self.conv("pixels", kernel, np.concatenate([bias, np.zeros(idle)]))
+        sizes = [len(rising), len(falling), len(falling), *([idle] if idle else [])]
+        up, down, scaled = self.split(self.pool(x, size, whole=False), sizes)[:3]
         y = self._node(
             "Concat", [self.prelu(up, slope[..., rising]), self._node("Max", [down, scaled])], axis=1
         )

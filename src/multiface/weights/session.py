@@ -96,6 +96,8 @@ def open_session(model: Path | bytes, engine: Engine) -> "onnxruntime.InferenceS
     options.intra_op_num_threads = engine.thread_count
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    # A memory plan for each shape would be kept for ever, and detectors see another shape in every picture.
+    options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     what = str(model) if isinstance(model, Path) else f"{len(model)} bytes"

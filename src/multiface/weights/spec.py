@@ -7,6 +7,7 @@ their vectors must never meet.
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -65,12 +66,21 @@ class InputSpec:
             raise WeightsError("input spec: mean and std are three numbers each, std above zero")
         if len(self.template) != 5 or any(len(point) != 2 for point in self.template):
             raise WeightsError("input spec: template is five (x, y) points in pixels of the crop")
+        points = [number for point in self.template for number in point]
+        if not all(math.isfinite(number) for number in (*self.mean, *self.std, *points)):
+            raise WeightsError("input spec: mean, std and template are finite numbers")
         if self.dimension < 1:
             raise WeightsError(f"input spec: dimension {self.dimension} is not positive")
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces; equal specs give equal text."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        # 0.0 + x: the whole number 1 and 1.0 are equal, and so are 0.0 and -0.0; each pair has one text.
+        numbers = {
+            "mean": [0.0 + x for x in self.mean],
+            "std": [0.0 + x for x in self.std],
+            "template": [[0.0 + x, 0.0 + y] for x, y in self.template],
+        }
+        return json.dumps(asdict(self) | numbers, sort_keys=True, separators=(",", ":"))
 
     @staticmethod
     def from_json(text: str) -> "InputSpec":
@@ -78,16 +88,16 @@ class InputSpec:
         try:
             values: dict[str, Any] = json.loads(text)
             return InputSpec(
-                width=int(values.pop("width")),
-                height=int(values.pop("height")),
+                width=_whole(values.pop("width")),
+                height=_whole(values.pop("height")),
                 colour=values.pop("colour"),
                 mean=_three(values.pop("mean")),
                 std=_three(values.pop("std")),
-                template=tuple((float(x), float(y)) for x, y in values.pop("template")),
-                dimension=int(values.pop("dimension")),
+                template=tuple((_number(x), _number(y)) for x, y in values.pop("template")),
+                dimension=_whole(values.pop("dimension")),
                 **values,
             )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise WeightsError(f"input spec: not readable ({type(error).__name__}: {error})") from error
 
 
@@ -98,4 +108,16 @@ def fingerprint(file_sha256: str, spec: InputSpec) -> str:
 
 def _three(values: Any) -> tuple[float, float, float]:
     a, b, c = values
-    return float(a), float(b), float(c)
+    return _number(a), _number(b), _number(c)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{value!r} is not a whole number")
+    return value

@@ -31,8 +31,6 @@ from multiface.weights.spec import InputSpec, fingerprint
 if TYPE_CHECKING:
     from multiface.weights.fetch import Limits, Progress
 
-FREE_SIZE: tuple[Family, ...] = ("scrfd", "yunet")
-"""Families of detectors that work on pictures of any size, though their files may declare one."""
 SPEC_KEY = "multiface.spec"
 """The key in an ONNX file's `metadata_props` that holds the input spec, as `InputSpec.to_json` writes it."""
 RUN_FILE = "best.onnx"
@@ -156,8 +154,6 @@ class Store:
             if record.kind != "detector":
                 raise UsageError(f"{record.name!r} is an embedder, not a detector")
             files = checked_files(self.folder, record)
-            if record.family in FREE_SIZE:
-                files = {NETWORK: self._free_size(record.name, files[NETWORK])}
             return DetectorFile(
                 record.name, tuple(files.items()), record.family, record.licence, record.commercial
             )
@@ -171,9 +167,44 @@ class Store:
         known = catalogue.by_sha256(sha256_of(path))
         if known is None or known.kind != "detector":
             return DetectorFile(path.stem, ((NETWORK, path),), None, "not stated", None)
-        if known.family in FREE_SIZE:
-            path = self._free_size(known.name, path)
         return DetectorFile(known.name, ((NETWORK, path),), known.family, known.licence, known.commercial)
+
+    def any_size(self, detector: DetectorFile) -> Path:
+        """The network of a detector that is one network, for pictures of any size.
+
+        A declared size is taken off, which is proven once and kept in the cache. Raises WeightsError.
+        """
+        from multiface.weights import dynamic_size
+
+        ((_, path),) = detector.files
+        files = built(
+            self.cache,
+            f"{detector.name}-any-size",
+            [path, *_code(dynamic_size)],
+            __version__,
+            lambda: {NETWORK: dynamic_size.any_size(path.read_bytes())},
+        )
+        return files[NETWORK]
+
+    def any_batch(self, embedder: EmbedderFile) -> Path:
+        """The network of an embedder, for batches of any size.
+
+        What the store or the cache holds is so already; the batch of a user's own file is made free, which is
+        proven once and kept in the cache. Raises WeightsError.
+        """
+        from multiface.weights import dynamic_batch
+
+        path = embedder.path
+        if path.is_relative_to(self.folder) or path.is_relative_to(self.cache):
+            return path
+        files = built(
+            self.cache,
+            f"file-{embedder.fingerprint[:16]}",
+            [path, *_code(dynamic_batch)],
+            __version__,
+            lambda: {NETWORK: _freed(str(path), path.read_bytes(), embedder.spec)[0]},
+        )
+        return files[NETWORK]
 
     def pull(
         self,
@@ -368,7 +399,7 @@ class Store:
         known = catalogue.by_sha256(sha256)
         spec = _spec_of_file(path) or (known.spec if known else None) or _no_spec(path)
         return EmbedderFile(
-            name=str(path),
+            name=known.name if known else str(path),
             path=path,
             spec=spec,
             fingerprint=fingerprint(sha256, spec),
@@ -409,19 +440,6 @@ class Store:
             self.cache, entry.name, [*sources, *_code(array_pickle, mtcnn_graphs)], __version__, build
         )
         return DetectorFile(entry.name, tuple(files.items()), entry.family, entry.licence, entry.commercial)
-
-    def _free_size(self, name: str, path: Path) -> Path:
-        """The detector for pictures of any size, proven once and kept in the cache."""
-        from multiface.weights import dynamic_size
-
-        files = built(
-            self.cache,
-            f"{name}-any-size",
-            [path, *_code(dynamic_size)],
-            __version__,
-            lambda: {NETWORK: dynamic_size.any_size(path.read_bytes())},
-        )
-        return files[NETWORK]
 
     def _build(self, entry: Entry) -> Installed:
         mark = None

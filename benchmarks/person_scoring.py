@@ -1,0 +1,108 @@
+"""Which rule scores a person with several templates? Measured on LFW; the table is in docs/person-scoring.md.
+
+    python benchmarks/person_scoring.py LFW-FOLDER --detector mtcnn --weights dlib
+
+For k = 1, 2, 3, 5 templates a person: the gallery is everybody with more than k pictures, with k of them drawn at
+random; the mated probe is one other picture of each; the strangers are one picture of everybody else. For each rule
+the threshold is set so that 1 % of the strangers find somebody (FPIR), and the share of mated probes that are not
+named rightly (FNIR) is counted. The last column is the FPIR at the threshold that the shipped calibration gives for this
+many people (for the mean with its rise by the spread of the templates): does the promise of 1 % hold? 20 draws; the interval is over people
+drawn with replacement (95 %).
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from multiface.datasets.people import portraits_by_person
+from multiface.decision import Calibration, choose_calibration
+from multiface.errors import NotAvailable
+from multiface.evaluate.measure import embed_portraits
+from multiface.faces.opening import open_detector, open_embedder
+from multiface.gallery import Matrix, Rule, score_people
+from multiface.weights.places import default_cache_folder, default_store_folder
+from multiface.weights.session import Engine, usable_processors
+from multiface.weights.store import Store
+
+RULES: tuple[Rule, ...] = ("mean", "max", "both")
+DRAWS = 20
+FPIR = 0.01
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--detector", default="mtcnn")
+    parser.add_argument("--weights", default="dlib")
+    parser.add_argument("--store", type=Path, default=default_store_folder())
+    parser.add_argument("--cache", type=Path, default=default_cache_folder())
+    arguments = parser.parse_args()
+    store, engine = Store(arguments.store, arguments.cache), Engine("cpu", 1)
+    detector = open_detector(store, arguments.detector, engine)
+    embedder = open_embedder(store, arguments.weights, engine)
+    pictures = portraits_by_person(arguments.folder)
+    portraits = embed_portraits(
+        [picture.path for picture in pictures], detector, embedder, True, usable_processors()
+    )
+    try:
+        calibration = choose_calibration(
+            [arguments.store / "calibrations"],
+            detector=arguments.detector,
+            weights=embedder.name,
+            fingerprint=embedder.fingerprint,
+            flip=True,
+        ).calibration
+    except NotAvailable:
+        calibration = None
+    people = np.array([picture.person for picture in pictures])
+    print(f"{arguments.detector} + {arguments.weights}")
+    table(portraits.embeddings, people, calibration)
+
+
+def table(embeddings: np.ndarray, people: np.ndarray, calibration: Calibration | None) -> None:
+    """Print the Markdown table for unit embeddings (n, d) of these people (n,)."""
+    print("| templates | people | strangers | rule | FNIR at FPIR 1 % | FPIR at the shipped threshold |")
+    print("|---|---|---|---|---|---|")
+    by_person = {int(p): np.flatnonzero(people == p) for p in np.unique(people)}
+    rng = np.random.default_rng(0)
+    for k in (1, 2, 3, 5):
+        enrolled = [p for p, own in by_person.items() if len(own) > k]
+        others = [p for p in by_person if len(by_person[p]) <= k]
+        missed = {rule: np.zeros((DRAWS, len(enrolled))) for rule in RULES}
+        alarms: dict[Rule, list[float]] = {rule: [] for rule in RULES}
+        for draw in range(DRAWS):
+            chosen = np.array([rng.permutation(by_person[p])[: k + 1] for p in enrolled])
+            strangers = embeddings[[rng.choice(by_person[p]) for p in others]]
+            matrix = Matrix(
+                np.ascontiguousarray(embeddings[chosen[:, :k].ravel()]),
+                np.repeat(np.arange(len(enrolled)), k),
+                tuple(str(p) for p in enrolled),
+            )
+            for rule in RULES:
+                highest = np.sort(score_people(strangers, matrix, rule).max(axis=1))
+                threshold = highest[-max(1, round(FPIR * len(highest)))]
+                scores = score_people(embeddings[chosen[:, k]], matrix, rule)
+                own = scores[np.arange(len(enrolled)), np.arange(len(enrolled))]
+                missed[rule][draw] = (scores.argmax(axis=1) != np.arange(len(enrolled))) | (own <= threshold)
+                if calibration is not None:
+                    shipped = calibration.threshold_for_identify(FPIR, len(enrolled)).similarity
+                    rise = calibration.rise(matrix.spread) if rule == "mean" else 0.0
+                    named = (score_people(strangers, matrix, rule) >= shipped + rise).any(axis=1)
+                    alarms[rule].append(float(named.mean()))
+        for rule in RULES:
+            each = missed[rule].mean(axis=0)
+            boots = [each[rng.integers(0, len(each), len(each))].mean() for _ in range(1000)]
+            low, high = np.quantile(boots, [0.025, 0.975])
+            promise = f"{100 * np.mean(alarms[rule]):.2f} %" if alarms[rule] else "-"
+            print(
+                f"| {k} | {len(enrolled)} | {len(others)} | {rule} | {100 * each.mean():.2f} % "
+                f"({100 * low:.2f} to {100 * high:.2f}) | {promise} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""`prepare`: data sets from record files, packs and photos.
+
+What is there is left alone, so a stopped run goes on.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from multiface.cli import options
+from multiface.cli.console import Speaker
+from multiface.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from multiface.datasets.pack_folder import PackedFolder
+    from multiface.datasets.unpack import Unpacked
+    from multiface.faces.detector import Detector
+
+prepare = typer.Typer(
+    help="Data sets: record files and packs to pictures, photos to aligned crops and record files.",
+    no_args_is_help=True,
+)
+
+Out = Annotated[
+    Path, typer.Option("--out", help="Folder under which everything is written.", show_default=False)
+]
+
+
+@prepare.command("rec")
+def rec(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder with train.rec, or a folder of aligned crops, a folder a person.",
+            show_default=False,
+        ),
+    ],
+    out: Out,
+    threads: options.Threads = None,
+    as_json: options.Json = False,
+) -> None:
+    """Record files to OUT/imgs/LABEL/KEY.jpg; or a folder a person of aligned crops to OUT/train.rec.
+
+    Pictures keep their bytes both ways.
+    """
+    from multiface.datasets.unpack import unpack_records
+    from multiface.errors import DataSetError
+
+    speaker = Speaker(as_json)
+    if not folder.is_dir():
+        raise DataSetError(f"{folder}: is no folder; wanted one with train.rec, or with a folder a person")
+    if not (folder / "train.rec").exists():
+        if (folder / "imgs").is_dir():
+            raise DataSetError(
+                f"{folder}: has no train.rec; to pack the people in its imgs, name {folder / 'imgs'}"
+            )
+        speaker.document(_pack(speaker, options.choose(Settings.here(), threads=threads), folder, out))
+        return
+    with speaker.progress("pictures") as progress:
+        unpacked = unpack_records(folder, out, progress)
+    speaker.result(f"{unpacked.folder}: {unpacked.groups:,} people, {_counts(unpacked)}")
+    speaker.document({**_unpacked_document(unpacked), "people": unpacked.groups})
+
+
+@prepare.command("bin")
+def bin_(
+    packs: Annotated[list[Path], typer.Argument(help="Packs of pairs (lfw.bin, ...).", show_default=False)],
+    out: Out,
+    as_json: options.Json = False,
+) -> None:
+    """Packs to OUT/NAME/000000.jpg, ..., with the pairs in OUT/NAME/pairs.json and OUT/NAME_list.npy."""
+    from multiface.datasets.unpack import unpack_pack
+    from multiface.errors import UsageError
+
+    speaker = Speaker(as_json)
+    names = [path.stem for path in packs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(
+            f"two packs are called {twice}, and each would be written over the other; use two --out"
+        )
+    documents = []
+    for path in packs:
+        with speaker.progress(path.name) as progress:
+            unpacked = unpack_pack(path, out, progress)
+        speaker.result(f"{unpacked.folder}: {unpacked.groups:,} pairs, {_counts(unpacked)}")
+        documents.append({"pack": str(path), **_unpacked_document(unpacked), "pairs": unpacked.groups})
+    speaker.document({"packs": documents})
+
+
+@prepare.command("photos")
+def photos(
+    folder: Annotated[
+        Path, typer.Argument(help="A folder with a folder of photos for each person.", show_default=False)
+    ],
+    out: Out,
+    records: Annotated[
+        bool, typer.Option("--records", help="Write the crops into record files (OUT/train.rec) too.")
+    ] = False,
+    detector: options.Detector = None,
+    threads: options.Threads = None,
+    engine: options.EngineName = None,
+    min_face: options.MinFace = None,
+    as_json: options.Json = False,
+) -> None:
+    """Photos of people to aligned crops in OUT/imgs; OUT/dropped.csv lists those without one clear face."""
+    from multiface.errors import NoFace
+    from multiface.evaluate.photos import prepare_photos
+
+    speaker = Speaker(as_json)
+    chosen = options.choose(Settings.here(), detector, None, None, threads, engine, min_face)
+    opened, workers = _detector(chosen)
+    with speaker.progress("photos") as progress:
+        prepared = prepare_photos(folder, out, opened, chosen.min_face, workers, progress)
+    speaker.result(
+        f"{prepared.folder}: {prepared.crops:,} crops of {prepared.people:,} people, "
+        f"{prepared.made:,} photos looked at"
+    )
+    if prepared.dropped:
+        speaker.note(
+            f"{len(prepared.dropped):,} of {prepared.photos:,} photos dropped: see {out / 'dropped.csv'}"
+        )
+    for name in prepared.without_crop:
+        speaker.note(f"{name}: no photo with one clear face")
+    document: dict[str, Any] = {
+        "folder": str(prepared.folder),
+        "people": prepared.people,
+        "photos": prepared.photos,
+        "crops": prepared.crops,
+        "looked_at": prepared.made,
+        "dropped": [
+            {"photo": d.photo, "reason": d.reason.value, "detail": d.detail} for d in prepared.dropped
+        ],
+        "people_without_crop": list(prepared.without_crop),
+        "detector": chosen.detector,
+    }
+    if prepared.crops == 0:
+        raise NoFace(
+            f"{folder}: none of {prepared.photos:,} photos shows one clear face; see {out / 'dropped.csv'}"
+        )
+    if records:
+        document["records"] = _pack(speaker, chosen, prepared.folder, out)
+    speaker.document(document)
+
+
+@prepare.command("lfw")
+def lfw(
+    folder: Annotated[
+        Path, typer.Argument(help="LFW: NAME/NAME_0001.jpg, ..., and pairs.txt.", show_default=False)
+    ],
+    out: Out,
+    detector: options.Detector = None,
+    threads: options.Threads = None,
+    engine: options.EngineName = None,
+    min_face: options.MinFace = None,
+    as_json: options.Json = False,
+) -> None:
+    """LFW to aligned crops in OUT/lfw_aligned and its pairs as a pack, OUT/lfw.bin."""
+    from multiface.evaluate.photos import prepare_lfw
+
+    speaker = Speaker(as_json)
+    chosen = options.choose(Settings.here(), detector, None, None, threads, engine, min_face)
+    opened, workers = _detector(chosen)
+    with speaker.progress("pictures") as progress:
+        prepared = prepare_lfw(folder, out, opened, chosen.min_face, workers, progress)
+    speaker.result(
+        f"{prepared.pack}: {prepared.pairs:,} pairs of {prepared.pictures:,} pictures, "
+        f"{prepared.made:,} looked at"
+    )
+    if prepared.middle:
+        speaker.note(f"without a face, so their middle was taken: {', '.join(prepared.middle)}")
+    speaker.document(
+        {
+            "folder": str(prepared.folder),
+            "pack": str(prepared.pack),
+            "pictures": prepared.pictures,
+            "pairs": prepared.pairs,
+            "looked_at": prepared.made,
+            "without_face": list(prepared.middle),
+            "detector": chosen.detector,
+        }
+    )
+
+
+def _detector(chosen: options.Chosen) -> "tuple[Detector, int]":
+    """The detector with networks of one thread, and as many workers as the thread budget."""
+    from multiface.faces.opening import open_detector
+    from multiface.weights.session import Engine
+
+    opened = open_detector(chosen.files(), chosen.detector, Engine(chosen.engine, 1), chosen.min_face)
+    return opened, chosen.engine_value().thread_count
+
+
+def _pack(speaker: Speaker, chosen: options.Chosen, folder: Path, out: Path) -> dict[str, Any]:
+    """Crops into record files; the part of the document about them."""
+    from multiface.datasets.pack_folder import pack_folder
+
+    with speaker.progress("records") as progress:
+        packed = pack_folder(folder, out, chosen.engine_value().thread_count, progress)
+    return _packed(speaker, packed)
+
+
+def _packed(speaker: Speaker, packed: "PackedFolder") -> dict[str, Any]:
+    size = f"{packed.width}x{packed.height}"
+    speaker.result(
+        f"{packed.folder / 'train.rec'}: {packed.pictures:,} pictures of {len(packed.people):,} people, "
+        f"{size} pixels"
+    )
+    if packed.ignored:
+        speaker.note(
+            f"{len(packed.ignored):,} files that are no pictures were left out, such as {packed.ignored[0]}"
+        )
+    return {
+        "rec": str(packed.folder / "train.rec"),
+        "people": len(packed.people),
+        "pictures": packed.pictures,
+        "width": packed.width,
+        "height": packed.height,
+        "ignored": [str(path) for path in packed.ignored],
+    }
+
+
+def _counts(unpacked: "Unpacked") -> str:
+    return (
+        f"{unpacked.pictures:,} pictures ({unpacked.written:,} written, {unpacked.mended:,} mended, "
+        f"{unpacked.kept:,} there already)"
+    )
+
+
+def _unpacked_document(unpacked: "Unpacked") -> dict[str, Any]:
+    return {
+        "folder": str(unpacked.folder),
+        "pictures": unpacked.pictures,
+        "written": unpacked.written,
+        "mended": unpacked.mended,
+        "kept": unpacked.kept,
+    }

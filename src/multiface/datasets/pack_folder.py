@@ -1,0 +1,163 @@
+"""A folder a person of aligned crops to record files, as the field's training archives have them.
+
+    OUT/train.rec, train.idx     pictures with keys 1..n-1 (label: the person's class, flag 0); then record 0
+                                 (label [n, m], no picture); then the people's headers with keys n..m-1
+                                 (label [first key, last key + 1], no picture)
+    OUT/property                 classes,height,width
+
+People and pictures are numbered in natural order ("2" before "10"), so unpacked records come back with their
+own labels. Pictures go in as the files they are, JPEG or PNG; both are what every reader of such records
+decodes.
+
+Source: insightface `face2rec2.py` (layout and order of the records).
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from multiface.datasets.record_format import Record
+from multiface.datasets.recordio import RecordWriter
+from multiface.datasets.whole_file import write_beside
+from multiface.errors import DataSetError, PictureError, UsageError
+from multiface.images import load_picture
+from multiface.images.path_text import path_text
+from multiface.images.signature import SIGNATURE_BYTES, PictureKind, picture_kind
+
+
+@dataclass(frozen=True, slots=True)
+class PackedFolder:
+    """What was written.
+
+    folder: with train.rec, train.idx and property. people: the names of the folders, class 0 first.
+    pictures: how many. width, height: of every picture, in pixels. ignored: files that are no pictures.
+    """
+
+    folder: Path
+    people: tuple[str, ...]
+    pictures: int
+    width: int
+    height: int
+    ignored: tuple[Path, ...]
+
+
+def pack_folder(
+    folder: Path, out: Path, workers: int, progress: Callable[[int, int], None] = lambda *_: None
+) -> PackedFolder:
+    """FOLDER/NAME/PICTURE to OUT/train.rec, train.idx and property; they appear whole or not at all.
+
+    People without a picture get no class. Each picture is decoded once to see that it is whole and as large
+    as the others. workers: pictures that are looked at the same time. progress: called with files done and
+    all. Raises DataSetError where there is no picture, or one is broken, neither JPEG nor PNG, or of another
+    size; UsageError where nothing can be written.
+    """
+    people = _people(folder)
+    total = sum(len(_files(folder / name)) for name in people)
+    names: list[str] = []
+    ranges: list[tuple[int, int]] = []
+    ignored: list[Path] = []
+    size: tuple[int, int] | None = None
+    key, done = 1, 0
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with (
+            RecordWriter(out / "train.rec", out / "train.idx") as writer,
+            ThreadPoolExecutor(workers) as pool,
+        ):
+            for name in people:
+                first = key
+                paths = _files(folder / name)
+                for path, looked in zip(paths, _looked_at(pool, paths, 16 * workers), strict=True):
+                    done += 1
+                    if done % 64 == 0:
+                        progress(done, total)
+                    if looked is None:
+                        ignored.append(path)
+                        continue
+                    size = size or (looked.width, looked.height)
+                    if (looked.width, looked.height) != size:
+                        raise DataSetError(
+                            f"{path_text(path)}: is {looked.width}x{looked.height} pixels, those before "
+                            f"are {size[0]}x{size[1]}: records hold aligned crops of one size; "
+                            "make them with `multiface prepare photos`"
+                        )
+                    writer.write(key, Record(float(len(names)), key, 0, looked.content))
+                    key += 1
+                if key > first:
+                    names.append(name)
+                    ranges.append((first, key))
+            if size is None:
+                raise DataSetError(
+                    f"{path_text(folder)}: wanted a folder a person with JPEG or PNG crops, found none"
+                )
+            writer.write(0, _header(0, key, key + len(ranges)))
+            for place, (first, end) in enumerate(ranges):
+                writer.write(key + place, _header(key + place, first, end))
+            # Before the records: a property file of an older, smaller set must never stand beside them.
+            (out / "property").unlink(missing_ok=True)
+        write_beside(out / "property", f"{len(names)},{size[1]},{size[0]}\n".encode())
+    except OSError as error:
+        raise UsageError(f"{path_text(error.filename or out)}: {error.strerror or error}") from error
+    progress(total, total)
+    return PackedFolder(out, tuple(names), key - 1, size[0], size[1], tuple(ignored))
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    content: bytes
+    width: int
+    height: int
+
+
+def _looked_at(pool: ThreadPoolExecutor, paths: list[Path], ahead: int) -> Iterator[_Looked | None]:
+    """Each file in turn, a few read ahead; None for what is no picture."""
+    for start in range(0, len(paths), ahead):
+        yield from pool.map(_look, paths[start : start + ahead])
+
+
+def _look(path: Path) -> _Looked | None:
+    content = path.read_bytes()
+    kind = picture_kind(content[:SIGNATURE_BYTES])
+    if kind is None and content:
+        return None
+    if content and kind not in (PictureKind.JPEG, PictureKind.PNG):
+        raise DataSetError(
+            f"{path_text(path)}: is a {kind} picture; readers of record files know JPEG and PNG: convert it, "
+            "or make crops with `multiface prepare photos`"
+        )
+    try:
+        height, width = load_picture(content).shape[:2]
+    except PictureError as error:
+        raise DataSetError(f"{path_text(path)}: {error}: fetch or make it again, or delete it") from error
+    return _Looked(content, width, height)
+
+
+def _people(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((e.name for e in entries if e.is_dir() and e.name[0] != "."), key=_natural)
+    except OSError as error:
+        raise DataSetError(
+            f"{path_text(folder)}: cannot be read ({error.strerror}): check the path"
+        ) from error
+
+
+def _files(person: Path) -> list[Path]:
+    with os.scandir(person) as entries:
+        names = [entry.name for entry in entries if entry.name[0] != "." and entry.is_file()]
+    return [person / name for name in sorted(names, key=_natural)]
+
+
+def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Orders digits by their value and letters without regard to capitals."""
+    pieces = re.split(r"([0-9]+)", name)
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p.casefold()) for p in pieces], name
+
+
+def _header(key: int, first: int, end: int) -> Record:
+    return Record(np.array([first, end], np.float32), key, 0, b"")

@@ -1,0 +1,143 @@
+"""The head of a training run: class centres for N slices, a margin, and the exact loss in blocks.
+
+Letters: B faces, D length of the embedding, N slices of d = D / N, C classes.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from multiface.errors import UsageError
+from multiface.train.heads.chunked import blocked_loss
+from multiface.train.heads.margins import AdaFace, Margin, Targets, first_state, next_state
+from multiface.train.heads.sliced import sliced_logits, split, target_cosines
+
+
+@dataclass(frozen=True, slots=True)
+class HeadConfig:
+    """What a head computes.
+
+    classes: number of identities, at least 2.
+    margin: the margin, one for all slices.
+    embedding_size: length of the embedding, a multiple of `slices`.
+    slices: parts of the embedding, each with centres of its own; 1 is the usual head.
+    scale: factor on the logits, above 0.
+    normalise_slices: bring each slice to unit length; off in the original MultiFace, where only the whole
+        embedding has unit length.
+    average: average the losses of the slices; off in the original MultiFace, which sums them.
+    """
+
+    classes: int
+    margin: Margin
+    embedding_size: int = 512
+    slices: int = 1
+    scale: float = 64.0
+    normalise_slices: bool = False
+    average: bool = False
+
+    def __post_init__(self) -> None:
+        if self.classes < 2:
+            raise UsageError(f"head: wanted at least 2 classes, got {self.classes}")
+        if self.slices < 1 or self.embedding_size < 1 or self.embedding_size % self.slices:
+            raise UsageError(
+                f"head: {self.slices} slices do not divide an embedding of {self.embedding_size} dimensions"
+            )
+        if not self.scale > 0:
+            raise UsageError(f"head: scale must be above 0, not {self.scale}")
+
+    @property
+    def slice_size(self) -> int:
+        """d, the length of a slice."""
+        return self.embedding_size // self.slices
+
+
+class Head(nn.Module):
+    """A head in one process.
+
+    centres: parameter (N, C, d), float32; begins as random unit rows.
+    margin_state: buffer, what the margin carries from batch to batch (see margins.first_state).
+    """
+
+    margin_state: Tensor
+
+    def __init__(self, config: HeadConfig, generator: torch.Generator | None = None) -> None:
+        """generator: source of the first centres; torch's own where None."""
+        super().__init__()
+        self.config = config
+        self.centres = nn.Parameter(first_centres(config, 0, config.classes, generator))
+        self.register_buffer("margin_state", first_state(config.margin, config.slices))
+
+    def forward(self, embedding: Tensor, labels: Tensor, norms: Tensor | None = None) -> Tensor:
+        """Embeddings (B, D) of unit length and labels (B,) int64 to the loss, a scalar; see
+        chunked.blocked_loss.
+
+        norms: (B,), the lengths of the features before they were brought to unit length; for AdaFace only.
+        In training mode the margin's state moves on first. Raises UsageError for labels out of range or
+        shapes that do not fit.
+        """
+        config = self.config
+        check_batch(config, embedding, labels, norms)
+        parts = split(embedding, config.slices, config.normalise_slices)
+        targets = self._targets(parts, labels, norms)
+        return blocked_loss(parts, self.centres, labels, targets, config.scale, config.average)
+
+    def logits(self, embedding: Tensor, labels: Tensor, norms: Tensor | None = None) -> Tensor:
+        """The literal logits (N, B, C), scaled, with the margins of `labels`; arguments as in forward.
+
+        Holds everything; for small numbers of classes. The margin's state moves on as in forward.
+        """
+        config = self.config
+        check_batch(config, embedding, labels, norms)
+        parts = split(embedding, config.slices, config.normalise_slices)
+        targets = self._targets(parts, labels, norms)
+        return sliced_logits(parts, self.centres, labels, targets, config.scale)
+
+    def _targets(self, parts: Tensor, labels: Tensor, norms: Tensor | None) -> Targets:
+        cosine = target_cosines(parts, self.centres, labels)
+        return step_margin(self.config.margin, self.margin_state, cosine, norms, self.training)
+
+
+def step_margin(
+    margin: Margin, state: Tensor, cosine: Tensor, norms: Tensor | None, training: bool
+) -> Targets:
+    """Targets of a batch with cosines (N, B); in training, `state` is first moved on in place."""
+    with torch.no_grad():
+        if training:
+            state.copy_(next_state(margin, state, cosine, norms))
+        return margin.targets(cosine, state, norms)
+
+
+def first_centres(config: HeadConfig, start: int, stop: int, generator: torch.Generator | None) -> Tensor:
+    """Random unit centres (N, stop - start, d) of the classes start..stop-1, float32.
+
+    Drawn class by class, so that any division of the classes over processes gives the same centres.
+    """
+    centres = torch.empty(config.slices, stop - start, config.slice_size)
+    for part in centres:
+        for first in range(0, config.classes, 4096):
+            last = min(first + 4096, config.classes)
+            drawn = torch.randn(last - first, config.slice_size, generator=generator)
+            low, high = max(first, start), min(last, stop)
+            if low < high:
+                rows = drawn[low - first : high - first]
+                part[low - start : high - start] = nn.functional.normalize(rows, dim=1)
+    return centres
+
+
+def check_batch(config: HeadConfig, embedding: Tensor, labels: Tensor, norms: Tensor | None) -> None:
+    """Raises UsageError where shapes, labels or norms do not fit the head."""
+    batch = len(embedding)
+    if embedding.ndim != 2 or embedding.shape[1] != config.embedding_size or not batch:
+        raise UsageError(
+            f"head: wanted embeddings (batch, {config.embedding_size}), got {tuple(embedding.shape)}"
+        )
+    if labels.shape != (batch,) or labels.dtype != torch.int64:
+        raise UsageError(f"head: wanted int64 labels ({batch},), got {labels.dtype} {tuple(labels.shape)}")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= config.classes:
+        raise UsageError(f"head: labels must be within 0..{config.classes - 1}, found {low}..{high}")
+    if isinstance(config.margin, AdaFace) and norms is None:
+        raise UsageError("head: AdaFace wants the norms of the features beside the unit embeddings")
+    if norms is not None and norms.shape != (batch,):
+        raise UsageError(f"head: wanted norms ({batch},), got {tuple(norms.shape)}")

@@ -1,0 +1,73 @@
+"""N slices of the embedding against N sets of class centres, in the plain formula.
+
+Letters: B faces, D length of the embedding, N slices of d = D / N, C classes.
+Slice i of an embedding is e[i d : (i + 1) d]. Class centres are (N, C, d), a row each, of any length: they
+are brought to unit length in the formula. `sliced_logits` holds all (N, B, C) logits; `chunked.py` gives the
+same loss without them. The original MultiFace keeps the centres of slice i as `para<i>` (or `kernel`), (d,
+C).
+"""
+
+import torch
+from torch import Tensor
+
+from multiface.errors import UsageError, WeightsError
+from multiface.train.heads.margins import Targets
+from multiface.train.networks.unit import unit
+
+
+def split(embedding: Tensor, slices: int, normalise: bool) -> Tensor:
+    """Embeddings (B, D) to slices (N, B, d); each to unit length where `normalise`, else left as it is.
+
+    Raises UsageError where D is not a multiple of the number of slices.
+    """
+    batch, size = embedding.shape
+    if size % slices:
+        raise UsageError(f"{slices} slices do not divide an embedding of {size} dimensions")
+    parts = embedding.view(batch, slices, size // slices).transpose(0, 1)
+    return unit(parts) if normalise else parts
+
+
+def target_cosines(parts: Tensor, centres: Tensor, labels: Tensor) -> Tensor:
+    """Slices (N, B, d), centres (N, C, d), labels (B,) in 0..C-1 to the cosines with the own class (N, B).
+
+    In float32, or float64 where the inputs are; without gradient.
+    """
+    with torch.no_grad():
+        dtype = torch.promote_types(torch.promote_types(parts.dtype, centres.dtype), torch.float32)
+        own = unit(centres[:, labels].to(dtype))
+        return (parts.to(dtype) * own).sum(2)
+
+
+def sliced_logits(parts: Tensor, centres: Tensor, labels: Tensor, targets: Targets, scale: float) -> Tensor:
+    """The literal logits (N, B, C), scaled, differentiable; targets are those of the same cosines."""
+    cosine = torch.bmm(parts, unit(centres).transpose(1, 2))
+    column = labels.view(1, -1, 1).expand(len(parts), -1, 1)
+    own = cosine.gather(2, column)[..., 0]
+    logit = targets.logit + targets.slope * (own - own.detach())
+    if targets.hard_above is not None and targets.hard_shift is not None:
+        hard = cosine > targets.hard_above[..., None]
+        cosine = torch.where(hard, cosine * (targets.hard_shift[:, None, None] + cosine), cosine)
+    return cosine.scatter(2, column, logit[..., None].to(cosine.dtype)) * scale
+
+
+def centres_from_reference(state: dict[str, Tensor]) -> Tensor:
+    """A head's state_dict of the original, `para0` .. `para<N-1>` or `kernel`, each (d, C), to centres (N, C,
+    d).
+
+    Raises WeightsError where names or shapes are others.
+    """
+    names = ["kernel"] if "kernel" in state else [f"para{i}" for i in range(len(state))]
+    if not state or sorted(names) != sorted(state):
+        raise WeightsError(
+            f"head state: wanted kernel, or para0, para1, ..; found {', '.join(state) or 'none'}"
+        )
+    kernels = [state[name] for name in names]
+    if kernels[0].ndim != 2 or any(kernel.shape != kernels[0].shape for kernel in kernels):
+        shapes = ", ".join(str(tuple(kernel.shape)) for kernel in kernels)
+        raise WeightsError(f"head state: wanted kernels (d, classes) of one shape, found {shapes}")
+    return torch.stack([kernel.T for kernel in kernels])
+
+
+def centres_to_reference(centres: Tensor) -> dict[str, Tensor]:
+    """Centres (N, C, d) to the original's `para0` .. `para<N-1>`, each (d, C)."""
+    return {f"para{i}": kernel.T.contiguous() for i, kernel in enumerate(centres)}

@@ -1,0 +1,179 @@
+"""The command as a user runs it: `run` in a process of its own, `call` in this one (the same, faster).
+
+Both use a store and a cache of the test session, the small networks YuNet and MobileFaceNet, and a home
+folder of the test, so that nothing of the user's is read or written.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from multiface.cli.main import run as entry_point
+from multiface.images import save_picture
+from multiface.recognition.demo import PORTRAIT
+from multiface.weights.store import Store
+
+DETECTOR, WEIGHTS = "yunet_n", "mobilefacenet_128_ms1m"
+CHOSEN = {
+    "biden": ("biden.jpg",),
+    "kit_harington": ("john1.jpeg", "john2.jpeg"),
+    "obama": ("obama.jpg", "obama2.jpg"),
+    "rose_leslie": ("img1.jpg", "img2.jpg"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command ended with."""
+
+    code: int
+    out: str
+    err: str
+
+    def document(self) -> Any:
+        """The one JSON document on standard output."""
+        lines = self.out.splitlines()
+        assert len(lines) == 1, self
+        return json.loads(lines[0])
+
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture(scope="session")
+def store(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with yunet_n, scrfd_2.5g and mobilefacenet_128_ms1m."""
+    folder = tmp_path_factory.mktemp("weights") / "store"
+    files = Store(folder, folder.parent / "cache")
+    for name in (DETECTOR, "scrfd_2.5g", WEIGHTS):
+        files.pull(name, shared / "data" / "weights")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of networks and of the vectors of people folders."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def environment(store: Path, cache: Path, tmp_path: Path) -> dict[str, str]:
+    """Variables of a user with the small networks, and a home of his own."""
+    return {
+        "PATH": os.environ["PATH"],
+        "LANG": "C.UTF-8",
+        "HOME": str(tmp_path / "home"),
+        "XDG_DATA_HOME": str(tmp_path / "home" / "data"),
+        "XDG_CACHE_HOME": str(tmp_path / "home" / "cache"),
+        "MULTIFACE_STORE": str(store),
+        "MULTIFACE_CACHE": str(cache),
+        "MULTIFACE_DETECTOR": DETECTOR,
+        "MULTIFACE_WEIGHTS": WEIGHTS,
+    }
+
+
+@pytest.fixture
+def run(environment: dict[str, str], tmp_path: Path) -> Command:
+    """The command in a process of its own: `run(*arguments, cwd=..., env=..., before=...)`."""
+
+    def command(
+        *arguments: str | Path,
+        cwd: Path = tmp_path,
+        env: Mapping[str, str] | None = None,
+        before: tuple[str, ...] = (),
+    ) -> Done:
+        done = subprocess.run(
+            [*before, sys.executable, "-m", "multiface", *map(str, arguments)],
+            cwd=cwd,
+            env=environment | dict(env or {}),
+            capture_output=True,
+            timeout=120,
+        )
+        assert b"Traceback" not in done.stderr, done.stderr.decode()
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return command
+
+
+@pytest.fixture
+def call(
+    environment: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Command:
+    """The command in this process: `call(*arguments, cwd=..., env=...)`. Errors not of ours are raised."""
+
+    def command(*arguments: str | Path, cwd: Path = tmp_path, env: Mapping[str, str] | None = None) -> Done:
+        with monkeypatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith("MULTIFACE_")]:
+                patch.delenv(name)
+            for name, value in (environment | dict(env or {})).items():
+                patch.setenv(name, value)
+            patch.chdir(cwd)
+            patch.setattr(sys, "argv", ["multiface", *map(str, arguments)])
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as ended:
+                entry_point()
+            out, err = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Done(ended.value.code, out, err)
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def groups(shared: Path) -> Path:
+    """Pictures of several people."""
+    return shared / "data" / "photos" / "groups"
+
+
+@pytest.fixture(scope="session")
+def people(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four people, seven pictures; read only, so that its vectors stay in the session's cache."""
+    folder = tmp_path_factory.mktemp("faces") / "people"
+    for name, files in CHOSEN.items():
+        (folder / name).mkdir(parents=True)
+        for file in files:
+            shutil.copy(shared / "data" / "photos" / "people" / name / file, folder / name / file)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def portrait() -> Path:
+    """The portrait of the package: one face."""
+    return PORTRAIT
+
+
+@pytest.fixture
+def empty_wall(tmp_path: Path) -> Path:
+    """A picture without a face."""
+    path = tmp_path / "wall.png"
+    save_picture(np.full((120, 160, 3), 180, np.uint8), path)
+    return path
+
+
+@pytest.fixture
+def broken(tmp_path: Path, portrait: Path) -> Path:
+    """A picture whose file was cut."""
+    path = tmp_path / "broken.jpg"
+    path.write_bytes(portrait.read_bytes()[:3000])
+    return path
+
+
+@pytest.fixture
+def gallery(call: Command, people: Path, tmp_path: Path) -> Path:
+    """A gallery of the test with two people: one picture of obama, one of biden."""
+    path = tmp_path / "gallery.sqlite"
+    for name, file in (("obama", "obama.jpg"), ("biden", "biden.jpg")):
+        assert call("enroll", name, people / name / file, "--gallery", path).code == 0
+    return path

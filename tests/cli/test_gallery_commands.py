@@ -1,0 +1,204 @@
+"""`facebank`, `enroll`, `people`: the life of a gallery, by the command."""
+
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from multiface.gallery import Gallery
+from multiface.images import load_picture, save_picture
+
+Call = Callable[..., Any]
+
+
+def people_of(call: Call, gallery: Path) -> dict[str, int]:
+    """Names and numbers of templates."""
+    listed = call("people", "list", "--gallery", gallery, "--json").document()["people"]
+    return {one["name"]: one["templates"] for one in listed}
+
+
+def beside(left: Path, right: Path, right_scale: float, target: Path) -> Path:
+    """Two pictures side by side, the right one scaled."""
+    a, b = PIL.Image.open(left), PIL.Image.open(right).convert("RGB")
+    b = b.resize((round(b.width * right_scale), round(b.height * right_scale)))
+    both = PIL.Image.new("RGB", (a.width + b.width, max(a.height, b.height)), "grey")
+    both.paste(a, (0, 0))
+    both.paste(b, (a.width, 0))
+    both.save(target)
+    return target
+
+
+def test_facebank_twice_embeds_nothing_the_second_time(call: Call, people: Path, tmp_path: Path) -> None:
+    gallery = tmp_path / "g.sqlite"
+    first = call("facebank", people, "--gallery", gallery, "--json").document()
+    assert first["people"] == ["biden", "kit_harington", "obama", "rose_leslie"]
+    assert (first["added"], first["unchanged"], first["refused"]) == (7, 0, [])
+    second = call("facebank", people, "--gallery", gallery, "--json").document()
+    assert (second["added"], second["changed"], second["unchanged"]) == (0, 0, 7)
+    assert people_of(call, gallery) == {"biden": 1, "kit_harington": 2, "obama": 2, "rose_leslie": 2}
+    check = call("people", "check", "--gallery", gallery, "--json")
+    assert check.code == 0
+    assert check.document() == {"people": 4, "templates": 7, "problems": []}
+
+
+def test_facebank_follows_the_folder(call: Call, people: Path, empty_wall: Path, tmp_path: Path) -> None:
+    folder, gallery = tmp_path / "mine", tmp_path / "g.sqlite"
+    shutil.copytree(people / "obama", folder / "obama")
+    shutil.copytree(people / "biden", folder / "biden")
+    (folder / "wall").mkdir()
+    shutil.copy(empty_wall, folder / "wall")
+    first = call("facebank", folder, "--gallery", gallery, "--json")
+    assert first.code == 0
+    assert first.document()["without_picture"] == ["wall"]
+    assert [one["path"] for one in first.document()["refused"]] == ["wall/wall.png"]
+    assert "no picture could be used" in first.err
+
+    shutil.rmtree(folder / "biden")
+    (folder / "obama" / "obama.jpg").rename(folder / "obama" / "president.jpg")
+    second = call("facebank", folder, "--gallery", gallery, "--json").document()
+    assert (second["added"], second["moved"], second["vanished"]) == (0, 1, ["biden/biden.jpg"])
+    assert people_of(call, gallery) == {"biden": 1, "obama": 2}
+    third = call("facebank", folder, "--gallery", gallery, "--prune", "--json").document()
+    assert third["removed"] == 1
+    assert people_of(call, gallery) == {"obama": 2}
+
+
+def test_the_gallery_of_the_user(call: Call, people: Path, tmp_path: Path) -> None:
+    """Without an option it lies in the user's data folder, for the user's eyes only."""
+    place = call("facebank", people, "--json").document()["gallery"]
+    assert Path(place).is_relative_to(tmp_path / "home")
+    assert stat.S_IMODE(Path(place).stat().st_mode) == 0o600
+    assert stat.S_IMODE(Path(place).parent.stat().st_mode) == 0o700
+    assert len(call("people", "list", "--json").document()["people"]) == 4
+
+
+def test_enroll_the_same_picture_twice_is_one_template(
+    call: Call, people: Path, gallery: Path, tmp_path: Path
+) -> None:
+    picture = people / "obama" / "obama.jpg"
+    again = call("enroll", "obama", picture, "--gallery", gallery, "--json").document()
+    assert (again["added"], again["already_there"]) == (0, 1)
+    shutil.copy(picture, tmp_path / "copy.jpg")
+    copied = call(
+        "enroll", "obama", "copy.jpg", people / "obama" / "obama2.jpg", "--gallery", gallery, "--json"
+    )
+    assert (copied.document()["added"], copied.document()["already_there"]) == (1, 1)
+    assert people_of(call, gallery) == {"biden": 1, "obama": 2}
+
+
+def test_a_picture_of_somebody_else_is_not_taken(call: Call, people: Path, gallery: Path) -> None:
+    done = call("enroll", "joe", people / "biden" / "biden.jpg", "--gallery", gallery)
+    assert done.code == 3
+    assert "already enrolled as 'biden'" in done.err
+    assert people_of(call, gallery) == {"biden": 1, "obama": 1}
+
+
+def test_the_main_face_is_taken_and_said(call: Call, people: Path, portrait: Path, tmp_path: Path) -> None:
+    both = beside(people / "obama" / "obama.jpg", portrait, 1.0, tmp_path / "both.png")
+    gallery = tmp_path / "g.sqlite"
+    done = call("enroll", "obama", both, "--gallery", gallery, "--json")
+    assert (done.code, done.document()["added"]) == (0, 1)
+    assert "both.png: 2 faces, the clearly largest one was taken" in done.err
+    assert done.document()["notes"]
+    found = call("identify", people / "obama" / "obama2.jpg", "--gallery", gallery, "--json").document()
+    assert found["pictures"][0]["faces"][0]["name"] == "obama"
+
+
+def test_faces_alike_in_size_are_refused(call: Call, portrait: Path, people: Path, tmp_path: Path) -> None:
+    twins = beside(portrait, portrait, 1.0, tmp_path / "twins.png")
+    good = people / "obama" / "obama.jpg"
+    done = call("enroll", "x", twins, good, "--gallery", tmp_path / "g.sqlite", "--json")
+    assert done.code == 3
+    assert done.document()["added"] == 1
+    assert "2 faces and none of them twice as large" in done.document()["refused"][0]["reason"]
+
+
+def test_show(call: Call, gallery: Path) -> None:
+    document = call("people", "show", "obama", "--gallery", gallery, "--json").document()
+    (template,) = document["templates"]
+    assert document["name"] == "obama"
+    assert (template["source"], template["detector"], template["faces_in_picture"]) == (
+        "obama.jpg",
+        "yunet_n",
+        1,
+    )
+    assert len(template["sha256"]) == 64 and len(template["box"]) == 4
+    assert "obama.jpg" in call("people", "show", "obama", "--gallery", gallery).out
+
+
+def test_rename_merge_remove(call: Call, gallery: Path) -> None:
+    options = ("--gallery", gallery, "--json")
+    assert call("people", "rename", "obama", "Barack Obama", *options).document() == {
+        "old": "obama",
+        "new": "Barack Obama",
+    }
+    assert people_of(call, gallery) == {"Barack Obama": 1, "biden": 1}
+    taken = call("people", "rename", "biden", "Barack Obama", *options)
+    assert taken.code == 3
+    assert call("people", "merge", "Barack Obama", "biden", *options).document()["moved"] == 1
+    assert people_of(call, gallery) == {"Barack Obama": 2}
+    removed = call("people", "remove", "Barack Obama", *options).document()
+    assert (removed["templates"], removed["purged"]) == (2, True)
+    assert people_of(call, gallery) == {}
+    assert call("people", "check", *options).code == 0
+
+
+def test_removed_vectors_are_gone_from_the_file(call: Call, gallery: Path) -> None:
+    with Gallery.open(gallery) as opened:
+        names = opened.matrix()
+        vectors = {name: np.array(names.vectors[k]).tobytes() for k, name in enumerate(names.names)}
+    content = b"".join(path.read_bytes() for path in gallery.parent.glob("gallery.sqlite*"))
+    assert all(vector in content for vector in vectors.values())
+    assert call("people", "remove", "obama", "--gallery", gallery).code == 0
+    content = b"".join(path.read_bytes() for path in gallery.parent.glob("gallery.sqlite*"))
+    assert vectors["obama"] not in content and vectors["biden"] in content
+
+
+@pytest.mark.parametrize(
+    "command", ["show obma", "rename obma x", "merge biden obma", "merge obma biden", "remove obma"]
+)
+def test_an_unknown_person_is_3_with_the_nearest_name(command: str, call: Call, gallery: Path) -> None:
+    done = call("people", *command.split(), "--gallery", gallery)
+    assert done.code == 3
+    assert "did you mean 'obama'?" in done.err
+
+
+def test_names_that_cannot_be(call: Call, gallery: Path, portrait: Path) -> None:
+    for name in ("", "  ", "a\nb", "\u202egnaro", "x" * 201):
+        assert call("enroll", name, portrait, "--gallery", gallery).code == 2, name
+        assert call("people", "rename", "obama", name, "--gallery", gallery).code == 2, name
+    assert people_of(call, gallery) == {"biden": 1, "obama": 1}
+
+
+def test_names_in_any_script(call: Call, gallery: Path) -> None:
+    for name in ("Zoë O'Brien", "王小明", "أحمد", "[bold]red[/bold]"):
+        assert call("people", "rename", "obama", name, "--gallery", gallery).code == 0
+        assert name in call("people", "list", "--gallery", gallery).out
+        assert name in people_of(call, gallery)
+        assert call("people", "rename", name, "obama", "--gallery", gallery).code == 0
+
+
+def test_a_damaged_gallery_is_3(call: Call, gallery: Path) -> None:
+    content = bytearray(gallery.read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    gallery.write_bytes(content)
+    done = call("people", "check", "--gallery", gallery)
+    assert done.code == 3
+    assert done.err + done.out
+
+
+def test_pictures_of_all_kinds(call: Call, portrait: Path, tmp_path: Path) -> None:
+    """A folder with nested folders, hidden files, texts and a picture under another ending."""
+    folder = tmp_path / "mine"
+    (folder / "eileen" / "2020").mkdir(parents=True)
+    save_picture(load_picture(portrait)[:, ::-1], folder / "eileen" / "2020" / "mirror.png")
+    (folder / "eileen" / "2020" / "mirror.png").rename(folder / "eileen" / "2020" / "mirror.dat")
+    shutil.copy(portrait, folder / "eileen" / ".hidden.jpg")
+    (folder / "eileen" / "notes.txt").write_text("x")
+    document = call("facebank", folder, "--gallery", "g.sqlite", "--json").document()
+    assert (document["people"], document["added"]) == (["eileen"], 1)

@@ -1,0 +1,187 @@
+"""`identify` and `verify` on real pictures."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multiface.images import load_picture
+
+FACE_FIELDS = {"box", "score", "name", "similarity", "runner_up", "threshold", "rate", "calibration"}
+
+
+def names_of(picture: dict[str, Any]) -> list[str | None]:
+    """Names from left to right."""
+    return [face["name"] for face in sorted(picture["faces"], key=lambda face: face["box"][0])]
+
+
+def test_names_in_a_picture(call: Callable[..., Any], people: Path, groups: Path, tmp_path: Path) -> None:
+    source, out = groups / "two_people.jpg", tmp_path / "out.png"
+    done = call("identify", source, "--people", people, "--out", out, "--json")
+    assert done.code == 0, done
+    (picture,) = done.document()["pictures"]
+    assert (picture["path"], picture["width"], picture["height"]) == (str(source), 1126, 661)
+    assert names_of(picture) == ["obama", "biden"]
+    for face in picture["faces"]:
+        assert face.keys() >= FACE_FIELDS
+        assert face["similarity"] >= face["threshold"] > face["runner_up"]["similarity"]
+        assert face["runner_up"]["name"] in {"biden", "kit_harington", "obama", "rose_leslie"} - {
+            face["name"]
+        }
+        x0, y0, x1, y1 = face["box"]
+        assert 0 <= x0 < x1 <= 1126 and 0 <= y0 < y1 <= 661
+        assert face["rate"] == 0.01
+    assert "thresholds for mobilefacenet_128_ms1m were measured with the detector" in done.err
+
+    before, after = load_picture(source), load_picture(out)
+    changed = np.argwhere((before != after).any(axis=2))
+    assert len(changed) > 500
+    far = np.ones(before.shape[:2], bool)
+    for face in picture["faces"]:
+        x0, y0, x1, y1 = (round(edge) for edge in face["box"])
+        side = max(x1 - x0, y1 - y0)
+        far[max(0, y0 - side) : y1 + side, max(0, x0 - 2 * side) : x1 + 2 * side] = False
+    assert far.sum() > 0.2 * far.size
+    assert not far[tuple(changed.T)].any()
+
+
+def test_strangers_are_unknown(call: Callable[..., Any], people: Path, groups: Path) -> None:
+    done = call("identify", groups / "couple.jpg", "--people", people, "--json")
+    (picture,) = done.document()["pictures"]
+    assert names_of(picture) == [None, None]
+    for face in picture["faces"]:
+        assert face["best"]["similarity"] == face["similarity"] < face["threshold"]
+        assert face["reason"] == "below threshold"
+
+
+def test_words_for_people(call: Callable[..., Any], people: Path, groups: Path) -> None:
+    done = call("identify", groups / "two_people.jpg", "--people", people)
+    assert done.code == 0
+    assert "two_people.jpg: 2 faces" in done.out
+    assert "obama  similarity" in done.out and "biden  similarity" in done.out
+    assert "at most 1 % of strangers are given a name among 4 people" in done.out
+
+
+def test_the_people_folder_is_embedded_once(
+    call: Callable[..., Any], people: Path, groups: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine"
+    shutil.copytree(people, mine)
+    first = call("identify", groups / "kit_with_rose.jpg", "--people", mine)
+    assert "4 people: 7 added" in first.err
+    again = call("identify", groups / "kit_with_rose.jpg", "--people", mine)
+    assert "added" not in again.err
+    assert again.out == first.out
+
+    shutil.rmtree(mine / "rose_leslie")
+    third = call("identify", groups / "kit_with_rose.jpg", "--people", mine, "--json")
+    assert set(names_of(third.document()["pictures"][0])) == {"kit_harington", None}
+    assert "removed" in third.err
+
+
+def test_forget_deletes_the_cached_vectors(
+    call: Callable[..., Any], people: Path, portrait: Path, cache: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine"
+    shutil.copytree(people / "biden", mine / "biden")
+    before = set((cache / "people").rglob("*")) if (cache / "people").exists() else set()
+    assert call("identify", portrait, "--people", mine).code == 0
+    assert set((cache / "people").rglob("*")) > before
+    done = call("people", "forget", mine, "--json")
+    assert done.document()["deleted"] >= 1
+    assert set((cache / "people").rglob("*")) == before
+    assert call("people", "forget", mine, "--json").document()["deleted"] == 0
+    assert (mine / "biden" / "biden.jpg").is_file()
+
+
+def test_a_gallery_instead_of_a_folder(call: Callable[..., Any], gallery: Path, groups: Path) -> None:
+    done = call("identify", groups / "two_people.jpg", "--gallery", gallery, "--json")
+    assert names_of(done.document()["pictures"][0]) == ["obama", "biden"]
+    by_setting = call(
+        "identify", groups / "two_people.jpg", "--json", env={"MULTIFACE_GALLERY": str(gallery)}
+    )
+    assert by_setting.document() == done.document()
+
+
+def test_the_option_gallery_wins_over_the_setting_people(
+    call: Callable[..., Any], gallery: Path, groups: Path
+) -> None:
+    done = call(
+        "identify",
+        groups / "two_people.jpg",
+        "--gallery",
+        gallery,
+        "--json",
+        env={"MULTIFACE_PEOPLE": "missing"},
+    )
+    assert done.code == 0
+
+
+def test_vectors_of_other_weights_never_meet(call: Callable[..., Any], gallery: Path, portrait: Path) -> None:
+    done = call("identify", portrait, "--gallery", gallery, "--json", env={"MULTIFACE_WEIGHTS": "dlib"})
+    assert done.code == 3
+    error = done.document()["error"]
+    assert error["kind"] == "FingerprintMismatch"
+    assert "--weights mobilefacenet_128_ms1m" in error["message"]
+    assert call("enroll", "x", portrait, "--gallery", gallery, "--weights", "dlib").code == 3
+    assert call("identify", portrait, "--gallery", gallery).code == 0
+
+
+def test_a_folder_of_pictures_into_a_folder(call: Callable[..., Any], people: Path, tmp_path: Path) -> None:
+    """Two pictures of one name each get a file of their own."""
+    pictures = tmp_path / "pictures"
+    for name in ("a", "b"):
+        (pictures / name).mkdir(parents=True)
+        shutil.copy(people / "obama" / "obama.jpg", pictures / name / "same.jpg")
+    (pictures / "notes.txt").write_text("x")
+    done = call("identify", pictures, "--people", people, "--out", tmp_path / "out" / "deep", "--json")
+    assert done.code == 0
+    assert [names_of(one) for one in done.document()["pictures"]] == [["obama"], ["obama"]]
+    assert sorted(path.name for path in (tmp_path / "out" / "deep").iterdir()) == ["same-2.png", "same.png"]
+    assert "passed over 1 file" in done.err
+
+
+def test_a_stricter_rate_asks_for_more(call: Callable[..., Any], people: Path, portrait: Path) -> None:
+    thresholds = []
+    for rate in ("0.1", "0.01"):
+        done = call("identify", portrait, "--people", people, "--rate", rate, "--json")
+        (face,) = done.document()["pictures"][0]["faces"]
+        thresholds.append(face["threshold"])
+        assert face["rate"] == float(rate)
+    assert thresholds[0] < thresholds[1]
+
+
+def test_verify_same_and_different(call: Callable[..., Any], people: Path) -> None:
+    obama = people / "obama"
+    same = call("verify", obama / "obama.jpg", obama / "obama2.jpg", "--json")
+    document = same.document()
+    assert (same.code, document["same"]) == (0, True)
+    assert document["similarity"] >= document["threshold"]
+    assert document["false_match_rate"] == 0.001
+    other = call("verify", obama / "obama.jpg", people / "biden" / "biden.jpg", "--json")
+    document = other.document()
+    assert (other.code, document["same"]) == (1, False)
+    assert document["similarity"] < document["threshold"]
+    words = call("verify", obama / "obama.jpg", obama / "obama2.jpg")
+    assert words.out.startswith("the same person: similarity ")
+    assert "false-match rate 0.001" in words.out
+
+
+def test_verify_is_the_same_both_ways(call: Callable[..., Any], people: Path) -> None:
+    a, b = people / "obama" / "obama.jpg", people / "biden" / "biden.jpg"
+    one, other = call("verify", a, b, "--json").document(), call("verify", b, a, "--json").document()
+    assert abs(one["similarity"] - other["similarity"]) < 1e-5
+
+
+def test_a_picture_is_the_same_person_as_itself(call: Callable[..., Any], portrait: Path) -> None:
+    document = call("verify", portrait, portrait, "--json").document()
+    assert document["same"] and abs(document["similarity"] - 1) < 1e-5
+
+
+def test_the_real_command(run: Callable[..., Any], people: Path, groups: Path) -> None:
+    done = run("identify", groups / "two_people.jpg", "--people", people, "--json")
+    assert done.code == 0
+    assert names_of(done.document()["pictures"][0]) == ["obama", "biden"]
+    assert run("verify", people / "obama" / "obama.jpg", people / "biden" / "biden.jpg").code == 1

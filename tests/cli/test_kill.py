@@ -1,0 +1,87 @@
+"""The real `facebank`, killed at random moments: what was there stays, and the next run completes it."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from multiface.errors import GalleryError
+from multiface.gallery import Gallery
+from multiface.images import load_picture, save_picture
+
+KILLS = 15
+PICTURES = 66
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="kill -9 is of POSIX")
+
+
+@pytest.fixture(scope="module")
+def many(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small pictures of as many people: the middle of portraits of LFW, three batches of them."""
+    root = tmp_path_factory.mktemp("many")
+    portraits = sorted((shared / "data" / "lfw").glob("*/*_0001.jpg"))[::40][:PICTURES]
+    assert len(portraits) == PICTURES
+    for portrait in portraits:
+        (root / portrait.parent.name).mkdir()
+        save_picture(load_picture(portrait)[60:190, 60:190], root / portrait.parent.name / "1.png")
+    return root
+
+
+def enrolled(gallery: Path) -> set[str]:
+    """Who is in a gallery, seen from outside; nobody where there is none yet."""
+    try:
+        with Gallery.open(gallery) as opened:
+            return {person.name for person in opened.people() if person.templates}
+    except GalleryError:
+        return set()
+
+
+def test_killed_at_random_moments(
+    many: Path, environment: dict[str, str], call: Callable[..., Any], tmp_path: Path
+) -> None:
+    gallery = tmp_path / "g.sqlite"
+    arguments = ("facebank", str(many), "--gallery", str(gallery), "--no-flip", "--json")
+    command = [sys.executable, "-m", "multiface", *arguments]
+    start = time.monotonic()
+    whole = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, check=True, timeout=120
+    )
+    seconds = time.monotonic() - start
+    usable = enrolled(gallery)
+    assert len(usable) > 0.9 * PICTURES, whole.stderr
+
+    rng, seen_half_done = random.Random(7), 0
+    for _ in range(KILLS):
+        if enrolled(gallery) == usable:
+            for file in tmp_path.glob("g.sqlite*"):
+                file.unlink()
+        process = subprocess.Popen(
+            command, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        moment = time.monotonic() + rng.uniform(0.3, 1.0) * seconds
+        seen: set[str] = set()
+        while time.monotonic() < moment and process.poll() is None:
+            seen = enrolled(gallery)
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+        kept = enrolled(gallery)
+        assert seen <= kept <= usable
+        seen_half_done += 0 < len(kept) < len(usable)
+        if kept:
+            assert call("people", "check", "--gallery", gallery).code == 0
+    assert seen_half_done > 0
+
+    before = enrolled(gallery)
+    done = call(*arguments).document()
+    assert enrolled(gallery) == usable == set(done["people"])
+    assert done["unchanged"] >= len(before) and done["added"] <= len(usable) - len(before)
+    check = call("people", "check", "--gallery", gallery, "--json")
+    assert (check.code, check.document()["templates"]) == (0, len(usable))
+    assert [path for path in tmp_path.iterdir() if path.suffix == ".part"] == []

@@ -1,0 +1,140 @@
+"""`detect`, `align`, `embed`: what is written can be read by others."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from multiface.images import load_picture
+
+
+def test_detect(call: Callable[..., Any], groups: Path, shared: Path, tmp_path: Path) -> None:
+    source, out = groups / "two_people.jpg", tmp_path / "boxes.jpg"
+    done = call("detect", source, "--out", out, "--json")
+    (picture,) = done.document()["pictures"]
+    truth = json.loads((shared / "data" / "photos" / "truth.json").read_text())["two_people.jpg"]
+    assert len(picture["faces"]) == len(truth) == 2
+    for face in picture["faces"]:
+        assert np.shape(face["landmarks"]) == (5, 2)
+        assert 0.5 < face["score"] <= 1
+        assert max(overlap(face["box"], one["box"]) for one in truth) > 0.5
+        x0, y0, x1, y1 = face["box"]
+        assert all(x0 < x < x1 and y0 < y < y1 for x, y in face["landmarks"])
+        assert face["landmarks"][0][0] < face["landmarks"][1][0]
+    scores = [face["score"] for face in picture["faces"]]
+    assert scores == sorted(scores, reverse=True)
+    assert load_picture(out).shape == (661, 1126, 3)
+
+
+def overlap(a: list[float], b: list[float]) -> float:
+    """Intersection over union of two boxes."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    both = max(0.0, width) * max(0.0, height)
+    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+
+
+def test_detect_finds_no_face_in_a_wall(call: Callable[..., Any], empty_wall: Path) -> None:
+    done = call("detect", empty_wall, "--json")
+    assert done.code == 0
+    assert done.document()["pictures"][0]["faces"] == []
+
+
+def test_detect_says_that_it_turned_the_picture(
+    call: Callable[..., Any], portrait: Path, tmp_path: Path
+) -> None:
+    """MTCNN knows no faces that stand on their head."""
+    PIL.Image.open(portrait).rotate(180).save(tmp_path / "turned.png")
+    done = call("detect", "turned.png", "--detector", "mtcnn", "--json")
+    (picture,) = done.document()["pictures"]
+    assert picture["turn"] in (1, 2, 3)
+    x0, y0, x1, y1 = picture["faces"][0]["box"]
+    assert 512 - 280 < (x0 + x1) / 2 < 512 - 170 and 512 - 190 < (y0 + y1) / 2 < 512 - 50
+    assert "after turning the picture" in done.err
+
+
+def test_min_face(call: Callable[..., Any], portrait: Path) -> None:
+    assert call("detect", portrait, "--min-face", "500", "--json").document()["pictures"][0]["faces"] == []
+
+
+def test_align(call: Callable[..., Any], groups: Path, tmp_path: Path) -> None:
+    done = call("align", groups / "two_people.jpg", groups / "kit_with_rose.jpg", "--out", "crops", "--json")
+    written = [file for picture in done.document()["pictures"] for file in picture["crops"]]
+    assert [Path(file).name for file in written] == [
+        "two_people_0.png",
+        "two_people_1.png",
+        "kit_with_rose_0.png",
+        "kit_with_rose_1.png",
+    ]
+    for file in written:
+        assert load_picture(tmp_path / file).shape == (112, 112, 3)
+
+
+def test_align_for_given_weights(call: Callable[..., Any], portrait: Path, tmp_path: Path) -> None:
+    (file,) = call("align", portrait, "--out", "crops", "--weights", "dlib", "--json").document()["pictures"][
+        0
+    ]["crops"]
+    assert load_picture(tmp_path / file).shape == (150, 150, 3)
+
+
+def test_an_aligned_crop_is_the_person_still(
+    call: Callable[..., Any], portrait: Path, tmp_path: Path
+) -> None:
+    (file,) = call("align", portrait, "--out", "crops", "--json").document()["pictures"][0]["crops"]
+    assert call("verify", portrait, tmp_path / file).code == 0
+
+
+@pytest.mark.parametrize("flip", ["--flip", "--no-flip"])
+def test_embed_npz(flip: str, call: Callable[..., Any], groups: Path, portrait: Path, tmp_path: Path) -> None:
+    sources = [groups / "two_people.jpg", portrait]
+    done = call("embed", *sources, "--out", "v.npz", "--raw", flip, "--json")
+    document = done.document()
+    assert [one["faces"] for one in document["pictures"]] == [2, 1]
+    with np.load(tmp_path / "v.npz", allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    vectors = arrays["embeddings"]
+    assert vectors.shape == (3, 128) and vectors.dtype == np.float32
+    assert np.abs(np.linalg.norm(vectors, axis=1) - 1).max() < 1e-5
+    assert arrays["boxes"].shape == (3, 4) and arrays["scores"].shape == (3,)
+    assert arrays["paths"].tolist() == [str(sources[0])] * 2 + [str(sources[1])]
+    assert (str(arrays["fingerprint"]), str(arrays["weights"])) == (
+        document["fingerprint"],
+        "mobilefacenet_128_ms1m",
+    )
+    raw = arrays["features"]
+    assert raw.shape == (3, 128) and np.allclose(arrays["norms"], np.linalg.norm(raw, axis=1))
+    likeness = (raw / np.linalg.norm(raw, axis=1, keepdims=True) * vectors).sum(axis=1)
+    if flip == "--no-flip":
+        assert likeness.min() > 1 - 1e-5
+    else:
+        assert likeness.min() > 0.8 and likeness.max() < 1 - 1e-5
+
+
+def test_embed_jsonl(call: Callable[..., Any], groups: Path, tmp_path: Path) -> None:
+    assert call("embed", groups / "two_people.jpg", "--out", "v.jsonl").code == 0
+    lines = [json.loads(line) for line in (tmp_path / "v.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["face"] for line in lines] == [0, 1]
+    for line in lines:
+        assert abs(np.linalg.norm(line["embedding"]) - 1) < 1e-5
+        assert line.keys() >= {"path", "box", "score", "weights", "fingerprint"}
+    document = call("embed", groups / "two_people.jpg", "--json").document()
+    assert [face["embedding"] for face in document["faces"]] == [line["embedding"] for line in lines]
+
+
+def test_embed_of_pictures_without_faces(call: Callable[..., Any], empty_wall: Path, tmp_path: Path) -> None:
+    assert call("embed", empty_wall, "--out", "v.npz", "--raw").code == 0
+    with np.load(tmp_path / "v.npz", allow_pickle=False) as file:
+        assert file["embeddings"].shape == (0, 128)
+        assert file["features"].shape == (0, 128)
+        assert file["paths"].shape == (0,)
+
+
+def test_an_older_file_is_replaced_whole(call: Callable[..., Any], portrait: Path, tmp_path: Path) -> None:
+    (tmp_path / "v.npz").write_text("old")
+    assert call("embed", portrait, "--out", "v.npz").code == 0
+    assert np.load(tmp_path / "v.npz")["embeddings"].shape == (1, 128)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith((".v", "v"))) == ["v.npz"]

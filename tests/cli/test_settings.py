@@ -1,0 +1,115 @@
+"""Settings: option > variable > multiface.toml > default; what cannot be meant is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from multiface.cli.settings import KINDS, Settings
+from multiface.errors import UsageError
+
+
+def test_each_layer_wins_over_the_next(tmp_path: Path) -> None:
+    nothing = Settings({}, tmp_path)
+    assert nothing.text("detector", None, "mtcnn") == "mtcnn"
+    (tmp_path / "multiface.toml").write_text('detector = "yunet"\nflip = false\nthreads = 3\nrate = 0.5\n')
+    file = Settings({}, tmp_path)
+    assert file.text("detector", None, "mtcnn") == "yunet"
+    variables = Settings(
+        {"MULTIFACE_DETECTOR": "yunet_n", "MULTIFACE_FLIP": "Yes", "MULTIFACE_THREADS": "4"}, tmp_path
+    )
+    assert variables.text("detector", None, "mtcnn") == "yunet_n"
+    assert variables.text("detector", "scrfd_500m", "mtcnn") == "scrfd_500m"
+    assert (file.flag("flip", None, True), variables.flag("flip", None, False)) == (False, True)
+    assert variables.flag("flip", False, True) is False
+    assert (file.whole_number("threads", None), variables.whole_number("threads", None)) == (3, 4)
+    assert variables.whole_number("threads", 1) == 1
+    assert variables.number("rate", None, 0.01) == 0.5
+    assert variables.number("rate", 0.25, 0.01) == 0.25
+    assert variables.optional_text("people", None) is None
+
+
+def test_an_empty_variable_is_none(tmp_path: Path) -> None:
+    assert Settings({"MULTIFACE_DETECTOR": ""}, tmp_path).text("detector", None, "mtcnn") == "mtcnn"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("detector = mtcnn", "is not TOML"),
+        ('detectr = "mtcnn"', "unknown setting 'detectr'"),
+        ("detector = 5", "a text in quotes"),
+        ('flip = "yes"', "true or false"),
+        ("threads = 2.5", "a whole number"),
+        ("threads = true", "a whole number"),
+        ("rate = true", "a number"),
+        ('rate = "small"', "a number"),
+        ("[multiface]\ndetector = 'mtcnn'", "unknown setting 'multiface'"),
+    ],
+)
+def test_a_bad_file_is_refused(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "multiface.toml").write_text(text)
+    with pytest.raises(UsageError, match=words):
+        Settings({}, tmp_path)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "multiface.toml").write_bytes(b"\xff\xfe\0")
+    with pytest.raises(UsageError, match="cannot be read"):
+        Settings({}, tmp_path)
+    (tmp_path / "multiface.toml").unlink()
+    (tmp_path / "multiface.toml").mkdir()
+    with pytest.raises(UsageError, match="cannot be read"):
+        Settings({}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("FLIP", "maybe"), ("THREADS", "two"), ("THREADS", "2.5"), ("RATE", "1 %"), ("MIN_FACE", "x")],
+)
+def test_a_bad_variable_is_refused_by_its_name(name: str, value: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"MULTIFACE_{name}={value}: wanted"):
+        Settings({f"MULTIFACE_{name}": value}, tmp_path)
+
+
+def test_every_setting_is_read_from_both(tmp_path: Path) -> None:
+    samples = {str: ("x", '"x"'), bool: ("no", "false"), int: ("7", "7"), float: ("0.5", "0.5")}
+    (tmp_path / "multiface.toml").write_text(
+        "".join(f"{name} = {samples[kind][1]}\n" for name, kind in KINDS.items())
+    )
+    environment = {f"MULTIFACE_{name.upper()}": samples[kind][0] for name, kind in KINDS.items()}
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for settings in (Settings({}, tmp_path), Settings(environment, empty)):
+        for name, kind in KINDS.items():
+            got: object
+            if kind is str:
+                got = settings.optional_text(name, None)
+            elif kind is bool:
+                got = settings.flag(name, None, True)
+            elif kind is int:
+                got = settings.whole_number(name, None)
+            else:
+                got = settings.number(name, None, 0.0)
+            assert got == {str: "x", bool: False, int: 7, float: 0.5}[kind], name
+
+
+def test_commands_follow_the_order(call: Callable[..., Any], tmp_path: Path) -> None:
+    """`doctor` says what is in use."""
+    (tmp_path / "multiface.toml").write_text('threads = 1\ndetector = "scrfd_2.5g"\n')
+    report = call("doctor", "--json").document()
+    assert (report["threads"], report["detector"]) == (1, "yunet_n")
+    report = call("doctor", "--detector", "scrfd_2.5g", "--json", env={"MULTIFACE_THREADS": "2"}).document()
+    assert (report["threads"], report["detector"]) == (2, "scrfd_2.5g")
+
+
+def test_verify_and_identify_follow_the_rate_setting(
+    call: Callable[..., Any], people: Path, tmp_path: Path
+) -> None:
+    a, b = people / "obama" / "obama.jpg", people / "obama" / "obama2.jpg"
+    (tmp_path / "multiface.toml").write_text("rate = 0.05\n")
+    assert call("verify", a, b, "--json").document()["false_match_rate"] == 0.05
+    assert call("verify", a, b, "--rate", "0.02", "--json").document()["false_match_rate"] == 0.02
+    document = call("identify", a, "--people", people, "--json", env={"MULTIFACE_RATE": "0.1"}).document()
+    assert document["pictures"][0]["faces"][0]["rate"] == 0.1

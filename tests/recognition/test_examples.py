@@ -1,0 +1,72 @@
+"""The examples run as they are, with the package's default networks, on the packaged portrait."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from multiface.recognition.demo import PORTRAIT
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a user, where networks that are built once are kept."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    folder = tmp_path / "people" / "Eileen Collins"
+    folder.mkdir(parents=True)
+    shutil.copy(PORTRAIT, folder)
+    return folder.parent
+
+
+def output(home: Path, name: str, *arguments: Path) -> str:
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MULTIFACE_", "XDG_"))
+    } | {"HOME": str(home)}
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / name, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_all_examples_are_run_here() -> None:
+    ours = Path(__file__).read_text(encoding="utf-8")
+    assert all(f'"{path.name}"' in ours for path in EXAMPLES.glob("*.py"))
+
+
+def test_identify_folder(home: Path, people: Path, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    shutil.copy(PORTRAIT, pictures / "a.jpg")
+    (pictures / "b.txt").write_text("no picture")
+    said = output(home, "identify_folder.py", pictures, people).splitlines()
+    assert said[0] == "a.jpg: Eileen Collins"
+    assert "b.txt: is not a picture" in said[1]
+
+
+def test_verify_two(home: Path) -> None:
+    said = output(home, "verify_two.py", PORTRAIT, PORTRAIT)
+    assert said.startswith("the same person\nsimilarity 1.000, threshold ")
+    assert "0.1% of pairs" in said
+
+
+def test_search_gallery(home: Path, people: Path, tmp_path: Path) -> None:
+    arguments = (tmp_path / "gallery.sqlite", people, PORTRAIT)
+    assert output(home, "search_gallery.py", *arguments).splitlines() == [
+        "1 people, 1 pictures embedded",
+        "Eileen Collins: most like Eileen Collins (1.000)",
+    ]
+    assert output(home, "search_gallery.py", *arguments).startswith("1 people, 0 pictures embedded")

@@ -1,0 +1,191 @@
+"""`Recognizer`: from pictures to names."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from multiface.decision import Reason
+from multiface.errors import (
+    FingerprintMismatch,
+    GalleryError,
+    NoFace,
+    PictureError,
+    RateNotSupported,
+    SeveralFaces,
+    UsageError,
+)
+from multiface.images import load_picture
+from multiface.recognition import Recognizer
+from multiface.recognition.demo import PORTRAIT
+
+SMALL: dict[str, Any] = {"detector": "yunet_n", "weights": "mobilefacenet_128_ms1m"}
+
+
+@pytest.fixture
+def with_people(places: dict[str, Any], people: Path) -> Any:
+    with Recognizer(people=people, **SMALL, **places) as opened:
+        yield opened
+
+
+def names_of(found: Any) -> list[str | None]:
+    return [face.name for face in sorted(found.faces, key=lambda face: face.box[0])]
+
+
+def test_identify(with_people: Recognizer, group: Path) -> None:
+    found = with_people.identify(group)
+    assert (found.width, found.height, found.turn, found.bordered) == (1126, 661, 0, False)
+    assert names_of(found) == ["obama", "biden"]
+    for face in found.faces:
+        assert face.landmarks.shape == (5, 2) and face.landmarks.dtype == np.float32
+        assert face.decision.reason is Reason.KNOWN
+        assert face.decision.threshold is not None and face.decision.threshold.people == 2
+        assert face.decision.best is not None
+        assert face.decision.best.similarity >= face.decision.threshold.similarity
+
+
+def test_a_picture_is_a_path_bytes_or_an_array(with_people: Recognizer, group: Path) -> None:
+    wanted = with_people.identify(group)
+    for picture in (str(group), group.read_bytes(), load_picture(group)):
+        found = with_people.identify(picture)
+        assert [(face.name, face.box) for face in found.faces] == [
+            (face.name, face.box) for face in wanted.faces
+        ]
+
+
+def test_similarities_are_cosines_of_the_embeddings(
+    with_people: Recognizer, people: Path, group: Path
+) -> None:
+    """The answer of `identify` against the plain formula: the cosine to the mean of the templates."""
+    probes = with_people.analyse(group)
+    for face, probe in zip(with_people.identify(group).faces, probes.embeddings, strict=True):
+        assert face.name is not None and face.decision.best is not None
+        pictures = sorted((people / face.name).iterdir())
+        centre = np.mean([with_people.analyse(path).embeddings[0] for path in pictures], axis=0)
+        cosine = float(centre @ probe / np.linalg.norm(centre) / np.linalg.norm(probe))
+        assert abs(face.decision.best.similarity - cosine) < 1e-5
+
+
+def test_the_embedder_gives_unit_vectors(recognizer: Recognizer) -> None:
+    analysis = recognizer.analyse(PORTRAIT)
+    assert analysis.embeddings.shape == (1, 128) and analysis.embeddings.dtype == np.float32
+    assert abs(np.linalg.norm(analysis.embeddings) - 1) < 1e-6
+
+
+@pytest.mark.usefixtures("with_people")
+def test_the_second_time_nothing_is_embedded(places: dict[str, Any], people: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    with Recognizer(
+        people=people, progress=lambda done, total: seen.append((done, total)), **SMALL, **places
+    ) as again:
+        assert again.people_report is not None
+        assert (again.people_report.embedded, again.people_report.unchanged) == (0, 3)
+    assert seen[-1] == (3, 3)
+
+
+def test_flips_and_detectors_have_vectors_of_their_own(places: dict[str, Any], people: Path) -> None:
+    """With and without mirror images are different vectors, and never meet in one cache."""
+    with (
+        Recognizer(people=people, flip=True, **SMALL, **places) as one,
+        Recognizer(people=people, flip=False, **SMALL, **places) as other,
+    ):
+        assert one.gallery is not None and other.gallery is not None
+        assert one.gallery.path != other.gallery.path
+        assert np.abs(one.gallery.matrix().vectors - other.gallery.matrix().vectors).max() > 1e-3
+
+
+def test_a_gallery_must_exist_unless_created(places: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(GalleryError, match="there is no such file"):
+        Recognizer(gallery=tmp_path / "g.sqlite", **SMALL, **places)
+    with Recognizer(gallery=tmp_path / "g.sqlite", create=True, **SMALL, **places) as made:
+        found = made.identify(PORTRAIT)
+        assert [face.decision.reason for face in found.faces] == [Reason.NOBODY_ENROLLED]
+        assert made.enroll("Eileen", [PORTRAIT]).added == 1
+        assert names_of(made.identify(PORTRAIT)) == ["Eileen"]
+    with Recognizer(gallery=tmp_path / "g.sqlite", **SMALL, **places) as again:
+        assert names_of(again.identify(PORTRAIT)) == ["Eileen"]
+    with pytest.raises(FingerprintMismatch):
+        Recognizer(gallery=tmp_path / "g.sqlite", detector="yunet_n", weights="dlib", **places)
+
+
+def test_verify(recognizer: Recognizer, people: Path) -> None:
+    a, b = people / "obama" / "obama.jpg", people / "obama" / "obama2.jpg"
+    result = recognizer.verify(a, b)
+    assert result.same and result.similarity >= result.threshold
+    assert result.false_match_rate == 0.001
+    assert 0 < result.at_similarity < 0.001
+    other = recognizer.verify(a, people / "biden" / "biden.jpg")
+    assert not other.same and other.similarity < other.threshold == result.threshold
+    assert recognizer.verify(a, b, 0.01).threshold < result.threshold
+
+
+def test_verify_wants_one_face_each(recognizer: Recognizer, group: Path) -> None:
+    with pytest.raises(SeveralFaces, match="the second picture has 2 faces"):
+        recognizer.verify(PORTRAIT, group)
+    with pytest.raises(NoFace, match="in the first picture"):
+        recognizer.verify(np.zeros((100, 100, 3), np.uint8), PORTRAIT)
+
+
+def test_enroll_says_what_it_refused(recognizer: Recognizer, group: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("x")
+    with recognizer.temporary_gallery() as gallery:
+        done = recognizer.enroll("Eileen", [PORTRAIT, group, tmp_path / "text.jpg", tmp_path / "missing.jpg"])
+        assert (done.added, done.already_there) == (1, 0)
+        assert [path.name for path, _ in done.refused] == ["two_people.jpg", "text.jpg", "missing.jpg"]
+        assert all(path.name in reason for path, reason in done.refused)
+        assert recognizer.enroll("Eileen", [PORTRAIT]).already_there == 1
+        assert [person.templates for person in gallery.people()] == [1]
+    assert recognizer.gallery is None
+    assert not gallery.path.exists()
+
+
+def test_many_pictures_are_read_batch_by_batch(recognizer: Recognizer, tmp_path: Path) -> None:
+    """More pictures than a batch: each has its own outcome, in order."""
+    image = PIL.Image.open(PORTRAIT).crop((120, 0, 330, 230))
+    paths = []
+    for k in range(35):
+        paths.append(tmp_path / f"{k}.png")
+        (image if k % 34 == 0 else PIL.Image.new("RGB", (40, 40), (k, k, k))).save(paths[-1])
+    image.rotate(3).save(paths[34])
+    with recognizer.temporary_gallery():
+        done = recognizer.enroll("Eileen", paths)
+    assert done.added == 2
+    assert [path for path, _ in done.refused] == paths[1:34]
+
+
+def test_wrong_use(places: dict[str, Any], recognizer: Recognizer, people: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not both"):
+        Recognizer(people=people, gallery=tmp_path / "g.sqlite", **SMALL, **places)
+    for rate in (0, 1, 2, -1, float("nan")):
+        with pytest.raises(UsageError, match="between 0 and 1"):
+            Recognizer(rate=rate, **SMALL, **places)
+        with pytest.raises(UsageError, match="between 0 and 1"):
+            recognizer.verify(PORTRAIT, PORTRAIT, rate)
+    with pytest.raises(RateNotSupported):
+        recognizer.verify(PORTRAIT, PORTRAIT, 1e-12)
+    with pytest.raises(UsageError, match="needs people"):
+        recognizer.identify(PORTRAIT)
+    with pytest.raises(UsageError, match="needs a gallery"):
+        recognizer.enroll("x", [PORTRAIT])
+    with pytest.raises(UsageError, match="only into a gallery"):
+        recognizer.sync(people)
+    with pytest.raises(PictureError):
+        Recognizer(people=tmp_path / "missing", **SMALL, **places)
+    with pytest.raises(PictureError):
+        recognizer.verify(tmp_path / "missing.jpg", PORTRAIT)
+
+
+def test_closing_twice_is_fine(places: dict[str, Any], people: Path) -> None:
+    opened = Recognizer(people=people, **SMALL, **places)
+    opened.close()
+    opened.close()
+    with pytest.raises(GalleryError, match="already closed"):
+        opened.identify(PORTRAIT)
+
+
+def test_a_stranger_detector_is_said(recognizer: Recognizer) -> None:
+    """Thresholds of these weights are measured with another detector, and that is not kept quiet."""
+    assert recognizer.calibration.detector != "yunet_n"
+    assert recognizer.caveat is not None and recognizer.calibration.detector in recognizer.caveat

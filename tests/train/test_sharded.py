@@ -1,0 +1,236 @@
+"""Classes over 1, 2 and 3 real processes (gloo) against one: loss, every gradient, sampling, resuming.
+
+Workers run the cases and leave what they got in files; the comparison is made here, with head.Head (itself
+compared with the literal formulas in test_heads.py).
+"""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import Tensor
+from torch.nn.functional import cross_entropy, normalize
+
+from multiface.errors import UsageError, WeightsError
+from multiface.train.heads.head import Head, HeadConfig
+from multiface.train.heads.margins import AdaFace, ArcFace, Combined, CosFace, CurricularFace, Margin, Softmax
+from multiface.train.heads.sharded import (
+    ShardedHead,
+    gather_shards,
+    own_shard,
+    sample_classes,
+    shard_bounds,
+)
+
+MARGINS: list[Margin] = [
+    Softmax(),
+    CosFace(),
+    ArcFace(0.3),
+    Combined(1.05, 0.3, 0.1),
+    AdaFace(momentum=0.2),
+    CurricularFace(momentum=0.2),
+]
+CLASSES, SIZE, BATCH = 11, 12, 7  # 11 classes: 6 + 5, or 4 + 4 + 3; 7 faces: 4 + 3, or 3 + 2 + 2
+CASES = [
+    *itertools.product(MARGINS, (1, 2, 4), (False, True), (False, True), (64.0,)),
+    *itertools.product(MARGINS, (2,), (False,), (False,), (1200.0,)),  # with a running maximum
+]
+RATE = 0.6
+
+
+def config_of(margin: Margin, slices: int, normalise: bool, average: bool, scale: float) -> HeadConfig:
+    return HeadConfig(CLASSES, margin, SIZE, slices, scale, normalise, average)
+
+
+def batch() -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(8)
+    embedding = normalize(torch.randn(BATCH, SIZE, generator=generator, dtype=torch.float64))
+    labels = torch.randint(CLASSES, (BATCH,), generator=generator)
+    return embedding, labels, 15 + 10 * torch.rand(BATCH, generator=generator, dtype=torch.float64)
+
+
+def run_case(head: ShardedHead, steps: int) -> dict[str, Any]:
+    """A few forward and backward passes of this process's rows, and what came out of the last."""
+    embedding, labels, norms = batch()
+    first, last = shard_bounds(BATCH, dist.get_rank(head.group), dist.get_world_size(head.group))
+    own = embedding[first:last].clone().requires_grad_()
+    for _ in range(steps):
+        own.grad = head.centres.grad = None
+        loss = head(own, labels[first:last], norms[first:last])
+        loss.backward()
+    return {
+        "loss": loss.item(),
+        "embedding": own.grad,
+        "centres": head.centres.grad,
+        "state": head.margin_state.clone(),
+    }
+
+
+def worker(rank: int, processes: int, folder: str, steps: int) -> None:
+    """One process: every case, or, where `steps` is not 0, a run of so many steps (see train)."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=processes)
+    group = dist.group.WORLD
+    assert group is not None
+    found = train(group, steps, Path(folder).parent / "whole.pt") if steps else run_cases(group)
+    torch.save(found, f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+def run_cases(group: dist.ProcessGroup) -> dict[str, Any]:
+    exact = [run_case(head_of(config_of(*case), group), 2) for case in CASES]
+    sampled = [
+        run_case(head_of(config_of(margin, 2, False, False, 64.0), group, RATE), 2) for margin in MARGINS
+    ]
+    rank = dist.get_rank(group)
+    few = head_of(HeadConfig(2, ArcFace(), SIZE, 2), group)  # with 3 processes one holds no class
+    own = batch()[0][rank : rank + 1].clone().requires_grad_()
+    loss = few(own, torch.tensor([rank % 2]))
+    loss.backward()
+    with pytest.raises(WeightsError, match="centres"):
+        few.load_whole_state({"centres": torch.zeros(2, 3, 6)})
+    with pytest.raises(UsageError, match="sample rate"):
+        ShardedHead(few.config, group, sample_rate=0)
+    with pytest.raises(UsageError, match="labels"):
+        few(own, torch.tensor([2]))
+    result = {"loss": loss.item(), "embedding": own.grad, "centres": few.centres.grad}
+    return {"exact": exact, "sampled": sampled, "few": result}
+
+
+def train(group: dist.ProcessGroup, steps: int, before: Path) -> dict[str, Any]:
+    """A run with momentum, saved whole at its end."""
+    head = head_of(config_of(CurricularFace(momentum=0.2), 4, False, False, 64.0), group, RATE)
+    momentum = torch.zeros_like(head.centres)
+    if before.exists():
+        state = torch.load(before, weights_only=True)
+        momentum = own_shard(state.pop("momentum"), group)
+        head.load_whole_state(state)
+    for _ in range(steps):
+        head.centres.grad = None
+        run_case(head, 1)
+        with torch.no_grad():
+            momentum.mul_(0.9).add_(head.centres.grad)
+            head.centres -= 0.01 * momentum
+    whole = head.whole_state()
+    whole_momentum = gather_shards(momentum, CLASSES, group)
+    if whole is None:
+        return {}
+    return {**whole, "momentum": whole_momentum}
+
+
+def head_of(config: HeadConfig, group: dist.ProcessGroup, rate: float = 1.0) -> ShardedHead:
+    head = ShardedHead(config, group, rate, seed=4)
+    head.centres.data = head.centres.data.double()
+    return head
+
+
+def start(processes: int, folder: Path, steps: int = 0) -> list[dict[str, Any]]:
+    """What each process left."""
+    folder.mkdir()
+    mp.spawn(worker, (processes, str(folder), steps), nprocs=processes)
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(processes)]
+
+
+@pytest.fixture(scope="module", params=[1, 2, 3])
+def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    return start(request.param, tmp_path_factory.mktemp("run") / "processes")
+
+
+def one_process(config: HeadConfig) -> Head:
+    head = Head(config, torch.Generator().manual_seed(4))
+    head.centres.data = head.centres.data.double()
+    return head
+
+
+def assert_equal(got: list[dict[str, Any]], loss: Tensor, embedding: Tensor, centres: Tensor) -> None:
+    for result in got:
+        assert result["loss"] == pytest.approx(loss.item(), rel=1e-11)
+    torch.testing.assert_close(
+        torch.cat([result["embedding"] for result in got]), embedding, rtol=1e-9, atol=1e-9
+    )
+    torch.testing.assert_close(
+        torch.cat([result["centres"] for result in got], 1), centres, rtol=1e-9, atol=1e-9
+    )
+
+
+def test_exact_head_equals_one_process(results: list[dict[str, Any]]) -> None:
+    for number, case in enumerate(CASES):
+        head = one_process(config_of(*case))
+        embedding, labels, norms = batch()
+        embedding.requires_grad_()
+        for _ in range(2):
+            embedding.grad = head.centres.grad = None
+            loss = head(embedding, labels, norms)
+            loss.backward()
+        got = [result["exact"][number] for result in results]
+        assert_equal(got, loss, embedding.grad, head.centres.grad)
+        for result in got:
+            torch.testing.assert_close(result["state"], head.margin_state)
+
+
+def test_sampled_head_equals_the_literal_formula_on_the_sample(results: list[dict[str, Any]]) -> None:
+    for number, margin in enumerate(MARGINS):
+        head = one_process(config_of(margin, 2, False, False, 64.0))
+        embedding, labels, norms = batch()
+        embedding.requires_grad_()
+        head.logits(embedding, labels, norms)  # the margin's state moves by the whole batch, sampled or not
+        sample = sample_classes(labels, CLASSES, RATE, 4, 2)
+        logits = head.logits(embedding, labels, norms)[:, :, sample]
+        positions = torch.searchsorted(sample, labels)
+        loss = cross_entropy(logits[0], positions) + cross_entropy(logits[1], positions)
+        loss.backward()
+        assert_equal(
+            [result["sampled"][number] for result in results], loss, embedding.grad, head.centres.grad
+        )
+        left_out = sorted(set(range(CLASSES)) - set(sample.tolist()))
+        assert left_out
+        assert (head.centres.grad[:, left_out] == 0).all()
+
+
+def test_fewer_classes_than_processes(results: list[dict[str, Any]]) -> None:
+    head = one_process(HeadConfig(2, ArcFace(), SIZE, 2))
+    embedding = batch()[0][: len(results)].requires_grad_()
+    loss = head(embedding, torch.arange(len(results)) % 2)
+    loss.backward()
+    assert_equal([result["few"] for result in results], loss, embedding.grad, head.centres.grad)
+
+
+def test_resuming_with_another_number_of_processes(tmp_path: Path) -> None:
+    """Two steps in 3 processes, then two in 2, equal four in 1: centres, momentum, state, samples."""
+    alone = start(1, tmp_path / "alone", 4)[0]
+    first, *others = start(3, tmp_path / "three", 2)
+    assert not any(others)
+    torch.save(first, tmp_path / "whole.pt")
+    changing = start(2, tmp_path / "two", 2)[0]
+    assert alone["draws"] == changing["draws"] == 4
+    for name in ("centres", "margin_state", "momentum"):
+        torch.testing.assert_close(alone[name], changing[name], rtol=1e-9, atol=1e-9)
+
+
+def test_shards_cover_all_classes_once() -> None:
+    for classes, processes in itertools.product(range(1, 12), range(1, 6)):
+        bounds = [shard_bounds(classes, rank, processes) for rank in range(processes)]
+        assert [c for start, stop in bounds for c in range(start, stop)] == list(range(classes))
+        sizes = [stop - start for start, stop in bounds]
+        assert max(sizes) - min(sizes) <= 1
+
+
+def test_samples_hold_the_own_classes_and_are_repeatable() -> None:
+    labels = torch.tensor([5, 99, 5, 0])
+    sample = sample_classes(labels, 100, 0.2, seed=1, draw=7)
+    assert sample.tolist() == sorted(set(sample.tolist()))
+    assert len(sample) == 20
+    assert {0, 5, 99} <= set(sample.tolist())
+    assert torch.equal(sample, sample_classes(labels, 100, 0.2, seed=1, draw=7))
+    assert not torch.equal(sample, sample_classes(labels, 100, 0.2, seed=1, draw=8))
+    assert sample_classes(labels, 100, 0.01, seed=1, draw=7).tolist() == [0, 5, 99]
+    counts = torch.zeros(100)
+    for draw in range(400):
+        counts[sample_classes(labels, 100, 0.2, seed=1, draw=draw)] += 1
+    others = counts[[c for c in range(100) if c not in (0, 5, 99)]]
+    assert others.mean().item() == pytest.approx(400 * 17 / 97)
+    assert others.min() > 40  # 70 expected, deviation 7.6
