@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from multiface.evaluate.protocol import PairSet, SetResult, evaluate_pairs
-from multiface.evaluate.report import to_document, to_json, to_table
+from multiface.evaluate.report import Label, to_document, to_json, to_table
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +79,14 @@ def test_table_of_nothing_and_of_sets_with_different_rates(results):
     text = shown([results[1], other])
     assert "TAR at FAR 0.1 " in text
     assert "TAR at FAR 0.01 " in text
+
+
+def test_labels_stand_in_their_columns(results):
+    """Every row has a cell for every column, published figures or not."""
+    for published in (None, 99.5):
+        table = to_table(results, [Label("dlib", True, None), Label("[odd] name", False, published)])
+        cells = {str(column.header): list(column.cells) for column in table.columns}
+        assert all(len(column) == 2 for column in cells.values())
+        assert cells["weights"] == ["dlib", r"\[odd] name"] and cells["flips"] == ["yes", "no"]
+        assert cells["pairs"] == ["200", "4,000"] and cells["set"][1] == "large"
+        assert cells.get("published") == (None if published is None else ["-", "99.50"])

@@ -19,6 +19,7 @@ from rich.markup import escape
 Progress = Callable[[int, int], None]
 
 BAR_AFTER_SECONDS = 2.0
+FILE_WIDTH = 160
 
 
 class _Console(Console):
@@ -34,13 +35,21 @@ def _reader_gone() -> NoReturn:
     raise SystemExit(0)
 
 
+def _console(stderr: bool) -> Console:
+    """A console as wide as its terminal; into a file, as wide as tables need."""
+    console = _Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
+    return console
+
+
 class Speaker:
     """The voice of one command."""
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
-        self._notes = _Console(stderr=True, highlight=False, soft_wrap=True)
-        self._results = self._notes if as_json else _Console(highlight=False, soft_wrap=True)
+        self._notes = _console(stderr=True)
+        self._results = self._notes if as_json else _console(stderr=False)
 
     def result(self, thing: RenderableType) -> None:
         """Show a result to people. Text is taken as it is, without markup."""

@@ -59,12 +59,15 @@ def to_table(results: Sequence[SetResult], labels: Sequence[Label] = ()) -> Tabl
         table.add_column(f"TAR at FAR {far:g}", justify="right")
     table.add_column("EER", justify="right")
     table.add_column("AUC", justify="right")
-    for result in results:
+    for number, result in enumerate(results):
         rates = {rate.far: rate for rate in result.tar_at_far}
+        label = labels[number] if labels else None
         table.add_row(
             escape(result.name),
+            *(() if label is None else (escape(label.weights), "yes" if label.flip else "no")),
             f"{result.pairs:,}",
             f"{_percent(result.accuracy, result.accuracy_interval)} ± {100 * result.accuracy_std:.2f}",
+            *(_published(label) if published and label is not None else ()),
             *(_tar(rates.get(far)) for far in fars),
             f"{100 * result.eer:.2f}",
             f"{result.auc:.5f}",
