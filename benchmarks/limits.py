@@ -2,10 +2,14 @@
 
     python benchmarks/limits.py LFW-FOLDER --detector mtcnn --weights dlib
 
-In one picture of every genuine pair of the first two folds the crop is changed: everything below the middle of the nose
-is covered with one colour (a mask; the face was found and aligned without it, so detection is not part of the figure),
-or the crop is shrunk so that the eyes are a few pixels apart and enlarged again. Printed is the share of genuine pairs
-still accepted at the threshold of the shipped calibration for a false-match rate of 1 in 1,000, with its Wilson interval.
+In one picture of every genuine pair of the first two folds the crop is changed: everything below the middle of the
+nose
+is covered with one colour (a mask; the face was found and aligned without it, so detection is not part of the
+figure),
+or the crop is shrunk so that the eyes are a few pixels apart and enlarged again. Printed is the share of genuine
+pairs
+still accepted at the threshold of the shipped calibration for a false-match rate of 1 in 1,000, with its Wilson
+interval.
 """
 
 import argparse

@@ -5,8 +5,10 @@
 For k = 1, 2, 3, 5 templates a person: the gallery is everybody with more than k pictures, with k of them drawn at
 random; the mated probe is one other picture of each; the strangers are one picture of everybody else. For each rule
 the threshold is set so that 1 % of the strangers find somebody (FPIR), and the share of mated probes that are not
-named rightly (FNIR) is counted. The last column is the FPIR at the threshold that the shipped calibration gives for this
-many people (for the mean with its rise by the spread of the templates): does the promise of 1 % hold? 20 draws; the interval is over people
+named rightly (FNIR) is counted. The last column is the FPIR at the threshold that the shipped calibration gives for
+this
+many people (for the mean with its rise by the spread of the templates): does the promise of 1 % hold? 20 draws; the
+interval is over people
 drawn with replacement (95 %).
 """
 

@@ -40,6 +40,7 @@ def test_demo_offline_with_the_defaults(run: Callable[..., Any], tmp_path: Path)
 def test_demo_json(call: Callable[..., Any], tmp_path: Path) -> None:
     document = call("demo", "--out", tmp_path / "x.jpg", "--json").document()
     assert (document["name"], document["picture"]) == ("Eileen Collins", str(tmp_path / "x.jpg"))
+    assert "measured with the detector" in document["caveat"]
     (face,) = document["faces"]
     assert face["name"] == "Eileen Collins" and face["similarity"] >= face["threshold"]
     assert (tmp_path / "x.jpg").is_file()

@@ -1,5 +1,8 @@
 """`evaluate` and `calibrate` on small sets made of pictures of LFW."""
 
+import json
+import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -76,9 +79,29 @@ def test_evaluate_scores_every_pair(call: Call, small_lfw: Path, tmp_path: Path)
 
 
 def test_evaluate_shows_a_table(call: Call, small_lfw: Path) -> None:
-    done = call("evaluate", small_lfw, "--no-flip", "--threads", "1", env={"COLUMNS": "160"})
+    """Each cell stands under its header and says what the document says."""
+    arguments = ("evaluate", small_lfw, "--no-flip", "--threads", "1")
+    done = call(*arguments, env={"COLUMNS": "200"})
     assert done.code == 0
-    assert "small" in done.out and "20" in done.out
+    (result,) = call(*arguments, "--json").document()["sets"]
+    rows = [re.split("[│┃]", line) for line in done.out.splitlines() if "│" in line or "┃" in line]
+    header, cells = ([cell.strip() for cell in row[1:-1]] for row in rows)
+    row = dict(zip(header, cells, strict=True))
+    assert (row["set"], row["weights"], row["flips"], row["pairs"]) == (
+        "small",
+        "mobilefacenet_128_ms1m",
+        "no",
+        "20",
+    )
+    low, high = (100 * end for end in result["accuracy_interval"])
+    accuracy, std = 100 * result["accuracy"], 100 * result["accuracy_std"]
+    numbers = [float(number) for number in re.findall(r"[0-9.]+", row["accuracy"])]
+    assert numbers == pytest.approx([accuracy, low, high, std], abs=0.006)
+    for far, tar in result["tar_at_far"].items():
+        assert float(row[f"TAR at FAR {far}"].split()[0]) == pytest.approx(100 * tar, abs=0.006)
+        assert row[f"TAR at FAR {far}"].endswith("*") == (far in result["unsupported_fars"])
+    assert float(row["EER"]) == pytest.approx(100 * result["eer"], abs=0.006)
+    assert float(row["AUC"]) == pytest.approx(result["auc"], abs=0.000006)
 
 
 def test_evaluate_names_what_is_missing(call: Call, small_lfw: Path, tmp_path: Path) -> None:
@@ -152,19 +175,49 @@ def test_a_calibration_of_ones_own_decides_from_then_on(
     assert call("verify", *pictures, "--rate", "1e-9", env=calibrated).code == 3
 
 
-def test_a_small_calibration_is_enough_or_refused(
+def test_a_small_calibration_says_when_it_reaches_its_end(
     call: Call, calibrated: dict[str, str], people: Path, tmp_path: Path
 ) -> None:
-    """A rate that a hundred people cannot show for one person enrolled: an answer or a sentence."""
+    """What a hundred people can show for one person enrolled, what only extrapolation gives, and what not."""
     gallery = tmp_path / "g.sqlite"
     assert call("enroll", "obama", people / "obama" / "obama.jpg", "--gallery", gallery).code == 0
-    done = call("identify", people / "obama" / "obama2.jpg", "--gallery", gallery, env=calibrated)
-    assert done.code in (0, 3)
+    arguments = ("identify", people / "obama" / "obama2.jpg", "--gallery", gallery, "--json")
+    faces = {}
+    for rate in ("0.5", "0.01"):
+        done = call(*arguments, "--rate", rate, env=calibrated)
+        assert done.code == 0, done
+        ((faces[rate],),) = [picture["faces"] for picture in done.document()["pictures"]]
+        assert faces[rate]["calibration"].startswith("own_set: 100 people")
+        assert faces[rate]["name"] == "obama"
+    measured, stretched = faces["0.5"], faces["0.01"]
+    assert (measured["extrapolated"], stretched["extrapolated"]) == (False, True)
+    assert measured["rate_interval"] is not None and stretched["rate_interval"] is None
+    assert measured["threshold"] < stretched["threshold"]
+    refused = call(*arguments, "--rate", "0.001", env=calibrated)
+    assert (refused.code, refused.document()["error"]["kind"]) == (3, "RateNotSupported")
+
+
+def test_a_calibration_says_how_it_was_made(call: Call, hundred: Path, tmp_path: Path) -> None:
+    """The command in the file makes the same file again."""
+    options = ("--name", "my set", "--min-face", "40", "--no-flip")
+    assert call("calibrate", hundred, *options, "--out", tmp_path / "a.json").code == 0
+    made = json.loads((tmp_path / "a.json").read_text())
+    words = shlex.split(made["made_by"])
+    assert words[:3] == ["multiface", "calibrate", hundred.name]
+    for option in (options[:2], options[2:4], options[4:], ("--detector", "yunet_n")):
+        assert any(tuple(words[k : k + len(option)]) == option for k in range(len(words))), option
+    assert call(words[1], *words[2:], "--out", tmp_path / "b.json", cwd=hundred.parent).code == 0
+    assert (tmp_path / "b.json").read_bytes() == (tmp_path / "a.json").read_bytes()
 
 
 def test_calibrate_says_where_it_cannot_write(call: Call, hundred: Path, tmp_path: Path) -> None:
+    """Before the pictures are read, not after."""
     (tmp_path / "file").touch()
-    few = tmp_path / "few"
-    shutil.copytree(min(hundred.iterdir()), few / "one")
-    done = call("calibrate", few, "--out", tmp_path / "file" / "x.json")
-    assert done.code in (2, 3)
+    done = call("calibrate", hundred, "--out", tmp_path / "file" / "x.json", "--json")
+    assert done.code == 2
+    error = done.document()["error"]
+    assert error["kind"] == "UsageError" and "cannot be written" in error["message"]
+    assert "x.json" in error["message"]
+    assert (tmp_path / "file").read_bytes() == b""
+    done = call("calibrate", hundred, "--out", tmp_path)
+    assert done.code == 2 and "is a folder" in done.err

@@ -68,6 +68,27 @@ def test_facebank_follows_the_folder(call: Call, people: Path, empty_wall: Path,
     assert people_of(call, gallery) == {"obama": 2}
 
 
+def test_facebank_says_what_it_took_and_what_not(
+    call: Call, people: Path, portrait: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    for name in ("obama", "eileen", "wall"):
+        (folder / name).mkdir(parents=True)
+    beside(people / "obama" / "obama.jpg", portrait, 1.0, folder / "obama" / "both.png")
+    PIL.Image.open(portrait).rotate(90, expand=True).save(folder / "eileen" / "lying.png")
+    (folder / "wall" / "wall.png").write_bytes(portrait.read_bytes()[:3000])
+    done = call("facebank", folder, "--gallery", tmp_path / "g.sqlite", "--json")
+    both, lying = sorted(done.document()["notes"], key=lambda note: -note["faces"])
+    assert (both["path"], both["faces"], both["quarter_turns"]) == ("obama/both.png", 2, 0)
+    assert (lying["path"], lying["faces"], lying["quarter_turns"] in (1, 3)) == ("eileen/lying.png", 1, True)
+    assert "obama/both.png: 2 faces, the clearly largest one was taken" in done.err
+    assert "eileen/lying.png: the face was found after" in done.err
+    (refusal,) = [line for line in done.err.splitlines() if "refused" in line]
+    assert refusal.count("wall.png") == 1 and "cannot be decoded" in refusal
+    again = call("identify", portrait, "--people", folder)
+    assert "obama/both.png: 2 faces, the clearly largest one was taken" in again.err
+
+
 def test_the_gallery_of_the_user(call: Call, people: Path, tmp_path: Path) -> None:
     """Without an option it lies in the user's data folder, for the user's eyes only."""
     place = call("facebank", people, "--json").document()["gallery"]

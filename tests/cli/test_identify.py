@@ -33,7 +33,10 @@ def test_names_in_a_picture(call: Callable[..., Any], people: Path, groups: Path
         x0, y0, x1, y1 = face["box"]
         assert 0 <= x0 < x1 <= 1126 and 0 <= y0 < y1 <= 661
         assert face["rate"] == 0.01
-    assert "thresholds for mobilefacenet_128_ms1m were measured with the detector" in done.err
+    caveat = done.document()["caveat"]
+    assert "thresholds for mobilefacenet_128_ms1m were measured with the detector" in caveat
+    assert caveat in " ".join(done.err.split())
+    assert picture["bordered"] is False
 
     before, after = load_picture(source), load_picture(out)
     changed = np.argwhere((before != after).any(axis=2))

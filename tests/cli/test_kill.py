@@ -1,4 +1,8 @@
-"""The real `facebank`, killed at random moments: what was there stays, and the next run completes it."""
+"""The real `facebank`, killed at random moments: what was there stays, and the next run completes it.
+
+The command speaks when it is done; until then "reported as done" is what another process reads in the gallery.
+A hundred moments of the same import, with a callback that reports, are in the gallery room's test.
+"""
 
 import os
 import random

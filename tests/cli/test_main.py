@@ -14,6 +14,8 @@ import pytest
 
 from multiface import errors
 from multiface.cli.main import exit_code
+from multiface.faces.opening import MIN_FACE
+from multiface.recognition.recognizer import DETECTOR, WEIGHTS
 from multiface.version import __version__
 
 HEAVY = {"numpy", "onnxruntime", "onnx", "PIL", "torch", "httpx"}
@@ -58,10 +60,8 @@ def test_help_takes_under_half_a_second(run: Callable[..., Any]) -> None:
 
 def test_help_names_every_command(run: Callable[..., Any]) -> None:
     text = run("--help", env={"COLUMNS": "200"}).out
-    commands = (
-        "demo identify verify detect align embed facebank enroll people evaluate calibrate weights doctor"
-    )
-    for command in commands.split():
+    commands = "demo identify verify detect align embed facebank enroll people evaluate calibrate"
+    for command in f"{commands} prepare weights doctor".split():
         assert f" {command} " in text, command
 
 
@@ -76,6 +76,43 @@ def test_wrong_use_is_2(arguments: list[str], call: Callable[..., Any]) -> None:
     done = call(*arguments)
     assert done.code == 2
     assert done.out == "" and done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["verify", "--json"], "Missing argument"),
+        (["detect", "--json", "--nonsense", "a.jpg"], "No such option: --nonsense"),
+        (["detect", "a.jpg", "--threads", "two", "--json"], "integer"),
+        (["nonsense", "--json"], "No such command 'nonsense'"),
+        (["people", "show", "--json"], "Missing argument"),
+    ],
+)
+def test_wrong_use_is_one_document_with_json(
+    arguments: list[str], words: str, call: Callable[..., Any]
+) -> None:
+    done = call(*arguments)
+    assert done.code == 2
+    error = done.document()["error"]
+    assert error["kind"] == "UsageError" and words in error["message"]
+    assert error["message"] in done.err
+
+
+def test_a_file_named_json_is_no_option(call: Callable[..., Any]) -> None:
+    done = call("detect", "--", "--json")
+    assert (done.code, done.out) == (3, "")
+    done = call("verify", "--", "--json")
+    assert (done.code, done.out) == (2, "") and "Missing argument" in done.err
+
+
+@pytest.mark.parametrize("command", ["identify", "embed", "prepare photos"])
+def test_help_names_the_defaults_of_the_library(command: str, run: Callable[..., Any]) -> None:
+    text = " ".join(run(*command.split(), "--help", env={"COLUMNS": "250"}).out.split())
+    defaults = {"--detector": f"{DETECTOR} (default)", "--min-face": f"(default: {MIN_FACE:g})"}
+    if command != "prepare photos":
+        defaults["--weights"] = f"(default: {WEIGHTS})"
+    for option, words in defaults.items():
+        assert words in text.split(option)[1].split("--")[0], option
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`detect`, `align`, `embed`: what is written can be read by others."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,49 @@ def test_embed_of_pictures_without_faces(call: Callable[..., Any], empty_wall: P
         assert file["embeddings"].shape == (0, 128)
         assert file["features"].shape == (0, 128)
         assert file["paths"].shape == (0,)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions as POSIX has them")
+@pytest.mark.parametrize("name", ["v.npz", "v.jsonl"])
+def test_vectors_are_for_their_owner_alone(
+    name: str, call: Callable[..., Any], portrait: Path, tmp_path: Path
+) -> None:
+    (tmp_path / name).touch(0o644)
+    before = os.umask(0)
+    try:
+        assert call("embed", portrait, "--out", name).code == 0
+    finally:
+        os.umask(before)
+    assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_face_that_fills_its_picture_is_said(
+    call: Callable[..., Any], people: Path, portrait: Path, tmp_path: Path
+) -> None:
+    """SCRFD misses it at the first look and finds it with a border: every command says so."""
+    network = ("--detector", "scrfd_2.5g")
+    (face,) = call("detect", portrait, *network, "--json").document()["pictures"][0]["faces"]
+    x0, y0, x1, y1 = face["box"]
+    dx, dy = 0.2 * (x1 - x0), 0.2 * (y1 - y0)
+    crop = PIL.Image.open(portrait).crop((round(x0 - dx), round(y0 - dy), round(x1 + dx), round(y1 + dy)))
+    crop.resize((640, 640)).save(tmp_path / "near.png")
+    said = "found only with a border around the picture"
+    for command in (
+        ("detect", "near.png"),
+        ("align", "near.png", "--out", "crops"),
+        ("embed", "near.png", "--out", "v.npz"),
+        ("identify", "near.png", "--people", people),
+    ):
+        done = call(*command, *network, "--json")
+        picture = done.document()["pictures"][0]
+        assert (picture["bordered"], picture["turn"]) == (True, 0), done
+        assert f"near.png: 1 {'crop' if command[0] == 'align' else 'face'} ({said})" in done.err
+    done = call("verify", portrait, "near.png", *network, "--json")
+    assert done.document()["pictures"] == [
+        {"path": str(portrait), "turn": 0, "bordered": False},
+        {"path": "near.png", "turn": 0, "bordered": True},
+    ]
+    assert done.err.count(said) == 1 and f"near.png: the face was {said}" in done.err
 
 
 def test_an_older_file_is_replaced_whole(call: Callable[..., Any], portrait: Path, tmp_path: Path) -> None:

@@ -155,6 +155,33 @@ def test_import_with_a_spec(
         assert abs(a - b) < 1e-4
 
 
+def test_show_knows_imported_weights(
+    call: Call, own_store: dict[str, str], changed: Path, tmp_path: Path
+) -> None:
+    assert SPEC is not None
+    (tmp_path / "spec.json").write_text(SPEC.to_json())
+    arguments = ("weights", "import", changed, "--name", "mine", "--spec", "spec.json", "--json")
+    imported = call(*arguments, env=own_store).document()
+    shown = call("weights", "show", "mine", "--json", env=own_store)
+    assert shown.code == 0, shown
+    document = shown.document()
+    assert (document["kind"], document["licence"], document["commercial"]) == ("embedder", "not stated", None)
+    assert document["fingerprint"] == imported["fingerprint"]
+    assert document["origin"] == "imported from changed.onnx"
+    assert document["files"][0]["published_sha256"] == hashlib.sha256(changed.read_bytes()).hexdigest()
+    assert document["spec"] == json.loads(SPEC.to_json())
+    assert document["problem"] is None
+    words = call("weights", "show", "mine", env=own_store).out
+    assert f"fingerprint: {imported['fingerprint']}" in words and "company may use: not stated" in words
+    missing = call("weights", "show", "mime", env=own_store)
+    assert missing.code == 4 and "Did you mean 'mine'?" in missing.err
+
+    entry = tmp_path / "own" / "mine" / "entry.json"
+    entry.write_text("{}")
+    damaged = call("weights", "show", "mine", "--json", env=own_store)
+    assert damaged.code == 0 and "not readable" in damaged.document()["problem"]
+
+
 def test_import_of_a_known_file(call: Call, own_store: dict[str, str], network: Path, tmp_path: Path) -> None:
     done = call("weights", "import", network, "--name", "mine", "--json", env=own_store).document()
     assert (done["known_as"], done["licence"]) == ("mobilefacenet_128_ms1m", "Apache-2.0")

@@ -27,9 +27,9 @@ def pictures(draw: st.DrawFn) -> tuple[np.ndarray, float, float]:
     )
 
 
-def literal(rows: list[list[float]], least: float, margin: float) -> list[tuple[int | None, Reason]]:
+def literal(rows: list[list[float]], least: list[float], margin: float) -> list[tuple[int | None, Reason]]:
     """The rule in words: again and again the best claim of all is granted, then each face is judged."""
-    claims = {(f, p): value for f, row in enumerate(rows) for p, value in enumerate(row) if value >= least}
+    claims = {(f, p): value for f, row in enumerate(rows) for p, value in enumerate(row) if value >= least[p]}
     owner: dict[int, int] = {}
     while claims:
         face, person = max(claims, key=lambda claim: (claims[claim], -claim[0], -claim[1]))
@@ -38,11 +38,11 @@ def literal(rows: list[list[float]], least: float, margin: float) -> list[tuple[
     answers: list[tuple[int | None, Reason]] = []
     for face, row in enumerate(rows):
         if face not in owner:
-            taken = max(row) >= least
+            taken = max(row) >= least[row.index(max(row))]
             answers.append((None, Reason.PERSON_TAKEN if taken else Reason.BELOW_THRESHOLD))
             continue
         mine = owner[face]
-        rivals = [v for p, v in enumerate(row) if p not in owner.values() and v >= least]
+        rivals = [v for p, v in enumerate(row) if p not in owner.values()]
         if any(v > row[mine] - margin for v in rivals):
             answers.append((None, Reason.RUNNER_UP_TOO_NEAR))
         else:
@@ -51,12 +51,14 @@ def literal(rows: list[list[float]], least: float, margin: float) -> list[tuple[
 
 
 @settings(max_examples=300, deadline=None)
-@given(picture=pictures())
-def test_the_same_as_the_rule_in_words(picture: tuple[np.ndarray, float, float]) -> None:
+@given(picture=pictures(), rises=st.lists(st.sampled_from([0.0, 0.125, 0.25]), min_size=8, max_size=8))
+def test_the_same_as_the_rule_in_words(picture: tuple[np.ndarray, float, float], rises: list[float]) -> None:
     similarities, least, margin = picture
     names = [f"person {k}" for k in range(similarities.shape[1])]
-    decisions = decide(similarities, names, threshold(least), margin)
-    wanted = literal(similarities.astype(float).tolist(), least, margin)
+    rise = np.array(rises[: len(names)], np.float32)
+    assert len(rise) == len(names)
+    decisions = decide(similarities, names, threshold(least), margin, rise)
+    wanted = literal(similarities.astype(float).tolist(), [least + one for one in rise.tolist()], margin)
     assert [(d.name, d.reason) for d in decisions] == [
         (None if person is None else names[person], reason) for person, reason in wanted
     ]
@@ -128,6 +130,25 @@ def test_a_person_s_own_threshold_may_be_higher() -> None:
     assert [d.name for d in decisions] == ["Bob", None, "Ada"]
     assert decisions[1].reason is Reason.BELOW_THRESHOLD
     assert [d.threshold and d.threshold.similarity for d in decisions] == [0.625, 0.625, 0.5]
+
+
+def test_nobody_is_named_while_a_free_person_is_more_alike() -> None:
+    """Bob is more alike but below his own, higher threshold: that is no reason to say Ada."""
+    (decision,) = decide(
+        np.array([[0.55, 0.62]], np.float32),
+        ["Ada", "Bob"],
+        threshold(0.5),
+        0.0,
+        np.array([0.0, 0.15], np.float32),
+    )
+    assert decision.name is None and decision.reason is Reason.RUNNER_UP_TOO_NEAR
+    assert decision.best is not None and decision.best.name == "Bob"
+    assert decision.runner_up is not None and decision.runner_up.name == "Ada"
+
+
+def test_a_runner_up_just_below_the_threshold_is_too_near() -> None:
+    (decision,) = decide(np.array([[0.51, 0.49]], np.float32), ["Ada", "Bob"], threshold(0.5), 0.05)
+    assert decision.reason is Reason.RUNNER_UP_TOO_NEAR
 
 
 def test_nobody_enrolled() -> None:

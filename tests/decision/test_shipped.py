@@ -10,6 +10,7 @@ import pytest
 from multiface.decision.calibration import Calibration, GallerySizeRow, RateRow, read_calibration
 from multiface.decision.shipped import SHIPPED, ChosenCalibration, choose_calibration
 from multiface.errors import InputError, NotAvailable
+from multiface.weights.store import Store
 
 ROWS = (RateRow(0.1, 0.2, 0.05, 0.2), RateRow(0.01, 0.3, 0.005, 0.02))
 ONE = Calibration(
@@ -82,12 +83,9 @@ def test_a_broken_file_is_not_passed_over(tmp_path: Path) -> None:
 
 
 def test_the_package_s_own_calibrations_make_sense() -> None:
-    """Whatever lies there: falling rates, rising thresholds, rising sizes, intervals around."""
-    paths = sorted(SHIPPED.glob("*.json"))
-    if not paths:
-        pytest.skip("no calibrations in the package yet")
+    """Falling rates, rising thresholds, rising sizes, intervals around."""
     seen = set()
-    for path in paths:
+    for path in sorted(SHIPPED.glob("*.json")):
         calibration = read_calibration(path)
         key = (calibration.fingerprint, calibration.flip, calibration.detector)
         assert key not in seen, f"{path}: a second one for {key}"
@@ -108,3 +106,23 @@ def test_the_package_s_own_calibrations_make_sense() -> None:
             calibration.threshold_for_verify(1e-3).similarity
             > calibration.threshold_for_verify(1e-2).similarity
         )
+
+
+def shipped(weights: str) -> dict[tuple[str, bool], str]:
+    """Fingerprints of the package's own calibrations for these weights, by detector and choice of flips."""
+    known = [read_calibration(path) for path in SHIPPED.glob("*.json")]
+    return {(one.detector, one.flip): one.fingerprint for one in known if one.weights == weights}
+
+
+def test_the_default_and_the_small_pair_are_calibrated(tmp_path: Path) -> None:
+    """With and without flips; the fingerprint of the default is that of the network as it is built."""
+    mark = Store(tmp_path / "store").embedder("dlib").fingerprint
+    assert shipped("dlib") == {("mtcnn", True): mark, ("mtcnn", False): mark}
+    assert set(shipped("mobilefacenet_128_ms1m")) == {("scrfd_2.5g", True), ("scrfd_2.5g", False)}
+
+
+def test_the_small_pair_s_fingerprint_is_that_of_the_weights_as_pulled(shared: Path, tmp_path: Path) -> None:
+    name = "mobilefacenet_128_ms1m"
+    files = Store(tmp_path / "store", tmp_path / "cache")
+    files.pull(name, shared / "data" / "weights")
+    assert set(shipped(name).values()) == {files.embedder(name).fingerprint}

@@ -115,3 +115,18 @@ def test_no_pictures_give_no_embeddings(networks: tuple[Detector, Embedder]) -> 
     portraits = embed_portraits([], *networks, True, 2)
     assert portraits.embeddings.shape == (0, 128)
     assert portraits.without_face == portraits.second_looks == ()
+
+
+def test_files_that_are_no_pictures_are_listed_where_asked(
+    networks: tuple[Detector, Embedder], paths: list[Path], tmp_path: Path
+) -> None:
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(paths[0].read_bytes()[:500])
+    mixed = [paths[0], cut, paths[1]]
+    found = embed_portraits(mixed, *networks, True, 2, strict=False)
+    ((number, reason),) = found.broken
+    assert number == 1 and "cut.jpg" in reason
+    assert not found.embeddings[1].any()
+    whole = embed_portraits(paths[:2], *networks, True, 2)
+    assert whole.broken == ()
+    np.testing.assert_allclose(found.embeddings[[0, 2]], whole.embeddings, atol=1e-4)

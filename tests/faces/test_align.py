@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multiface.errors import FaceError
-from multiface.faces.align import align, similarity_transforms, transform_points
+from multiface.faces.align import align, similarity_transforms
 from multiface.weights.spec import ARCFACE_TEMPLATE, DLIB_TEMPLATE
 
 TEMPLATE = np.array(ARCFACE_TEMPLATE)
@@ -108,11 +108,16 @@ def test_faces_do_not_influence_each_other() -> None:
         )
 
 
-def test_transformed_landmarks_lie_near_the_template() -> None:
-    faces = TEMPLATE[None] * 2.5 + 17
-    moved = transform_points(faces, similarity_transforms(faces, ARCFACE_TEMPLATE))
-    assert moved.dtype == np.float32
-    np.testing.assert_allclose(moved[0], TEMPLATE, atol=1e-3)
+def test_landmarks_that_fit_at_no_scale_are_refused() -> None:
+    """Points orthogonal to the template, as complex vectors: the best similarity transform has scale zero."""
+    centred = TEMPLATE[:, 0] + 1j * TEMPLATE[:, 1]
+    centred -= centred.mean()
+    rng = np.random.default_rng(0)
+    other = rng.normal(size=5) + 1j * rng.normal(size=5)
+    other -= other.mean()
+    other -= centred * np.vdot(centred, other) / np.vdot(centred, centred)
+    with pytest.raises(FaceError, match="no likeness"):
+        align(np.zeros((20, 20, 3), np.uint8), np.stack([other.real, other.imag], axis=1)[None] * 10)
 
 
 @pytest.mark.parametrize("value", [3.0, np.nan, np.inf])

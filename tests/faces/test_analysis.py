@@ -80,5 +80,5 @@ def test_a_name_that_is_no_detector_here(store: Store, name: str, error: type, m
 
 @pytest.mark.parametrize("size", [0, -5, float("nan")])
 def test_a_size_that_no_face_has(store: Store, size: float) -> None:
-    with pytest.raises(UsageError, match="smallest face must be 1 pixel or more"):
+    with pytest.raises(UsageError, match="min_face must be a number of pixels above 0"):
         open_detector(store, "mtcnn", Engine(), min_face=size)

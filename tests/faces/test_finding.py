@@ -14,7 +14,8 @@ from multiface.faces.face import Faces, Image
 from multiface.faces.finding import find_faces
 from multiface.images import load_picture
 
-LANDMARKS = np.array([[30, 20], [50, 21], [41, 30], [33, 44], [47, 45]], np.float32)
+LANDMARKS = np.array([[30, 20], [50, 21], [41, 30], [33, 44], [47, 45]], np.float32) + np.float32(0.5)
+"""The middles of the marked pixels."""
 SHIFT = np.array([-10, -12, 10, 16], np.float32)
 
 
@@ -35,7 +36,7 @@ class MarkFinder:
             y, x = np.nonzero((image[..., 0] == 251 + k) & (image[..., 1] == 9))
             if len(x) != 1:
                 return Faces.none()
-            points[k] = x[0], y[0]
+            points[k] = x[0] + 0.5, y[0] + 0.5
         inside = points.min() >= self.border and (points < np.array(image.shape[1::-1]) - self.border).all()
         if not inside or points[:2, 1].max() >= points[3:, 1].min():
             return Faces.none()
@@ -55,9 +56,9 @@ BOX = np.concatenate([LANDMARKS.min(axis=0), LANDMARKS.max(axis=0)]) + SHIFT
 
 
 def turned(points: np.ndarray, turns: int, width: int, height: int) -> np.ndarray:
-    """Points (x, y) after quarter turns counter-clockwise, each (x, y) -> (y, width - 1 - x)."""
+    """Points (x, y) after quarter turns counter-clockwise, each (x, y) -> (y, width - x)."""
     for _ in range(turns):
-        points = np.stack([points[:, 1], width - 1 - points[:, 0]], axis=1)
+        points = np.stack([points[:, 1], width - points[:, 0]], axis=1)
         width, height = height, width
     return points
 

@@ -9,7 +9,7 @@ import onnxruntime
 import PIL.Image
 import pytest
 
-from multiface.errors import UsageError
+from multiface.errors import PictureError, UsageError
 from multiface.faces.boxes import iou
 from multiface.faces.face import Faces, Image
 from multiface.faces.mtcnn import Mtcnn, MtcnnSessions
@@ -199,9 +199,7 @@ def test_faces_cut_by_the_border_and_close_ups(shared: Path, detector: Mtcnn) ->
     assert np.linalg.norm(close.landmarks[0] / 8 + np.float32([55, 50]) - whole, axis=1).mean() < 3
 
 
-@pytest.mark.parametrize(
-    "shape", [(1, 1), (1, 900), (900, 1), (7, 2000), (11, 13), (40, 40), (300, 41), (0, 50), (50, 0)]
-)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 900), (900, 1), (7, 2000), (11, 13), (40, 40), (300, 41)])
 def test_pictures_of_odd_shapes_hold_no_face(sessions: MtcnnSessions, shape: tuple[int, int]) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
     for min_face in (1.0, 40.0, 5000.0):
@@ -228,8 +226,13 @@ def test_a_huge_picture(sessions: MtcnnSessions, photo: Image) -> None:
 
 
 def test_wrong_use_is_named(sessions: MtcnnSessions, detector: Mtcnn) -> None:
-    for wrong in (np.zeros((5, 5), np.uint8), np.zeros((5, 5, 4), np.uint8), np.zeros((5, 5, 3), np.float32)):
-        with pytest.raises(UsageError, match=r"\(h, w, 3\) of uint8"):
+    for wrong in (
+        np.zeros((50, 0, 3), np.uint8),
+        np.zeros((5, 5), np.uint8),
+        np.zeros((5, 5, 4), np.uint8),
+        np.zeros((5, 5, 3), np.float32),
+    ):
+        with pytest.raises(PictureError, match=r"\(h, w, 3\) of uint8"):
             detector.detect(wrong)  # type: ignore[arg-type]
     for score in (-0.1, 1.1, float("nan")):
         with pytest.raises(UsageError, match="score"):

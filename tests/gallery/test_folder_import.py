@@ -27,6 +27,7 @@ from multiface.gallery.folder_import import (
     sync_folder,
 )
 from multiface.gallery.gallery import Gallery
+from multiface.images.listing import Listing, list_pictures
 
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
 
@@ -169,8 +170,88 @@ def test_the_folder_itself_may_move(gallery: Gallery, folder: Path) -> None:
     run(gallery, folder)
     moved = folder.rename(folder.with_name("elsewhere"))
     report, seen = run(gallery, moved)
-    assert (seen, report.copies) == ([], 6)
+    assert (seen, report.moved, report.copies) == ([], 6, 0)
     assert [person.templates for person in gallery.people()] == [3, 3]
+
+
+def test_pruning_after_the_folder_moved(gallery: Gallery, folder: Path) -> None:
+    run(gallery, folder)
+    moved = folder.rename(folder.with_name("elsewhere"))
+    run(gallery, moved)
+    (moved / "anna" / "1.jpg").unlink()
+    report, _ = run(gallery, moved, prune=True)
+    assert (report.vanished, report.removed) == (("anna/1.jpg",), 1)
+    assert gallery.person("anna").templates == 2
+
+
+def test_a_folder_that_is_gone_keeps_nothing_and_one_that_is_there_does(
+    gallery: Gallery, folder: Path
+) -> None:
+    """Two folders with the same pictures, as a gallery holds them that followed a copy."""
+    run(gallery, folder)
+    copy = folder.with_name("copy")
+    shutil.copytree(folder, copy)
+    assert run(gallery, copy)[0].copies == 6
+    (copy / "anna" / "1.jpg").unlink()
+    report, _ = run(gallery, copy, prune=True)
+    assert (report.vanished, report.removed) == (("anna/1.jpg",), 0)
+    assert gallery.person("anna").templates == 3  # the first folder has it
+    shutil.rmtree(folder)
+    (copy / "anna" / "2.jpg").unlink()
+    report, _ = run(gallery, copy, prune=True)
+    assert (report.vanished, report.removed) == (("anna/2.jpg",), 1)
+    assert gallery.person("anna").templates == 2
+
+
+def test_a_folder_that_is_gone_gives_nobody_away(gallery: Gallery, folder: Path) -> None:
+    """It may be a drive that is not there: its pictures under another name are refused, not taken over."""
+    run(gallery, folder)
+    moved = folder.rename(folder.with_name("elsewhere"))
+    (moved / "anna").rename(moved / "Anna")
+    report, _ = run(gallery, moved)
+    assert [refused.path for refused in report.refused] == ["Anna/1.jpg", "Anna/2.jpg", "Anna/3.jpg"]
+    assert held(gallery).keys() == {"anna", "bob"}
+    gallery.rename("anna", "Anna")
+    report, seen = run(gallery, moved)
+    assert (report.refused, report.moved, seen) == ((), 3, [])
+
+
+def test_a_picture_that_another_run_adds_meanwhile_is_not_pruned(
+    gallery: Gallery, path: Path, folder: Path
+) -> None:
+    def embed(paths: Sequence[Path]) -> Iterator[tuple[Path, Outcome]]:
+        if not (folder / "anna" / "4.jpg").exists():  # once, after the folder was listed
+            picture(folder / "anna" / "4.jpg", "anna 4")
+            picture(folder / "bob" / "2.jpg", "bob 2 retouched")
+            with Gallery.open(path) as other:
+                run(other, folder)
+        return Embedder()(paths)
+
+    run(gallery, folder)
+    picture(folder / "anna" / "3.jpg", "anna 3 retouched")
+    report = sync_folder(gallery, folder, embed, prune=True)
+    assert report.vanished == ()
+    assert "anna/4.jpg" in held(gallery)["anna"]
+    assert held(gallery)["bob"] == ["bob/1.jpg", "bob/2.jpg", "bob/3.jpg"]
+    report, seen = run(gallery, folder, prune=True)
+    assert (seen, report.unchanged, report.removed) == ([], 7, 0)
+
+
+def test_a_person_removed_by_another_process_meanwhile(
+    gallery: Gallery, path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed_then_removed(where: Path) -> Listing:
+        with Gallery.open(path) as other:
+            other.remove("anna")
+        return list_pictures(where)
+
+    run(gallery, folder)
+    os.utime(folder / "anna" / "1.jpg", (1, 1))
+    with monkeypatch.context() as patch:
+        patch.setattr("multiface.gallery.folder_import.list_pictures", listed_then_removed)
+        report, _ = run(gallery, folder)
+    assert (report.people, report.without_picture) == (("bob",), ("anna",))
+    assert run(gallery, folder)[0].added == 3
 
 
 def test_copies(gallery: Gallery, folder: Path) -> None:
@@ -248,6 +329,48 @@ def test_refusals_are_remembered(gallery: Gallery, folder: Path) -> None:
     assert (seen, report.changed, "dora" in report.people) == (["1.jpg"], 1, True)
 
 
+def test_a_refusal_that_does_not_last_is_tried_again(gallery: Gallery, folder: Path) -> None:
+    picture(folder / "dora" / "1.jpg", "dora")
+    shutil.copy(folder / "dora" / "1.jpg", folder / "dora" / "copy.jpg")
+
+    def refusing(paths: Sequence[Path]) -> Iterator[tuple[Path, Outcome]]:
+        for path, outcome in Embedder()(paths):
+            yield path, Refusal("may not be read", lasting=False) if "dora" in str(path) else outcome
+
+    for embedded in (8, 2):  # both files, each time
+        report = sync_folder(gallery, folder, refusing)
+        assert [(one.path, one.new) for one in report.refused] == [
+            ("dora/1.jpg", True),
+            ("dora/copy.jpg", True),
+        ]
+        assert report.embedded == embedded
+    report, seen = run(gallery, folder)
+    assert (seen, report.refused, report.added, report.copies) == (["1.jpg"], (), 1, 1)
+
+
+def test_notes_about_what_was_taken(gallery: Gallery, folder: Path) -> None:
+    def noting(paths: Sequence[Path]) -> Iterator[tuple[Path, Outcome]]:
+        for path, outcome in Embedder()(paths):
+            assert isinstance(outcome, NewTemplate)
+            faces, turns = {"2.jpg": (3, 0), "3.jpg": (2, 1)}.get(path.name, (1, 0))
+            yield (
+                path,
+                replace(outcome, facts=replace(outcome.facts, faces_in_picture=faces, quarter_turns=turns)),
+            )
+
+    report = sync_folder(gallery, folder, noting)
+    assert [(note.path, note.faces, note.quarter_turns) for note in report.notes] == [
+        ("anna/2.jpg", 3, 0),
+        ("anna/3.jpg", 2, 1),
+        ("bob/2.jpg", 3, 0),
+        ("bob/3.jpg", 2, 1),
+    ]
+    assert str(report.notes[1]) == (
+        "anna/3.jpg: 2 faces, the clearly largest one was taken; the face was found after 1 quarter turn(s)"
+    )
+    assert run(gallery, folder)[0].notes == ()
+
+
 def test_a_changed_picture_that_is_refused_takes_nothing_away(gallery: Gallery, folder: Path) -> None:
     run(gallery, folder)
     picture(folder / "anna" / "1.jpg", "no face, half copied")
@@ -312,6 +435,8 @@ def test_an_empty_folder_prunes_nobody(gallery: Gallery, folder: Path) -> None:
     with pytest.raises(UsageError, match="nothing was removed"):
         run(gallery, folder, prune=True)
     assert held(gallery) == before != {}
+    with pytest.raises(UsageError, match="are meant to go, do this"):
+        sync_folder(gallery, folder, Embedder(), prune=True, if_all_are_meant="do this")
 
 
 def test_no_folder(gallery: Gallery, folder: Path) -> None:

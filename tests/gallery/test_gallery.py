@@ -140,7 +140,7 @@ def test_rename_and_merge(gallery: Gallery, template: Make) -> None:
     assert gallery.merge("Bob", "Anna") == 2
     assert [(person.name, person.templates) for person in gallery.people()] == [("Bob", 3)]
     gallery.add_templates("Carl", [template("d")])
-    gallery.rename("Carl", "Bob", merge=True)
+    gallery.merge("Bob", "Carl")
     assert [(person.name, person.templates) for person in gallery.people()] == [("Bob", 4)]
     assert gallery.check().problems == ()
 

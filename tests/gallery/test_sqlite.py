@@ -21,7 +21,7 @@ from multiface.gallery import schema
 from multiface.gallery.connection import gallery_path
 from multiface.gallery.engine import NewTemplate, VectorOrigin
 from multiface.gallery.gallery import Gallery
-from multiface.gallery.sqlite import SqliteGallery, _write_origin
+from multiface.gallery.sqlite import SqliteGallery
 
 
 def fill(path: Path, origin: VectorOrigin, template: Callable[..., NewTemplate], people: int = 3) -> None:
@@ -59,6 +59,29 @@ def test_origin_is_kept_and_guards(path: Path, origin: VectorOrigin) -> None:
             Gallery.open(path, other, create=create)
 
 
+def test_vectors_with_and_without_mirror_images_never_meet(path: Path, origin: VectorOrigin) -> None:
+    for flip, advice in ((True, "use --flip"), (False, "use --no-flip")):
+        file = path.with_name(f"{flip}.db")
+        Gallery.open(file, replace(origin, flip=flip), create=True).close()
+        with Gallery.open(file) as gallery:
+            assert gallery.origin.flip is flip
+        Gallery.open(file, replace(origin, flip=flip), create=True).close()
+        for create in (False, True):
+            with pytest.raises(FingerprintMismatch, match=advice):
+                Gallery.open(file, replace(origin, flip=not flip), create=create)
+
+
+def test_a_change_that_does_not_fit_is_not_called_damage(path: Path, origin: VectorOrigin) -> None:
+    with Gallery.open(path, origin, create=True) as gallery:
+        with (
+            pytest.raises(GalleryError, match=r"does not fit.*FOREIGN KEY.*try again") as caught,
+            gallery.engine.database.writing() as connection,
+        ):
+            connection.execute("INSERT INTO folder_picture VALUES ('f', 'p', 'd', 1, 1, 'x', 9, 1, NULL, '')")
+        assert "damaged" not in str(caught.value)
+        assert gallery.check().problems == ()
+
+
 def test_nothing_is_made_unasked(path: Path, origin: VectorOrigin) -> None:
     with pytest.raises(GalleryError, match="no such file"):
         Gallery.open(path, origin)
@@ -90,7 +113,10 @@ def make_version_1(path: Path, origin: VectorOrigin) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN")
         schema.take_step(connection, 1)
-        _write_origin(connection, origin)
+        connection.execute(
+            "INSERT INTO origin VALUES (1, ?, ?, ?, ?, 'then')",
+            (origin.fingerprint, origin.weights, origin.detector, origin.dimension),
+        )
         connection.execute("INSERT INTO person (name, created) VALUES ('Anna', '2024-01-01T00:00:00+00:00')")
         vector = np.eye(1, origin.dimension, dtype="<f4").tobytes()
         connection.execute(
@@ -104,6 +130,7 @@ def test_version_1_is_upgraded_with_its_content(path: Path, origin: VectorOrigin
     make_version_1(path, origin)
     with Gallery.open(path, origin) as gallery:
         assert [(person.name, person.templates) for person in gallery.people()] == [("Anna", 1)]
+        assert gallery.origin == origin and origin.flip  # such a gallery did not say; the default was made
         assert gallery.templates("Anna")[0].vector.tolist() == [1] + [0] * (origin.dimension - 1)
         assert gallery.check().problems == ()
         with gallery.engine.database.reading() as connection:

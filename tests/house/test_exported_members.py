@@ -66,4 +66,8 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     heavy = {"numpy", "onnxruntime", "onnx", "PIL", "torch", "httpx", "rich", "typer", "sqlite3"}
     assert loaded_by("import multiface") & heavy == set()
     assert loaded_by("import multiface; multiface.MultifaceError") & heavy == set()
-    assert {"numpy", "onnxruntime"} - loaded_by("import multiface; multiface.Recognizer") <= {"onnxruntime"}
+
+
+def test_loading_is_seen() -> None:
+    """The check above can fail: the recogniser does load them."""
+    assert {"numpy", "PIL"} <= loaded_by("import multiface; multiface.Recognizer")

@@ -1,14 +1,17 @@
 """The cache of a people folder: made for the user alone, followed, forgotten."""
 
 import os
+import re
 import shutil
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from multiface.errors import NotAvailable, PictureError
+from multiface.errors import NotAvailable, PictureError, UsageError
+from multiface.gallery import Gallery
 from multiface.recognition import Recognizer, forget, people_folder
 from multiface.recognition.people_folder import cached_gallery
 
@@ -48,20 +51,73 @@ def test_what_vanished_is_dropped_and_forget_leaves_nothing(
     assert sorted(path.name for path in mine.rglob("*.jpg")) == ["obama.jpg", "obama2.jpg"]
 
 
+def test_what_vanished_leaves_the_files_of_other_settings_too(
+    places: dict[str, Any], people: Path, tmp_path: Path
+) -> None:
+    mine, cache = tmp_path / "mine", tmp_path / "cache"
+    shutil.copytree(people, mine)
+    options = SMALL | {"store": places["store"], "cache": cache, "people": mine}
+    with Recognizer(**options, flip=False) as other:
+        assert other.gallery is not None
+        other_path = other.gallery.path
+        vector = other.gallery.templates("biden")[0].vector.tobytes()
+    assert vector in other_path.read_bytes()
+    (mine / "obama" / "obama.jpg").rename(mine / "obama" / "moved.jpg")  # moved before the first run sees it
+    shutil.rmtree(mine / "biden")
+    with Recognizer(**options):
+        pass
+    with Gallery.open(other_path) as other_gallery:
+        assert [(one.name, one.templates) for one in other_gallery.people()] == [("obama", 2)]
+    assert vector not in b"".join(file.read_bytes() for file in other_path.parent.iterdir())
+    with Recognizer(**options, flip=False) as other:
+        assert other.people_report is not None
+        assert (other.people_report.embedded, other.people_report.moved) == (0, 1)
+
+
+def test_a_broken_file_of_other_settings_stops_nobody(
+    places: dict[str, Any], people: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = SMALL | {"store": places["store"], "cache": tmp_path / "cache", "people": people}
+    with Recognizer(**options) as one:
+        assert one.gallery is not None
+        beside = one.gallery.path.with_name("0.sqlite")
+    beside.write_text("not a gallery")
+    with Recognizer(**options) as again:
+        assert again.people_report is not None and again.people_report.unchanged == 3
+    assert "0.sqlite" in caplog.text and "people forget" in caplog.text
+
+
+def test_an_emptied_folder_is_told_how_to_be_forgotten(
+    places: dict[str, Any], people: Path, tmp_path: Path
+) -> None:
+    mine, cache = tmp_path / "mine", tmp_path / "cache"
+    shutil.copytree(people, mine)
+    options = SMALL | {"store": places["store"], "cache": cache}
+    Recognizer(**options, people=mine).close()
+    with Recognizer(**options, gallery=tmp_path / "g.sqlite", create=True) as recognizer:
+        recognizer.sync(mine)
+        for name in ("biden", "obama"):
+            shutil.rmtree(mine / name)
+        with pytest.raises(UsageError, match="remove the people by name"):
+            recognizer.sync(mine, prune=True)
+    with pytest.raises(UsageError, match=f"`multiface people forget {re.escape(str(mine))}`"):
+        Recognizer(**options, people=mine)
+
+
 def test_one_folder_however_it_is_written(recognizer: Recognizer, people: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(people)
     paths = set()
     for folder in (people, people / ".." / people.name, tmp_path / "link"):
-        with cached_gallery(tmp_path / "cache", folder, recognizer.origin, True) as gallery:
+        with cached_gallery(tmp_path / "cache", folder, recognizer.origin) as gallery:
             paths.add(gallery.path)
     assert len(paths) == 1
-    with cached_gallery(tmp_path / "cache", people.parent, recognizer.origin, True) as gallery:
+    with cached_gallery(tmp_path / "cache", people.parent, recognizer.origin) as gallery:
         assert gallery.path not in paths
-    with cached_gallery(tmp_path / "cache", people, recognizer.origin, False) as gallery:
+    with cached_gallery(tmp_path / "cache", people, replace(recognizer.origin, flip=False)) as gallery:
         assert gallery.path not in paths
 
 
 def test_a_cache_that_cannot_be_written(recognizer: Recognizer, people: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(NotAvailable, match="cannot be written"):
-        cached_gallery(tmp_path / "file" / "cache", people, recognizer.origin, True)
+        cached_gallery(tmp_path / "file" / "cache", people, recognizer.origin)

@@ -357,7 +357,7 @@ def test_import_with_a_spec_that_does_not_fit(
 
 def test_import_of_what_is_no_embedder(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "x.onnx"
-    with pytest.raises(WeightsMissing, match="no such file"):
+    with pytest.raises(WeightsError, match="no such file"):
         store.import_embedder(path, "x", make_spec())
     for content in (b"", b"hello world", onnx.ModelProto().SerializeToString()):
         path.write_bytes(content)

@@ -104,3 +104,8 @@ class Speaker:
                 bar.update(task, completed=done, total=total, visible=late)
 
             yield show
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: "1 face", "2 faces"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

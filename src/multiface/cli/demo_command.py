@@ -7,7 +7,7 @@ import typer
 
 from multiface.cli import options
 from multiface.cli.console import Speaker
-from multiface.cli.recognise_commands import require_folder
+from multiface.cli.paths import require_folder
 from multiface.cli.settings import Settings
 
 
@@ -40,5 +40,10 @@ def demo(
         )
     speaker.result(f"The annotated picture: {done.picture.resolve()}")
     speaker.document(
-        {"name": done.name, "picture": str(done.picture), **identification_document(out, done.result)}
+        {
+            "name": done.name,
+            "picture": str(done.picture),
+            "caveat": recognizer.caveat,
+            **identification_document(out, done.result),
+        }
     )

@@ -16,11 +16,12 @@ def identification_document(path: Path, result: Identification) -> dict[str, Any
         "width": result.width,
         "height": result.height,
         "turn": result.turn,
+        "bordered": result.bordered,
         "faces": [_face(face) for face in result.faces],
     }
 
 
-def verification_document(result: Verification) -> dict[str, Any]:
+def verification_document(a: Path, b: Path, result: Verification) -> dict[str, Any]:
     """The answer of `verify`."""
     return {
         "same": result.same,
@@ -31,6 +32,10 @@ def verification_document(result: Verification) -> dict[str, Any]:
         "false_non_match_rate": result.missed,
         **_rate(result.detail),
         "caveat": result.caveat,
+        "pictures": [
+            {"path": str(path), "turn": look.turn, "bordered": look.bordered}
+            for path, look in ((a, result.first), (b, result.second))
+        ],
     }
 
 
@@ -42,6 +47,7 @@ def detection_document(path: Path, width: int, height: int, found: Found) -> dic
         "width": width,
         "height": height,
         "turn": found.turn,
+        "bordered": found.bordered,
         "faces": [
             {
                 "box": [float(edge) for edge in faces.boxes[k]],

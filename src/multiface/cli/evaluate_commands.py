@@ -9,6 +9,7 @@ import typer
 from multiface.cli import options
 from multiface.cli.console import Speaker
 from multiface.cli.settings import Settings
+from multiface.errors import UsageError
 
 
 def evaluate(
@@ -84,20 +85,23 @@ def calibrate(
     """Measure which threshold gives which error rate, for a detector, weights and choice of flips."""
     import numpy as np
 
+    from multiface.atomic_write import write_whole
     from multiface.cli.evaluation import portraits_of
     from multiface.datasets.people import portraits_by_person
     from multiface.decision.fitting import fit_calibration
-    from multiface.errors import UsageError
-    from multiface.weights.atomic_write import write_whole
 
     speaker = Speaker(as_json)
     chosen = options.choose(Settings.here(), detector, weights, flip, threads, engine, min_face)
+    if out is not None:
+        _make_place(out)
     pictures = portraits_by_person(folder)
-    portraits, embedder = portraits_of(speaker, chosen, [picture.path for picture in pictures])
+    portraits, embedder = portraits_of(speaker, chosen, [picture.path for picture in pictures], strict=False)
     found = np.ones(len(pictures), bool)
-    found[list(portraits.without_face)] = False
-    if not found.all():
-        speaker.note(f"{np.count_nonzero(~found)} pictures without a face are left out")
+    found[[*portraits.without_face, *(number for number, _ in portraits.broken)]] = False
+    for _, reason in portraits.broken:
+        speaker.note(f"left out: {reason}")
+    if portraits.without_face:
+        speaker.note(f"left out: {len(portraits.without_face)} pictures without a face")
     calibration = fit_calibration(
         portraits.embeddings[found],
         np.array([picture.person for picture in pictures])[found],
@@ -106,14 +110,14 @@ def calibrate(
         fingerprint=embedder.fingerprint,
         flip=chosen.flip,
         set_name=name or folder.resolve().name,
-        made_by=shlex.join(["multiface", "calibrate", folder.resolve().name, *_shown_options(chosen)]),
+        made_by=shlex.join(["multiface", "calibrate", folder.resolve().name, *_shown_options(chosen, name)]),
     )
     flips = "flip" if chosen.flip else "noflip"
     file = (
         out or chosen.store / "calibrations" / f"{chosen.detector}-{embedder.fingerprint[:16]}-{flips}.json"
     )
+    _make_place(file)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, calibration.to_json().encode())
     except OSError as error:
         raise UsageError(f"{file}: cannot be written ({error.strerror})") from error
@@ -126,6 +130,21 @@ def calibrate(
     speaker.document({"file": str(file), "source": calibration.source})
 
 
-def _shown_options(chosen: options.Chosen) -> list[str]:
+def _make_place(file: Path) -> None:
+    """Make the folder of a file that will be written. Raises UsageError where there can be no such file."""
+    if file.is_dir():
+        raise UsageError(f"{file}: is a folder; wanted the name of a file")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be written ({error.strerror})") from error
+
+
+def _shown_options(chosen: options.Chosen, name: str | None) -> list[str]:
+    """The options behind a calibration: all that changes its numbers or its words."""
+    from multiface.faces.opening import MIN_FACE
+
     flips = [] if chosen.flip else ["--no-flip"]
-    return ["--detector", chosen.detector, "--weights", chosen.weights, *flips]
+    sizes = [] if chosen.min_face == MIN_FACE else ["--min-face", f"{chosen.min_face:g}"]
+    names = [] if name is None else ["--name", name]
+    return [*names, "--detector", chosen.detector, "--weights", chosen.weights, *flips, *sizes]

@@ -42,14 +42,19 @@ def evaluated(
             yield from _packs(speaker, _packs_of(path), chosen, flips)
 
 
-def portraits_of(speaker: Speaker, chosen: Chosen, paths: Sequence[Path]) -> tuple[Portraits, Embedder]:
-    """Embeddings of portraits: as many workers as the thread budget, each with networks of one thread."""
+def portraits_of(
+    speaker: Speaker, chosen: Chosen, paths: Sequence[Path], strict: bool = True
+) -> tuple[Portraits, Embedder]:
+    """Embeddings of portraits: as many workers as the thread budget, each with networks of one thread.
+
+    strict: as in `embed_portraits`.
+    """
     files, single = chosen.files(), Engine(chosen.engine, 1)
     detector = open_detector(files, chosen.detector, single, chosen.min_face)
     embedder = open_embedder(files, chosen.weights, single)
     workers = chosen.engine_value().thread_count
     with speaker.progress("pictures") as progress:
-        portraits = embed_portraits(paths, detector, embedder, chosen.flip, workers, progress)
+        portraits = embed_portraits(paths, detector, embedder, chosen.flip, workers, progress, strict)
     return portraits, embedder
 
 
@@ -63,8 +68,8 @@ def _folder(speaker: Speaker, root: Path, chosen: Chosen) -> Evaluated:
     without = [str(folder.paths[k].relative_to(root)) for k in portraits.without_face]
     listed = ": " + ", ".join(without) if without else ""
     speaker.note(
-        f"{root}: {len(folder.paths):,} pictures in {seconds:.0f} s; in {len(without)} no face was found and the "
-        f"middle was used{listed}"
+        f"{root}: {len(folder.paths):,} pictures in {seconds:.0f} s; in {len(without)} no face was found and "
+        f"the middle was used{listed}"
     )
     facts = {
         "pictures": len(folder.paths),
@@ -87,8 +92,8 @@ def _packs(
                 speaker.note(f"{one.result.name}: {one.resized} pictures were not 112x112 and were scaled")
             if one.recropped:
                 speaker.note(
-                    f"{one.result.name}: {one.weights} wants another crop than the pack holds; it was made from the "
-                    f"pack's, which costs accuracy"
+                    f"{one.result.name}: {one.weights} wants another crop than the pack holds; it was made "
+                    f"from the pack's, which costs accuracy"
                 )
             facts = {
                 "resized": one.resized,

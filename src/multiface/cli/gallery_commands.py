@@ -7,8 +7,10 @@ import typer
 
 from multiface.cli import options
 from multiface.cli.console import Speaker
+from multiface.cli.gallery_place import existing, gallery_of, ready
+from multiface.cli.paths import picture_paths
 from multiface.cli.settings import Settings
-from multiface.errors import GalleryError, PictureError
+from multiface.errors import PictureError
 
 if TYPE_CHECKING:
     from multiface.gallery import FolderReport, Gallery
@@ -18,13 +20,6 @@ people = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(help="A person's name.", show_default=False)]
-
-
-def gallery_of(settings: Settings, option: str | None) -> str:
-    """The gallery that is meant: the option, the setting, or the user's own gallery file."""
-    from multiface.weights.places import default_gallery_file
-
-    return settings.text("gallery", option, str(default_gallery_file()))
 
 
 def facebank(
@@ -50,7 +45,7 @@ def facebank(
     settings = Settings.here()
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
     people_folder(folder)  # before a gallery is made for a folder that is not there
-    place = _ready(gallery_of(settings, gallery))
+    place = ready(gallery_of(settings, gallery))
     with (
         chosen.recognizer(gallery=place, create=True) as recognizer,
         speaker.progress("pictures") as progress,
@@ -72,6 +67,10 @@ def facebank(
             "vanished": list(report.vanished),
             "removed": report.removed,
             "refused": [{"path": one.path, "reason": one.reason} for one in report.refused],
+            "notes": [
+                {"path": one.path, "faces": one.faces, "quarter_turns": one.quarter_turns}
+                for one in report.notes
+            ],
         }
     )
 
@@ -89,19 +88,17 @@ def enroll(
     as_json: options.Json = False,
 ) -> None:
     """Add pictures of one person to a gallery."""
-    from multiface.cli.recognise_commands import picture_paths
-
     speaker = Speaker(as_json)
     settings = Settings.here()
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
-    place = _ready(gallery_of(settings, gallery))
+    place = ready(gallery_of(settings, gallery))
     paths = picture_paths(speaker, pictures)
     with chosen.recognizer(gallery=place, create=True) as recognizer:
         result = recognizer.enroll(name, paths)
     for note in result.notes:
         speaker.note(note)
-    for _, reason in result.refused:
-        speaker.note(f"refused: {reason}")
+    for path, reason in result.refused:
+        speaker.note(f"refused: {path}: {reason}")
     speaker.result(
         f"{name}: {result.added} added, {result.already_there} already there, "
         f"{len(result.refused)} refused ({place})"
@@ -268,7 +265,9 @@ def say_report(speaker: Speaker, report: "FolderReport", quiet_when_unchanged: b
             words += f", {count} {word}" if count else ""
         (speaker.note if quiet_when_unchanged else speaker.result)(words)
     for one in report.refused:
-        speaker.note(f"refused: {one.path}: {one.reason.removeprefix(one.path).removeprefix(': ')}")
+        speaker.note(f"refused: {one.path}: {one.reason}")
+    for note in report.notes:
+        speaker.note(str(note))
     for name in report.without_picture:
         speaker.note(f"{name}: no picture could be used, so this person is not known")
     if report.vanished and not report.removed:
@@ -282,25 +281,6 @@ def require_people(report: "FolderReport", folder: str | Path) -> None:
             f"{folder}: no picture of a person could be used; wanted pictures in {Path(folder) / 'NAME'}/, "
             f"a folder for each person"
         )
-
-
-def existing(place: str) -> str:
-    """The same place. Raises GalleryError where there is no such file, with the ways to make one."""
-    if "://" not in place and not Path(place).exists():
-        raise GalleryError(
-            f"gallery {place}: there is no such file, so nobody is known; `multiface facebank FOLDER` makes "
-            f"a gallery, and `multiface identify --people FOLDER` needs none"
-        )
-    return place
-
-
-def _ready(place: str) -> str:
-    """The same place, its folder made when it is the user's own gallery."""
-    from multiface.weights.places import default_gallery_file
-
-    if place == str(default_gallery_file()):
-        default_gallery_file().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return place
 
 
 def _open(gallery: str | None) -> "Gallery":

@@ -7,7 +7,7 @@ is imported here: a command imports what it needs when it runs.
 
 import io
 import sys
-from typing import Annotated
+from typing import Annotated, Protocol, runtime_checkable
 
 import typer
 
@@ -18,6 +18,7 @@ from multiface.cli import (
     gallery_commands,
     prepare_commands,
     recognise_commands,
+    train_commands,
     weights_commands,
 )
 from multiface.cli.console import Speaker
@@ -44,6 +45,8 @@ app.add_typer(gallery_commands.people, name="people")
 app.command()(evaluate_commands.evaluate)
 app.command()(evaluate_commands.calibrate)
 app.add_typer(prepare_commands.prepare, name="prepare")
+app.command()(train_commands.train)
+weights_commands.weights.command("export")(train_commands.export_weights)
 app.add_typer(weights_commands.weights, name="weights")
 app.command()(doctor_command.doctor)
 
@@ -70,7 +73,9 @@ def run() -> None:
         # File names may hold bytes that are no text.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app()
+        # With `--json` wrong use is ours to tell, too; without, typer shows it with the command's usage.
+        code = app(standalone_mode=not _as_json())
+        sys.exit(code or 0)
     except MultifaceError as error:
         _say(type(error).__name__, str(error))
         sys.exit(exit_code(error))
@@ -78,10 +83,31 @@ def run() -> None:
         # What no command foresaw: a full disk, a folder that vanished.
         _say(type(error).__name__, f"{error.filename or 'the system'}: {error.strerror or error}")
         sys.exit(3)
+    except Exception as error:
+        if not isinstance(error, _WrongUse):
+            raise
+        _say("UsageError", error.format_message())
+        sys.exit(error.exit_code)
+
+
+@runtime_checkable
+class _WrongUse(Protocol):
+    """What typer raises for options and arguments that it cannot read; its class has no public name."""
+
+    exit_code: int
+
+    def format_message(self) -> str:
+        """The reason in words."""
+
+
+def _as_json() -> bool:
+    """Whether `--json` is among the options, told before the options are read."""
+    arguments = sys.argv[1:]
+    return "--json" in (arguments[: arguments.index("--")] if "--" in arguments else arguments)
 
 
 def _say(kind: str, message: str) -> None:
-    speaker = Speaker(as_json="--json" in sys.argv)
+    speaker = Speaker(_as_json())
     speaker.note(f"error: {message}")
     speaker.document({"error": {"kind": kind, "message": message}})
 

@@ -118,15 +118,35 @@ def choose(
     min_face: float | None = None,
 ) -> Chosen:
     """Options, else settings, else the package's defaults."""
-    from multiface.weights.places import default_cache_folder, default_store_folder
+    # The defaults are those of the library, which takes too long to load for `--help`.
+    from multiface.faces.opening import MIN_FACE
+    from multiface.recognition.recognizer import DETECTOR, WEIGHTS
 
+    store, cache = _folders(settings)
     return Chosen(
-        detector=settings.text("detector", detector, "mtcnn"),
-        weights=settings.text("weights", weights, "dlib"),
+        detector=settings.text("detector", detector, DETECTOR),
+        weights=settings.text("weights", weights, WEIGHTS),
         flip=settings.flag("flip", flip, True),
         threads=settings.whole_number("threads", threads),
         engine=settings.text("engine", engine, "cpu"),
-        min_face=settings.number("min_face", min_face, 20.0),
-        store=Path(settings.text("store", None, str(default_store_folder()))),
-        cache=Path(settings.text("cache", None, str(default_cache_folder()))),
+        min_face=settings.number("min_face", min_face, MIN_FACE),
+        store=store,
+        cache=cache,
+    )
+
+
+def weights_store(settings: Settings) -> "Store":
+    """The store of weights, for commands that need no more than that."""
+    from multiface.weights.store import Store
+
+    return Store(*_folders(settings))
+
+
+def _folders(settings: Settings) -> tuple[Path, Path]:
+    """The folders of the store and of the cache."""
+    from multiface.weights.places import default_cache_folder, default_store_folder
+
+    return (
+        Path(settings.text("store", None, str(default_store_folder()))),
+        Path(settings.text("cache", None, str(default_cache_folder()))),
     )

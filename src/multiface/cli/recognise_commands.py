@@ -7,24 +7,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from multiface.cli import options
-from multiface.cli.console import Speaker
+from multiface.cli.console import Speaker, counted
+from multiface.cli.gallery_commands import require_people, say_report
+from multiface.cli.gallery_place import existing, gallery_of
+from multiface.cli.paths import annotated_copies, crop_files, picture_paths, refuse_inputs, require_folder
 from multiface.cli.settings import Settings
 from multiface.errors import ExtraMissing, PictureError, UsageError
 
 if TYPE_CHECKING:
     from multiface.recognition import Identification
 
-Rate = Annotated[
-    float | None,
-    typer.Option("--rate", help="Target error rate (identify: 0.01, verify: 0.001).", show_default=False),
-]
-
 
 def identify(
     pictures: options.Pictures,
     people: options.People = None,
     gallery: options.GalleryFile = None,
-    rate: Rate = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--rate",
+            help="Share of strangers who may be given a name: FPIR, as MULTIFACE_RATE (default: 0.01).",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Annotated copy: a .png or .jpg file, or a folder.", show_default=False),
@@ -43,7 +48,6 @@ def identify(
     embedded.
     """
     from multiface.cli.documents import identification_document
-    from multiface.cli.gallery_commands import existing, gallery_of, require_people, say_report
     from multiface.images import load_picture, save_picture
     from multiface.recognition import IDENTIFY_RATE, annotated
 
@@ -54,7 +58,7 @@ def identify(
         raise UsageError("give --people or --gallery, not both")
     folder = None if gallery else settings.optional_text("people", people)
     paths = picture_paths(speaker, pictures)
-    target = _targets(out, paths)
+    target = annotated_copies(out, paths, folder)
     with (
         speaker.progress("people") as progress,
         chosen.recognizer(
@@ -80,14 +84,22 @@ def identify(
             return identification_document(path, result)
 
         documents, failed = _each(speaker, paths, one)
-    speaker.document({"pictures": documents})
+    speaker.document({"caveat": recognizer.caveat, "pictures": documents})
     _end(failed)
 
 
 def verify(
     a: Annotated[Path, typer.Argument(help="A picture.", show_default=False)],
     b: Annotated[Path, typer.Argument(help="Another picture.", show_default=False)],
-    rate: Rate = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--rate",
+            help="Share of pairs of different people who may pass as one: FMR, as MULTIFACE_RATE "
+            "(default: 0.001).",
+            show_default=False,
+        ),
+    ] = None,
     detector: options.Detector = None,
     weights: options.Weights = None,
     flip: options.Flip = None,
@@ -116,9 +128,12 @@ def verify(
     )
     if result.detail.extrapolated:
         speaker.note("this rate is beyond what the set can show: the threshold is extrapolated")
+    for path, look in ((a, result.first), (b, result.second)):
+        if how := _how_found(look.turn, look.bordered):
+            speaker.note(f"{path}: the face was {how}")
     if result.caveat:
         speaker.note(result.caveat)
-    speaker.document(verification_document(result))
+    speaker.document(verification_document(a, b, result))
     raise typer.Exit(0 if result.same else 1)
 
 
@@ -147,14 +162,14 @@ def detect(
     speaker = Speaker(as_json)
     chosen = options.choose(Settings.here(), detector, None, None, threads, engine, min_face)
     paths = picture_paths(speaker, pictures)
-    target = _targets(out, paths)
+    target = annotated_copies(out, paths)
     network = open_detector(chosen.files(), chosen.detector, chosen.engine_value(), chosen.min_face)
 
     def one(path: Path) -> dict[str, Any]:
         image = load_picture(path)
         found = find_faces(network, image)
         document = detection_document(path, image.shape[1], image.shape[0], found)
-        speaker.result(f"{path}: {_count(len(found.faces), 'face')}{_turned(found.turn)}")
+        speaker.result(f"{path}: {counted(len(found.faces), 'face')}{_found(found.turn, found.bordered)}")
         for face in document["faces"]:
             x0, y0, x1, y1 = face["box"]
             speaker.result(f"  {x0:.0f},{y0:.0f} to {x1:.0f},{y1:.0f}  score {face['score']:.3f}")
@@ -200,18 +215,18 @@ def align(
     if weights is not None:
         spec = files.embedder(weights).spec
         template, size = spec.template, (spec.width, spec.height)
-    name = _distinct(out, paths, "")
+    crop_file = crop_files(out, paths)
 
     def one(path: Path) -> dict[str, Any]:
         image = load_picture(path)
         found = find_faces(network, image)
         written = []
         for k, crop in enumerate(crops_of(image, found.faces.landmarks, template, size)):
-            file = name(path).with_name(f"{name(path).name}_{k}.png")
+            file = crop_file(path, k)
             save_picture(crop, file)
             written.append(str(file))
-        speaker.result(f"{path}: {_count(len(written), 'crop')}{_turned(found.turn)}")
-        return {"path": str(path), "turn": found.turn, "crops": written}
+        speaker.result(f"{path}: {counted(len(written), 'crop')}{_found(found.turn, found.bordered)}")
+        return {"path": str(path), "turn": found.turn, "bordered": found.bordered, "crops": written}
 
     documents, failed = _each(speaker, paths, one)
     speaker.document({"pictures": documents})
@@ -252,13 +267,16 @@ def embed(
     speaker = Speaker(as_json)
     chosen = options.choose(Settings.here(), detector, weights, flip, threads, engine, min_face)
     paths = picture_paths(speaker, pictures)
+    if out is not None:
+        refuse_inputs([out], paths)
     with chosen.recognizer() as recognizer:
         table = VectorTable(recognizer.embedder.name, recognizer.embedder.fingerprint, [])
 
         def one(path: Path) -> dict[str, Any]:
-            row = table.add(path, recognizer, raw)
-            speaker.result(f"{path}: {_count(len(row.analysis.faces), 'face')}{_turned(row.analysis.turn)}")
-            return {"path": str(path), "faces": len(row.analysis.faces)}
+            found = table.add(path, recognizer, raw).analysis
+            count = len(found.faces)
+            speaker.result(f"{path}: {counted(count, 'face')}{_found(found.turn, found.bordered)}")
+            return {"path": str(path), "turn": found.turn, "bordered": found.bordered, "faces": count}
 
         documents, failed = _each(speaker, paths, one)
     if out is not None and out.suffix.lower() == ".npz":
@@ -268,18 +286,6 @@ def embed(
     head = {"weights": table.weights, "fingerprint": table.fingerprint, "pictures": documents}
     speaker.document(head if out is not None else {**head, "faces": table.documents()})
     _end(failed)
-
-
-def picture_paths(speaker: Speaker, given: Sequence[Path]) -> tuple[Path, ...]:
-    """The pictures that are meant, folders opened up. Says what was passed over; PictureError for none."""
-    from multiface.images import expand
-
-    listing = expand(given)
-    if listing.ignored:
-        speaker.note(f"passed over {_count(len(listing.ignored), 'file')} that are no pictures")
-    if not listing.pictures:
-        raise PictureError("no picture was found in " + ", ".join(str(path) for path in given))
-    return listing.pictures
 
 
 def _each(
@@ -305,44 +311,8 @@ def _end(failed: Sequence[PictureError | ExtraMissing]) -> None:
         raise typer.Exit(4 if all(isinstance(error, ExtraMissing) for error in failed) else 3)
 
 
-def _targets(out: Path | None, paths: Sequence[Path]) -> Callable[[Path], Path] | None:
-    """Where the annotated copy of a picture goes: the file itself, or a file in the folder."""
-    if out is None:
-        return None
-    if len(paths) == 1 and out.suffix.lower() in (".png", ".jpg", ".jpeg") and not out.is_dir():
-        require_folder(out)
-        return lambda _path: out
-    if out.is_file():
-        raise UsageError(f"--out {out}: there are {len(paths)} pictures, so this must be a folder")
-    return _distinct(out, paths, ".png")
-
-
-def require_folder(out: Path) -> None:
-    """Raises UsageError when the folder of a file to be written is not there: before the work, not after."""
-    if not out.absolute().parent.is_dir():
-        raise UsageError(f"--out {out}: cannot be written, there is no folder {out.parent}")
-
-
-def _distinct(folder: Path, paths: Sequence[Path], ending: str) -> Callable[[Path], Path]:
-    """A name of its own in the folder for each picture: its stem, numbered where two pictures share one."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--out {folder}: cannot be made a folder ({error.strerror})") from error
-    names: dict[Path, Path] = {}
-    taken: set[str] = set()
-    for path in paths:
-        stem, count = path.stem, 1
-        while stem.casefold() in taken:
-            count += 1
-            stem = f"{path.stem}-{count}"
-        taken.add(stem.casefold())
-        names[path] = folder / (stem + ending)
-    return names.__getitem__
-
-
 def _say_identification(speaker: Speaker, path: Path, result: "Identification") -> None:
-    speaker.result(f"{path}: {_count(len(result.faces), 'face')}{_turned(result.turn)}")
+    speaker.result(f"{path}: {counted(len(result.faces), 'face')}{_found(result.turn, result.bordered)}")
     for face in result.faces:
         decision = face.decision
         x0, y0, x1, y1 = face.box
@@ -358,7 +328,7 @@ def _say_identification(speaker: Speaker, path: Path, result: "Identification") 
     if threshold is not None:
         speaker.result(
             f"  threshold: at most {100 * threshold.rate:g} % of strangers are given a name among "
-            f"{_count(threshold.people, 'person', 'people')}{_interval(threshold.interval)}"
+            f"{counted(threshold.people, 'person', 'people')}{_interval(threshold.interval)}"
             f"{' - extrapolated' if threshold.extrapolated else ''} ({threshold.source})"
         )
 
@@ -367,9 +337,13 @@ def _interval(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else f", 95 % interval {interval[0]:.2g} to {interval[1]:.2g}"
 
 
-def _turned(turn: int) -> str:
-    return "" if turn == 0 else f" (found after turning the picture by {90 * turn} degrees counter-clockwise)"
+def _found(turn: int, bordered: bool) -> str:
+    how = _how_found(turn, bordered)
+    return f" ({how})" if how else ""
 
 
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def _how_found(turn: int, bordered: bool) -> str:
+    """How the faces of a picture were found; nothing for the first look."""
+    if turn:
+        return f"found after turning the picture by {90 * turn} degrees counter-clockwise"
+    return "found only with a border around the picture" if bordered else ""

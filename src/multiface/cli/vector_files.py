@@ -1,4 +1,7 @@
-"""Vectors written to files: .npz for NumPy, .jsonl for everything else. Never pickled."""
+"""Vectors written to files: .npz for NumPy, .jsonl for everything else. Never pickled.
+
+Vectors are biometric data, so only the owner may read the files.
+"""
 
 import io
 import json
@@ -8,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from multiface.atomic_write import write_whole
 from multiface.cli.documents import embedding_documents
 from multiface.errors import UsageError
 from multiface.faces.align import align
@@ -15,7 +19,6 @@ from multiface.faces.analysis import Analysis
 from multiface.faces.face import Floats
 from multiface.images import load_picture
 from multiface.recognition import Recognizer
-from multiface.weights.atomic_write import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,6 @@ def write_jsonl(path: Path, table: VectorTable) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        write_whole(path, content)
+        write_whole(path, content, private=True)
     except OSError as error:
         raise UsageError(f"--out {path}: cannot be written ({error.strerror})") from error

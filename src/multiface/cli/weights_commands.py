@@ -1,14 +1,17 @@
 """`weights`: the catalogue, licences, and what is in the store."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from multiface.cli import options
 from multiface.cli.console import Speaker
 from multiface.cli.settings import Settings
-from multiface.errors import UsageError, WeightsMissing
+from multiface.errors import UsageError, WeightsError, WeightsMissing
+
+if TYPE_CHECKING:
+    from multiface.weights.store import Installed, Store
 
 weights = typer.Typer(
     help="The catalogue of weights: list, show, pull, import, remove.", no_args_is_help=True
@@ -25,7 +28,7 @@ def list_weights(as_json: options.Json = False) -> None:
     from multiface.weights.catalogue import CATALOGUE
 
     speaker = Speaker(as_json)
-    installed = {one.name: one for one in options.choose(Settings.here()).files().listing()}
+    installed = {one.name: one for one in options.weights_store(Settings.here()).listing()}
     table = Table("name", "kind", "company may use", "licence", "state")
     documents = []
     for entry in CATALOGUE:
@@ -65,14 +68,26 @@ def list_weights(as_json: options.Json = False) -> None:
 
 
 @weights.command("show")
-def show_weights(name: Name, as_json: options.Json = False) -> None:
-    """One entry of the catalogue: licence, origin, checksum, input, published accuracy."""
+def show_weights(
+    name: Annotated[
+        str, typer.Argument(help="A name of the catalogue, or of imported weights.", show_default=False)
+    ],
+    as_json: options.Json = False,
+) -> None:
+    """One entry of the catalogue, or what the store says of imported weights."""
     from dataclasses import asdict
 
-    from multiface.weights.catalogue import find
+    from multiface.weights.catalogue import CATALOGUE, unknown
 
     speaker = Speaker(as_json)
-    entry = find(name)
+    entry = next((entry for entry in CATALOGUE if entry.name == name), None)
+    if entry is None:
+        store = options.weights_store(Settings.here())
+        installed = {one.name: one for one in store.listing()}
+        if name not in installed:
+            raise WeightsMissing(unknown(name, tuple(installed)))
+        speaker.document(_show_imported(speaker, store, installed[name]))
+        return
     document = asdict(entry)
     for key, value in document.items():
         if key == "files":
@@ -113,10 +128,8 @@ def pull_weights(
         f"{entry.name}: licence {entry.licence}; a company may {'' if entry.commercial else 'NOT '}use it"
     )
     with speaker.progress("bytes") as progress:
-        done = (
-            options.choose(Settings.here())
-            .files()
-            .pull(name, source, lambda got, total: progress(got, total or got), sha256)
+        done = options.weights_store(Settings.here()).pull(
+            name, source, lambda got, total: progress(got, total or got), sha256
         )
     speaker.result(f"{done.name} is ready ({done.size:,} bytes)")
     speaker.document(
@@ -151,10 +164,10 @@ def import_weights(
         try:
             given = InputSpec.from_json(spec.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise WeightsMissing(f"{spec}: there is no such file") from error
+            raise WeightsError(f"{spec}: there is no such file; wanted an input spec as JSON") from error
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{spec}: cannot be read ({error})") from error
-    done = options.choose(Settings.here()).files().import_embedder(file, name, given)
+    done = options.weights_store(Settings.here()).import_embedder(file, name, given)
     speaker.result(f"{done.name} is ready: licence {done.licence}, fingerprint {done.fingerprint[:12]}")
     freed = (
         f"{len(done.changed_nodes)} node(s) changed" if done.changed_nodes else "nothing had to be changed"
@@ -180,6 +193,29 @@ def import_weights(
 def remove_weights(name: Name, as_json: options.Json = False) -> None:
     """Delete weights from the store."""
     speaker = Speaker(as_json)
-    options.choose(Settings.here()).files().remove(name)
+    options.weights_store(Settings.here()).remove(name)
     speaker.result(f"{name} is removed")
     speaker.document({"removed": name})
+
+
+def _show_imported(speaker: Speaker, store: "Store", one: "Installed") -> dict[str, Any]:
+    """What the store says of weights that the catalogue does not know; the document about them."""
+    from dataclasses import asdict
+
+    from multiface.weights.record import read_record
+
+    document: dict[str, Any] = asdict(one)
+    if one.problem is None:
+        record = read_record(store.folder, one.name)
+        document["files"] = [asdict(file) for file in record.files]
+        document["spec"] = None if record.spec is None else asdict(record.spec)
+    company = {True: "yes", False: "no", None: "not stated"}[one.commercial]
+    for key, value in document.items():
+        if key == "files":
+            for file in value:
+                speaker.result(f"file: {file['filename']}  sha256 {file['published_sha256']}")
+        elif key == "commercial":
+            speaker.result(f"company may use: {company}")
+        elif value is not None:
+            speaker.result(f"{key}: {value}")
+    return document

@@ -62,7 +62,7 @@ def decide(
     """Decisions for the faces of one picture.
 
     similarities: (faces, people) cosines. names: of the people. threshold: for this number of people, None
-    exactly when there are none. margin: the least distance to a runner-up who lies above the threshold too.
+    exactly when there are none. margin: the least distance to any other person who is not another face here.
     rise: (people,), what the threshold of each person is higher (`Calibration.rise`); None for nothing.
 
     Claims at or above the person's threshold are granted from the highest similarity down, one person to one
@@ -104,18 +104,18 @@ def _decision(
     owner: npt.NDArray[np.intp],
 ) -> Decision:
     mine = np.flatnonzero(owner == face)
-    first = int(mine[0]) if len(mine) else int(np.argmax(row))
+    top = int(np.argmax(row))
+    if len(mine) == 0:
+        first = top
+        reason = Reason.PERSON_TAKEN if row[top] >= wanted[top] else Reason.BELOW_THRESHOLD
+    elif np.any(row[owner < 0] > row[mine[0]] - margin):
+        first, reason = top, Reason.RUNNER_UP_TOO_NEAR
+    else:
+        first, reason = int(mine[0]), Reason.KNOWN
     others = row.copy()
     others[first] = -np.inf
     second = int(np.argmax(others))
     best = Candidate(names[first], float(row[first]))
     runner_up = Candidate(names[second], float(row[second])) if len(row) > 1 else None
-    free = (owner < 0) & (row >= wanted)
-    if len(mine) == 0:
-        reason = Reason.PERSON_TAKEN if row[first] >= wanted[first] else Reason.BELOW_THRESHOLD
-    elif np.any(row[free] > row[first] - margin):
-        reason = Reason.RUNNER_UP_TOO_NEAR
-    else:
-        reason = Reason.KNOWN
     asked = replace(threshold, similarity=float(wanted[first]))
     return Decision(best.name if reason is Reason.KNOWN else None, reason, best, runner_up, asked)

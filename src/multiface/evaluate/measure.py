@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from multiface.errors import PictureError
 from multiface.faces.align import align
 from multiface.faces.detector import Detector
 from multiface.faces.embedder import Embedder
@@ -40,6 +41,7 @@ class Portraits:
     embeddings: Floats
     without_face: tuple[int, ...]
     second_looks: tuple[int, ...]
+    broken: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +58,46 @@ def embed_portraits(
     flip: bool,
     workers: int,
     progress: Callable[[int, int], None] | None = None,
+    strict: bool = True,
 ) -> Portraits:
     """The embedding of the one face of each picture.
 
     workers: pictures that are read and searched at the same time; networks opened with one thread each and as
-    many workers as processors is the fastest. progress: called with pictures done and all pictures. Raises
-    PictureError for a file that is not a picture.
+    many workers as processors is the fastest. progress: called with pictures done and all pictures. strict: raise
+    PictureError for a file that is not a picture, else list it in `broken`.
     """
     spec = embedder.spec
     embeddings = np.empty((len(paths), spec.dimension), np.float32)
-    without, second = [], []
+    without, second, broken = [], [], []
     with ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(paths), BATCH):
             batch = paths[start : start + BATCH]
-            crops = list(pool.map(lambda path: _crop(path, detector, spec), batch))
-            pixels = np.stack([crop.pixels for crop in crops])
+            crops = list(pool.map(lambda path: _crop_or_error(path, detector, spec), batch))
+            for k, crop in enumerate(crops):
+                if isinstance(crop, PictureError):
+                    if strict:
+                        raise crop
+                    broken.append((start + k, str(crop)))
+                elif not crop.found:
+                    without.append(start + k)
+                elif crop.second_look:
+                    second.append(start + k)
+            blank = np.zeros((spec.height, spec.width, 3), np.uint8)
+            pixels = np.stack([blank if isinstance(crop, PictureError) else crop.pixels for crop in crops])
             shares = np.array_split(pixels, workers)
             done = pool.map(lambda share: embedder.embed(share, flip), shares)
             embeddings[start : start + len(batch)] = np.concatenate(list(done))
-            without += [start + k for k, crop in enumerate(crops) if not crop.found]
-            second += [start + k for k, crop in enumerate(crops) if crop.second_look]
             if progress is not None:
                 progress(start + len(batch), len(paths))
-    return Portraits(embeddings, tuple(without), tuple(second))
+    embeddings[[k for k, _ in broken]] = 0
+    return Portraits(embeddings, tuple(without), tuple(second), tuple(broken))
+
+
+def _crop_or_error(path: Path, detector: Detector, spec: InputSpec) -> _Crop | PictureError:
+    try:
+        return _crop(path, detector, spec)
+    except PictureError as error:
+        return error
 
 
 def _crop(path: Path, detector: Detector, spec: InputSpec) -> _Crop:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 
 from multiface.errors import FaceError
-from multiface.faces.face import Floats, Image
+from multiface.faces.face import Image
 from multiface.weights.spec import ARCFACE_TEMPLATE, Point
 
 Transforms = npt.NDArray[np.complex128]
@@ -29,7 +29,7 @@ def similarity_transforms(landmarks: npt.ArrayLike, template: Sequence[Point]) -
 
     landmarks: (n, 5, 2), (x, y) in pixels of the picture.
     Returns complex (n, 2): a and b of z -> a z + b, from the picture to the crop.
-    Raises FaceError when the five points of a face are one point, or not finite.
+    Raises FaceError when the five points of a face are one point, not finite, or fit the template at no scale.
     """
     points = np.asarray(landmarks, np.float64)
     finite = bool(np.isfinite(points).all())
@@ -40,6 +40,8 @@ def similarity_transforms(landmarks: npt.ArrayLike, template: Sequence[Point]) -
     centred = source - source.mean(axis=1, keepdims=True)
     target = np.array([complex(x, y) for x, y in template])
     a = (np.conj(centred) * (target - target.mean())).sum(axis=1) / spread
+    if np.any(np.abs(a) < 1e-6):
+        raise FaceError("landmarks cannot be aligned: they have no likeness to a face")
     b = target.mean() - a * source.mean(axis=1)
     return np.stack([a, b], axis=1)
 
@@ -91,10 +93,3 @@ def _sample(image: Image, a: complex, b: complex, crop: npt.NDArray[np.uint8]) -
             Pillow.Resampling.BILINEAR,
         )
     )
-
-
-def transform_points(points: npt.ArrayLike, transforms: Transforms) -> Floats:
-    """Points (n, k, 2) of the picture in pixels of the n crops, float32 (n, k, 2)."""
-    array = np.asarray(points, np.float64)
-    moved = transforms[:, :1] * (array[..., 0] + 1j * array[..., 1]) + transforms[:, 1:]
-    return np.stack([moved.real, moved.imag], axis=-1).astype(np.float32)

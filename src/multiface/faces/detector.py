@@ -1,7 +1,11 @@
 """What a detector is. Whoever brings a detector of their own writes a class of this shape."""
 
+import math
 from typing import Protocol
 
+import numpy as np
+
+from multiface.errors import PictureError, UsageError
 from multiface.faces.face import Faces, Image
 
 
@@ -25,3 +29,22 @@ class Detector(Protocol):
         None of them has a score below the detector's threshold, or a box whose shorter side is below its
         minimum face size in pixels of this picture.
         """
+
+
+def check_limits(name: str, score: float, min_face: float) -> None:
+    """The two limits that mean the same for every detector. Raises UsageError for those that cannot be meant.
+
+    score: lowest score of a face, 0..1. min_face: shorter side of the smallest face, pixels above 0.
+    """
+    if not 0 <= score <= 1:
+        raise UsageError(f"{name}: score must be within 0..1, not {score}")
+    if not (min_face > 0 and math.isfinite(min_face)):
+        raise UsageError(f"{name}: min_face must be a number of pixels above 0, not {min_face}")
+
+
+def check_picture(name: str, image: Image) -> None:
+    """Raises PictureError for anything but a picture (h, w, 3) of uint8 with at least one pixel."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise PictureError(
+            f"{name}: wanted a picture (h, w, 3) of uint8, found {image.shape} of {image.dtype}"
+        )

@@ -69,11 +69,11 @@ def _turned_back(faces: Faces, turn: int, width: int, height: int) -> Faces:
     points = np.concatenate([faces.boxes.reshape(-1, 2, 2), faces.landmarks], axis=1)
     x, y = points[..., 0], points[..., 1]
     if turn == 1:
-        x, y = width - 1 - y, x
+        x, y = width - y, x
     elif turn == 2:
-        x, y = width - 1 - x, height - 1 - y
+        x, y = width - x, height - y
     else:
-        x, y = y, height - 1 - x
+        x, y = y, height - x
     points = np.stack([x, y], axis=-1)
     corners = points[:, :2]
     boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)

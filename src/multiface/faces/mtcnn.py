@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
-from multiface.errors import UsageError
 from multiface.faces.boxes import nms
+from multiface.faces.detector import check_limits, check_picture
 from multiface.faces.face import Faces, Floats, Image
 
 if TYPE_CHECKING:
@@ -65,10 +65,7 @@ class Mtcnn:
     sure = 0.998
 
     def __init__(self, sessions: MtcnnSessions, score: float = 0.9, min_face: float = 40.0) -> None:
-        if not 0 <= score <= 1:
-            raise UsageError(f"mtcnn: score must be within 0..1, not {score}")
-        if not 0 < min_face < math.inf:
-            raise UsageError(f"mtcnn: min_face must be a number of pixels above 0, not {min_face}")
+        check_limits(self.name, score, min_face)
         self._sessions = sessions
         self._score = score
         self._min_face = min_face
@@ -76,14 +73,9 @@ class Mtcnn:
     def detect(self, image: Image) -> Faces:
         """The faces in a picture (h, w, 3), uint8 RGB, upright; best score first.
 
-        Raises UsageError when the picture is another kind of array.
+        Raises PictureError when the picture is another kind of array.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise UsageError(
-                f"mtcnn: wanted a picture (h, w, 3) of uint8, found {image.shape} of {image.dtype}"
-            )
-        if image.size == 0:
-            return Faces.none()
+        check_picture(self.name, image)
         picture = _Picture(image)
         found = self._finish(picture, self._refine(picture, self._propose(picture)))
         sides = found.boxes[:, 2:] - found.boxes[:, :2]

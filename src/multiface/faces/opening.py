@@ -2,8 +2,8 @@
 
 from typing import assert_never
 
-from multiface.errors import UsageError, WeightsError
-from multiface.faces.detector import Detector
+from multiface.errors import WeightsError
+from multiface.faces.detector import Detector, check_limits
 from multiface.faces.embedder import Embedder
 from multiface.faces.mtcnn import Mtcnn, MtcnnSessions
 from multiface.faces.scrfd import Scrfd
@@ -18,10 +18,10 @@ MIN_FACE = 20.0
 def open_detector(store: Store, name: str, engine: Engine, min_face: float = MIN_FACE) -> Detector:
     """The detector of this name, with its networks from the store.
 
-    Raises UsageError for a name that no detector has, WeightsMissing when its weights are not in the store.
+    Raises WeightsMissing for a name that no detector has and when its weights are not in the store, UsageError for
+    the name of an embedder or a `min_face` that cannot be meant.
     """
-    if not min_face >= 1:
-        raise UsageError(f"the smallest face must be 1 pixel or more, not {min_face}")
+    check_limits(name, 0.0, min_face)
     found = store.detector(name)
     match found.family:
         case "mtcnn":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from multiface.errors import WeightsError
+from multiface.faces.detector import check_limits, check_picture
 from multiface.faces.face import Faces, Image
 from multiface.faces.letterbox import letterbox
 
@@ -41,6 +42,7 @@ class Scrfd:
                 f"{name}: an SCRFD network with landmarks has 1 input and 9 outputs, "
                 f"this one has {len(session.get_inputs())} and {len(outputs)}"
             )
+        check_limits(name, score, min_face)
         self.name = name
         self.score = score
         self.min_face = min_face
@@ -49,6 +51,7 @@ class Scrfd:
 
     def detect(self, image: Image) -> Faces:
         """All faces of an (h, w, 3) uint8 RGB picture, best score first."""
+        check_picture(self.name, image)
         working = letterbox(image, self.min_face)
         tensor = (working.image.transpose(2, 0, 1)[None].astype(np.float32) - 127.5) / 128.0
         outputs = [

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from multiface.errors import WeightsError
+from multiface.faces.detector import check_limits, check_picture
 from multiface.faces.face import Faces, Image
 from multiface.faces.letterbox import letterbox
 
@@ -38,6 +39,7 @@ class YuNet:
         missing = set(wanted) - {output.name for output in session.get_outputs()}
         if missing:
             raise WeightsError(f"{name}: the network lacks the outputs {', '.join(sorted(missing))}")
+        check_limits(name, score, min_face)
         self.name = name
         self.score = score
         self.min_face = min_face
@@ -47,6 +49,7 @@ class YuNet:
 
     def detect(self, image: Image) -> Faces:
         """All faces of an (h, w, 3) uint8 RGB picture, best score first."""
+        check_picture(self.name, image)
         working = letterbox(image, self.min_face)
         tensor = np.ascontiguousarray(working.image[..., ::-1].transpose(2, 0, 1)[None], np.float32)
         found = self._session.run(self._outputs, {self._input: tensor})

@@ -3,8 +3,9 @@
 The room knows no network and decodes no picture: whoever calls hands in unit vectors (`engine.NewTemplate`).
 """
 
-from multiface.gallery.engine import NewTemplate, Person, PictureFacts, Template, VectorOrigin
+from multiface.gallery.engine import NewTemplate, Person, PictureFacts, PictureNote, Template, VectorOrigin
 from multiface.gallery.folder_import import FolderProgress, FolderReport, Refusal, sync_folder
+from multiface.gallery.folder_vanished import drop_vanished
 from multiface.gallery.gallery import Added, Check, Gallery, Removed
 from multiface.gallery.search import Matrix, Rule, score_people
 
@@ -18,11 +19,13 @@ __all__ = [
     "NewTemplate",
     "Person",
     "PictureFacts",
+    "PictureNote",
     "Refusal",
     "Removed",
     "Rule",
     "Template",
     "VectorOrigin",
+    "drop_vanished",
     "score_people",
     "sync_folder",
 ]

@@ -218,6 +218,11 @@ def _explained(error: sqlite3.Error, waited: float) -> str:
         return f"it cannot be opened ({error}); check the permissions of the file and its folder"
     if code == sqlite3.SQLITE_IOERR:
         return f"the disk or file system failed ({error}); nothing of the last change was kept"
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return (
+            f"the change does not fit what is in it ({error}), perhaps because another process changed it at "
+            "the same time; nothing of this change was kept: try again, and if that does not help, check it"
+        )
     return _damaged(str(error))
 
 

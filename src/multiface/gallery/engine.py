@@ -1,8 +1,8 @@
 """What a gallery holds: people, and templates (one unit vector for one face in one picture).
 
 Vectors are float32 `(d,)` of unit length. Boxes are x0, y0, x1, y1 in pixels of the upright picture. Times
-are UTC, ISO 8601 with seconds. `VectorOrigin` says which weights made a gallery's vectors: vectors of
-different fingerprints never meet.
+are UTC, ISO 8601 with seconds. `VectorOrigin` says which weights made a gallery's vectors, and how:
+vectors of different fingerprints, or with and without mirror images, never meet.
 """
 
 import string
@@ -22,15 +22,17 @@ SAME_FACE_OVERLAP = 0.5
 class VectorOrigin:
     """Which embedder made the vectors of a gallery.
 
-    fingerprint: `weights.spec.fingerprint` of the embedder; it alone decides whether vectors may meet.
+    fingerprint: `weights.spec.fingerprint` of the embedder; it decides whether vectors may meet.
     weights, detector: their names, for people to read.
     dimension: length of a vector.
+    flip: whether each crop was embedded together with its mirror image; it too decides.
     """
 
     fingerprint: str
     weights: str
     detector: str
     dimension: int
+    flip: bool = True
 
     def __post_init__(self) -> None:
         if not self.fingerprint or self.dimension < 1:
@@ -65,6 +67,33 @@ class PictureFacts:
         if self.quarter_turns != other.quarter_turns:
             return True
         return _overlap(self.box, other.box) >= SAME_FACE_OVERLAP
+
+
+@dataclass(frozen=True, slots=True)
+class PictureNote:
+    """What to tell about a picture that was taken: its faces if there were several, and that it was turned.
+
+    path: as text. faces: how many were found, 1 or more. quarter_turns: 0..3.
+    """
+
+    path: str
+    faces: int
+    quarter_turns: int
+
+    @staticmethod
+    def of(path: str, facts: PictureFacts) -> "PictureNote | None":
+        """The note about a picture; None where there is nothing to tell."""
+        if facts.faces_in_picture == 1 and facts.quarter_turns == 0:
+            return None
+        return PictureNote(path, facts.faces_in_picture, facts.quarter_turns)
+
+    def __str__(self) -> str:
+        parts = []
+        if self.faces > 1:
+            parts.append(f"{self.faces} faces, the clearly largest one was taken")
+        if self.quarter_turns:
+            parts.append(f"the face was found after {self.quarter_turns} quarter turn(s)")
+        return f"{self.path}: {'; '.join(parts)}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

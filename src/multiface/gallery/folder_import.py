@@ -5,9 +5,10 @@ the person named after it, `FOLDER/obama.jpg` of "obama". Both may be mixed.
 
 A file whose size and time of change are those of the last run is taken as unchanged; else its sha256
 decides. A known content in a new place is never embedded again: it was moved (also to another person, if
-the old place is empty now) or copied. What was refused is remembered with its reason and tried again only
-when the file changes or another detector is in use. Results are committed batch by batch, so that a run
-that is cut off loses nothing it has reported.
+the old place is empty now) or copied. A folder that is gone keeps nothing: where its pictures are found in
+another one, they moved. What was refused for a lasting reason is remembered with it and tried again only when
+the file changes or another detector is in use. Results are committed batch by batch, so that a run that is
+cut off loses nothing it has reported.
 
 A person who was renamed or merged in the gallery stays so: new pictures in the folder follow.
 """
@@ -22,8 +23,9 @@ from pathlib import Path, PurePosixPath
 
 from multiface.errors import UsageError
 from multiface.gallery import folder_rows, people_rows
-from multiface.gallery.engine import NewTemplate
+from multiface.gallery.engine import NewTemplate, PictureNote
 from multiface.gallery.folder_rows import FolderRow
+from multiface.gallery.folder_vanished import content_is_gone, drop_with_template, folder_is_gone
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.names import clean_name
 from multiface.images.listing import list_pictures
@@ -35,9 +37,15 @@ BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A picture that gave no template, and why, for people to read."""
+    """A picture that gave no template.
+
+    reason: why, for people to read; without the picture's path, which is said beside it.
+    lasting: whether the same content must end so again with the same detector; if not, the picture is tried
+        again in the next run (a file that may not be read, a package that is missing).
+    """
 
     reason: str
+    lasting: bool = True
 
 
 Outcome = NewTemplate | Refusal
@@ -80,6 +88,7 @@ class FolderReport:
     removed: templates removed, because their picture changed or (pruned) vanished.
     refused: pictures that gave no template, also from earlier runs.
     passed_over: files that are no pictures.
+    notes: about pictures that became templates in this run and had several faces, or lay on their side.
     """
 
     people: tuple[str, ...]
@@ -94,6 +103,7 @@ class FolderReport:
     removed: int
     refused: tuple[RefusedPicture, ...]
     passed_over: tuple[str, ...]
+    notes: tuple[PictureNote, ...]
 
 
 def sync_folder(
@@ -104,6 +114,7 @@ def sync_folder(
     detector: str = "",
     progress: Callable[[FolderProgress], None] | None = None,
     prune: bool = False,
+    if_all_are_meant: str = "remove the people by name",
 ) -> FolderReport:
     """Bring a gallery up to date with a folder.
 
@@ -113,15 +124,17 @@ def sync_folder(
         tried again.
     prune: remove the templates of vanished pictures, and people who have none left. Only templates that a
         folder brought in are ever removed.
+    if_all_are_meant: what to do, for people to read, if everybody would be pruned and that is wanted.
 
-    Raises UsageError if `folder` is no folder, or is empty and everybody in it would be pruned; GalleryError if the gallery cannot be written.
+    Raises UsageError if `folder` is no folder, or is empty and everybody in it would be pruned; GalleryError
+    if the gallery cannot be written.
     """
     if not folder.is_dir():
         raise UsageError(f"people folder {folder}: there is no such folder; give one with a folder a person")
     run = _Run(gallery, folder, embed, detector, progress)
     run.look()
     if prune:
-        run.refuse_to_prune_all()
+        run.refuse_to_prune_all(if_all_are_meant)
     run.settle_known()
     run.embed_rest()
     run.remove_stale(prune)
@@ -160,6 +173,8 @@ class _Run:
     done: int = 0
     total: int = 0
     vanished: list[str] = field(default_factory=list)
+    notes: list[PictureNote] = field(default_factory=list)
+    gone_folders: dict[str, bool] = field(default_factory=dict)  # other folders, asked once
 
     def look(self) -> None:
         """List the folder, compare with what is known, hash what may have changed."""
@@ -188,7 +203,7 @@ class _Run:
                 for picture in touched:
                     row = self.rows[picture.key, picture.digest]
                     row = replace(row, size=picture.size, modified_ns=picture.modified_ns)
-                    folder_rows.put(connection, row)
+                    folder_rows.touch(connection, row)
         self._tell([])
 
     def settle_known(self) -> None:
@@ -227,39 +242,23 @@ class _Run:
             self.done += decided
             self._tell(kept)
 
-    def refuse_to_prune_all(self) -> None:
+    def refuse_to_prune_all(self, if_all_are_meant: str) -> None:
         """An empty folder that had pictures is more likely a drive that is not there than a wish."""
         if self.total == 0 and any(row.kept for row in self.rows.values()):
             raise UsageError(
-                f"people folder {self.root}: has no pictures, but had some before; nothing was removed. If all "
-                f"of them are meant to go, remove the people by name"
+                f"people folder {self.root}: has no pictures, but had some before; nothing was removed. If "
+                f"all of them are meant to go, {if_all_are_meant}"
             )
 
     def remove_stale(self, prune: bool) -> None:
         """Forget contents whose path has another one now; report, or prune, pictures that are gone."""
         with self.gallery.engine.database.reading() as connection:
-            rows = folder_rows.rows_of(connection, self.root)
-        current = {(picture.key, picture.digest) for picture in self.here.values()}
-        replaced = {row.path for row in rows if row.kept and (row.path, row.digest) in current}
-        stale: list[FolderRow] = []
-        for row in rows:
-            if (row.path, row.digest) in current or self._is_unreadable(row.path):
-                continue
-            if row.kept and row.path not in replaced:
-                self.vanished.append(row.path)
-                if not prune:
-                    continue
-            stale.append(row)
+            stale = self._find_stale(connection, prune)
         if not stale:
             return
         with self.gallery.engine.database.writing() as connection:
-            for row in stale:
-                folder_rows.drop(connection, row)
-                if not (row.kept and row.owned) or row.template_id is None:
-                    continue
-                if not folder_rows.keepers(connection, row.template_id):
-                    folder_rows.remove_template(connection, row.template_id)
-                    self.counts["removed"] += 1
+            for row in self._find_stale(connection, prune):  # again: now nobody else writes
+                self.counts["removed"] += drop_with_template(connection, row)
         if self.counts["removed"]:
             self.gallery.engine.database.purge_log()
 
@@ -281,7 +280,21 @@ class _Run:
             removed=self.counts["removed"],
             refused=tuple(sorted(self.refused, key=lambda refused: refused.path)),
             passed_over=tuple(self.passed_over),
+            notes=tuple(sorted(self.notes, key=lambda note: note.path)),
         )
+
+    def _find_stale(self, connection: sqlite3.Connection, prune: bool) -> list[FolderRow]:
+        """The rows to drop, and the vanished pictures into `vanished`."""
+        rows = folder_rows.rows_of(connection, self.root)
+        gone: list[FolderRow] = []
+        held: set[str] = set()
+        for row in rows:
+            if self._is_gone(row):
+                gone.append(row)
+            elif row.kept:
+                held.add(row.path)
+        self.vanished = [row.path for row in gone if row.kept and row.path not in held]
+        return [row for row in gone if prune or not row.kept or row.path in held]
 
     def _look_at(
         self,
@@ -338,6 +351,7 @@ class _Run:
         for holder in holders:
             if holder.person == picture.name:
                 left = self._left_behind(connection, holder.template_id)
+                left += self._left_with_folder(connection, holder.template_id)
                 self._put(connection, picture, holder.template_id, owned=holder.owned)
                 self._count_place(connection, left[:1])
                 kept.append(picture.key)
@@ -367,7 +381,8 @@ class _Run:
         self, connection: sqlite3.Connection, picture: _Picture, outcome: Outcome, kept: list[str]
     ) -> None:
         if isinstance(outcome, Refusal):
-            self._put(connection, picture, None, refusal=outcome.reason)
+            if outcome.lasting:
+                self._put(connection, picture, None, refusal=outcome.reason)
             self._refuse(picture.key, outcome.reason, new=True)
             return
         picture.digest = outcome.source_digest  # the file may have changed since it was hashed
@@ -381,6 +396,9 @@ class _Run:
             self._put(connection, picture, number, owned=True)
             before = any(path == picture.key for path, _ in self.rows)
             self.counts["changed" if before else "added"] += 1
+            note = PictureNote.of(picture.key, outcome.facts)
+            if note is not None:
+                self.notes.append(note)
         elif there[1] == picture.name:
             self._put(connection, picture, there[0].id, owned=folder_rows.is_owned(connection, there[0].id))
             self.counts["copies"] += 1
@@ -403,15 +421,25 @@ class _Run:
 
     def _left_behind(self, connection: sqlite3.Connection, template_id: int) -> list[FolderRow]:
         """The places in this folder where a template's picture was and is not any more."""
-        return [
-            self.rows[path, digest]
-            for folder, path, digest in sorted(folder_rows.keepers(connection, template_id))
-            if folder == self.root and (path, digest) in self.rows and self._is_gone(path, digest)
-        ]
+        keepers = folder_rows.keepers(connection, template_id)
+        return [row for row in keepers if row.folder == self.root and self._is_gone(row)]
 
-    def _is_gone(self, path: str, digest: str) -> bool:
-        picture = self.here.get(path)
-        return not self._is_unreadable(path) and (picture is None or picture.digest != digest)
+    def _left_with_folder(self, connection: sqlite3.Connection, template_id: int) -> list[FolderRow]:
+        """The places of a template's picture in folders that are gone: moved, renamed or deleted."""
+        left = []
+        for row in folder_rows.keepers(connection, template_id):
+            if row.folder not in self.gone_folders:
+                self.gone_folders[row.folder] = folder_is_gone(row.folder)
+            if self.gone_folders[row.folder]:
+                left.append(row)
+        return left
+
+    def _is_gone(self, row: FolderRow) -> bool:
+        """Whether the content of a row of this folder is not at its path any more."""
+        picture = self.here.get(row.path)
+        if self._is_unreadable(row.path) or (picture is not None and picture.digest == row.digest):
+            return False
+        return content_is_gone(self.folder, row)
 
     def _is_unreadable(self, path: str) -> bool:
         """Whether the file or a folder above it could not be read, so that nothing is known about it."""

@@ -3,7 +3,7 @@
 A row is one of three things:
 - kept: it has a template. `owned` says that a folder brought the template in; a template that was there
   before by hand is never removed with its picture.
-- refused: no template, and the reason why; tried again only by another detector.
+- refused: no template, and a lasting reason why; tried again only by another detector or with other settings.
 - blocked: a reason and the template, of another person, that is in the way.
 A row goes away with its template. Functions run inside the caller's transaction.
 """
@@ -79,6 +79,14 @@ def put(connection: sqlite3.Connection, row: FolderRow) -> None:
             row.refusal,
             row.detector,
         ),
+    )
+
+
+def touch(connection: sqlite3.Connection, row: FolderRow) -> None:
+    """Write down a row's size and time of change, unless the row went away with its template."""
+    connection.execute(
+        "UPDATE folder_picture SET size = ?, modified_ns = ? WHERE folder = ? AND path = ? AND digest = ?",
+        (row.size, row.modified_ns, row.folder, row.path, row.digest),
     )
 
 
@@ -160,13 +168,14 @@ def is_owned(connection: sqlite3.Connection, template_id: int) -> bool:
     return bool(owned)
 
 
-def keepers(connection: sqlite3.Connection, template_id: int) -> set[tuple[str, str, str]]:
-    """(folder, path, digest) of the rows that keep a template."""
+def keepers(connection: sqlite3.Connection, template_id: int) -> list[FolderRow]:
+    """The rows that keep a template, by folder and path."""
     rows = connection.execute(
-        "SELECT folder, path, digest FROM folder_picture WHERE template_id = ? AND refusal IS NULL",
+        f"SELECT {_COLUMNS} FROM folder_picture WHERE template_id = ? AND refusal IS NULL "
+        "ORDER BY folder, path, digest",
         (template_id,),
     )
-    return {(str(folder), str(path), str(digest)) for folder, path, digest in rows.fetchall()}
+    return [_row(row) for row in rows.fetchall()]
 
 
 def hand_over(connection: sqlite3.Connection, template_id: int, person: int) -> None:
@@ -176,12 +185,17 @@ def hand_over(connection: sqlite3.Connection, template_id: int, person: int) -> 
     _remove_if_empty(connection, int(before))
 
 
-def remove_template(connection: sqlite3.Connection, template_id: int) -> None:
-    """Remove a template and the rows that name it; a person who is left without any is removed."""
+def remove_template(connection: sqlite3.Connection, template_id: int) -> bool:
+    """Remove a template and the rows that name it; a person who is left without any is removed.
+
+    False if it was not there.
+    """
     row = connection.execute("SELECT person_id FROM template WHERE id = ?", (template_id,)).fetchone()
-    if row is not None:
-        connection.execute("DELETE FROM template WHERE id = ?", (template_id,))
-        _remove_if_empty(connection, int(row[0]))
+    if row is None:
+        return False
+    connection.execute("DELETE FROM template WHERE id = ?", (template_id,))
+    _remove_if_empty(connection, int(row[0]))
+    return True
 
 
 def _remove_if_empty(connection: sqlite3.Connection, person: int) -> None:

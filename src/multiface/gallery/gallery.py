@@ -150,11 +150,10 @@ class Gallery:
                     )
         return Added(added, len(new) - added)
 
-    def rename(self, old: str, new: str, *, merge: bool = False) -> None:
+    def rename(self, old: str, new: str) -> None:
         """Give a person another name.
 
-        If somebody has that name already: GalleryError, or with `merge` the two become one. Raises
-        GalleryError if there is nobody called `old`.
+        Raises GalleryError if there is nobody called `old`, or if somebody has the new name already.
         """
         name = clean_name(new)
         with self._database.writing() as connection:
@@ -163,13 +162,10 @@ class Gallery:
             if other is None:
                 people_rows.rename(connection, person.id, name)
             elif other.id != person.id:
-                if not merge:
-                    raise GalleryError(
-                        f"gallery {self.path}: {name!r} is in it already ({other.templates} templates); "
-                        f"choose another name, or merge the two if they are one person"
-                    )
-                people_rows.move_templates(connection, person.id, other.id)
-                people_rows.remove_person(connection, person.id)
+                raise GalleryError(
+                    f"gallery {self.path}: {name!r} is in it already ({other.templates} templates); "
+                    f"choose another name, or merge the two if they are one person"
+                )
 
     def merge(self, into: str, from_: str) -> int:
         """Give all templates of `from_` to `into` and remove `from_`; how many there were.

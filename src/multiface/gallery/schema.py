@@ -75,7 +75,12 @@ _FOLDER_PICTURES = (
     "CREATE INDEX folder_picture_digest ON folder_picture (digest)",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_PEOPLE_AND_TEMPLATES, _FOLDER_PICTURES)
+_FLIP = (
+    # Vectors with and without mirror images never meet; galleries from before did not say, and had them.
+    "ALTER TABLE origin ADD COLUMN flip INTEGER NOT NULL DEFAULT 1 CHECK (flip IN (0, 1))",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_PEOPLE_AND_TEMPLATES, _FOLDER_PICTURES, _FLIP)
 VERSION = len(STEPS)
 
 

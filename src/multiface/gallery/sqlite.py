@@ -1,6 +1,6 @@
 """The file engine: opens, creates and upgrades a gallery file, and guards whose vectors it holds.
 
-Creation is one transaction (first step and origin together), so that a process killed meanwhile leaves
+Creation is one transaction (all steps and the origin together), so that a process killed meanwhile leaves
 either a gallery or an empty file, which counts as none.
 """
 
@@ -39,7 +39,8 @@ class SqliteGallery:
         busy_seconds: how long to wait for another process that writes.
 
         Raises GalleryError if there is no gallery or it cannot be read, FingerprintMismatch if it holds
-        vectors of another embedder, NotAvailable for a PostgreSQL URL.
+        vectors of another embedder or with the other choice of mirror images, NotAvailable for a
+        PostgreSQL URL.
         """
         if create and origin is None:
             raise ValueError("creating a gallery needs an origin")
@@ -70,7 +71,8 @@ def _settle(database: Database, new: VectorOrigin | None) -> VectorOrigin:
     if found == 0 and new is not None:
         with database.writing() as connection:
             if schema.version(connection) == 0:  # asked again: another process may have been faster
-                schema.take_step(connection, 1)
+                for number in range(1, schema.VERSION + 1):
+                    schema.take_step(connection, number)
                 _write_origin(connection, new)
     if found < schema.VERSION:
         for number in range(2, schema.VERSION + 1):
@@ -84,25 +86,31 @@ def _settle(database: Database, new: VectorOrigin | None) -> VectorOrigin:
 def _write_origin(connection: sqlite3.Connection, origin: VectorOrigin) -> None:
     connection.execute(
         """
-        INSERT INTO origin (id, fingerprint, weights, detector, dimension, created)
-        VALUES (1, ?, ?, ?, ?, ?)
+        INSERT INTO origin (id, fingerprint, weights, detector, dimension, flip, created)
+        VALUES (1, ?, ?, ?, ?, ?, ?)
         """,
-        (origin.fingerprint, origin.weights, origin.detector, origin.dimension, utc_now()),
+        (origin.fingerprint, origin.weights, origin.detector, origin.dimension, origin.flip, utc_now()),
     )
 
 
 def _read_origin(connection: sqlite3.Connection) -> VectorOrigin:
-    row = connection.execute("SELECT fingerprint, weights, detector, dimension FROM origin").fetchone()
+    row = connection.execute("SELECT fingerprint, weights, detector, dimension, flip FROM origin").fetchone()
     try:
-        fingerprint, weights, detector, dimension = row
-        return VectorOrigin(str(fingerprint), str(weights), str(detector), int(dimension))
+        fingerprint, weights, detector, dimension, flip = row
+        return VectorOrigin(str(fingerprint), str(weights), str(detector), int(dimension), bool(int(flip)))
     except (TypeError, ValueError) as error:
         raise BadContent("it is damaged: it does not say which weights its vectors are of") from error
 
 
 def _same_embedder(path: Path, held: VectorOrigin, used: VectorOrigin) -> None:
     if (held.fingerprint, held.dimension) == (used.fingerprint, used.dimension):
-        return
+        if held.flip == used.flip:
+            return
+        how, option = ("together with", "--flip") if held.flip else ("without", "--no-flip")
+        raise FingerprintMismatch(
+            f"gallery {path}: holds vectors of faces embedded {how} their mirror images, and others "
+            f"cannot be compared with them; use {option}, or make a new gallery from the pictures"
+        )
     raise FingerprintMismatch(
         f"gallery {path}: holds vectors of the weights {held.weights!r} ({held.fingerprint[:12]}, "
         f"{held.dimension} numbers), but {used.weights!r} ({used.fingerprint[:12]}, {used.dimension} "

@@ -204,14 +204,13 @@ def _check_pixels(name: str, width: int, height: int, limits: PictureLimits) -> 
     if width * height > limits.max_pixels:
         raise PictureTooLarge(
             f"{name}: has {width} x {height} = {width * height:,} pixels, more than the "
-            f"{limits.max_pixels:,} allowed; scale it down or allow more"
+            f"{limits.max_pixels:,} allowed; scale it down"
         )
 
 
 def _too_many_bytes(name: str, count: int, limits: PictureLimits) -> PictureTooLarge:
     return PictureTooLarge(
-        f"{name}: has {count:,} bytes or more, over the {limits.max_bytes:,} allowed; "
-        "save it smaller or allow more"
+        f"{name}: has {count:,} bytes or more, over the {limits.max_bytes:,} allowed; save it smaller"
     )
 
 

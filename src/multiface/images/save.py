@@ -1,11 +1,10 @@
 """A picture into a file, PNG or JPEG by the name's ending; the file is there whole or not at all."""
 
-import os
-import secrets
 from pathlib import Path
 
 import PIL.Image
 
+from multiface.atomic_write import whole_file
 from multiface.errors import UsageError
 from multiface.images.path_text import path_text
 from multiface.images.pixels import Image, rgb_from_array
@@ -29,16 +28,9 @@ def save_picture(image: Image, path: str | Path) -> None:
             f"{name}: a picture is written as .png, .jpg or .jpeg, got the ending '{path_text(path.suffix)}'"
         )
     picture = PIL.Image.fromarray(rgb_from_array(image))
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        try:
-            with part.open("xb") as file:
-                # subsampling 0 keeps thin coloured lines sharp; PNG takes no notice of either
-                picture.save(file, format_name, quality=_JPEG_QUALITY, subsampling=0)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with whole_file(path) as file:
+            # subsampling 0 keeps thin coloured lines sharp; PNG takes no notice of either
+            picture.save(file, format_name, quality=_JPEG_QUALITY, subsampling=0)
     except (OSError, ValueError) as error:
         raise UsageError(f"{name}: cannot be written ({error})") from error

@@ -1,48 +1,57 @@
-"""Pictures of people to templates: one face a picture, or a reason why not."""
+"""Pictures of people to templates: one face a picture, or a reason why not.
+
+A file is read once, so that digest and pixels belong together. Pictures are decoded and aligned one after
+another and only the crop of the face is kept; the crops of a batch are embedded together.
+"""
 
 import hashlib
+import stat
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from multiface.errors import FaceError, MultifaceError, NoFace, SeveralFaces
-from multiface.faces.analysis import Analyser, Analysis
-from multiface.faces.main_face import clear_main_face
+import numpy as np
+import numpy.typing as npt
+
+from multiface.errors import (
+    MultifaceError,
+    NoFace,
+    PictureError,
+    PictureTooLarge,
+    SeveralFaces,
+    UndecodablePicture,
+)
+from multiface.faces.align import align
+from multiface.faces.analysis import Analyser
+from multiface.faces.finding import find_faces
 from multiface.gallery import NewTemplate, PictureFacts, Refusal
-from multiface.images import load_picture
+from multiface.images import PictureLimits, load_picture
+from multiface.recognition.only_face import only_face
 
 BATCH = 32
-"""Pictures in memory at once."""
+"""Crops embedded together."""
+
+_LASTING = (NoFace, SeveralFaces, UndecodablePicture)
+"""What the same bytes end in again; every other reason may be gone tomorrow (rights, packages, memory)."""
+
+_NAME = "the picture"
+"""What messages about a picture's bytes begin with; a refusal stands beside its path and needs no name."""
+
+_LIMITS = PictureLimits()
 
 
-def template_from(analysis: Analysis, name: str, digest: str, detector: str) -> NewTemplate:
-    """The template of the one face, or of the clear main face, of a picture called `name`.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Crop:
+    """The face of one picture before it is embedded. pixels: uint8 (1, h, w, 3) RGB, aligned."""
 
-    Raises NoFace or SeveralFaces.
-    """
-    count = len(analysis.faces)
-    if count == 0:
-        raise NoFace(f"{name}: no face was found, neither upright nor in the quarter turns")
-    main = clear_main_face(analysis.faces)
-    if main is None:
-        raise SeveralFaces(
-            f"{name}: {count} faces and none of them twice as large as the others, so it is not clear who is "
-            f"meant; crop the picture to one person"
-        )
-    x0, y0, x1, y1 = (float(edge) for edge in analysis.faces.boxes[main])
-    facts = PictureFacts(
-        width=analysis.width,
-        height=analysis.height,
-        box=(x0, y0, x1, y1),
-        score=float(analysis.faces.scores[main]),
-        detector=detector,
-        quarter_turns=analysis.turn,
-        faces_in_picture=count,
-    )
-    return NewTemplate(analysis.embeddings[main], digest, name, facts)
+    path: Path
+    digest: str
+    facts: PictureFacts
+    pixels: npt.NDArray[np.uint8]
 
 
 def templates_of(analyser: Analyser, paths: Sequence[Path]) -> Iterator[tuple[Path, NewTemplate | Refusal]]:
-    """For each path its template, or the reason why there is none; embedded batch by batch."""
+    """For each path, in order, its template, or the reason (without the path) why there is none."""
     for start in range(0, len(paths), BATCH):
         yield from _templates_of_batch(analyser, paths[start : start + BATCH])
 
@@ -50,21 +59,61 @@ def templates_of(analyser: Analyser, paths: Sequence[Path]) -> Iterator[tuple[Pa
 def _templates_of_batch(
     analyser: Analyser, paths: Sequence[Path]
 ) -> Iterator[tuple[Path, NewTemplate | Refusal]]:
-    images, digests, refusals = [], {}, {}
-    for path in paths:
-        try:
-            images.append((path, load_picture(path)))
-            digests[path] = hashlib.sha256(path.read_bytes()).hexdigest()
-        except MultifaceError as error:
-            refusals[path] = Refusal(str(error))
-    analyses = dict(
-        zip((path for path, _ in images), analyser.analyse([image for _, image in images]), strict=True)
+    cut = [_cut(analyser, path) for path in paths]
+    crops = [one.pixels for one in cut if isinstance(one, _Crop)]
+    vectors = iter(analyser.embedder.embed(np.concatenate(crops), analyser.flip) if crops else ())
+    for path, one in zip(paths, cut, strict=True):
+        if isinstance(one, Refusal):
+            yield path, one
+        else:
+            yield path, NewTemplate(next(vectors), one.digest, path.name, one.facts)
+
+
+def _cut(analyser: Analyser, path: Path) -> _Crop | Refusal:
+    """The aligned face of a picture; the picture itself is not kept."""
+    try:
+        data = _read(path)
+        image = load_picture(data, _LIMITS)
+        found = find_faces(analyser.detector, image)
+        main = only_face(found.faces, _NAME)
+        spec = analyser.embedder.spec
+        pixels = align(
+            image, found.faces.landmarks[main : main + 1], spec.template, (spec.width, spec.height)
+        )
+    except MultifaceError as error:
+        reason = str(error).removeprefix(_NAME).removeprefix(":").strip()
+        return Refusal(reason, isinstance(error, _LASTING))
+    x0, y0, x1, y1 = (float(edge) for edge in found.faces.boxes[main])
+    facts = PictureFacts(
+        width=image.shape[1],
+        height=image.shape[0],
+        box=(x0, y0, x1, y1),
+        score=float(found.faces.scores[main]),
+        detector=analyser.detector.name,
+        quarter_turns=found.turn,
+        faces_in_picture=len(found.faces),
     )
-    for path in paths:
-        if path in refusals:
-            yield path, refusals[path]
-            continue
-        try:
-            yield path, template_from(analyses[path], path.name, digests[path], analyser.detector.name)
-        except FaceError as error:
-            yield path, Refusal(str(error))
+    return _Crop(path, hashlib.sha256(data).hexdigest(), facts, pixels)
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a picture file, never more than one over the limit. Raises PictureError."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting
+            raise PictureError(f"{_NAME}: is not a regular file; copy the picture into a file first")
+        if status.st_size > _LIMITS.max_bytes:
+            raise PictureTooLarge(
+                f"{_NAME}: has {status.st_size:,} bytes, over the {_LIMITS.max_bytes:,} allowed; "
+                "save it smaller"
+            )
+        with path.open("rb") as file:
+            return file.read(_LIMITS.max_bytes + 1)
+    except FileNotFoundError as error:
+        raise PictureError(f"{_NAME}: there is no such file") from error
+    except PermissionError as error:
+        raise PictureError(f"{_NAME}: may not be read; check the file's permissions") from error
+    except OSError as error:
+        raise PictureError(f"{_NAME}: cannot be read ({error.strerror or error})") from error
+    except ValueError as error:  # a null character in the path
+        raise PictureError(f"{_NAME}: cannot be read ({error})") from error

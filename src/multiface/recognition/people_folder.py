@@ -1,15 +1,18 @@
 """A folder of people used directly: its vectors are kept in a gallery of their own in the cache.
 
 The cache holds a file for each folder, detector, embedder and choice of flips. The pictures stay where they
-are; each run embeds only what is new or changed, and drops what vanished. Vectors are biometric data:
-`forget` removes them, and nothing else keeps them.
+are; each run embeds only what is new or changed, and drops what vanished, also from the folder's files of
+other settings. Vectors are biometric data: `forget` removes them, and nothing else keeps them.
 """
 
 import hashlib
+import logging
 from pathlib import Path
 
-from multiface.errors import NotAvailable, PictureError
-from multiface.gallery import Gallery, VectorOrigin
+from multiface.errors import GalleryError, NotAvailable, PictureError
+from multiface.gallery import Gallery, VectorOrigin, drop_vanished
+
+_LOG = logging.getLogger(__name__)
 
 
 def people_folder(folder: Path) -> Path:
@@ -22,7 +25,7 @@ def people_folder(folder: Path) -> Path:
     return folder
 
 
-def cached_gallery(cache: Path, folder: Path, origin: VectorOrigin, flip: bool) -> Gallery:
+def cached_gallery(cache: Path, folder: Path, origin: VectorOrigin) -> Gallery:
     """The gallery that keeps this folder's vectors; made if it is not there yet.
 
     Raises PictureError when the folder is not one, NotAvailable when the cache cannot be written, and
@@ -36,8 +39,25 @@ def cached_gallery(cache: Path, folder: Path, origin: VectorOrigin, flip: bool) 
             f"cache {cache}: cannot be written ({error.strerror}), so the vectors of {folder} cannot be "
             f"kept; name another folder as `cache`"
         ) from error
+    flip = "flip" if origin.flip else "no flip"
     key = hashlib.sha256(f"{origin.fingerprint}\n{origin.detector}\n{flip}".encode()).hexdigest()[:16]
     return Gallery.open(home / f"{key}.sqlite", origin, create=True)
+
+
+def drop_from_others(current: Gallery, folder: Path) -> None:
+    """Remove what vanished from a folder from its cache files of other settings.
+
+    current: the folder's cache file that was just brought up to date. A file that cannot be opened or written
+    is left for the next run, and that is logged.
+    """
+    for file in sorted(current.path.parent.glob("*.sqlite")):
+        if file.name == current.path.name:
+            continue
+        try:
+            with Gallery.open(file) as other:
+                drop_vanished(other, folder, current)
+        except GalleryError as error:
+            _LOG.warning("%s (`multiface people forget` removes it)", error)
 
 
 def forget(cache: Path, folder: Path) -> int:

@@ -15,15 +15,15 @@ from pathlib import Path
 from types import TracebackType
 
 from multiface.decision import Calibration, ChosenCalibration, choose_calibration, decide
-from multiface.errors import NoFace, SeveralFaces, UsageError
+from multiface.errors import UsageError
 from multiface.faces.analysis import Analyser, Analysis
 from multiface.faces.finding import Found, find_faces
-from multiface.faces.main_face import clear_main_face
 from multiface.faces.opening import MIN_FACE, open_detector, open_embedder
 from multiface.gallery import (
     Added,
     FolderReport,
     Gallery,
+    PictureNote,
     Refusal,
     Rule,
     VectorOrigin,
@@ -32,8 +32,10 @@ from multiface.gallery import (
 )
 from multiface.images import PictureSource, load_picture
 from multiface.recognition.enrolment import templates_of
-from multiface.recognition.people_folder import cached_gallery, people_folder
-from multiface.recognition.results import Identification, IdentifiedFace, Verification
+from multiface.recognition.only_face import only_face
+from multiface.recognition.people_folder import cached_gallery, drop_from_others, people_folder
+from multiface.recognition.results import Identification, IdentifiedFace, Look, Verification
+from multiface.version import __version__
 from multiface.weights.places import default_cache_folder, default_store_folder
 from multiface.weights.session import Engine
 from multiface.weights.store import Store
@@ -50,7 +52,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """What `enroll` did: templates added or there already, and pictures without one, with the reason."""
+    """What `enroll` did: templates added or there already, and pictures without one, with the reason.
+
+    A reason does not name the picture; a note does.
+    """
 
     added: int
     already_there: int
@@ -96,6 +101,7 @@ class Recognizer:
             raise UsageError(f"an error rate lies between 0 and 1, not {rate}")
         self.rate = rate
         self.flip = flip
+        self._min_face = min_face
         self._cache = Path(cache) if cache is not None else default_cache_folder()
         self._store_folder = Path(store) if store is not None else default_store_folder()
         files = Store(self._store_folder, self._cache)
@@ -107,8 +113,12 @@ class Recognizer:
         self.people_report: FolderReport | None = None
         self._chosen: ChosenCalibration | None = None
         if people is not None:
-            self.gallery = cached_gallery(self._cache, Path(people), self.origin, flip)
-            self.people_report = self.sync(people, progress, prune=True)
+            self.gallery = cached_gallery(self._cache, Path(people), self.origin)
+            try:
+                self.people_report = self._follow(self.gallery, Path(people), progress)
+            except BaseException:
+                self.close()
+                raise
         elif gallery is not None:
             self.gallery = Gallery.open(gallery, self.origin, create=create)
 
@@ -129,7 +139,11 @@ class Recognizer:
     def origin(self) -> VectorOrigin:
         """Whose vectors this recogniser makes."""
         return VectorOrigin(
-            self.embedder.fingerprint, self.embedder.name, self.detector.name, self.embedder.spec.dimension
+            self.embedder.fingerprint,
+            self.embedder.name,
+            self.detector.name,
+            self.embedder.spec.dimension,
+            self.flip,
         )
 
     @property
@@ -188,8 +202,8 @@ class Recognizer:
         threshold = self.calibration.threshold_for_verify(rate)
         first, second = self.analyser.analyse([load_picture(a), load_picture(b)])
         similarity = float(
-            first.embeddings[_only_face(first, "the first picture")]
-            @ second.embeddings[_only_face(second, "the second picture")]
+            first.embeddings[only_face(first.faces, "the first picture")]
+            @ second.embeddings[only_face(second.faces, "the second picture")]
         )
         return Verification(
             same=similarity >= threshold.similarity,
@@ -200,6 +214,8 @@ class Recognizer:
             missed=self.calibration.false_non_match_rate(threshold.similarity),
             detail=threshold,
             caveat=self.caveat,
+            first=Look(first.turn, first.bordered),
+            second=Look(second.turn, second.bordered),
         )
 
     def enroll(self, name: str, pictures: Sequence[str | Path]) -> Enrolment:
@@ -216,14 +232,9 @@ class Recognizer:
                 refused.append((path, outcome.reason))
                 continue
             templates.append(outcome)
-            if outcome.facts.faces_in_picture > 1:
-                notes.append(
-                    f"{path}: {outcome.facts.faces_in_picture} faces, the clearly largest one was taken"
-                )
-            if outcome.facts.quarter_turns:
-                notes.append(
-                    f"{path}: the face was found after {outcome.facts.quarter_turns} quarter turn(s)"
-                )
+            note = PictureNote.of(str(path), outcome.facts)
+            if note is not None:
+                notes.append(str(note))
         added = self.gallery.add_templates(name, templates) if templates else Added(0, 0)
         return Enrolment(added.added, added.already_there, tuple(refused), tuple(notes))
 
@@ -247,13 +258,26 @@ class Recognizer:
         """
         if self.gallery is None:
             raise UsageError("a folder can be taken up only into a gallery")
+        return self._sync(self.gallery, Path(folder), progress, prune, "remove the people by name")
+
+    def _follow(self, gallery: Gallery, folder: Path, progress: Progress | None) -> FolderReport:
+        """Bring the cache file of a people folder up to date, and drop from the others what vanished."""
+        remedy = f"`multiface people forget {folder}` deletes their cached vectors"
+        report = self._sync(gallery, folder, progress, True, remedy)
+        drop_from_others(gallery, folder)
+        return report
+
+    def _sync(
+        self, gallery: Gallery, folder: Path, progress: Progress | None, prune: bool, if_all_are_meant: str
+    ) -> FolderReport:
         return sync_folder(
-            self.gallery,
-            people_folder(Path(folder)),
+            gallery,
+            people_folder(folder),
             lambda paths: templates_of(self.analyser, paths),
-            detector=self.detector.name,
+            detector=f"{self.detector.name}, min_face {self._min_face:g}, multiface {__version__}",
             progress=None if progress is None else lambda step: progress(step.done, step.total),
             prune=prune,
+            if_all_are_meant=if_all_are_meant,
         )
 
     def _calibrated(self) -> ChosenCalibration:
@@ -266,16 +290,3 @@ class Recognizer:
                 flip=self.flip,
             )
         return self._chosen
-
-
-def _only_face(analysis: Analysis, which: str) -> int:
-    count = len(analysis.faces)
-    if count == 0:
-        raise NoFace(f"no face was found in {which}, neither upright nor in the quarter turns")
-    main = clear_main_face(analysis.faces)
-    if main is None:
-        raise SeveralFaces(
-            f"{which} has {count} faces and none of them twice as large as the others, so it is not clear "
-            f"which to compare; crop it to one person"
-        )
-    return main

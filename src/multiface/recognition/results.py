@@ -44,13 +44,22 @@ class Identification:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """How the face of a picture was found: `turn` and `bordered` as in `Identification`."""
+
+    turn: int
+    bordered: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """Whether two pictures show the same person.
 
     same: similarity >= threshold. threshold: the similarity that the wanted false-match rate asks for.
     false_match_rate: that rate. at_similarity: the share of pairs of different people that are at least this
     similar. missed: the share of pairs of one person that this threshold refuses. detail: threshold with its
-    interval and the set behind it. caveat: what does not quite fit, None where all does.
+    interval and the set behind it. caveat: what does not quite fit, None where all does. first, second: how
+    the face of each picture was found.
     """
 
     same: bool
@@ -61,3 +70,5 @@ class Verification:
     missed: float
     detail: Threshold
     caveat: str | None
+    first: Look
+    second: Look

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from multiface.atomic_write import write_whole
 from multiface.errors import NotAvailable
-from multiface.weights.atomic_write import write_whole
 from multiface.weights.hashing import sha256_of
 
 SETTING = "cache"

@@ -23,9 +23,9 @@ from typing import IO
 
 import httpx
 
+from multiface.atomic_write import write_whole
 from multiface.errors import DownloadFailed, UsageError, WeightsMissing
 from multiface.version import __version__
-from multiface.weights.atomic_write import write_whole
 from multiface.weights.catalogue import Entry, FileEntry
 from multiface.weights.hashing import checked_sha256, sha256_of
 

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from multiface.atomic_write import write_whole
 from multiface.errors import UsageError, WeightsError
-from multiface.weights.atomic_write import write_whole
 from multiface.weights.catalogue import Family, Kind
 from multiface.weights.hashing import checked_sha256, sha256_of
 from multiface.weights.spec import InputSpec

@@ -250,12 +250,12 @@ class Store:
             it. For a file that the catalogue knows, licence and spec are the catalogue's.
 
         The batch is made free if it is fixed, and the result is run against the original on test pictures.
-        Raises WeightsError for a file that is no such embedder, or whose spec is missing or does not fit; and
-        UsageError for a name that is taken, or that the catalogue keeps for another file.
+        Raises WeightsError for a file that is missing or no such embedder, or whose spec is missing or does
+        not fit; and UsageError for a name that is taken, or that the catalogue keeps for another file.
         """
         checked_name(name)
         if not path.is_file():
-            raise WeightsMissing(f"{path}: there is no such file")
+            raise WeightsError(f"{path}: there is no such file; wanted an ONNX embedder")
         content = path.read_bytes()
         sha256 = hashlib.sha256(content).hexdigest()
         known = catalogue.by_sha256(sha256)

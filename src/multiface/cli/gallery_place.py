@@ -1,0 +1,32 @@
+"""Which gallery a command means, and whether it is there."""
+
+from pathlib import Path
+
+from multiface.cli.settings import Settings
+from multiface.errors import GalleryError
+
+
+def gallery_of(settings: Settings, option: str | None) -> str:
+    """The gallery that is meant: the option, the setting, or the user's own gallery file."""
+    from multiface.weights.places import default_gallery_file
+
+    return settings.text("gallery", option, str(default_gallery_file()))
+
+
+def existing(place: str) -> str:
+    """The same place. Raises GalleryError where there is no such file, with the ways to make one."""
+    if "://" not in place and not Path(place).exists():
+        raise GalleryError(
+            f"gallery {place}: there is no such file, so nobody is known; `multiface facebank FOLDER` makes "
+            f"a gallery, and `multiface identify --people FOLDER` needs none"
+        )
+    return place
+
+
+def ready(place: str) -> str:
+    """The same place, its folder made when it is the user's own gallery."""
+    from multiface.weights.places import default_gallery_file
+
+    if place == str(default_gallery_file()):
+        default_gallery_file().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return place

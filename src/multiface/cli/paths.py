@@ -1,0 +1,130 @@
+"""The pictures that a command reads and the files that it writes, settled before any work is done.
+
+What is written never takes the place of a picture that is read: files are compared by what they are on the
+disk, so links and other spellings of a name do not hide it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from multiface.cli.console import Speaker, counted
+from multiface.errors import PictureError, UsageError
+
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
+"""Kinds of pictures that are written."""
+
+
+def picture_paths(speaker: Speaker, given: Sequence[Path]) -> tuple[Path, ...]:
+    """The pictures that are meant, folders opened up. Says what was passed over; PictureError for none."""
+    from multiface.images import expand
+
+    listing = expand(given)
+    if listing.ignored:
+        speaker.note(f"passed over {counted(len(listing.ignored), 'file')} that are no pictures")
+    if not listing.pictures:
+        raise PictureError("no picture was found in " + ", ".join(str(path) for path in given))
+    return listing.pictures
+
+
+def annotated_copies(
+    out: Path | None, pictures: Sequence[Path], people: str | None = None
+) -> Callable[[Path], Path] | None:
+    """Where the annotated copy of a picture goes: the file `out` itself, or a file in the folder `out`.
+
+    people: a folder of people, in which nothing may be written. Raises UsageError for what is neither a name
+    of a file for one picture nor a folder, and where a copy would replace a picture that is read.
+    """
+    if out is None:
+        return None
+    if people is not None and out.resolve().is_relative_to(Path(people).resolve()):
+        raise UsageError(f"--out {out}: lies in the folder of people {people}; write somewhere else")
+    if out.suffix and not out.is_dir():
+        if len(pictures) > 1:
+            raise UsageError(
+                f"--out {out}: this names a file, and there are {len(pictures)} pictures; name a folder "
+                f"(one with a dot in its name must be there already)"
+            )
+        if out.suffix.lower() not in PICTURE_ENDINGS:
+            raise UsageError(
+                f"--out {out}: a picture is written as {', '.join(PICTURE_ENDINGS)}, got the ending "
+                f"'{out.suffix}'"
+            )
+        require_folder(out)
+        refuse_inputs([out], pictures)
+        return lambda _picture: out
+    names = _names(out, pictures)
+    copies = {picture: name.with_name(f"{name.name}.png") for picture, name in names.items()}
+    refuse_inputs(copies.values(), pictures)
+    _make_folder(out)
+    return copies.__getitem__
+
+
+def crop_files(out: Path, pictures: Sequence[Path]) -> Callable[[Path, int], Path]:
+    """Where the crop of a picture's k-th face goes: NAME_k.png in the folder `out`.
+
+    Raises UsageError for what cannot be a folder, and where a crop could replace a picture that is read.
+    """
+    if out.suffix and not out.is_dir():
+        raise UsageError(
+            f"--out {out}: this names a file, and crops go into a folder (one with a dot in its name must be "
+            f"there already)"
+        )
+    names = _names(out, pictures)
+    stems = {name.name.casefold() for name in names.values()}
+    there = [path for path in out.iterdir() if path.suffix.lower() == ".png"] if out.is_dir() else []
+    refuse_inputs((path for path in there if _without_number(path.stem) in stems), pictures)
+    _make_folder(out)
+    return lambda picture, k: names[picture].with_name(f"{names[picture].name}_{k}.png")
+
+
+def require_folder(out: Path) -> None:
+    """Raises UsageError when the folder of a file to be written is not there: before the work, not after."""
+    if not out.absolute().parent.is_dir():
+        raise UsageError(f"--out {out}: cannot be written, there is no folder {out.parent}")
+
+
+def refuse_inputs(targets: Iterable[Path], pictures: Iterable[Path]) -> None:
+    """Raises UsageError when a file that would be written is one of the pictures that are read."""
+    read = {_identity(picture) for picture in pictures} - {None}
+    for target in targets:
+        if _identity(target) in read:
+            raise UsageError(
+                f"--out: {target} is one of the pictures that are read, and would be written over; choose "
+                f"another folder or name"
+            )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and number of the file on the disk, through links; None where there is none."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _names(folder: Path, pictures: Sequence[Path]) -> dict[Path, Path]:
+    """A name of its own in the folder for each picture: its stem, numbered where two pictures share one."""
+    names: dict[Path, Path] = {}
+    taken: set[str] = set()
+    for path in pictures:
+        stem, count = path.stem, 1
+        while stem.casefold() in taken:
+            count += 1
+            stem = f"{path.stem}-{count}"
+        taken.add(stem.casefold())
+        names[path] = folder / stem
+    return names
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {folder}: cannot be made a folder ({error.strerror})") from error
+
+
+def _without_number(stem: str) -> str:
+    """`name` of `name_0`, folded; nothing where no number is at the end."""
+    name, _, number = stem.rpartition("_")
+    return name.casefold() if number.isdecimal() else ""

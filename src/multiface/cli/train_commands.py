@@ -1,0 +1,460 @@
+"""`train` and `weights export`: from record files or photos to an embedder.
+
+PyTorch is imported only when one of these commands runs.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from multiface.cli import options
+from multiface.cli.console import Speaker
+from multiface.cli.settings import Settings
+from multiface.errors import ExtraMissing, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from multiface.faces.detector import Detector
+    from multiface.train.loop import Outcome, Report
+    from multiface.train.recipe import Recipe
+
+STOPPED = 130
+"""Exit code of a run that was stopped by a signal; its checkpoint is there."""
+
+Data = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--data",
+        help="Folder with train.rec, or with a folder a person; may be repeated.",
+        show_default=False,
+    ),
+]
+Network = Annotated[str | None, typer.Option("--net", help="mobilefacenet, ir or ir_se.", show_default=False)]
+Depth = Annotated[
+    int | None, typer.Option("--depth", help="Layers of ir and ir_se: 18 to 152.", show_default=False)
+]
+
+
+def train(
+    recipe: Annotated[
+        str | None,
+        typer.Argument(
+            help="A recipe: a TOML file, or a name such as small (the default is the original's settings).",
+            show_default=False,
+        ),
+    ] = None,
+    net: Network = None,
+    depth: Depth = None,
+    batch: Annotated[
+        int | None, typer.Option("--batch", "-b", help="Faces of a step.", show_default=False)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", help="Processes that load pictures.", show_default=False)
+    ] = None,
+    epochs: Annotated[float | None, typer.Option("--epochs", "-e", show_default=False)] = None,
+    lr: Annotated[float | None, typer.Option("--lr", help="Learning rate.", show_default=False)] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            "--head", help="softmax, cosface, arcface, combined, adaface, curricularface.", show_default=False
+        ),
+    ] = None,
+    margin: Annotated[float | None, typer.Option("--margin", help="Of the head.", show_default=False)] = None,
+    spheres: Annotated[
+        int | None,
+        typer.Option(
+            "--spheres", help="Slices of the embedding, each with centres of its own.", show_default=False
+        ),
+    ] = None,
+    data: Data = None,
+    validate: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--validate", help="Pack (.bin) or LFW folder to measure on; may be repeated.", show_default=False
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start",
+            help="Fine-tune these weights: a run, .safetensors, or the original's .pth.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="The run folder.")] = Path("run"),
+    max_steps: Annotated[
+        int | None,
+        typer.Option("--max-steps", help="Stop when so many steps of the run are done.", show_default=False),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    seed: Annotated[int | None, typer.Option("--seed", show_default=False)] = None,
+    find_lr: Annotated[
+        bool,
+        typer.Option("--find-lr", help="Look for a learning rate only: OUT/rates.png, and the best guess."),
+    ] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Write a trace of a few steps to OUT.")] = False,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help="cpu or cuda (default: a GPU if there is one).", show_default=False),
+    ] = None,
+    detector: options.Detector = None,
+    threads: options.Threads = None,
+    as_json: options.Json = False,
+) -> None:
+    """Train, resume or fine-tune a network; several processes with `torchrun --no-python multiface train
+    ...`.
+    """
+    _need_torch()
+    import torch
+
+    from multiface.train.loop import Limits
+    from multiface.train.loop import train as run_training
+    from multiface.train.processes import place_of_process
+    from multiface.train.stopping import stop_on_signals
+    from multiface.train.training_set import open_training_set
+    from multiface.train.validation import open_validation_set
+
+    speaker = Speaker(as_json)
+    chosen = options.choose(Settings.here(), detector, threads=threads)
+    if chosen.threads is not None:
+        torch.set_num_threads(chosen.threads)
+    settings = _settings(
+        recipe, out, resume,
+        Overrides(net, depth, batch, workers, epochs, lr, head, margin, spheres, data, validate, start, seed),
+    )  # fmt: skip
+    aligner = _Aligner(speaker, chosen)
+    with place_of_process(device, settings.head.sample_rate < 1) as place:
+        # The first process aligns what is to be aligned, the others find it done.
+        if not place.first:
+            place.wait()
+        pictures = open_training_set([str(aligner.people(Path(folder))) for folder in settings.data.folders])
+        sets = [open_validation_set(Path(one), aligner.lfw) for one in settings.validation.sets]
+        if place.first:
+            place.wait()
+            speaker.note(f"{len(pictures):,} pictures of {pictures.classes:,} people, on {place.device}")
+        if find_lr:
+            _find_rate(speaker, settings, pictures, place, out)
+            return
+        with stop_on_signals() as stop, _shown(place.first) as report:
+            outcome = run_training(
+                settings, out, pictures, sets, place, resume, Limits(max_steps, profile), stop, report
+            )
+        if place.first:
+            _tell(speaker, outcome, out)
+    if not outcome.finished and outcome.step != max_steps:
+        raise typer.Exit(STOPPED)
+
+
+def export_weights(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A run, a .safetensors file of a run, or a model file of the original (.pth).",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The ONNX file.", show_default=False)],
+    net: Network = None,
+    depth: Depth = None,
+    colour: Annotated[
+        str | None,
+        typer.Option(
+            "--colour", help="Of a .pth file: rgb or bgr (default: bgr, as the original).", show_default=False
+        ),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """A trained network as an ONNX file with its input spec, checked against PyTorch on real crops."""
+    _need_torch()
+    from multiface.train.export import export, read_original, read_trained
+
+    speaker = Speaker(as_json)
+    if source.suffix in (".pth", ".pt"):
+        config = _network_settings(net or "mobilefacenet", depth)
+        trained = read_original(source, config, colour or "bgr")
+    elif net is not None or depth is not None or colour is not None:
+        raise UsageError(f"{source}: says itself which network it is; leave --net, --depth and --colour out")
+    else:
+        trained = read_trained(source)
+    cosine = export(out, trained, _demo_crops(options.choose(Settings.here())))
+    speaker.result(
+        f"{out}: {trained.config.name}, {trained.spec.dimension} dimensions; cosine to PyTorch {cosine:.7f}"
+    )
+    speaker.document({"file": str(out), "network": trained.config.name, "dimension": trained.spec.dimension,
+                      "colour": trained.spec.colour, "cosine": cosine})  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Overrides:
+    """Options that change a recipe; None leaves it as it is."""
+
+    net: str | None = None
+    depth: int | None = None
+    batch: int | None = None
+    workers: int | None = None
+    epochs: float | None = None
+    lr: float | None = None
+    head: str | None = None
+    margin: float | None = None
+    spheres: int | None = None
+    data: list[Path] | None = None
+    validate: list[Path] | None = None
+    start: str | None = None
+    seed: int | None = None
+
+
+def _settings(name: str | None, run: Path, resume: bool, given: Overrides) -> "Recipe":
+    """The recipe that is named, or that of the run to be resumed, or the original's settings; with the
+    options in it.
+    """
+    from multiface.train.loop import RECIPE
+    from multiface.train.recipe import Recipe, load_recipe
+
+    if name is not None:
+        base = load_recipe(name)
+    elif resume and (run / RECIPE).is_file():
+        base = load_recipe(str(run / RECIPE))
+    else:
+        base = Recipe()
+    return apply_options(base, given)
+
+
+def apply_options(base: "Recipe", given: Overrides) -> "Recipe":
+    """The recipe with these options in it. Raises UsageError.
+
+    IR networks get the original's weight decay for them. Another number of epochs moves the milestones along.
+    """
+    replace = dataclasses.replace
+    optimiser, schedule = base.optimiser, base.schedule
+    network = base.network
+    if given.net is not None or given.depth is not None:
+        network = _network_settings(given.net or network.name, given.depth, network)
+        if network.name != "mobilefacenet" and base.network.name == "mobilefacenet":
+            optimiser = replace(optimiser, weight_decay=5e-4, last_weight_decay=5e-4)
+    if given.lr is not None:
+        optimiser = replace(optimiser, rate=given.lr)
+    if given.epochs is not None:
+        moved = tuple(round(m * given.epochs / schedule.epochs, 6) for m in schedule.milestones)
+        schedule = replace(schedule, epochs=given.epochs, milestones=moved)
+    data, validation = base.data, base.validation
+    if given.data:
+        data = replace(data, folders=tuple(str(folder.resolve()) for folder in given.data))
+    if given.workers is not None:
+        data = replace(data, workers=given.workers)
+    if given.validate:
+        validation = replace(validation, sets=tuple(str(one.resolve()) for one in given.validate))
+    run = base.run
+    if given.batch is not None:
+        run = replace(run, batch=given.batch)
+    if given.seed is not None:
+        run = replace(run, seed=given.seed)
+    return replace(
+        base,
+        data=data,
+        network=network,
+        head=_head(base, given),
+        optimiser=optimiser,
+        schedule=schedule,
+        start=base.start if given.start is None else replace(base.start, weights=given.start),
+        run=run,
+        validation=validation,
+    )
+
+
+def _head(base: "Recipe", given: Overrides) -> Any:
+    from multiface.train.recipe import margin_name, margin_named
+
+    head = base.head
+    if given.spheres is not None:
+        head = dataclasses.replace(head, slices=given.spheres)
+    if given.head is None and given.margin is None:
+        return head
+    name = given.head or margin_name(head.margin)
+    if given.margin is not None:
+        return dataclasses.replace(head, margin=margin_named(name, margin=given.margin))
+    # The original trains its Multi-ArcFace with 0.3, not with the 0.5 of a single head.
+    parameters = {"margin": 0.3} if name == "arcface" and head.slices > 1 else {}
+    return dataclasses.replace(head, margin=margin_named(name, **parameters))
+
+
+def _network_settings(name: str, depth: int | None, base: Any = None) -> Any:
+    """The network of these options; raises UsageError for an unknown name."""
+    from typing import get_args
+
+    from multiface.train.networks.iresnet import Depth as Depths
+    from multiface.train.recipe import NetworkConfig, NetworkName
+
+    if name not in get_args(NetworkName):
+        raise UsageError(f"--net {name}: the networks are {', '.join(get_args(NetworkName))}")
+    if depth is not None and depth not in get_args(Depths):
+        raise UsageError(f"--depth {depth}: the depths are {', '.join(map(str, get_args(Depths)))}")
+    if depth is not None and name == "mobilefacenet":
+        raise UsageError("--depth is of ir and ir_se; mobilefacenet has one depth only")
+    base = base or NetworkConfig()
+    return dataclasses.replace(base, name=name, depth=depth or base.depth)
+
+
+class _Aligner:
+    """Photos to aligned crops, in a folder of the cache, by the chosen detector; what is there already
+    stays.
+    """
+
+    def __init__(self, speaker: Speaker, chosen: options.Chosen) -> None:
+        self._speaker = speaker
+        self._chosen = chosen
+        self._detector: Detector | None = None
+
+    def people(self, folder: Path) -> Path:
+        """A training folder as it is where it holds records or crops, else a folder of crops of its
+        photos.
+        """
+        from multiface.images import list_pictures, load_picture
+        from multiface.train.crops import SIDE
+
+        if not folder.is_dir() or (folder / "train.rec").exists():
+            return folder
+        inside = [path for path in list_pictures(folder).pictures if path.parent != folder]
+        if not inside or load_picture(inside[0]).shape == (SIDE, SIDE, 3):
+            return folder
+        from multiface.evaluate.photos import prepare_photos
+
+        root = self._root("people", folder)
+        with self._speaker.progress(f"aligning {folder.name}") as progress:
+            prepared = prepare_photos(
+                folder, root, self._opened(), self._chosen.min_face, self._workers, progress
+            )
+        if prepared.dropped:
+            self._speaker.note(
+                f"{folder}: {len(prepared.dropped)} photos without one clear face are left out"
+            )
+        return prepared.folder
+
+    def lfw(self, folder: Path) -> Path:
+        """The folder of crops of an LFW folder."""
+        from multiface.evaluate.photos import prepare_lfw
+
+        root = self._root("lfw", folder)
+        with self._speaker.progress(f"aligning {folder.name}") as progress:
+            return prepare_lfw(
+                folder, root, self._opened(), self._chosen.min_face, self._workers, progress
+            ).folder
+
+    @property
+    def _workers(self) -> int:
+        return self._chosen.engine_value().thread_count
+
+    def _root(self, kind: str, folder: Path) -> Path:
+        place = hashlib.sha256(f"{folder.resolve()}\n{self._chosen.detector}".encode()).hexdigest()[:16]
+        return self._chosen.cache / "crops" / f"{kind}-{place}"
+
+    def _opened(self) -> "Detector":
+        from multiface.faces.opening import open_detector
+        from multiface.weights.session import Engine
+
+        if self._detector is None:
+            engine = Engine(self._chosen.engine, 1)
+            self._detector = open_detector(
+                self._chosen.files(), self._chosen.detector, engine, self._chosen.min_face
+            )
+        return self._detector
+
+
+@contextmanager
+def _shown(first: bool) -> "Iterator[Callable[[Report], None]]":
+    """A progress bar with loss and speed, on a terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not first or not console.is_terminal:
+        yield lambda _: None
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("training", total=None, speed="")
+
+        def show(report: Report) -> None:
+            bar.update(
+                task,
+                completed=report.step,
+                total=report.steps,
+                description=f"loss {report.loss:.3f}",
+                speed=f"{report.images_per_second:,.0f} img/s",
+            )
+
+        yield show
+
+
+def _find_rate(speaker: Speaker, recipe: "Recipe", pictures: Any, place: Any, out: Path) -> None:
+    from multiface.train.lr_finder import find_rate, save_search
+
+    if place.processes > 1:
+        raise UsageError("--find-lr runs in one process")
+    with speaker.progress("rates") as progress:
+        search = find_rate(recipe, pictures, place, report=progress)
+    out.mkdir(parents=True, exist_ok=True)
+    save_search(search, out / "rates.png")
+    speaker.result(f"suggested rate {search.suggested:.2g}; the chart is {out / 'rates.png'}")
+    speaker.document({"suggested": search.suggested, "rates": search.rates, "losses": search.losses})
+
+
+def _tell(speaker: Speaker, outcome: "Outcome", out: Path) -> None:
+    best = "" if outcome.best is None else f", best accuracy {outcome.best:.4f}"
+    skipped = (
+        f"; {outcome.unusable} pictures could not be used (see metrics.jsonl)" if outcome.unusable else ""
+    )
+    state = "done" if outcome.finished else "stopped, go on with --resume"
+    speaker.result(f"{out}: {outcome.step:,} of {outcome.steps:,} steps, {state}{best}{skipped}")
+    speaker.document({"run": str(out), **dataclasses.asdict(outcome)})
+
+
+def _demo_crops(chosen: options.Chosen) -> Any:
+    """The portrait in the package and a changed copy of it, aligned; each also mirrored."""
+    import numpy as np
+
+    from multiface.faces.align import align
+    from multiface.faces.finding import find_faces
+    from multiface.faces.opening import open_detector
+    from multiface.images import load_picture
+    from multiface.recognition.demo import PORTRAIT, changed_copy
+    from multiface.weights.session import Engine
+
+    portrait = load_picture(PORTRAIT)
+    detector = open_detector(chosen.files(), "mtcnn", Engine("cpu", chosen.threads), chosen.min_face)
+    crops = np.concatenate(
+        [
+            align(image, find_faces(detector, image).faces.landmarks)
+            for image in (portrait, changed_copy(portrait))
+        ]
+    )
+    return np.concatenate([crops, crops[:, :, ::-1]])
+
+
+def _need_torch() -> None:
+    from importlib.util import find_spec
+
+    if any(find_spec(name) is None for name in ("torch", "safetensors", "tensorboard")):
+        raise ExtraMissing(
+            "training needs PyTorch, safetensors and TensorBoard: pip install 'multiface[train]'"
+        )

@@ -1,0 +1,199 @@
+"""The loader: picture files to batches of augmented pixels, by worker processes, the same however many there
+are.
+
+B faces of a part of a step: one process's share of it. A step of `batch` faces is cut into `accumulate`
+parts, and each part among the processes, so that the faces of a step do not depend on the number of
+processes. A picture that cannot be used is replaced by the one behind it in the set; it is named once a run.
+"""
+
+import signal
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from multiface.datasets.identities import IdentitySet
+from multiface.errors import DataSetError
+from multiface.train.augment import AugmentConfig, Draws, augment
+from multiface.train.crops import SIDE, decode_crop
+from multiface.train.order import Order, Sample
+
+UNUSABLE_IN_A_ROW = 100
+"""So many pictures in a row that cannot be used, and the set is refused."""
+PREFETCH = 4
+"""Batches that each worker makes ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A picture that was skipped: its number in the set, and why."""
+
+    picture: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """pixels: uint8 (B, SIDE, SIDE, 3) RGB. labels: int64 (B,). samples: int64 (B, 2), epoch and picture of
+    each.
+
+    unusable: pictures that were replaced in this batch.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    samples: npt.NDArray[np.int64]
+    unusable: tuple[Unusable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which faces of each step are this process's.
+
+    batch: faces of a step in all processes together, a multiple of processes x accumulate.
+    """
+
+    batch: int
+    accumulate: int
+    rank: int
+    processes: int
+
+    @property
+    def size(self) -> int:
+        """B, faces of one part in one process."""
+        return self.batch // (self.accumulate * self.processes)
+
+    def starts(self, step: int) -> tuple[int, ...]:
+        """Positions in the order where this process's parts of a step begin."""
+        first = step * self.batch + self.rank * self.size
+        return tuple(first + part * self.size * self.processes for part in range(self.accumulate))
+
+
+def batches(
+    pictures: IdentitySet,
+    config: AugmentConfig,
+    share: Share,
+    seed: int,
+    steps: range,
+    workers: int,
+    pin: bool = False,
+) -> Iterator[Batch]:
+    """This process's batches of these steps, `share.accumulate` for each, in their order.
+
+    workers: processes that make them; 0 makes them in this one. pin: into page-locked memory, for a GPU.
+    Raises DataSetError where the records are broken, or UNUSABLE_IN_A_ROW pictures in a row cannot be used.
+    """
+    parts = _Parts(Order(len(pictures), seed), share, steps)
+    with warnings.catch_warnings():
+        # More workers than processors are the user's choice.
+        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+        loader = DataLoader(
+            _Pictures(pictures, config, seed),
+            batch_size=None,
+            sampler=parts,
+            num_workers=workers,
+            prefetch_factor=PREFETCH if workers else None,
+            worker_init_fn=_start_worker if workers else None,
+            pin_memory=pin,
+            # Its own, so that opening a loader leaves torch's numbers as they were.
+            generator=torch.Generator().manual_seed(seed),
+        )
+        stream = iter(loader)
+    for pixels, labels, samples, unusable, failure in stream:
+        if failure is not None:
+            raise DataSetError(failure)
+        yield Batch(pixels, labels, samples.numpy(), tuple(Unusable(*one) for one in unusable))
+
+
+def load_sample(
+    pictures: IdentitySet,
+    sample: Sample,
+    config: AugmentConfig,
+    draws: Draws,
+    note: Callable[[Unusable], None],
+) -> tuple[Image.Image, int]:
+    """The augmented picture of a sample and its label.
+
+    A picture that cannot be used is told to `note` and replaced by the next in the set, with the same random
+    numbers. Raises DataSetError after UNUSABLE_IN_A_ROW.
+    """
+    reason = ""
+    for further in range(min(UNUSABLE_IN_A_ROW, len(pictures))):
+        number = (sample.picture + further) % len(pictures)
+        try:
+            picture = decode_crop(pictures.read(number))
+        except DataSetError as error:
+            reason = str(error)
+            note(Unusable(number, reason))
+            continue
+        return augment(picture, config, draws.of(sample.epoch, sample.picture)), int(pictures.labels[number])
+    raise DataSetError(
+        f"pictures {sample.picture} and those behind it cannot be used (the last: {reason}): "
+        "mend the set; photos that are not aligned faces are made so by `multiface prepare photos`"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What each batch holds, in their order."""
+
+    order: Order
+    share: Share
+    steps: range
+
+    def __len__(self) -> int:
+        return len(self.steps) * self.share.accumulate
+
+    def __iter__(self) -> Iterator[tuple[Sample, ...]]:
+        for step in self.steps:
+            for start in self.share.starts(step):
+                yield self.order.samples(start, start + self.share.size)
+
+
+Loaded = tuple[Tensor, Tensor, Tensor, list[tuple[int, str]], str | None]
+
+
+class _Pictures(Dataset[Loaded]):
+    """Whole batches, made where this lies: in a worker, or here.
+
+    An error comes back as text: what crosses processes must not lose its class on the way.
+    """
+
+    def __init__(self, pictures: IdentitySet, config: AugmentConfig, seed: int) -> None:
+        self._pictures = pictures
+        self._config = config
+        self._seed = seed
+        self._draws: Draws | None = None
+
+    def __getitem__(self, samples: tuple[Sample, ...]) -> Loaded:
+        draws = self._draws = self._draws or Draws(self._seed)
+        pixels = np.empty((len(samples), SIDE, SIDE, 3), np.uint8)
+        labels = np.empty(len(samples), np.int64)
+        unusable: list[tuple[int, str]] = []
+        failure = None
+        try:
+            for row, sample in enumerate(samples):
+                picture, labels[row] = load_sample(
+                    self._pictures,
+                    sample,
+                    self._config,
+                    draws,
+                    lambda one: unusable.append((one.picture, one.reason)),
+                )
+                pixels[row] = np.asarray(picture)
+        except DataSetError as error:
+            failure = str(error)
+        where = np.array([(sample.epoch, sample.picture) for sample in samples], np.int64)
+        return torch.from_numpy(pixels), torch.from_numpy(labels), torch.from_numpy(where), unusable, failure
+
+
+def _start_worker(_: int) -> None:
+    # Ctrl-C reaches all processes of a terminal; workers end when the one that they work for does.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)

@@ -1,0 +1,81 @@
+"""From the settings of a recipe to a network, a head and an optimiser."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from multiface.errors import WeightsError
+from multiface.train.heads.head import Head, HeadConfig
+from multiface.train.heads.sharded import ShardedHead
+from multiface.train.networks.iresnet import IResNet
+from multiface.train.networks.mobilefacenet import MobileFaceNet
+from multiface.train.recipe import HeadSettings, NetworkConfig
+
+Network = MobileFaceNet | IResNet
+AnyHead = Head | ShardedHead
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+
+
+def build_network(config: NetworkConfig) -> Network:
+    """The network with torch's own random weights. Raises UsageError."""
+    if config.name == "mobilefacenet":
+        return MobileFaceNet(config.embedding, config.width, config.squeeze_excitation)
+    return IResNet(config.depth, config.name == "ir_se", config.dropout)
+
+
+def head_config(settings: HeadSettings, embedding: int, classes: int) -> HeadConfig:
+    """What the head of an embedding of this length is; its own embedding may be shorter (see
+    drop_remainder).
+    """
+    seen = embedding // settings.slices * settings.slices
+    return HeadConfig(
+        classes=classes,
+        margin=settings.margin,
+        embedding_size=seen,
+        slices=settings.slices,
+        scale=settings.scale,
+        normalise_slices=settings.normalise_slices,
+        average=settings.average,
+    )
+
+
+def build_head(config: HeadConfig, sample_rate: float, seed: int, group: dist.ProcessGroup | None) -> AnyHead:
+    """The head: with its classes divided over a group of processes where there is one, else whole.
+
+    The first centres follow from the seed and are the same however they are divided.
+    """
+    if group is None:
+        return Head(config, torch.Generator().manual_seed(seed))
+    return ShardedHead(config, group, sample_rate, seed)
+
+
+def embedding_layers(network: Network) -> tuple[nn.Module, ...]:
+    """The layers that make the embedding of the last feature map; all before are the backbone."""
+    if isinstance(network, MobileFaceNet):
+        return network.linear, network.bn
+    return (network.output_layer,)
+
+
+def load_weights(network: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+    """Fill a network; `name` is how errors call the file.
+
+    Raises WeightsError, and leaves the network as it was, where names or shapes differ.
+    """
+    wanted = network.state_dict()
+    for key in (*wanted, *state):
+        if key not in state or key not in wanted or state[key].shape != wanted[key].shape:
+            found = tuple(state[key].shape) if key in state else "nothing"
+            want = tuple(wanted[key].shape) if key in wanted else "nothing"
+            raise WeightsError(
+                f"{name}: does not fit the network of the recipe: {key} is {found}, wanted {want}. "
+                "Give the recipe the [network] that the file was made with"
+            )
+    network.load_state_dict(dict(state))
+
+
+def describe_network(config: NetworkConfig) -> dict[str, str | int | float | bool]:
+    """The settings of a network as plain values, to be kept beside its weights."""
+    return dataclasses.asdict(config)

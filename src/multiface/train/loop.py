@@ -1,0 +1,398 @@
+"""A training run, top to bottom: one visible loop.
+
+A run folder holds `recipe.toml` (complete), `metrics.jsonl`, `tensorboard/`, `checkpoints/`, `best.onnx` and
+`best.safetensors` (the best on the first validation set; without one, the last), `last.safetensors`.
+
+What a run does follows from recipe and data alone. Stopped anywhere (a signal, a crash, `kill -9`) and
+resumed, it ends on a processor with the same bits as if it had never stopped: random numbers are functions of
+seed and position, and what is done again after the last checkpoint is done in the same way. Letters as in
+step.py.
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from multiface.atomic_write import write_whole
+from multiface.datasets.identities import IdentitySet
+from multiface.errors import DataSetError, InputError, UsageError
+from multiface.train.average import Average
+from multiface.train.batches import Batch, Share, batches
+from multiface.train.building import Network, build_head, build_network, head_config
+from multiface.train.checkpoint import (
+    Progress,
+    checkpoints,
+    read_checkpoint,
+    restore,
+    save_checkpoint,
+    whole_state,
+)
+from multiface.train.crops import Pixels, decode_crop
+from multiface.train.export import TrainedNetwork, export, input_spec, write_safetensors
+from multiface.train.fine_tune import centres_from_pictures, load_start
+from multiface.train.log import RunLog
+from multiface.train.optimiser import build_optimiser, groups, set_rate
+from multiface.train.processes import Place, seed_start, seed_step
+from multiface.train.recipe import Recipe, recipe_from_toml, recipe_to_toml
+from multiface.train.schedule import rate_factor_of_step, steps_of_run
+from multiface.train.slice_losses import SliceLosses
+from multiface.train.step import (
+    Learner,
+    add_gradients,
+    freeze,
+    set_mode,
+    share_gradients,
+    to_input,
+    update,
+)
+from multiface.train.tracing import Trace
+from multiface.train.validation import ValidationSet, measure
+
+RECIPE = "recipe.toml"
+EXPORT_CROPS = 8
+"""Training pictures on which an exported network is checked."""
+LEAST_SCALE = 2.0**-10
+"""An fp16 gradient scaler below this has found no scale at which gradients are finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run tells while it goes: steps done and to do, the step's loss and rate, faces a second, and
+    seconds left.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    rate: float
+    images_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended. finished: whether all its steps are done. best: score on the first set, None without
+    one.
+
+    unusable: pictures that were skipped.
+    """
+
+    finished: bool
+    step: int
+    steps: int
+    best: float | None
+    unusable: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far this call goes. max_steps: stop when so many steps of the run are done. profile: write a trace
+    of a few steps to trace-RANK.json in the run folder, for the viewers of PyTorch's profiler."""
+
+    max_steps: int | None = None
+    profile: bool = False
+
+
+def train(
+    recipe: Recipe,
+    run: Path,
+    pictures: IdentitySet,
+    sets: Sequence[ValidationSet],
+    place: Place,
+    resume: bool = False,
+    limits: Limits = Limits(),
+    stop: Callable[[], bool] = lambda: False,
+    report: Callable[[Report], None] = lambda _: None,
+) -> Outcome:
+    """Trains until the recipe's end, `limits`, or `stop`; then a checkpoint is there.
+
+    resume: go on from the newest checkpoint of the run folder, or begin where there is none yet.
+    Raises UsageError for settings that do not go together or a folder with another run; DataSetError,
+    WeightsError for broken files; InputError where the loss is no number any more, or the disk is full.
+    """
+    settings, batch = recipe.run, recipe.run.batch
+    if batch % (settings.accumulate * place.processes):
+        raise UsageError(
+            f"run: a batch of {batch} cannot be divided equally among {place.processes} processes with "
+            f"{settings.accumulate} parts each; choose a multiple of {settings.accumulate * place.processes}"
+        )
+    start_run(recipe, run, place, resume)
+
+    # What learns.
+    learner, average = build_learner(recipe, pictures, place)
+    slices = SliceLosses(learner.head)
+    progress = Progress(0, len(pictures), pictures.classes, None, (), 0.0, 0)
+    saved = checkpoints(run) if resume else ()
+    if saved:
+        progress = _resume(saved[-1], learner, average, progress)
+    elif recipe.start.weights:
+        load_start(learner.network, Path(recipe.start.weights), recipe.data.colour)
+        if recipe.start.centres_from_pictures:
+            centres_from_pictures(learner.network, learner.head, pictures, recipe.data.colour, place.device)
+        if average is not None:
+            average = Average(learner.network, recipe.optimiser.average)
+    set_mode(learner.network, recipe.start)
+    learner.head.train()
+
+    # What is learned from.
+    steps = steps_of_run(recipe.schedule, len(pictures), batch)
+    last = steps if limits.max_steps is None else min(steps, limits.max_steps)
+    share = Share(batch, settings.accumulate, place.rank, place.processes)
+    on_gpu = place.device.type == "cuda"
+    stream = batches(
+        pictures,
+        recipe.augment,
+        share,
+        settings.seed,
+        range(progress.step, last),
+        recipe.data.workers,
+        on_gpu,
+    )
+    every = max(1, round(recipe.validation.every * len(pictures) / batch))
+    crops = _export_crops(pictures) if place.first else np.empty(0, np.uint8)
+    log = RunLog(run, progress.step) if place.first else None
+    unusable = dict.fromkeys(progress.unusable)
+    best = progress.best
+    asked = False
+    clock, seen, shown = time.monotonic(), 0, time.monotonic()
+    trace = Trace(run / f"trace-{place.rank}.json" if limits.profile else None, place.device)
+
+    step = progress.step
+    try:
+        while step < last and not asked:
+            trace.before(step - progress.step)
+
+            # Forward and backward, part by part.
+            seed_step(settings.seed, step, place.rank)
+            factor = rate_factor_of_step(recipe.schedule, step, len(pictures), batch)
+            set_rate(learner.optimiser, recipe.optimiser.rate * factor)
+            loss, parts = 0.0, []
+            for _ in range(settings.accumulate):
+                part = next(stream)
+                parts.append(part)
+                given = to_input(part.pixels, place.device, recipe.data.colour, settings.channels_last)
+                labels = part.labels.to(place.device)
+                part_loss, embedded = add_gradients(learner, given, labels, settings.accumulate)
+                loss += part_loss / settings.accumulate
+
+            # Over processes, and into the weights.
+            asked = share_gradients(learner, stop())
+            norm = update(learner)
+            scale_lost = learner.scaler is not None and learner.scaler.get_scale() < LEAST_SCALE
+            if not math.isfinite(loss) or scale_lost or (learner.scaler is None and not math.isfinite(norm)):
+                raise _diverged(run, step, place, parts, loss, norm)
+            if average is not None:
+                average.update(learner.network, step)
+            step += 1
+            seen += batch
+
+            # What is told.
+            for one in (one for part in parts for one in part.unusable):
+                if one.picture not in unusable:
+                    unusable[one.picture] = None
+                    if log is not None:
+                        log.skipped(step, one.picture, one.reason)
+            now = time.monotonic()
+            speed = seen / max(now - clock, 1e-9)
+            rate = recipe.optimiser.rate * factor
+            if now - shown > 0.2 or step == last:
+                report(Report(step, steps, loss, rate, speed, (last - step) * batch / speed))
+                shown = now
+            if step % settings.log_every == 0 or step == last:
+                of_slices = slices.of(embedded.embedding.detach(), labels, embedded.norms)
+                if log is not None:
+                    log.train(step, step * batch / len(pictures), loss, of_slices, rate, norm, speed)
+
+            # Measured, and kept.
+            measured_network = learner.network if average is None else average.network
+            if step % every == 0 or step == steps:
+                paused = time.monotonic()
+                score = _validate(recipe, measured_network, sets, place, log, step, best)
+                if place.first and (score is None or best is None or score > best):
+                    _keep(run, "best", recipe, measured_network, crops)
+                best = score if best is None or (score is not None and score > best) else best
+                if place.first and step == steps:
+                    _keep(run, "last", recipe, measured_network, crops)
+                clock += time.monotonic() - paused
+            if step % settings.checkpoint_every == 0 or step == last or asked:
+                _save(run, learner, average, step, pictures, best, unusable, settings.keep)
+            trace.after(step - progress.step - 1)
+    finally:
+        trace.close()
+        if log is not None:
+            log.close()
+    return Outcome(step >= steps, step, steps, best, len(unusable))
+
+
+def start_run(recipe: Recipe, run: Path, place: Place, resume: bool) -> None:
+    """Makes the run folder with its recipe, or checks that the one that is there is of the same.
+
+    Raises UsageError where there is a run already and `resume` is off, or its recipe differs in more than the
+    folders and workers of the data.
+    """
+    file = run / RECIPE
+    if place.first:
+        if not resume and checkpoints(run):
+            raise UsageError(
+                f"{run}: there is a run already; add --resume to go on with it, or choose another --out"
+            )
+        if resume and file.is_file():
+            there = recipe_from_toml(file.read_text(encoding="utf-8"), str(file))
+            if (
+                dataclasses.replace(there, data=recipe.data) != recipe
+                or there.data.colour != recipe.data.colour
+            ):
+                raise UsageError(
+                    f"{run}: was started with other settings (see its {RECIPE}); resume it with those"
+                )
+        else:
+            try:
+                run.mkdir(parents=True, exist_ok=True)
+                write_whole(file, recipe_to_toml(recipe).encode())
+            except OSError as error:
+                raise UsageError(
+                    f"{run}: cannot be written ({error.strerror}); choose another --out"
+                ) from error
+    place.wait()
+
+
+def build_learner(recipe: Recipe, pictures: IdentitySet, place: Place) -> tuple[Learner, Average | None]:
+    """All that learns, with the first weights of the recipe's seed; and the average where the recipe has
+    one.
+    """
+    seed_start(recipe.run.seed)
+    network = build_network(recipe.network).to(place.device)
+    if recipe.run.channels_last:
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    freeze(network, recipe.start)
+    config = head_config(recipe.head, network.embedding_size, pictures.classes)
+    head = build_head(config, recipe.head.sample_rate, recipe.run.seed, place.group).to(place.device)
+    of = groups(network, head.centres, recipe.optimiser, recipe.start.backbone_rate)
+    learner = Learner(
+        network=network,
+        head=head,
+        optimiser=build_optimiser(of, recipe.optimiser),
+        scaler=torch.amp.GradScaler(place.device.type) if recipe.run.precision == "fp16" else None,
+        place=place,
+        precision=recipe.run.precision,
+        activation_checkpoints=recipe.run.activation_checkpoints,
+        clip=recipe.optimiser.clip,
+    )
+    average = Average(network, recipe.optimiser.average) if recipe.optimiser.average else None
+    return learner, average
+
+
+def _resume(path: Path, learner: Learner, average: Average | None, fresh: Progress) -> Progress:
+    state, progress = read_checkpoint(path)
+    if (progress.pictures, progress.classes) != (fresh.pictures, fresh.classes):
+        raise DataSetError(
+            f"{path.parent.parent}: was trained on {progress.pictures} pictures of {progress.classes} "
+            "people, the data "
+            f"now has {fresh.pictures} of {fresh.classes}: give the same --data"
+        )
+    restore(learner, average, state, str(path))
+    if learner.scaler is not None:
+        scaler = learner.scaler.state_dict()
+        learner.scaler.load_state_dict(
+            {**scaler, "scale": progress.scale, "_growth_tracker": progress.growth}
+        )
+    return progress
+
+
+def _save(
+    run: Path,
+    learner: Learner,
+    average: Average | None,
+    step: int,
+    pictures: IdentitySet,
+    best: float | None,
+    unusable: dict[int, None],
+    keep: int,
+) -> None:
+    state = whole_state(learner, average)
+    scaler = {} if learner.scaler is None else learner.scaler.state_dict()
+    if learner.place.first and state is not None:
+        progress = Progress(
+            step=step,
+            pictures=len(pictures),
+            classes=pictures.classes,
+            best=best,
+            unusable=tuple(unusable),
+            scale=scaler.get("scale", 0.0),
+            growth=scaler.get("_growth_tracker", 0),
+        )
+        save_checkpoint(run, state, progress, keep)
+
+
+def _validate(
+    recipe: Recipe,
+    network: Network,
+    sets: Sequence[ValidationSet],
+    place: Place,
+    log: RunLog | None,
+    step: int,
+    best: float | None,
+) -> float | None:
+    """The score of the first set, accuracy; None without sets."""
+    scores = []
+    for number, one in enumerate(sets):
+        measured = measure(network, one, recipe.data.colour, recipe.validation.flip, place)
+        scores.append(measured.result.accuracy)
+        if log is not None:
+            log.validation(step, measured, number == 0 and (best is None or scores[0] > best))
+    return scores[0] if scores else None
+
+
+def _keep(run: Path, name: str, recipe: Recipe, network: Network, crops: Pixels) -> None:
+    copy = build_network(recipe.network)
+    copy.load_state_dict({key: value.cpu() for key, value in network.state_dict().items()})
+    trained = TrainedNetwork(copy.eval(), recipe.network, input_spec(recipe.data.colour, copy.embedding_size))
+    try:
+        write_safetensors(run / f"{name}.safetensors", trained)
+    except OSError as error:
+        raise InputError(
+            f"{run}: {name}.safetensors cannot be written ({error.strerror or error})"
+        ) from error
+    if name == "best":
+        export(run / "best.onnx", trained, crops)
+
+
+def _diverged(
+    run: Path, step: int, place: Place, parts: Sequence[Batch], loss: float, norm: float
+) -> InputError:
+    """Saves the faces of the step, and says where."""
+    file = run / f"diverged-step-{step:09d}-process-{place.rank}.npz"
+    np.savez(
+        file,
+        pixels=np.concatenate([part.pixels.numpy() for part in parts]),
+        labels=np.concatenate([part.labels.numpy() for part in parts]),
+        samples=np.concatenate([part.samples for part in parts]),
+    )
+    return InputError(
+        f"step {step}: the loss is {loss:g} and the gradients' norm {norm:g}, which cannot be learned from; "
+        "the weights were "
+        f"not changed by it. Its faces are in {file} (pixels, labels, and epoch and number of each "
+        "picture). A lower "
+        "rate, a longer warm-up or `clip` under [optimiser] mostly helps"
+    )
+
+
+def _export_crops(pictures: IdentitySet) -> Pixels:
+    """The first usable pictures of the set."""
+    crops: list[Pixels] = []
+    for number in range(len(pictures)):
+        try:
+            crops.append(np.asarray(decode_crop(pictures.read(number))))
+        except DataSetError:
+            continue
+        if len(crops) == EXPORT_CROPS:
+            break
+    if not crops:
+        raise DataSetError("no picture of the training set can be used")
+    return np.stack(crops)

@@ -1,0 +1,85 @@
+"""SGD in groups: which weights decay how much, and which learn how fast.
+
+The original's groups: convolutions and PReLU with one weight decay, the embedding layer and the class centres
+with another, batch norm with none. Fine-tuning multiplies the rate of all but the embedding layer and the
+centres.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from multiface.train.building import BATCH_NORMS, Network, embedding_layers
+from multiface.train.recipe import OptimiserConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Parameters with one weight decay and one factor on the rate."""
+
+    name: str
+    parameters: tuple[nn.Parameter, ...]
+    weight_decay: float
+    factor: float
+
+
+def groups(
+    network: Network, centres: nn.Parameter, config: OptimiserConfig, backbone_rate: float
+) -> tuple[Group, ...]:
+    """The groups of a run; those without parameters are left out. With a backbone_rate of 0 its own are
+    too.
+    """
+    norms = {id(p) for m in network.modules() if isinstance(m, BATCH_NORMS) for p in m.parameters()}
+    last = {id(p) for layer in embedding_layers(network) for p in layer.parameters()}
+
+    def those(in_last: bool, in_norms: bool) -> tuple[nn.Parameter, ...]:
+        return tuple(
+            p for p in network.parameters() if (id(p) in last, id(p) in norms) == (in_last, in_norms)
+        )
+
+    found = [
+        Group("embedding", those(True, False), config.last_weight_decay, 1.0),
+        Group("embedding norm", those(True, True), 0.0, 1.0),
+        Group("centres", (centres,), config.last_weight_decay, 1.0),
+    ]
+    if backbone_rate > 0:
+        found = [
+            Group("backbone", those(False, False), config.weight_decay, backbone_rate),
+            Group("backbone norm", those(False, True), 0.0, backbone_rate),
+            *found,
+        ]
+    return tuple(group for group in found if group.parameters)
+
+
+def build_optimiser(parameters: Iterable[Group], config: OptimiserConfig) -> torch.optim.SGD:
+    """SGD over the groups; `set_rate` sets what it learns with."""
+    return torch.optim.SGD(
+        [
+            {"params": list(group.parameters), "weight_decay": group.weight_decay, "factor": group.factor}
+            for group in parameters
+        ],
+        lr=config.rate,
+        momentum=config.momentum,
+        nesterov=config.nesterov,
+    )
+
+
+def set_rate(optimiser: torch.optim.SGD, rate: float) -> None:
+    """The rate of the next step, times each group's factor."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["factor"]
+
+
+def momentum_of(optimiser: torch.optim.SGD, parameter: Tensor) -> Tensor | None:
+    """The momentum of a parameter; None before its first step, or where there is no momentum."""
+    buffer: Tensor | None = optimiser.state.get(parameter, {}).get("momentum_buffer")
+    return buffer
+
+
+def set_momentum(optimiser: torch.optim.SGD, parameter: Tensor, momentum: Tensor) -> None:
+    """Take up a momentum that `momentum_of` gave, in the memory format of the parameter."""
+    buffer = torch.empty_like(parameter)
+    buffer.copy_(momentum)
+    optimiser.state[parameter]["momentum_buffer"] = buffer

@@ -1,0 +1,44 @@
+"""The folders of a recipe as one training set: record folders and folders of a folder a person, joined."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from multiface.datasets.identities import (
+    IdentitySet,
+    identities_from_folders,
+    identities_from_records,
+    join,
+)
+from multiface.errors import DataSetError, UsageError
+
+_log = logging.getLogger(__name__)
+
+
+def open_training_set(folders: Sequence[str]) -> IdentitySet:
+    """All pictures of these folders; each folder's people are numbered behind those before.
+
+    Raises UsageError where there is no folder, DataSetError where one is broken or all are of one person.
+    People with a single picture are taken, and counted in the log.
+    """
+    if not folders:
+        raise UsageError(
+            "nothing to learn from: give --data FOLDER, or folders = [...] under [data] in the recipe"
+        )
+    joined = join([_open(Path(folder)) for folder in folders])
+    if joined.classes < 2:
+        raise DataSetError(f"{', '.join(folders)}: all pictures are of one person; wanted two people or more")
+    single = int((np.bincount(joined.labels, minlength=joined.classes) == 1).sum())
+    if single:
+        _log.info("%d of %d people have a single picture", single, joined.classes)
+    return joined
+
+
+def _open(folder: Path) -> IdentitySet:
+    if (folder / "train.rec").exists():
+        return identities_from_records(folder)
+    if not folder.is_dir():
+        raise DataSetError(f"{folder}: no such folder; wanted one with train.rec, or with a folder a person")
+    return identities_from_folders(folder)

@@ -1,0 +1,194 @@
+"""Stopped anywhere and resumed equals never stopped, to the bit: real processes, killed with SIGKILL in a
+step.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from multiface.datasets.identities import identities_from_records
+from multiface.errors import DataSetError, UsageError, WeightsError
+from multiface.train.checkpoint import checkpoints, read_checkpoint
+from multiface.train.loop import Limits, Outcome, train
+from multiface.train.processes import Place, seed_step
+from multiface.train.recipe import Recipe, recipe_to_toml
+from multiface.train.stopping import stop_on_signals
+
+STEPS = 15
+"""4 epochs of 30 pictures in batches of 8; checkpoints at 3, 6, ..., 15; an epoch is 3.75 steps."""
+
+COMMAND = "import typer; from multiface.cli.train_commands import train; typer.run(train)"
+
+
+def run_training(
+    recipe: Recipe, run: Path, records: Path, stop: Callable[[], bool] = lambda: False, **settings: Any
+) -> Outcome:
+    pictures = identities_from_records(records)
+    return train(recipe, run, pictures, [], Place(torch.device("cpu")), stop=stop, **settings)
+
+
+def killed_in_step(recipe: Recipe, run: Path, records: Path, step: int) -> None:
+    """Resumes the run in a process of its own that is killed inside step `step` of this call (from 1)."""
+    child = os.fork()
+    if child == 0:
+        calls = 0
+
+        def stop() -> bool:  # the loop asks once a step, between the gradients and the update
+            nonlocal calls
+            calls += 1
+            if calls == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return False
+
+        try:
+            run_training(recipe, run, records, stop, resume=True)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+
+def lines(run: Path) -> list[dict[str, Any]]:
+    """What the log says, but for the speed."""
+    found = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    for line in found:
+        line.pop("images_per_second", None)
+    return found
+
+
+def assert_equal_runs(a: Path, b: Path) -> None:
+    last = [checkpoints(run)[-1] for run in (a, b)]
+    (first, first_progress), (second, second_progress) = (read_checkpoint(path) for path in last)
+    assert first_progress == second_progress
+    assert first.keys() == second.keys()
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+    for name in ("best.safetensors", "last.safetensors", "best.onnx", "recipe.toml"):
+        assert (a / name).read_bytes() == (b / name).read_bytes(), name
+    assert lines(a) == lines(b)
+
+
+def test_killed_and_resumed_equals_never_stopped(
+    tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    recipe = tiny_recipe(
+        optimiser={"average": 0.99, "clip": 5.0}, run={"accumulate": 2}, validation={"every": 2.0}
+    )
+    outcome = run_training(recipe, tmp_path / "whole", records)
+    assert (outcome.finished, outcome.step, outcome.steps) == (True, STEPS, STEPS)
+    assert len(lines(tmp_path / "whole")) == STEPS // 2 + 1
+
+    cut = tmp_path / "cut"
+    for step in (2, 5, 1, 6):  # before any checkpoint, between two, right behind one, ...
+        killed_in_step(recipe, cut, records, step)
+    assert checkpoints(cut)
+    outcome = run_training(recipe, cut, records, resume=True)
+    assert outcome.finished
+    assert_equal_runs(tmp_path / "whole", cut)
+
+
+def test_two_runs_of_a_seed_are_equal_and_of_two_seeds_not(
+    tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run_training(tiny_recipe(run={"seed": seed}), tmp_path / name, records, limits=Limits(4))
+    states = {name: read_checkpoint(checkpoints(tmp_path / name)[-1])[0] for name in "abc"}
+    assert all(torch.equal(states["a"][key], states["b"][key]) for key in states["a"])
+    assert not torch.equal(states["a"]["head.centres"], states["c"]["head.centres"])
+
+
+def test_dropout_of_a_step_hangs_on_seed_step_and_process_alone() -> None:
+    def drawn(seed: int, step: int, rank: int) -> tuple[float, ...]:
+        seed_step(seed, step, rank)
+        return tuple(torch.rand(3).tolist())
+
+    places = [(seed, step, rank) for seed in (0, 1) for step in (0, 1, 2**33) for rank in (0, 1)]
+    first = [drawn(*place) for place in places]
+    assert [drawn(*place) for place in reversed(places)] == first[::-1]
+    assert len(set(first)) == len(places)
+
+
+def test_a_signal_is_asked_for_once_and_the_second_one_ends_at_once() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with stop_on_signals() as stop:
+            assert not stop()
+            signal.raise_signal(number)
+            assert stop()
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(number)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_ctrl_c_ends_the_command_behind_a_step_with_a_checkpoint(
+    tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    recipe = tiny_recipe(data={"folders": (str(records),), "workers": 1}, schedule={"epochs": 1000.0},
+                         run={"checkpoint_every": 100_000})  # fmt: skip
+    (tmp_path / "tiny.toml").write_text(recipe_to_toml(recipe))
+    run = tmp_path / "run"
+    arguments = [
+        sys.executable,
+        "-c",
+        COMMAND,
+        str(tmp_path / "tiny.toml"),
+        "--out",
+        str(run),
+        "--threads",
+        "1",
+    ]
+    with subprocess.Popen([*arguments, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        until = time.monotonic() + 60
+        while not (run / "metrics.jsonl").exists() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.05)
+        os.kill(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err.decode()
+    step = json.loads(out)["step"]
+    _, progress = read_checkpoint(checkpoints(run)[-1])
+    assert 0 < progress.step == step < 3750
+
+    # The same command goes on from there.
+    whole = run_training(recipe, tmp_path / "whole", records, limits=Limits(step + 2))
+    run_training(recipe, run, records, limits=Limits(step + 2), resume=True)
+    assert whole.step == step + 2
+    states = [load_file(checkpoints(folder)[-1]) for folder in (tmp_path / "whole", run)]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def test_what_cannot_be_resumed_is_refused(
+    tmp_path: Path,
+    records: Path,
+    faces: list[tuple[int, bytes]],
+    write_records: Callable[[Path, list[tuple[int, bytes]]], Path],
+    tiny_recipe: Callable[..., Recipe],
+) -> None:
+    recipe, run = tiny_recipe(), tmp_path / "run"
+    run_training(recipe, run, records, limits=Limits(3))
+    with pytest.raises(UsageError, match="add --resume"):
+        run_training(recipe, run, records)
+    with pytest.raises(UsageError, match="other settings"):
+        run_training(tiny_recipe(optimiser={"rate": 0.01}), run, records, resume=True)
+    fewer = write_records(tmp_path / "fewer", faces[:-1])
+    with pytest.raises(DataSetError, match="30 pictures of 6 people, the data now has 29"):
+        run_training(recipe, run, fewer, resume=True)
+
+    path = checkpoints(run)[-1]
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(WeightsError, match=r"step-000000003.safetensors: cannot be read"):
+        run_training(recipe, run, records, resume=True)
+    path.write_bytes(whole)
+    wider = tiny_recipe(network={"width": 0.5})
+    (run / "recipe.toml").write_text(recipe_to_toml(wider))
+    with pytest.raises(WeightsError, match="does not fit the network"):
+        run_training(wider, run, records, resume=True)

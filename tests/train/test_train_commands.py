@@ -1,0 +1,136 @@
+"""The commands `train` and `weights export` as a user types them, in this process."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from multiface.cli.train_commands import export_weights, train
+from multiface.errors import UsageError
+from multiface.train.recipe import load_recipe
+from multiface.weights.store import Store
+
+app = typer.Typer()
+app.command()(train)
+app.command()(export_weights)
+
+TINY = """
+[network]
+width = 0.1
+embedding = 16
+[schedule]
+epochs = 2
+[run]
+batch = 6
+"""
+
+
+def done(*arguments: object, exit_code: int = 0) -> dict[str, object]:
+    """The JSON document of a command."""
+    result = CliRunner().invoke(app, [*map(str, arguments), "--json"])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == exit_code, result.stderr
+    document: dict[str, object] = json.loads(result.stdout)
+    return document
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MULTIFACE_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("MULTIFACE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+def test_train_stop_resume_and_export(tmp_path: Path, records: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(TINY)
+    run = tmp_path / "run"
+    command = ["train", "tiny.toml", "--data", records, "--out", run, "-w", 0, "--threads", 1, "--seed", 4,
+               "--head", "arcface", "--spheres", 2, "--lr", 0.01, "-e", 3, "--max-steps", 4]  # fmt: skip
+    first = done(*command)
+    assert (first["step"], first["steps"], first["finished"]) == (4, 15, False)
+    kept = load_recipe(str(run / "recipe.toml"))
+    assert kept.head.slices == 2 and kept.run.seed == 4 and kept.schedule.epochs == 3
+    assert kept.data.folders == (str(records),)
+
+    with pytest.raises(UsageError, match="--resume"):
+        done(*command)
+    again = done("train", "--resume", "--out", run, "--threads", 1)  # its recipe is in the folder
+    assert again["finished"] and again["step"] == 15
+    with pytest.raises(UsageError, match="other settings"):
+        done("train", "--resume", "--out", run, "--lr", 0.5)
+
+    exported = done("export-weights", run, "--out", tmp_path / "net.onnx")
+    assert (
+        exported["dimension"] == 16
+        and exported["colour"] == "rgb"
+        and float(str(exported["cosine"])) > 0.9999
+    )
+    store = Store(tmp_path / "store", tmp_path / "cache")
+    spec = store.embedder(str(tmp_path / "net.onnx")).spec
+    assert spec == store.embedder(str(run)).spec and spec.dimension == 16
+    with pytest.raises(UsageError, match="says itself"):
+        done("export-weights", run, "--out", tmp_path / "net.onnx", "--net", "ir")
+
+
+def test_a_folder_a_person_of_crops_and_the_rate_finder(
+    tmp_path: Path, faces: list[tuple[int, bytes]]
+) -> None:
+    for number, (person, data) in enumerate(faces):
+        folder = tmp_path / "people" / f"p{person}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.jpg").write_bytes(data)
+    (tmp_path / "tiny.toml").write_text(TINY)
+    found = done(
+        "train", "tiny.toml", "--data", "people", "--out", "run", "-w", 0, "--threads", 1, "--find-lr"
+    )
+    assert 1e-9 < float(str(found["suggested"])) < 1 and (tmp_path / "run" / "rates.png").is_file()
+    two = done("train", "tiny.toml", "--data", "people", "--data", "people", "--out", "run", "-w", 0,
+               "--threads", 1, "--max-steps", 1)  # fmt: skip
+    assert two["steps"] == 20
+
+
+def test_photos_and_lfw_are_aligned_once(tmp_path: Path, shared: Path) -> None:
+    """Real photos of two people to learn from, and an LFW folder of twenty pairs of two people to measure
+    on.
+    """
+    people = tmp_path / "people"
+    people.mkdir()
+    for source in sorted((shared / "data" / "photos" / "people").iterdir())[:2]:
+        (people / source.name).mkdir()
+        for photo in sorted(source.iterdir())[:2]:
+            (people / source.name / photo.name).write_bytes(photo.read_bytes())
+    files = {
+        p.name: sorted(p.glob("*.jpg")) for p in sorted((shared / "data" / "lfw").iterdir()) if p.is_dir()
+    }
+    many = next(name for name, found in files.items() if len(found) >= 5)
+    other = next(name for name, found in files.items() if len(found) >= 2 and name != many)
+    numbers = {
+        name: [int(f.stem[-4:]) for f in files[name]][: 5 if name == many else 2] for name in (many, other)
+    }
+    lines = ["1\t10", *(f"{many}\t{i}\t{j}" for i, j in itertools.combinations(numbers[many], 2))]
+    lines += [f"{many}\t{i}\t{other}\t{j}" for i in numbers[many] for j in numbers[other]]
+    lfw = tmp_path / "lfw"
+    for name in (many, other):
+        (lfw / name).mkdir(parents=True)
+        for number in numbers[name]:
+            file = f"{name}_{number:04d}.jpg"
+            (lfw / name / file).write_bytes((shared / "data" / "lfw" / name / file).read_bytes())
+    (lfw / "pairs.txt").write_text("\n".join(lines) + "\n")
+    (tmp_path / "tiny.toml").write_text(TINY.replace("batch = 6", "batch = 2"))
+    command = ["train", "tiny.toml", "--data", people, "--out", tmp_path / "run", "-w", 0, "--threads", 1]
+    result = done(*command, "--validate", lfw)
+    assert result["finished"] and 0 <= float(str(result["best"])) <= 1
+    crops = [path.relative_to(tmp_path / "cache" / "crops").parts for path in tmp_path.glob("cache/**/*.jpg")]
+    assert sum(parts[0].startswith("lfw-") for parts in crops) == 7
+    assert {parts[2] for parts in crops if parts[0].startswith("people-")} == {
+        p.name for p in people.iterdir()
+    }
+
+
+def test_without_data_the_command_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="give --data FOLDER"):
+        done("train", "--out", tmp_path / "run")
