@@ -46,10 +46,10 @@ REFUSALS: list[tuple[str, Callable[[Path], Any], str, bool]] = [
     ("text", lambda p: p.write_text("x"), "is not a picture of a kind", True),
     ("empty", lambda p: p.touch(), "is empty", True),
     ("cut", lambda p: p.write_bytes(PORTRAIT.read_bytes()[:3000]), "cannot be decoded", True),
-    ("bytes", sparse, "has 200,000,001 bytes, over the 200,000,000 allowed", False),
+    ("bytes", sparse, "has 200,000,001 bytes or more, over the 200,000,000 allowed", False),
     ("pixels", large, "has 20000 x 10000 = 200,000,000 pixels", False),
     ("missing", str, "there is no such file", False),
-    ("folder", lambda p: p.mkdir(), "is not a regular file", False),
+    ("folder", lambda p: p.mkdir(), "is a folder", False),
     ("loop", lambda p: p.symlink_to(p), "cannot be read (Too many levels", False),
 ]
 

@@ -1,6 +1,6 @@
 """Pictures: decoded to upright RGB, found in folders, drawn on and saved."""
 
-from multiface.images.decode import PictureLimits, PictureSource, load_picture
+from multiface.images.decode import PictureLimits, PictureSource, load_picture, read_picture
 from multiface.images.draw import Mark, draw_faces
 from multiface.images.listing import Listing, expand, list_pictures
 from multiface.images.pixels import Image
@@ -16,5 +16,6 @@ __all__ = [
     "expand",
     "list_pictures",
     "load_picture",
+    "read_picture",
     "save_picture",
 ]

@@ -81,7 +81,7 @@ def load_picture(source: PictureSource, limits: PictureLimits = _DEFAULT_LIMITS)
         if len(data) > limits.max_bytes:
             raise _too_many_bytes(name, len(data), limits)
     elif isinstance(source, str | Path):
-        data, name = _read(Path(source), limits), path_text(source)
+        data, name = read_picture(source, limits), path_text(source)
     else:
         raise PictureError(
             f"a picture is a path, the bytes of a file or a NumPy array, got {type(source).__name__}"
@@ -89,8 +89,9 @@ def load_picture(source: PictureSource, limits: PictureLimits = _DEFAULT_LIMITS)
     return _decode(data, name, limits)
 
 
-def _read(path: Path, limits: PictureLimits) -> bytes:
-    name = path_text(path)
+def read_picture(path: str | Path, limits: PictureLimits = _DEFAULT_LIMITS) -> bytes:
+    """The bytes of a picture file, undecoded. Raises PictureError as `load_picture` does, PictureTooLarge."""
+    path, name = Path(path), path_text(path)
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):

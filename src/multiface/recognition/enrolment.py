@@ -5,7 +5,6 @@ another and only the crop of the face is kept; the crops of a batch are embedded
 """
 
 import hashlib
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,6 @@ import numpy.typing as npt
 from multiface.errors import (
     MultifaceError,
     NoFace,
-    PictureError,
-    PictureTooLarge,
     SeveralFaces,
     UndecodablePicture,
 )
@@ -25,7 +22,8 @@ from multiface.faces.align import align
 from multiface.faces.analysis import Analyser
 from multiface.faces.finding import find_faces
 from multiface.gallery import NewTemplate, PictureFacts, Refusal
-from multiface.images import PictureLimits, load_picture
+from multiface.images import load_picture, read_picture
+from multiface.images.path_text import path_text
 from multiface.recognition.only_face import only_face
 
 BATCH = 32
@@ -36,8 +34,6 @@ _LASTING = (NoFace, SeveralFaces, UndecodablePicture)
 
 _NAME = "the picture"
 """What messages about a picture's bytes begin with; a refusal stands beside its path and needs no name."""
-
-_LIMITS = PictureLimits()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,8 +68,8 @@ def _templates_of_batch(
 def _cut(analyser: Analyser, path: Path) -> _Crop | Refusal:
     """The aligned face of a picture; the picture itself is not kept."""
     try:
-        data = _read(path)
-        image = load_picture(data, _LIMITS)
+        data = read_picture(path)
+        image = load_picture(data)
         found = find_faces(analyser.detector, image)
         main = only_face(found.faces, _NAME)
         spec = analyser.embedder.spec
@@ -81,7 +77,7 @@ def _cut(analyser: Analyser, path: Path) -> _Crop | Refusal:
             image, found.faces.landmarks[main : main + 1], spec.template, (spec.width, spec.height)
         )
     except MultifaceError as error:
-        reason = str(error).removeprefix(_NAME).removeprefix(":").strip()
+        reason = str(error).removeprefix(_NAME).removeprefix(path_text(path)).removeprefix(":").strip()
         return Refusal(reason, isinstance(error, _LASTING))
     x0, y0, x1, y1 = (float(edge) for edge in found.faces.boxes[main])
     facts = PictureFacts(
@@ -94,26 +90,3 @@ def _cut(analyser: Analyser, path: Path) -> _Crop | Refusal:
         faces_in_picture=len(found.faces),
     )
     return _Crop(path, hashlib.sha256(data).hexdigest(), facts, pixels)
-
-
-def _read(path: Path) -> bytes:
-    """The bytes of a picture file, never more than one over the limit. Raises PictureError."""
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting
-            raise PictureError(f"{_NAME}: is not a regular file; copy the picture into a file first")
-        if status.st_size > _LIMITS.max_bytes:
-            raise PictureTooLarge(
-                f"{_NAME}: has {status.st_size:,} bytes, over the {_LIMITS.max_bytes:,} allowed; "
-                "save it smaller"
-            )
-        with path.open("rb") as file:
-            return file.read(_LIMITS.max_bytes + 1)
-    except FileNotFoundError as error:
-        raise PictureError(f"{_NAME}: there is no such file") from error
-    except PermissionError as error:
-        raise PictureError(f"{_NAME}: may not be read; check the file's permissions") from error
-    except OSError as error:
-        raise PictureError(f"{_NAME}: cannot be read ({error.strerror or error})") from error
-    except ValueError as error:  # a null character in the path
-        raise PictureError(f"{_NAME}: cannot be read ({error})") from error
