@@ -109,12 +109,13 @@ def _packs_of(path: Path) -> list[Path]:
         raise DataSetError(f"{path}: there is no such file or folder; name an LFW folder or a .bin pack")
     if not path.is_dir():
         return [path]
-    packs = sorted(path.glob("*.bin"), key=lambda pack: (pack.stem not in SETS, pack.stem))
+    place = {name: number for number, name in enumerate(SETS)}
+    packs = sorted(path.glob("*.bin"), key=lambda pack: (place.get(pack.stem, len(SETS)), pack.stem))
     if not packs:
         raise DataSetError(
             f"{path}: neither {PAIRS_FILE} nor a .bin pack is in it, so there is nothing to measure"
         )
-    return sorted(packs, key=lambda pack: SETS.index(pack.stem) if pack.stem in SETS else len(SETS))
+    return packs
 
 
 def _label(weights: str, flip: bool, name: str) -> Label:

@@ -7,9 +7,7 @@ Packs come from strangers, and Python's own unpickler runs what a pickle asks it
 Source: insightface `verification.py` and `lfw2pack.py`.
 """
 
-import os
 import pickle
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from multiface.atomic_write import whole_file
 from multiface.datasets.bin_pickle import PickledArray, read_pickle
 from multiface.errors import DataSetError
 
@@ -83,18 +82,8 @@ def write_bin(path: Path, pictures: Sequence[bytes], issame: Sequence[bool] | Bo
         if not isinstance(picture, bytes) or not picture:
             raise DataSetError(f"{path}: picture {place} is not a picture's file as bytes")
     value = (list(pictures), [bool(same) for same in issame])
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            pickle.dump(value, file, protocol=4)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files for the owner alone; a pack may be shared, as any other file is.
-        Path(beside).chmod(0o644)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as file:
+        pickle.dump(value, file, protocol=4)
 
 
 def _picture(path: Path, place: int, item: object) -> bytes | Image:
