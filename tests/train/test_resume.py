@@ -129,9 +129,11 @@ def test_a_signal_is_asked_for_once_and_the_second_one_ends_at_once() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_ctrl_c_ends_the_command_behind_a_step_with_a_checkpoint(
-    tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl_c", "sigterm"])
+def test_a_signal_to_all_processes_ends_the_command_behind_a_step_with_a_checkpoint(
+    tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe], number: signal.Signals
 ) -> None:
+    """A terminal and a job scheduler signal the workers too."""
     recipe = tiny_recipe(data={"folders": (str(records),), "workers": 1}, schedule={"epochs": 1000.0},
                          run={"checkpoint_every": 100_000})  # fmt: skip
     (tmp_path / "tiny.toml").write_text(recipe_to_toml(recipe))
@@ -146,11 +148,13 @@ def test_ctrl_c_ends_the_command_behind_a_step_with_a_checkpoint(
         "--threads",
         "1",
     ]
-    with subprocess.Popen([*arguments, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [*arguments, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
         until = time.monotonic() + 60
         while not (run / "metrics.jsonl").exists() and process.poll() is None and time.monotonic() < until:
             time.sleep(0.05)
-        os.kill(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err.decode()
     step = json.loads(out)["step"]

@@ -194,6 +194,8 @@ class _Pictures(Dataset[Loaded]):
 
 
 def _start_worker(_: int) -> None:
-    # Ctrl-C reaches all processes of a terminal; workers end when the one that they work for does.
+    # Ctrl-C reaches all processes of a terminal, SIGTERM of a scheduler often all of a job; workers end when the one
+    # that they work for does.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     torch.set_num_threads(1)
