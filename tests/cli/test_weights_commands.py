@@ -221,3 +221,43 @@ def test_pulled_files_are_those_of_the_folder(call: Call, store: Path, shared: P
     assert hashlib.sha256(file.read_bytes()).digest() == hashlib.sha256(published).digest()
     assert os.access(file, os.R_OK)
     assert states(call, {})["yunet_n"] == "installed"
+
+
+def test_a_model_file_of_the_original_is_imported_as_what_it_computes(
+    call: Call, own_store: dict[str, str], tmp_path: Path
+) -> None:
+    import numpy as np
+    import torch
+
+    from multiface.train.networks.mobilefacenet import MobileFaceNet
+    from multiface.weights.session import Engine, open_session
+    from multiface.weights.store import Store
+
+    torch.manual_seed(3)
+    network = MobileFaceNet(64).eval()
+    file = tmp_path / "model.pth"
+    torch.save({f"module.{key}": value for key, value in network.state_dict().items()}, file)
+    arguments = ("weights", "import", file, "--name", "old", "--arch", "mobilefacenet", "--json")
+    assert call(*arguments, env=own_store).document()["name"] == "old"
+
+    installed = Store(Path(own_store["MULTIFACE_STORE"]), tmp_path / "cache").embedder("old")
+    assert (installed.spec.colour, installed.spec.dimension) == ("bgr", 64)
+    session = open_session(Store(Path(own_store["MULTIFACE_STORE"]), tmp_path / "cache").any_batch(installed),
+                           Engine(threads=1))  # fmt: skip
+    pictures = torch.rand(3, 3, 112, 112) * 2 - 1
+    (got,) = session.run(None, {session.get_inputs()[0].name: pictures.numpy()})
+    with torch.no_grad():
+        assert np.allclose(got, network.features(pictures).numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["evil_zip.pth", "evil_legacy.pth"])
+def test_a_checkpoint_with_code_is_refused(
+    name: str, call: Call, own_store: dict[str, str], shared: Path
+) -> None:
+    file = shared / "golden" / "checkpoint" / name
+    run = call("weights", "import", file, "--name", "evil", "--arch", "mobilefacenet", env=own_store)
+    assert run.code == 3
+    assert name in run.err
+    assert call("weights", "import", file, "--name", "evil", env=own_store).code == 2
+    assert call("weights", "import", file, "--name", "e", "--arch", "ir_51", env=own_store).code == 2
+    assert "evil" not in states(call, own_store)

@@ -190,6 +190,20 @@ def export_weights(
                       "colour": trained.spec.colour, "cosine": cosine})  # fmt: skip
 
 
+def original_as_onnx(file: Path, arch: str, colour: str, out: Path) -> None:
+    """A model file of the original as an ONNX file, checked against PyTorch on real crops.
+
+    arch: mobilefacenet, or ir or ir_se with its depth, such as ir_se_50. Raises UsageError, WeightsError.
+    """
+    _need_torch()
+    from multiface.train.export import export, read_original
+
+    net, _, depth = arch.rpartition("_")
+    config = _network_settings(net, int(depth)) if depth.isdigit() and net else _network_settings(arch, None)
+    trained = read_original(file, config, colour)
+    export(out, trained, _demo_crops(options.choose(Settings.here())))
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Overrides:
     """Options that change a recipe; None leaves it as it is."""

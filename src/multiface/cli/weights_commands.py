@@ -11,6 +11,7 @@ from multiface.cli.settings import Settings
 from multiface.errors import UsageError, WeightsError, WeightsMissing
 
 if TYPE_CHECKING:
+    from multiface.weights.spec import InputSpec
     from multiface.weights.store import Installed, Store
 
 weights = typer.Typer(
@@ -145,7 +146,10 @@ def pull_weights(
 
 @weights.command("import")
 def import_weights(
-    file: Annotated[Path, typer.Argument(help="An ONNX embedder.", show_default=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(help="An ONNX embedder, or a model file of the original (.pth).", show_default=False),
+    ],
     name: Annotated[str, typer.Option("--name", help="The name it gets.", show_default=False)],
     spec: Annotated[
         Path | None,
@@ -153,12 +157,39 @@ def import_weights(
             "--spec", help="JSON: width, height, colour, mean, std, template, dimension.", show_default=False
         ),
     ] = None,
+    arch: Annotated[
+        str | None,
+        typer.Option(
+            "--arch", help="Network of a .pth file: mobilefacenet, ir_50, ir_se_50, ...", show_default=False
+        ),
+    ] = None,
+    colour: Annotated[
+        str | None,
+        typer.Option(
+            "--colour", help="Of a .pth file: rgb or bgr (default: bgr, as the original).", show_default=False
+        ),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Take up any ONNX embedder with its input spec; a batch fixed at 1 is made free, and that is proven."""
+    """Take up any ONNX embedder with its input spec; a batch fixed at 1 is made free, and that is proven.
+
+    A model file of the original is read without running anything in it, and becomes ONNX first (needs the
+    extra `[train]`).
+    """
     from multiface.weights.spec import InputSpec
 
     speaker = Speaker(as_json)
+    if arch is not None or file.suffix in (".pth", ".pt"):
+        if arch is None:
+            raise UsageError(f"{file}: which network is it? Give --arch, such as --arch mobilefacenet")
+        if spec is not None:
+            raise UsageError(
+                "--spec is for ONNX files; how a .pth file is fed follows from --arch and --colour"
+            )
+        _import_original(speaker, file, name, arch, colour or "bgr")
+        return
+    if colour is not None:
+        raise UsageError("--colour is for .pth files; an ONNX file's colour stands in its input spec")
     given = None
     if spec is not None:
         try:
@@ -167,7 +198,24 @@ def import_weights(
             raise WeightsError(f"{spec}: there is no such file; wanted an input spec as JSON") from error
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{spec}: cannot be read ({error})") from error
-    done = options.weights_store(Settings.here()).import_embedder(file, name, given)
+    _take_up(speaker, file, name, given)
+
+
+def _import_original(speaker: Speaker, file: Path, name: str, arch: str, colour: str) -> None:
+    """A model file of the original, by way of an ONNX file that is checked against PyTorch."""
+    import tempfile
+
+    from multiface.cli.train_commands import original_as_onnx
+
+    with tempfile.TemporaryDirectory(prefix="multiface-") as folder:
+        onnx_file = Path(folder) / f"{file.stem}.onnx"
+        original_as_onnx(file, arch, colour, onnx_file)
+        _take_up(speaker, onnx_file, name, None)
+
+
+def _take_up(speaker: Speaker, file: Path, name: str, spec: "InputSpec | None") -> None:
+    """Put an ONNX embedder into the store and say what was done."""
+    done = options.weights_store(Settings.here()).import_embedder(file, name, spec)
     speaker.result(f"{done.name} is ready: licence {done.licence}, fingerprint {done.fingerprint[:12]}")
     freed = (
         f"{len(done.changed_nodes)} node(s) changed" if done.changed_nodes else "nothing had to be changed"
