@@ -43,7 +43,7 @@ def test_facebank_twice_embeds_nothing_the_second_time(call: Call, people: Path,
     assert people_of(call, gallery) == {"biden": 1, "kit_harington": 2, "obama": 2, "rose_leslie": 2}
     check = call("people", "check", "--gallery", gallery, "--json")
     assert check.code == 0
-    assert check.document() == {"people": 4, "templates": 7, "problems": []}
+    assert check.document() == {"people": 4, "templates": 7, "strangers": 0, "problems": []}
 
 
 def test_facebank_follows_the_folder(call: Call, people: Path, empty_wall: Path, tmp_path: Path) -> None:

@@ -27,9 +27,13 @@ def pictures(draw: st.DrawFn) -> tuple[np.ndarray, float, float]:
     )
 
 
-def literal(rows: list[list[float]], least: list[float], margin: float) -> list[tuple[int | None, Reason]]:
+def literal(
+    rows: list[list[float]], wanted: list[list[float]], margin: float
+) -> list[tuple[int | None, Reason]]:
     """The rule in words: again and again the best claim of all is granted, then each face is judged."""
-    claims = {(f, p): value for f, row in enumerate(rows) for p, value in enumerate(row) if value >= least[p]}
+    claims = {
+        (f, p): value for f, row in enumerate(rows) for p, value in enumerate(row) if value >= wanted[f][p]
+    }
     owner: dict[int, int] = {}
     while claims:
         face, person = max(claims, key=lambda claim: (claims[claim], -claim[0], -claim[1]))
@@ -38,7 +42,7 @@ def literal(rows: list[list[float]], least: list[float], margin: float) -> list[
     answers: list[tuple[int | None, Reason]] = []
     for face, row in enumerate(rows):
         if face not in owner:
-            taken = max(row) >= least[row.index(max(row))]
+            taken = max(row) >= wanted[face][row.index(max(row))]
             answers.append((None, Reason.PERSON_TAKEN if taken else Reason.BELOW_THRESHOLD))
             continue
         mine = owner[face]
@@ -58,10 +62,30 @@ def test_the_same_as_the_rule_in_words(picture: tuple[np.ndarray, float, float],
     rise = np.array(rises[: len(names)], np.float32)
     assert len(rise) == len(names)
     decisions = decide(similarities, names, threshold(least), margin, rise)
-    wanted = literal(similarities.astype(float).tolist(), [least + one for one in rise.tolist()], margin)
+    rows = similarities.astype(float).tolist()
+    wanted = literal(rows, [[least + one for one in rise.tolist()]] * len(rows), margin)
     assert [(d.name, d.reason) for d in decisions] == [
         (None if person is None else names[person], reason) for person, reason in wanted
     ]
+
+
+@settings(max_examples=300, deadline=None)
+@given(picture=pictures(), rises=st.lists(st.sampled_from([0.0, 0.125, 0.25]), min_size=36, max_size=36))
+def test_a_rise_of_its_own_for_each_face(
+    picture: tuple[np.ndarray, float, float], rises: list[float]
+) -> None:
+    similarities, least, margin = picture
+    names = [f"person {k}" for k in range(similarities.shape[1])]
+    rise = np.array(rises[: similarities.size], np.float32).reshape(similarities.shape)
+    decisions = decide(similarities, names, threshold(least), margin, rise)
+    thresholds = (least + rise.astype(float)).tolist()
+    wanted = literal(similarities.astype(float).tolist(), thresholds, margin)
+    assert [(d.name, d.reason) for d in decisions] == [
+        (None if person is None else names[person], reason) for person, reason in wanted
+    ]
+    for face, decision in enumerate(decisions):
+        assert decision.best is not None and decision.threshold is not None
+        assert decision.threshold.similarity == thresholds[face][names.index(decision.best.name)]
 
 
 @settings(max_examples=300, deadline=None)
@@ -161,3 +185,9 @@ def test_nobody_enrolled() -> None:
 def test_shapes_that_do_not_fit_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match="do not fit 2 people"):
         decide(np.zeros(shape, np.float32), ["a", "b"], threshold(0.5), 0.0)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 2), (1, 2), (2, 1), (2, 2, 1), ()])
+def test_a_rise_that_does_not_fit_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(UsageError, match=r"does not fit similarities \(2, 2\)"):
+        decide(np.zeros((2, 2), np.float32), ["a", "b"], threshold(0.5), 0.0, np.zeros(shape, np.float32))

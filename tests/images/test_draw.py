@@ -2,9 +2,11 @@
 
 import numpy as np
 import numpy.typing as npt
+import PIL.Image
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import ImageDraw
 
 from multiface.errors import PictureError, UsageError
 from multiface.images import Mark, draw_faces
@@ -76,6 +78,35 @@ def test_label_and_landmarks_are_drawn() -> None:
     marked = draw_faces(picture, [Mark(box, "", landmarks=points)])
     for x, y in points.astype(int):
         assert tuple(marked[y, x]) == _KNOWN
+
+
+@pytest.mark.parametrize(
+    "box", [(50, 60, 150, 190), (-20, 60, 150, 400), (370, -9, 460, 80), (10, 10, 390, 290)]
+)
+def test_the_box_is_the_rectangle_that_pillow_draws(box: tuple[int, int, int, int]) -> None:
+    picture = background("noise")
+    drawn = draw_faces(picture, [Mark(box, "")])
+    x0, y0, x1, y1 = box
+    wanted = PIL.Image.fromarray(picture)
+    text_size = round(min(max((y1 - y0) / 6, 10), 300 / 16))
+    width = max(1, round(text_size / 10))
+    edge = max(1, width // 2)
+    canvas = ImageDraw.Draw(wanted)
+    canvas.rectangle((x0 - edge, y0 - edge, x1 + edge, y1 + edge), outline=(0, 0, 0), width=width + 2 * edge)
+    canvas.rectangle(box, outline=_KNOWN, width=width)
+    np.testing.assert_array_equal(drawn, np.asarray(wanted))
+
+
+def test_a_label_is_the_same_each_time() -> None:
+    """It is kept between pictures: what is drawn over it on one must not show on the next."""
+    picture = background("white", 100, 120)
+    marks = [Mark((5, 40, 60, 95), "Anna", "0.71"), Mark((40, 40, 110, 95), "Berta")]
+    first = draw_faces(picture, marks)
+    draw_faces(picture, [*marks, Mark((0, 0, 119, 99), "Anna", "0.71")])
+    first[:] = 0
+    np.testing.assert_array_equal(draw_faces(picture, marks), draw_faces(picture, marks))
+    alone = draw_faces(picture, marks[:1])
+    assert (alone != picture).any() and (alone == _KNOWN).all(axis=2).sum() > 200
 
 
 def test_text_follows_face_and_picture() -> None:

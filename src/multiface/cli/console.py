@@ -17,6 +17,7 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 
 Progress = Callable[[int, int], None]
+FrameProgress = Callable[[int, int | None], None]
 
 BAR_AFTER_SECONDS = 2.0
 FILE_WIDTH = 160
@@ -74,6 +75,17 @@ class Speaker:
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
         """A progress bar on a terminal: a function to be called with what is done and how much there is."""
+        with self._bar(what) as show:
+            yield show
+
+    @contextmanager
+    def frames(self) -> Iterator[FrameProgress]:
+        """The same for frames, with their rate; None for how many there are where that is not known."""
+        with self._bar("frames", "{task.fields[speed]}") as show:
+            yield show
+
+    @contextmanager
+    def _bar(self, what: str, *more: str) -> Iterator[FrameProgress]:
         if not self._notes.is_terminal:
             yield lambda _done, _total: None
             return
@@ -92,16 +104,26 @@ class Speaker:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
+            *(TextColumn(format_) for format_ in more),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
         with Bar(*columns, console=self._notes, transient=True) as bar:
-            task = bar.add_task(what, visible=False, total=None)
+            task = bar.add_task(what, visible=False, total=None, speed="")
             start = time.monotonic()
+            first: int | None = None
 
-            def show(done: int, total: int) -> None:
-                late = time.monotonic() - start > BAR_AFTER_SECONDS
-                bar.update(task, completed=done, total=total, visible=late)
+            def show(done: int, total: int | None) -> None:
+                nonlocal first
+                first = done if first is None else first
+                passed = time.monotonic() - start
+                bar.update(
+                    task,
+                    completed=done,
+                    total=total,
+                    visible=passed > BAR_AFTER_SECONDS,
+                    speed=f"{(done - first) / max(passed, 1e-3):.1f} a second",
+                )
 
             yield show
 

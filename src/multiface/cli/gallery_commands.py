@@ -5,19 +5,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from multiface.cli import options
+from multiface.cli import options, stranger_commands
 from multiface.cli.console import Speaker
-from multiface.cli.gallery_place import existing, gallery_of, ready
+from multiface.cli.gallery_place import gallery_of, opened_gallery, ready
 from multiface.cli.paths import picture_paths
 from multiface.cli.settings import Settings
 from multiface.errors import PictureError
 
 if TYPE_CHECKING:
-    from multiface.gallery import FolderReport, Gallery
+    from multiface.gallery import FolderReport
 
 people = typer.Typer(
-    help="The people of a gallery: list, show, rename, merge, remove, check, forget.", no_args_is_help=True
+    help="The people of a gallery: list, show, rename, merge, remove, check, forget, and its strangers.",
+    no_args_is_help=True,
 )
+people.command("strangers")(stranger_commands.list_strangers)
+people.command("name-stranger")(stranger_commands.name_stranger)
+people.command("remove-stranger")(stranger_commands.remove_stranger)
 
 Name = Annotated[str, typer.Argument(help="A person's name.", show_default=False)]
 
@@ -121,7 +125,7 @@ def enroll(
 def list_people(gallery: options.GalleryFile = None, as_json: options.Json = False) -> None:
     """Everybody, with the number of templates."""
     speaker = Speaker(as_json)
-    with _open(gallery) as opened:
+    with opened_gallery(gallery) as opened:
         everybody = opened.people()
         origin = opened.origin
     for person in everybody:
@@ -142,7 +146,7 @@ def list_people(gallery: options.GalleryFile = None, as_json: options.Json = Fal
 def show_person(name: Name, gallery: options.GalleryFile = None, as_json: options.Json = False) -> None:
     """One person and where the templates come from."""
     speaker = Speaker(as_json)
-    with _open(gallery) as opened:
+    with opened_gallery(gallery) as opened:
         person, templates = opened.person(name), opened.templates(name)
     speaker.result(f"{person.name}: {person.templates} templates, since {person.created}")
     for one in templates:
@@ -180,7 +184,7 @@ def rename_person(
 ) -> None:
     """Give a person another name."""
     speaker = Speaker(as_json)
-    with _open(gallery) as opened:
+    with opened_gallery(gallery) as opened:
         opened.rename(old, new)
     speaker.result(f"{old} is now {new}")
     speaker.document({"old": old, "new": new})
@@ -195,7 +199,7 @@ def merge_people(
 ) -> None:
     """Make two people one: the second's templates go to the first."""
     speaker = Speaker(as_json)
-    with _open(gallery) as opened:
+    with opened_gallery(gallery) as opened:
         moved = opened.merge(into, other)
     speaker.result(f"{other} is now {into} ({moved} templates moved)")
     speaker.document({"into": into, "from": other, "moved": moved})
@@ -205,7 +209,7 @@ def merge_people(
 def remove_person(name: Name, gallery: options.GalleryFile = None, as_json: options.Json = False) -> None:
     """Remove a person with all vectors."""
     speaker = Speaker(as_json)
-    with _open(gallery) as opened:
+    with opened_gallery(gallery) as opened:
         removed = opened.remove(name)
     speaker.result(f"{name} is removed ({removed.templates} templates)")
     if not removed.purged:
@@ -217,14 +221,24 @@ def remove_person(name: Name, gallery: options.GalleryFile = None, as_json: opti
 def check_people(gallery: options.GalleryFile = None, as_json: options.Json = False) -> None:
     """Look at everything in the gallery file (exit code 3: something is wrong)."""
     speaker = Speaker(as_json)
-    with _open(gallery) as opened:
+    with opened_gallery(gallery) as opened:
         check = opened.check()
-    speaker.result(f"{check.people} people, {check.templates} templates, {len(check.problems)} problems")
+    speaker.result(
+        f"{check.people} people, {check.templates} templates, {check.strangers} strangers, "
+        f"{len(check.problems)} problems"
+    )
     for problem in check.problems:
         speaker.result(f"  {problem}")
     for name in check.people_without_templates:
         speaker.note(f"{name} has no template")
-    speaker.document({"people": check.people, "templates": check.templates, "problems": list(check.problems)})
+    speaker.document(
+        {
+            "people": check.people,
+            "templates": check.templates,
+            "strangers": check.strangers,
+            "problems": list(check.problems),
+        }
+    )
     if check.problems:
         raise typer.Exit(3)
 
@@ -281,9 +295,3 @@ def require_people(report: "FolderReport", folder: str | Path) -> None:
             f"{folder}: no picture of a person could be used; wanted pictures in {Path(folder) / 'NAME'}/, "
             f"a folder for each person"
         )
-
-
-def _open(gallery: str | None) -> "Gallery":
-    from multiface.gallery import Gallery
-
-    return Gallery.open(existing(gallery_of(Settings.here(), gallery)))

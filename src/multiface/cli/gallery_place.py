@@ -1,9 +1,13 @@
 """Which gallery a command means, and whether it is there."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from multiface.cli.settings import Settings
 from multiface.errors import GalleryError
+
+if TYPE_CHECKING:
+    from multiface.gallery import Gallery
 
 
 def gallery_of(settings: Settings, option: str | None) -> str:
@@ -30,3 +34,10 @@ def ready(place: str) -> str:
     if place == str(default_gallery_file()):
         default_gallery_file().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     return place
+
+
+def opened_gallery(option: str | None) -> "Gallery":
+    """The gallery that is meant, open. Raises GalleryError where it is not there."""
+    from multiface.gallery import Gallery
+
+    return Gallery.open(existing(gallery_of(Settings.here(), option)))

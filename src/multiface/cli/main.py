@@ -12,6 +12,8 @@ from typing import Annotated, Protocol, runtime_checkable
 import typer
 
 from multiface.cli import (
+    camera_command,
+    capture_command,
     demo_command,
     doctor_command,
     evaluate_commands,
@@ -19,6 +21,7 @@ from multiface.cli import (
     prepare_commands,
     recognise_commands,
     train_commands,
+    video_command,
     weights_commands,
 )
 from multiface.cli.console import Speaker
@@ -42,6 +45,9 @@ app.command()(recognise_commands.embed)
 app.command()(gallery_commands.facebank)
 app.command()(gallery_commands.enroll)
 app.add_typer(gallery_commands.people, name="people")
+app.command()(capture_command.capture)
+app.command()(camera_command.camera)
+app.command()(video_command.video)
 app.command()(evaluate_commands.evaluate)
 app.command()(evaluate_commands.calibrate)
 app.add_typer(prepare_commands.prepare, name="prepare")

@@ -63,7 +63,8 @@ def decide(
 
     similarities: (faces, people) cosines. names: of the people. threshold: for this number of people, None
     exactly when there are none. margin: the least distance to any other person who is not another face here.
-    rise: (people,), what the threshold of each person is higher (`Calibration.rise`); None for nothing.
+    rise: what the threshold of each person is higher (`Calibration.rise`), (people,) or, where it differs from face to
+    face, (faces, people); None for nothing.
 
     Claims at or above the person's threshold are granted from the highest similarity down, one person to one
     face.
@@ -74,11 +75,16 @@ def decide(
         return [Decision(None, Reason.NOBODY_ENROLLED, None, None, None) for _ in similarities]
     # In float64, in which the threshold is: rounded to float32 it could lie below itself.
     exact = similarities.astype(np.float64)
-    wanted = np.full(len(names), threshold.similarity)
+    wanted = np.full(exact.shape, threshold.similarity)
     if rise is not None:
+        if rise.shape not in (exact.shape, exact.shape[1:]):
+            raise UsageError(f"rise {rise.shape} does not fit similarities {similarities.shape}")
         wanted += rise
     owner = _granted(exact, wanted)
-    return [_decision(face, row, names, threshold, wanted, margin, owner) for face, row in enumerate(exact)]
+    return [
+        _decision(face, row, names, threshold, least, margin, owner)
+        for face, (row, least) in enumerate(zip(exact, wanted, strict=True))
+    ]
 
 
 def _granted(similarities: Floats, wanted: Floats) -> npt.NDArray[np.intp]:

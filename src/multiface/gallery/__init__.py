@@ -8,6 +8,8 @@ from multiface.gallery.folder_import import FolderProgress, FolderReport, Refusa
 from multiface.gallery.folder_vanished import drop_vanished
 from multiface.gallery.gallery import Added, Check, Gallery, Removed
 from multiface.gallery.search import Matrix, Rule, score_people
+from multiface.gallery.stranger_rows import Stranger
+from multiface.gallery.strangers import Named, Sighting, Strangers
 
 __all__ = [
     "Added",
@@ -16,6 +18,7 @@ __all__ = [
     "FolderReport",
     "Gallery",
     "Matrix",
+    "Named",
     "NewTemplate",
     "Person",
     "PictureFacts",
@@ -23,6 +26,9 @@ __all__ = [
     "Refusal",
     "Removed",
     "Rule",
+    "Sighting",
+    "Stranger",
+    "Strangers",
     "Template",
     "VectorOrigin",
     "drop_vanished",

@@ -3,7 +3,8 @@
 The file is in WAL mode with synchronous=FULL: what a finished transaction wrote survives a crash.
 secure_delete overwrites deleted content with zeros. Each `reading` is one snapshot, each `writing` one
 transaction that either happens wholly or not at all; neither nests. A connection must not cross a fork:
-every process opens its own. Every error of SQLite leaves as a GalleryError that names the file.
+every process opens its own. Every error of SQLite leaves as a GalleryError that names the file, or as what
+the kind of file has for it: the room `video` keeps its events in such a file too.
 """
 
 import contextlib
@@ -13,9 +14,10 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from multiface.errors import GalleryError, NotAvailable, UsageError
+from multiface.errors import GalleryError, InputError, NotAvailable, UsageError
 
 _MAGIC = b"SQLite format 3\x00"
 
@@ -49,24 +51,39 @@ def gallery_path(location: str | Path) -> Path:
 
 
 class BadContent(Exception):
-    """SQLite could read it, but it is not what a gallery holds; a `Database` makes it a GalleryError."""
+    """SQLite could read it, but it is not what such a file holds; a `Database` makes it the kind's error."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """What a file is called in messages, which error they are, and what to do where there is none."""
+
+    name: str
+    error: type[InputError]
+    missing: str
+
+
+GALLERY_FILE = FileKind("gallery", GalleryError, "enrol a person first to make one")
 
 
 class Database:
-    """An open gallery file. Closing it twice is fine; using it afterwards raises GalleryError."""
+    """An open file. Closing it twice is fine; using it afterwards raises GalleryError, or the kind's error."""
 
-    def __init__(self, path: Path, *, create: bool, busy_seconds: float) -> None:
+    def __init__(
+        self, path: Path, *, create: bool, busy_seconds: float, kind: FileKind = GALLERY_FILE
+    ) -> None:
         """Open the file; nothing is written to an existing one before `settle`.
 
         create: whether a missing file is made (readable by its owner only: it holds biometric data).
         busy_seconds: how long to wait while another process writes.
         """
         self.path = path
+        self._kind = kind
         self._busy_seconds = busy_seconds
         self._lock = threading.RLock()
         self._closed = False
         self._commits = 0
-        _check_place(path, create)
+        _check_place(path, create, kind)
         with self._translated():
             if create and not path.exists():
                 with contextlib.suppress(FileExistsError):
@@ -154,62 +171,64 @@ class Database:
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
+        kind, where = self._kind, f"{self._kind.name} {self.path}"
         if self._closed:
-            raise GalleryError(f"gallery {self.path}: already closed")
+            raise kind.error(f"{where}: already closed")
         try:
             yield
         except sqlite3.Error as error:
-            raise GalleryError(f"gallery {self.path}: {_explained(error, self._busy_seconds)}") from error
+            raise kind.error(f"{where}: {_explained(error, self._busy_seconds, kind)}") from error
         except UnicodeDecodeError as error:  # SQLite quotes the file's own bytes in its message
-            raise GalleryError(f"gallery {self.path}: {_damaged('unreadable text')}") from error
+            raise kind.error(f"{where}: {_damaged('unreadable text')}") from error
         except BadContent as error:
-            raise GalleryError(f"gallery {self.path}: {error}") from error
+            raise kind.error(f"{where}: {error}") from error
         except OSError as error:
-            raise GalleryError(f"gallery {self.path}: {error.strerror or error}") from error
+            raise kind.error(f"{where}: {error.strerror or error}") from error
 
 
-def _check_place(path: Path, create: bool) -> None:
-    """Raise GalleryError where the file system alone says that this cannot be opened as a gallery."""
+def _check_place(path: Path, create: bool, kind: FileKind) -> None:
+    """Raise the kind's error where the file system alone says that this cannot be opened."""
+    where = f"{kind.name} {path}"
     try:
         if path.is_dir():
-            raise GalleryError(f"gallery {path}: it is a folder; a gallery is one file, such as gallery.db")
+            raise kind.error(f"{where}: it is a folder; wanted the path of a file")
         folder = path.absolute().parent
         if not folder.is_dir():
-            raise GalleryError(f"gallery {path}: there is no folder {folder}; create it first")
+            raise kind.error(f"{where}: there is no folder {folder}; create it first")
         if not path.exists():
             if not create:
-                raise GalleryError(f"gallery {path}: there is no such file; enrol a person first to make one")
+                raise kind.error(f"{where}: there is no such file; {kind.missing}")
         else:
             if not path.is_file():
-                raise GalleryError(f"gallery {path}: it is not a regular file")
+                raise kind.error(f"{where}: it is not a regular file")
             if not os.access(path, os.R_OK | os.W_OK):
-                raise GalleryError(
-                    f"gallery {path}: no permission to read and write it (SQLite's log needs both, even "
+                raise kind.error(
+                    f"{where}: no permission to read and write it (SQLite's log needs both, even "
                     "to search); change its permissions or copy it to a folder of your own"
                 )
             with path.open("rb") as file:
                 head = file.read(len(_MAGIC))
             if head and head != _MAGIC:
-                raise GalleryError(
-                    f"gallery {path}: it is not a gallery (no SQLite database); it was left as it is"
+                raise kind.error(
+                    f"{where}: it is not a {kind.name} (no SQLite database); it was left as it is"
                 )
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise GalleryError(
-                f"gallery {path}: no permission to write in the folder {folder} (SQLite keeps its log "
+            raise kind.error(
+                f"{where}: no permission to write in the folder {folder} (SQLite keeps its log "
                 "there); change its permissions or use another folder"
             )
     except PermissionError as error:
-        raise GalleryError(f"gallery {path}: no permission to enter the folders above it") from error
+        raise kind.error(f"{where}: no permission to enter the folders above it") from error
     except OSError as error:
-        raise GalleryError(f"gallery {path}: {error.strerror or error}") from error
+        raise kind.error(f"{where}: {error.strerror or error}") from error
 
 
-def _explained(error: sqlite3.Error, waited: float) -> str:
+def _explained(error: sqlite3.Error, waited: float, kind: FileKind) -> str:
     code = _code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return f"another process kept it locked for {waited:g} seconds; try again when that one is done"
     if code == sqlite3.SQLITE_NOTADB:
-        return "it is not a gallery (no SQLite database); it was left as it is"
+        return f"it is not a {kind.name} (no SQLite database); it was left as it is"
     if code == sqlite3.SQLITE_READONLY:
         return "it cannot be written (read-only file, folder or disk)"
     if code == sqlite3.SQLITE_FULL:

@@ -4,6 +4,7 @@ Every change is one transaction that is on disk when the method returns. Vectors
 held in memory, which is read again when this or another process has changed the file.
 """
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -12,11 +13,12 @@ from pathlib import Path
 from types import TracebackType
 
 from multiface.errors import GalleryError, UsageError
-from multiface.gallery import folder_rows, people_rows
+from multiface.gallery import folder_rows, people_rows, stranger_rows
 from multiface.gallery.engine import Floats, NewTemplate, Person, Template, VectorOrigin
 from multiface.gallery.names import clean_name, nearest_name
 from multiface.gallery.search import Matrix, Rule, score_people, top_two
 from multiface.gallery.sqlite import BUSY_SECONDS, SqliteGallery
+from multiface.gallery.strangers import Strangers
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Check:
     templates: int
     people_without_templates: tuple[str, ...]
     problems: tuple[str, ...]
+    strangers: int
 
 
 class Gallery:
@@ -80,8 +83,15 @@ class Gallery:
         create: bool = False,
         busy_seconds: float = BUSY_SECONDS,
     ) -> "Gallery":
-        """Open a gallery; arguments and errors as in `SqliteGallery.open`."""
-        return Gallery(SqliteGallery.open(location, origin, create=create, busy_seconds=busy_seconds))
+        """Open a gallery, and forget the strangers whose time is over.
+
+        Arguments and errors as in `SqliteGallery.open`.
+        """
+        gallery = Gallery(SqliteGallery.open(location, origin, create=create, busy_seconds=busy_seconds))
+        # A file that is damaged or kept locked opens all the same; they go the next time.
+        with contextlib.suppress(GalleryError):
+            gallery.strangers.forget_expired()
+        return gallery
 
     @property
     def path(self) -> Path:
@@ -97,6 +107,11 @@ class Gallery:
     def engine(self) -> SqliteGallery:
         """The file engine, for what runs in a transaction of its own (`folder_import`)."""
         return self._engine
+
+    @property
+    def strangers(self) -> Strangers:
+        """The people without a name that cameras and videos have met."""
+        return Strangers(self._database, self.origin)
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
@@ -135,19 +150,8 @@ class Gallery:
         name = clean_name(name)
         if not new:
             return Added(0, 0)
-        added = 0
         with self._database.writing() as connection:
-            person = people_rows.person_id(connection, name)
-            for template in new:
-                there = people_rows.same_face(connection, template, self.origin)
-                if there is None:
-                    people_rows.add_template(connection, person, template, self.origin)
-                    added += 1
-                elif there[0].person_id != person:
-                    raise GalleryError(
-                        f"picture {template.source}: this face is already enrolled as {there[1]!r}, so it "
-                        f"was not added to {name!r}; remove or merge one of the two people first"
-                    )
+            added = people_rows.add_new_templates(connection, name, new, self.origin)
         return Added(added, len(new) - added)
 
     def rename(self, old: str, new: str) -> None:
@@ -220,6 +224,7 @@ class Gallery:
         """
         problems: list[str] = []
         everybody: tuple[Person, ...] = ()
+        strangers = 0
         try:
             with self._database.reading() as connection:
                 for (line,) in connection.execute("PRAGMA integrity_check").fetchall():
@@ -228,7 +233,9 @@ class Gallery:
                 for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchall():
                     problems.append(f"{table} row {row}: names a {parent} that is not there")
                 problems += people_rows.broken_templates(connection, self.origin)
+                problems += stranger_rows.broken_strangers(connection, self.origin)
                 everybody = people_rows.people(connection)
+                strangers = stranger_rows.count(connection)
         except GalleryError as error:
             problems.append(str(error))
         for person in everybody:
@@ -242,6 +249,7 @@ class Gallery:
             templates=sum(person.templates for person in everybody),
             people_without_templates=tuple(person.name for person in everybody if not person.templates),
             problems=tuple(problems),
+            strangers=strangers,
         )
 
     def _found(self, connection: sqlite3.Connection, name: str) -> Person:

@@ -5,6 +5,7 @@ read back is checked: a damaged row raises BadContent instead of giving a wrong 
 """
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,28 @@ def name_of(connection: sqlite3.Connection, person: int) -> str:
     if row is None:
         raise BadContent(f"it is damaged: person {person} has templates but no name")
     return str(row[0])
+
+
+def add_new_templates(
+    connection: sqlite3.Connection, name: str, new: Sequence[NewTemplate], origin: VectorOrigin
+) -> int:
+    """Give templates to the person of this name, who is made if there is none; how many were not there yet.
+
+    Raises GalleryError if another person has one of them, or if a vector is not what the gallery holds.
+    """
+    added = 0
+    person = person_id(connection, name)
+    for template in new:
+        there = same_face(connection, template, origin)
+        if there is None:
+            add_template(connection, person, template, origin)
+            added += 1
+        elif there[0].person_id != person:
+            raise GalleryError(
+                f"picture {template.source}: this face is already enrolled as {there[1]!r}, so it "
+                f"was not added to {name!r}; remove or merge one of the two people first"
+            )
+    return added
 
 
 def add_template(connection: sqlite3.Connection, person: int, new: NewTemplate, origin: VectorOrigin) -> int:

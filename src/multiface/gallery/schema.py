@@ -80,7 +80,36 @@ _FLIP = (
     "ALTER TABLE origin ADD COLUMN flip INTEGER NOT NULL DEFAULT 1 CHECK (flip IN (0, 1))",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_PEOPLE_AND_TEMPLATES, _FOLDER_PICTURES, _FLIP)
+_STRANGERS = (
+    # See strangers.py; the ids are the numbers that people see, and AUTOINCREMENT never gives one twice.
+    """
+    CREATE TABLE stranger (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        first_seen TEXT NOT NULL,
+        last_seen TEXT NOT NULL,
+        kept_until TEXT NOT NULL,
+        sightings INTEGER NOT NULL,
+        quality REAL NOT NULL,
+        picture BLOB NOT NULL CHECK (typeof(picture) = 'blob')  -- JPEG, the best one
+    )
+    """,
+    """
+    CREATE TABLE stranger_view (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        stranger_id INTEGER NOT NULL REFERENCES stranger (id) ON DELETE CASCADE,
+        vector BLOB NOT NULL CHECK (typeof(vector) = 'blob'),  -- d float32, little-endian
+        spread REAL NOT NULL,
+        quality REAL NOT NULL,
+        picture_digest TEXT NOT NULL CHECK (length(picture_digest) = 64),
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        seen TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX stranger_view_stranger ON stranger_view (stranger_id)",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_PEOPLE_AND_TEMPLATES, _FOLDER_PICTURES, _FLIP, _STRANGERS)
 VERSION = len(STEPS)
 
 

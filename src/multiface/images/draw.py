@@ -3,11 +3,16 @@
 Every coloured line has a dark edge on both sides; text is black on a solid label in the box's colour. The two
 colours (sky blue: known, orange: unknown) are told apart by colour-blind eyes too (Okabe and Ito, "Color
 Universal Design", 2008). Line width and text size follow the picture and the face.
+
+Only the pixels that change are touched (frames of a video are drawn on as well), and labels are kept ready for the
+next picture.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +22,7 @@ from PIL import ImageDraw
 from multiface.errors import UsageError
 from multiface.images.pixels import Image, rgb_from_array
 from multiface.images.placing import place_labels
-from multiface.images.typeset import Line, typeset
+from multiface.images.typeset import typeset
 
 _Colour = tuple[int, int, int]
 _KNOWN: _Colour = (86, 180, 233)
@@ -27,6 +32,7 @@ _INK: _Colour = (0, 0, 0)
 
 _SMALLEST_TEXT = 10
 _DETAIL_SIZE = 0.8  # of the label's size
+_LABELS_KEPT = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,44 +64,39 @@ class Mark:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Label:
-    lines: tuple[Line, ...]
-    padding: int
-
-    @property
-    def size(self) -> tuple[int, int]:
-        width = max(line.width for line in self.lines) + 2 * self.padding
-        return width, sum(line.height for line in self.lines) + 2 * self.padding
-
-
 def draw_faces(image: Image, marks: Sequence[Mark]) -> Image:
     """A copy of the picture ((h, w, 3) uint8 RGB) with the marks drawn on it.
 
     Labels stay inside the picture and are placed so that they do not overlap where there is room; one that
     had to move away from its face is tied to it by a line. Raises PictureError for what is no picture.
     """
-    picture = PIL.Image.fromarray(rgb_from_array(image))
-    width, height = picture.size
-    canvas = ImageDraw.Draw(picture)
+    picture = rgb_from_array(image).copy()
+    height, width = picture.shape[:2]
     boxes = [_clipped(mark.box, width, height) for mark in marks]
     text_sizes = [_text_size(mark.box, width, height) for mark in marks]
     for mark, box, text_size in zip(marks, boxes, text_sizes, strict=True):
-        _draw_box(canvas, box, _colour(mark), _line_width(text_size))
+        _draw_box(picture, box, _colour(mark), _line_width(text_size))
         if mark.landmarks is not None:
-            _draw_landmarks(canvas, mark.landmarks, _colour(mark), text_size)
+            _draw_landmarks(picture, mark.landmarks, _colour(mark), text_size)
     named = [index for index, mark in enumerate(marks) if mark.label.strip() or mark.detail.strip()]
-    labels = [_label(marks[index], text_sizes[index], width) for index in named]
+    labels = [
+        _label(marks[index].label, marks[index].detail, text_sizes[index], width, _colour(marks[index]))
+        for index in named
+    ]
     gap = max((_line_width(size) for size in text_sizes), default=1) + 1
     on_picture = np.array([np.clip(box, 0, [width, height] * 2) for box in boxes]).reshape(-1, 4)
     # the unnamed faces count as well: they must not be hidden either
     order = named + [index for index in range(len(marks)) if index not in set(named)]
-    places = place_labels(on_picture[order], [label.size for label in labels], gap, width, height)
+    sizes = [(label.shape[1], label.shape[0]) for label in labels]
+    places = place_labels(on_picture[order], sizes, gap, width, height)
     for index, place in zip(named, places, strict=False):
-        _draw_tie(canvas, on_picture[index], place, _colour(marks[index]), _line_width(text_sizes[index]))
-    for index, label, place in zip(named, labels, places, strict=False):
-        _draw_label(canvas, label, place, _colour(marks[index]))
-    return np.array(picture)
+        _draw_tie(picture, on_picture[index], place, _colour(marks[index]), _line_width(text_sizes[index]))
+    for label, place in zip(labels, places, strict=False):
+        left, top = round(float(place[0])), round(float(place[1]))
+        picture[top : top + label.shape[0], left : left + label.shape[1]] = label[
+            : height - top, : width - left
+        ]
+    return picture
 
 
 def _colour(mark: Mark) -> _Colour:
@@ -119,40 +120,81 @@ def _line_width(text_size: int) -> int:
     return max(1, round(text_size / 10))
 
 
-def _draw_box(
-    canvas: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: _Colour, line_width: int
-) -> None:
+@contextmanager
+def _canvas(
+    picture: Image, x0: float, y0: float, x1: float, y1: float
+) -> Iterator[tuple[ImageDraw.ImageDraw, int, int]]:
+    """A canvas over the part of the picture within these bounds, and where its corner lies: (canvas, left, top)."""
+    height, width = picture.shape[:2]
+    left, right = (min(max(math.floor(x), 0), width) for x in (x0, x1 + 1))
+    top, bottom = (min(max(math.floor(y), 0), height) for y in (y0, y1 + 1))
+    part = picture[top : max(bottom, top), left : max(right, left)]
+    drawn = PIL.Image.fromarray(part)
+    yield ImageDraw.Draw(drawn), left, top
+    part[:] = np.asarray(drawn)
+
+
+def _draw_box(picture: Image, box: tuple[int, int, int, int], colour: _Colour, line_width: int) -> None:
     x0, y0, x1, y1 = box
     edge = max(1, line_width // 2)
     for inset, drawn, thick in ((-edge, _EDGE, line_width + 2 * edge), (0, colour, line_width)):
-        outer = (x0 + inset, y0 + inset, max(x1 - inset, x0 + inset), max(y1 - inset, y0 + inset))
-        canvas.rectangle(outer, outline=drawn, width=thick)
+        left, top = x0 + inset, y0 + inset
+        right, bottom = max(x1 - inset, left) + 1, max(y1 - inset, top) + 1
+        for bar in (
+            (left, top, right, min(top + thick, bottom)),
+            (left, max(bottom - thick, top), right, bottom),
+            (left, top, min(left + thick, right), bottom),
+            (max(right - thick, left), top, right, bottom),
+        ):
+            from_x, from_y, to_x, to_y = (
+                max(side, 0) for side in bar
+            )  # a negative one would count from the end
+            picture[from_y:to_y, from_x:to_x] = drawn
 
 
 def _draw_landmarks(
-    canvas: ImageDraw.ImageDraw, landmarks: npt.NDArray[np.float32], colour: _Colour, text_size: int
+    picture: Image, landmarks: npt.NDArray[np.float32], colour: _Colour, text_size: int
 ) -> None:
     radius = max(1.0, text_size / 9)
-    bound = 4 * (canvas.im.size[0] + canvas.im.size[1])
-    for x, y in np.clip(landmarks, -bound, bound).tolist():
-        for r, drawn in ((radius + max(1.0, radius / 2), _EDGE), (radius, colour)):
-            canvas.ellipse((x - r, y - r, x + r, y + r), fill=drawn)
+    around = radius + max(1.0, radius / 2)
+    height, width = picture.shape[:2]
+    for x, y in landmarks.tolist():
+        if not (-around <= x <= width + around and -around <= y <= height + around):
+            continue
+        with _canvas(picture, x - around - 2, y - around - 2, x + around + 2, y + around + 2) as (
+            canvas,
+            left,
+            top,
+        ):
+            for r, drawn in ((around, _EDGE), (radius, colour)):
+                canvas.ellipse((x - r - left, y - r - top, x + r - left, y + r - top), fill=drawn)
 
 
-def _label(mark: Mark, text_size: int, picture_width: int) -> _Label:
+@lru_cache(maxsize=_LABELS_KEPT)
+def _label(text: str, detail: str, text_size: int, picture_width: int, colour: _Colour) -> Image:
+    """The label as a picture, not to be written to."""
     padding = max(2, text_size // 5)
     widest = max(picture_width - 2 * padding, 1)
     lines = []
-    if mark.label.strip():
-        lines.append(typeset(mark.label, text_size, widest))
-    if mark.detail.strip():
+    if text.strip():
+        lines.append(typeset(text, text_size, widest))
+    if detail.strip():
         detail_size = max(_SMALLEST_TEXT - 1, round(text_size * _DETAIL_SIZE))
-        lines.append(typeset(mark.detail, detail_size, widest))
-    return _Label(tuple(lines), padding)
+        lines.append(typeset(detail, detail_size, widest))
+    width = max(line.width for line in lines) + 2 * padding
+    height = sum(line.height for line in lines) + 2 * padding
+    label = PIL.Image.new("RGB", (width, height), colour)
+    canvas = ImageDraw.Draw(label)
+    canvas.rectangle((0, 0, width - 1, height - 1), outline=_EDGE)
+    y = padding
+    for line in lines:
+        line.draw(canvas, (width - line.width) // 2, y, _INK)
+        y += line.height
+    return np.asarray(label)
 
 
 def _draw_tie(
-    canvas: ImageDraw.ImageDraw,
+    picture: Image,
     box: npt.NDArray[np.float64],
     place: npt.NDArray[np.float64],
     colour: _Colour,
@@ -163,22 +205,13 @@ def _draw_tie(
     end = _nearest(box, start)
     if math.dist(start, end) <= 4 * (line_width + 1):
         return
-    ends = [*start, *end]
-    canvas.line(ends, fill=_EDGE, width=line_width + 2)
-    canvas.line(ends, fill=colour, width=line_width)
+    around = line_width + 3
+    low, high = np.minimum(start, end) - around, np.maximum(start, end) + around
+    with _canvas(picture, *low, *high) as (canvas, left, top):
+        ends = [start[0] - left, start[1] - top, end[0] - left, end[1] - top]
+        canvas.line(ends, fill=_EDGE, width=line_width + 2)
+        canvas.line(ends, fill=colour, width=line_width)
 
 
 def _nearest(rectangle: npt.NDArray[np.float64], point: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.clip(point, rectangle[:2], rectangle[2:])
-
-
-def _draw_label(
-    canvas: ImageDraw.ImageDraw, label: _Label, place: npt.NDArray[np.float64], colour: _Colour
-) -> None:
-    width, height = label.size
-    left, top = round(float(place[0])), round(float(place[1]))
-    canvas.rectangle((left, top, left + width - 1, top + height - 1), fill=colour, outline=_EDGE)
-    y = top + label.padding
-    for line in label.lines:
-        line.draw(canvas, left + (width - line.width) // 2, y, _INK)
-        y += line.height

@@ -26,3 +26,8 @@ def default_cache_folder() -> Path:
 def default_gallery_file() -> Path:
     """The user's own gallery, where no other is named. Not created here."""
     return platformdirs.user_data_path(APPLICATION, appauthor=False) / "gallery.sqlite"
+
+
+def default_events_file() -> Path:
+    """Where the events of cameras are kept, where no other file is named. Not created here."""
+    return platformdirs.user_data_path(APPLICATION, appauthor=False) / "events.sqlite"

@@ -1,0 +1,121 @@
+"""How many frames a second `multiface video` does, and how that compares to the original's way.
+
+    python benchmarks/video_speed.py PEOPLE-FOLDER --photos A.jpg B.jpg [--pair scrfd_500m mobilefacenet_128_ms1m]
+
+Clips of two moving faces (`moving_faces.py`) at 640x360, 1280x720 and 1920x1080 are worked on from start to finish:
+decoded, tracked, named against PEOPLE-FOLDER, drawn and encoded with the package's own settings. The peer is the way of
+`infer_on_video.py`: one frame after another, detection and an embedding of each face with its mirror image in every
+frame, the nearest person, drawing, encoding; with the same networks, drawing and encoder, in the same process. The
+two take turns, `--rounds` of them; a ratio is the peer's time over ours, its median with the least and the greatest.
+The clips are 10 seconds long; loading of networks is not counted.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from moving_faces import RATE, write_clip
+
+from multiface import Recognizer
+from multiface.images import Mark, draw_faces
+from multiface.video.annotated_file import AnnotatedFile
+from multiface.video.engine import VideoEngine
+from multiface.video.file_source import open_file
+
+SIZES = ((640, 360), (1280, 720), (1920, 1080))
+SECONDS = 10
+
+
+def ours(recognizer: Recognizer, clip: Path, out: Path) -> tuple[float, int]:
+    """Seconds, and faces named in frames."""
+    start = time.perf_counter()
+    named = 0
+    source = open_file(clip)
+    with (
+        AnnotatedFile(out, clip, source.info) as copy,
+        closing(VideoEngine(recognizer).run(source)) as results,
+    ):
+        for result in results:
+            copy.write(result)
+            named += sum(face.name is not None for face in result.faces)
+    return time.perf_counter() - start, named
+
+
+def frame_by_frame(recognizer: Recognizer, clip: Path, out: Path, frames: int) -> tuple[float, int]:
+    """The original's way over the first `frames` frames: seconds, and faces named in frames."""
+    start = time.perf_counter()
+    named = 0
+    with av.open(str(clip)) as reading, av.open(str(out), "w") as writing:
+        video = reading.streams.video[0]
+        video.thread_type = "AUTO"
+        stream = writing.add_stream(
+            "libx264", rate=RATE, options={"preset": "superfast", "crf": "20", "bf": "0"}
+        )
+        stream.width, stream.height, stream.pix_fmt = video.width, video.height, "yuv420p"
+        stream.time_base = Fraction(1, RATE)
+        for number, frame in enumerate(reading.decode(video)):
+            if number == frames:
+                break
+            image = frame.to_ndarray(format="rgb24")
+            found = recognizer.identify(image)
+            marks = [Mark(face.box, face.name or "unknown") for face in found.faces]
+            named += sum(face.name is not None for face in found.faces)
+            drawn = av.VideoFrame.from_ndarray(draw_faces(image, marks), format="rgb24")
+            drawn.pts = number
+            writing.mux(stream.encode(drawn))
+        writing.mux(stream.encode(None))
+    return time.perf_counter() - start, named
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("people", type=Path)
+    parser.add_argument("--photos", type=Path, nargs=2, required=True)
+    parser.add_argument("--pair", nargs=2, default=["mtcnn", "dlib"], metavar=("DETECTOR", "WEIGHTS"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peer-frames", type=int, default=100, help="of the clip that the peer goes through")
+    parser.add_argument("--store", type=Path)
+    parser.add_argument("--cache", type=Path)
+    given = parser.parse_args()
+    detector, weights = given.pair
+    print(f"{detector} + {weights}, two faces, {SECONDS} s at {RATE} frames a second")
+    print(
+        "| size | frames a second (least to greatest) | the original's way | ratio | named, ours and peer's |"
+    )
+    print("|---|---|---|---|---|")
+    with (
+        Recognizer(
+            detector=detector, weights=weights, people=given.people, store=given.store, cache=given.cache
+        ) as recognizer,
+        tempfile.TemporaryDirectory() as place,
+    ):
+        folder = Path(place)
+        for width, height in SIZES:
+            clip = folder / f"{height}.mp4"
+            write_clip(clip, given.photos, width, height, SECONDS * RATE)
+            speeds, peers, ratios = [], [], []
+            ours(recognizer, clip, folder / "warm.mp4")
+            for _ in range(given.rounds):
+                seconds, named = ours(recognizer, clip, folder / "ours.mp4")
+                speeds.append(SECONDS * RATE / seconds)
+                seconds, peer_named = frame_by_frame(recognizer, clip, folder / "peer.mp4", given.peer_frames)
+                peers.append(given.peer_frames / seconds)
+                ratios.append(speeds[-1] / peers[-1])
+            print(
+                f"| {width}x{height} | {statistics.median(speeds):.0f} ({min(speeds):.0f} to {max(speeds):.0f}) "
+                f"| {statistics.median(peers):.1f} | {statistics.median(ratios):.1f} ({min(ratios):.1f} to "
+                f"{max(ratios):.1f}) | {named / (2 * SECONDS * RATE):.0%}, "
+                f"{peer_named / (2 * given.peer_frames):.0%} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""`camera`: who is before a camera, or in a stream, now."""
+
+import re
+import secrets
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from multiface.cli import options, watching
+from multiface.cli.console import Speaker, counted
+from multiface.cli.paths import require_folder
+from multiface.cli.settings import Settings
+from multiface.errors import UsageError
+
+if TYPE_CHECKING:
+    from multiface.video.engine import VideoEngine
+    from multiface.video.event_store import EventStore, StoredEvent
+    from multiface.video.frame import Source
+    from multiface.video.live_recording import LiveRecording
+    from multiface.video.results import Event
+    from multiface.video.window import Window
+
+
+def camera(
+    source: Annotated[
+        str,
+        typer.Option(
+            "--source",
+            help="A camera by its number or device, or an address (rtsp://, http://, tcp://, udp://).",
+        ),
+    ] = "0",
+    people: options.People = None,
+    gallery: options.GalleryFile = None,
+    update: watching.Update = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "--save", "-s", help="Recording: .mkv, .mp4 or .mov, without sound.", show_default=False
+        ),
+    ] = None,
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            "--events",
+            help="SQLite file that keeps the events (default: the user's own).",
+            show_default=False,
+        ),
+    ] = None,
+    keep_days: Annotated[
+        float, typer.Option("--keep-days", help="Older events are removed at the start.")
+    ] = 30.0,
+    webhook: Annotated[
+        str | None,
+        typer.Option("--webhook", help="An http(s) address that each event is sent to.", show_default=False),
+    ] = None,
+    replay: Annotated[
+        int | None,
+        typer.Option(
+            "--replay", min=0, help="Print the kept events after this number and stop.", show_default=False
+        ),
+    ] = None,
+    rate: watching.Rate = None,
+    score: watching.Score = False,
+    duration: Annotated[
+        float | None, typer.Option("--duration", "-d", help="Stop after so many seconds.", show_default=False)
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option("--size", help="Asked of a webcam, such as 1280x720.", show_default=False)
+    ] = None,
+    frame_rate: Annotated[
+        float | None,
+        typer.Option("--frame-rate", help="Frames a second asked of a webcam.", show_default=False),
+    ] = None,
+    max_faces: watching.MaxFaces = None,
+    every: watching.Every = None,
+    max_fps: watching.MaxFps = None,
+    strangers: watching.KeepStrangers = False,
+    stranger_days: watching.StrangerDays = 30.0,
+    window: Annotated[bool, typer.Option("--window/--headless", help="Show the camera; q ends.")] = True,
+    detector: options.Detector = None,
+    weights: options.Weights = None,
+    flip: options.Flip = None,
+    threads: options.Threads = None,
+    engine: options.EngineName = None,
+    min_face: options.MinFace = None,
+    as_json: options.Json = False,
+) -> None:
+    """Names over a live camera or stream, until Ctrl-C.
+
+    Each event has a number and is kept in a file before it is announced, so that a crash loses none: --replay
+    shows them again, and a webhook gets each at least once. With --json each event is a line.
+    """
+    from multiface.video.engine import VideoEngine
+    from multiface.video.engine_settings import EngineSettings
+    from multiface.video.event_store import EventStore
+    from multiface.video.live_recording import LiveRecording
+    from multiface.video.opening import open_source
+    from multiface.video.webhook import Webhook
+    from multiface.video.window import Window
+
+    speaker = Speaker(as_json)
+    if not 0 < keep_days <= 36500:
+        raise UsageError(f"--keep-days {keep_days:g}: wanted a number of days above 0 and at most 36500")
+    wanted = _size(size)
+    if out is not None:
+        require_folder(out)
+    with ExitStack() as stack:
+        store = stack.enter_context(EventStore(_events_file(events)))
+        if replay is not None:
+            for one in store.since(replay):
+                _say(speaker, one)
+            return
+        store.forget(timedelta(days=keep_days))
+        settings = Settings.here()
+        chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
+        stack.enter_context(watching.sigterm_is_ctrl_c())
+        recognizer = stack.enter_context(
+            watching.opened_recognizer(
+                speaker, settings, chosen, people=people, gallery=gallery, update=update, rate=rate
+            )
+        )
+        numbers = watching.strangers_of(recognizer, strangers, stranger_days, people)
+        asked = EngineSettings(every=every, max_faces=max_faces, max_fps=max_fps)
+        if webhook is not None:
+            stack.enter_context(Webhook(webhook, store))
+        opened = stack.enter_context(
+            closing(open_source(source, duration=duration, size=wanted, rate=frame_rate))
+        )
+        info = opened.info
+        speaker.note(f"{info.name}: {info.width}x{info.height}" + (f"; {info.asked}" if info.asked else ""))
+        screen = stack.enter_context(Window(f"MultiFace: {info.name}  (q: end)")) if window else None
+        recording = None if out is None else stack.enter_context(LiveRecording(out, similarity=score))
+        work = VideoEngine(recognizer, asked, strangers=numbers)
+        _watch(speaker, work, opened, store, recording, screen, score)
+    if recording is not None:
+        speaker.note(f"recording: {out}")
+        if recording.dropped:
+            speaker.note(f"{counted(recording.dropped, 'frame')} could not be recorded in time")
+
+
+def _watch(
+    speaker: Speaker,
+    work: "VideoEngine",
+    source: "Source",
+    store: "EventStore",
+    recording: "LiveRecording | None",
+    screen: "Window | None",
+    score: bool,
+) -> None:
+    """Until the source ends, the window is closed, or Ctrl-C."""
+    session = f"{datetime.now(UTC).isoformat(timespec='seconds')} {secrets.token_hex(4)}"
+
+    def keep(event: "Event") -> None:
+        _say(speaker, store.add(session, event), event)
+
+    try:
+        with speaker.frames() as progress, closing(work.run(source)) as results:
+            for result in results:
+                if result.frame.gap is not None:
+                    speaker.note(f"{result.frame.time:.1f} s: {result.frame.gap}")
+                for event in result.events:
+                    keep(event)
+                if recording is not None:
+                    recording.write(result)
+                if screen is not None and not watching.shown(screen, result, score):
+                    break
+                progress(result.frame.number + 1, None)
+    except KeyboardInterrupt:
+        speaker.note("stopped")
+    for event in work.end_events():
+        keep(event)
+    for note in work.notes:
+        speaker.note(note)
+    watching.say_source_notes(speaker, source)
+
+
+def _say(speaker: Speaker, stored: "StoredEvent", event: "Event | None" = None) -> None:
+    """Announce an event that is kept."""
+    speaker.document(stored.document())
+    if event is not None:
+        speaker.result(f"{stored.number}: {watching.words_of(event)}")
+    else:
+        told = stored.event
+        speaker.result(
+            f"{stored.number}: {stored.stored}  {told['time']:.2f} s  track {told['track']}: "
+            f"{told['name'] or 'unknown'} {told['event']}"
+        )
+
+
+def _events_file(given: Path | None) -> Path:
+    """The file of events; the folder of the user's own is made."""
+    from multiface.weights.places import default_events_file
+
+    if given is not None:
+        return given
+    own = default_events_file()
+    own.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return own
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
+    if found is None:
+        raise UsageError(f"--size {text}: wanted WIDTHxHEIGHT, such as 1280x720")
+    return int(found[1]), int(found[2])

@@ -1,0 +1,101 @@
+"""`people strangers`, `people name-stranger`, `people remove-stranger`: those who were seen and have no name."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multiface.atomic_write import write_whole
+from multiface.cli import options
+from multiface.cli.console import Speaker, counted
+from multiface.cli.gallery_place import opened_gallery
+from multiface.errors import UsageError
+
+Number = Annotated[int, typer.Argument(help="The number of a stranger.", min=1, show_default=False)]
+
+STILL_READ = "another process is reading; what was removed leaves the file when the last process closes it"
+
+
+def list_strangers(
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            "--pictures", help="A folder to write their pictures to, stranger-NUMBER.jpg.", show_default=False
+        ),
+    ] = None,
+    gallery: options.GalleryFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Those whom a camera or video met and nobody named, and until when each is kept."""
+    speaker = Speaker(as_json)
+    written: dict[int, Path] = {}
+    with opened_gallery(gallery) as opened:
+        everybody = opened.strangers.list()
+        if pictures is not None:
+            written = {
+                one.number: _write(pictures, one.number, opened.strangers.picture(one.number))
+                for one in everybody
+            }
+    for one in everybody:
+        speaker.result(
+            f"stranger {one.number}  (seen {counted(one.sightings, 'time')}, last {one.last_seen}; "
+            f"kept until {one.kept_until})"
+        )
+    speaker.result(counted(len(everybody), "stranger"))
+    if pictures is not None:
+        speaker.result(f"pictures: {pictures}")
+    elif everybody:
+        speaker.note(
+            "--pictures FOLDER writes their pictures, `people name-stranger NUMBER NAME` gives a name"
+        )
+    speaker.document(
+        {
+            "strangers": [
+                asdict(one) | ({"picture": str(written[one.number])} if one.number in written else {})
+                for one in everybody
+            ]
+        }
+    )
+
+
+def name_stranger(
+    number: Number,
+    name: Annotated[str, typer.Argument(help="The name, new or of a known person.", show_default=False)],
+    gallery: options.GalleryFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Give a stranger a name: from now on this is a person like all others."""
+    speaker = Speaker(as_json)
+    with opened_gallery(gallery) as opened:
+        named = opened.strangers.name(number, name)
+    speaker.result(f"stranger {number} is now {named.person} ({counted(named.templates, 'template')} added)")
+    if not named.purged:
+        speaker.note(STILL_READ)
+    speaker.document(
+        {"stranger": number, "name": named.person, "templates": named.templates, "purged": named.purged}
+    )
+
+
+def remove_stranger(
+    number: Number, gallery: options.GalleryFile = None, as_json: options.Json = False
+) -> None:
+    """Remove a stranger with picture and vectors."""
+    speaker = Speaker(as_json)
+    with opened_gallery(gallery) as opened:
+        purged = opened.strangers.remove(number)
+    speaker.result(f"stranger {number} is removed")
+    if not purged:
+        speaker.note(STILL_READ)
+    speaker.document({"removed": number, "purged": purged})
+
+
+def _write(folder: Path, number: int, picture: bytes) -> Path:
+    """Write a picture into a folder, which is made if it is not there; its path."""
+    path = folder / f"stranger-{number}.jpg"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_whole(path, picture, private=True)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: cannot be written ({error})") from error
+    return path

@@ -1,0 +1,177 @@
+"""What `video` and `camera` share: their options, the recogniser with its people, words for events, the window."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from multiface.cli.console import Speaker
+from multiface.cli.gallery_commands import require_people, say_report
+from multiface.cli.gallery_place import existing, gallery_of, ready
+from multiface.cli.options import Chosen
+from multiface.cli.settings import Settings
+from multiface.errors import UsageError
+
+if TYPE_CHECKING:
+    from multiface.recognition import Recognizer
+    from multiface.video.frame import Source
+    from multiface.video.naming import Strangers
+    from multiface.video.results import Event, FrameResult
+    from multiface.video.window import Window
+
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        "--rate",
+        help="Share of strangers who may be given a name: FPIR, as MULTIFACE_RATE (default: 0.01).",
+        show_default=False,
+    ),
+]
+Update = Annotated[
+    Path | None,
+    typer.Option(
+        "--update", "-u", help="First take this folder of people up into the gallery.", show_default=False
+    ),
+]
+Score = Annotated[bool, typer.Option("--score", "-c", help="Also show the similarity.")]
+MaxFaces = Annotated[
+    int | None, typer.Option("--max-faces", help="Only the largest faces of a frame.", show_default=False)
+]
+Every = Annotated[
+    int | None,
+    typer.Option(
+        "--every", help="Look for faces in every so many frames (default: chosen).", show_default=False
+    ),
+]
+MaxFps = Annotated[
+    float | None,
+    typer.Option("--max-fps", help="At most so many frames a second, to save power.", show_default=False),
+]
+KeepStrangers = Annotated[
+    bool, typer.Option("--strangers", help="Number the unknown, and know them again (needs a gallery).")
+]
+StrangerDays = Annotated[
+    float, typer.Option("--stranger-days", help="How long a stranger is kept after having been seen.")
+]
+
+
+@contextmanager
+def opened_recognizer(
+    speaker: Speaker,
+    settings: Settings,
+    chosen: Chosen,
+    *,
+    people: str | None,
+    gallery: str | None,
+    update: Path | None,
+    rate: float | None,
+) -> "Iterator[Recognizer]":
+    """The recogniser with its people: a folder, or a gallery that is first brought up to date with `update`.
+
+    Raises UsageError where both are given.
+    """
+    from multiface.recognition import IDENTIFY_RATE
+
+    if people is not None and gallery is not None:
+        raise UsageError("give --people or --gallery, not both")
+    folder = None if gallery else settings.optional_text("people", people)
+    if update is not None and folder is not None:
+        raise UsageError("--people is always up to date; --update is for a gallery")
+    place = None
+    if folder is None:
+        place = gallery_of(settings, gallery)
+        place = existing(place) if update is None else ready(place)
+    with (
+        speaker.progress("people") as progress,
+        chosen.recognizer(
+            rate=settings.number("rate", rate, IDENTIFY_RATE),
+            people=folder,
+            gallery=place,
+            create=update is not None,
+            progress=progress,
+        ) as recognizer,
+    ):
+        if folder is not None and recognizer.people_report is not None:
+            say_report(speaker, recognizer.people_report, quiet_when_unchanged=True)
+            require_people(recognizer.people_report, folder)
+        if update is not None:
+            report = recognizer.sync(update, progress)
+            say_report(speaker, report, quiet_when_unchanged=True)
+            require_people(report, update)
+        if recognizer.caveat:
+            speaker.note(recognizer.caveat)
+        yield recognizer
+
+
+def strangers_of(
+    recognizer: "Recognizer", wanted: bool, days: float, people: str | None
+) -> "Strangers | None":
+    """Who numbers the unknown; None where nobody is to. Raises UsageError without a gallery that lasts."""
+    from multiface.video.stranger_numbers import StrangerNumbers
+
+    if not wanted:
+        return None
+    if recognizer.gallery is None or people is not None:
+        raise UsageError(
+            "--strangers keeps people in a gallery; make one with `multiface facebank FOLDER` and leave --people out"
+        )
+    return StrangerNumbers(recognizer.gallery, recognizer.calibration, recognizer.rate, days)
+
+
+def words_of(event: "Event") -> str:
+    """An event as one line for people."""
+    who = event.name or (f"stranger {event.stranger}" if event.stranger is not None else "unknown")
+    line = f"{event.time:9.2f} s  track {event.track}: {who} {event.event}"
+    if event.event == "changed":
+        line += f" (before: {event.previous or 'unknown'})"
+    if event.event == "left" and event.since is not None:
+        line += f", there since {event.since:.2f} s"
+    if (
+        event.event in ("recognised", "changed")
+        and event.similarity is not None
+        and event.threshold is not None
+    ):
+        line += f"  similarity {event.similarity:.3f}, threshold {event.threshold:.3f}"
+    return line
+
+
+def shown(window: "Window", result: "FrameResult", score: bool) -> bool:
+    """Show a frame with its faces; whether to go on (the window is open, and neither q nor escape was pressed)."""
+    from multiface.images import draw_faces
+    from multiface.video.marks import mark_of
+
+    window.show(draw_faces(result.frame.image, [mark_of(face, score) for face in result.faces]))
+    return not {"q", "escape"} & set(window.keys()) and window.is_open
+
+
+def say_source_notes(speaker: Speaker, source: "Source") -> None:
+    """What went wrong with a source that is not live."""
+    from multiface.video.file_source import FileSource
+    from multiface.video.folder_source import FolderSource
+    from multiface.video.opening import SpooledSource
+
+    if isinstance(source, FileSource | FolderSource | SpooledSource):
+        for note in source.notes:
+            speaker.note(note)
+
+
+@contextmanager
+def sigterm_is_ctrl_c() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does, so that files are closed. For the main thread; else nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

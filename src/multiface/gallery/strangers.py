@@ -1,0 +1,205 @@
+"""`Strangers`: people without a name, numbered, each with the best picture and a few vectors, kept for a time.
+
+A number is given once and never again, whatever is removed. A stranger keeps at most `MOST_VIEWS` vectors, one a
+track: when there is one too many, of the two most alike the one of lower quality goes. A stranger is compared as
+people are: by the mean of the vectors, scaled to unit length. Each vector is itself such a mean, of the views of one
+track, so the spread that counts is that of all of them: 1 - (1 - spread of the vectors) * (1 - their mean own spread),
+the length of the mean of everything where the tracks had equally many views.
+
+Vectors and pictures are biometric data of people who were not asked: they leave the file's bytes when a stranger is
+removed or named, and `kept_until` is passed.
+"""
+
+import hashlib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from multiface.errors import GalleryError, UsageError
+from multiface.gallery import people_rows, stranger_rows
+from multiface.gallery.clock import utc_now
+from multiface.gallery.connection import Database
+from multiface.gallery.engine import Floats, NewTemplate, PictureFacts, VectorOrigin
+from multiface.gallery.names import clean_name
+from multiface.gallery.search import Matrix, score_people
+from multiface.gallery.stranger_rows import Stranger, View
+from multiface.images import Image
+from multiface.images.jpeg import jpeg_bytes
+
+MOST_VIEWS = 5
+PICTURE_SIDE = 320
+"""The longest side of the picture kept, in pixels."""
+
+Wanted = Callable[[Floats], npt.NDArray[np.float64]]
+"""Spreads of the strangers kept, float32 (s,) in 0..1 -> the cosine each has to be reached with, float64 (s,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """A track of somebody without a name.
+
+    vector: float32 (d,), unit length: the mean of the track's views. spread: of these, 0..1. quality: of the picture,
+    0..1. picture: the best of the track, (h, w, 3) uint8 RGB. when: UTC, ISO 8601.
+    """
+
+    vector: Floats
+    spread: float
+    quality: float
+    picture: Image
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What `name` did: the person, the templates that were new, and whether the stranger left the file's bytes.
+
+    purged: False if another process was reading for long; see `gallery.Removed`.
+    """
+
+    person: str
+    templates: int
+    purged: bool
+
+
+class Strangers:
+    """The strangers of one gallery. Threads and processes may share the file; each change is one transaction."""
+
+    def __init__(self, database: Database, origin: VectorOrigin) -> None:
+        self._database = database
+        self._origin = origin
+
+    def list(self) -> tuple[Stranger, ...]:
+        """All of them, by number."""
+        with self._database.reading() as connection:
+            return stranger_rows.strangers(connection)
+
+    def picture(self, number: int) -> bytes:
+        """The best picture of a stranger, as JPEG. Raises GalleryError if there is no such stranger."""
+        with self._database.reading() as connection:
+            self._check(number, stranger_rows.stranger(connection, number))
+            return stranger_rows.picture(connection, number) or b""
+
+    def see(self, sighting: Sighting, wanted: Wanted, taken: Collection[int], keep: timedelta) -> int:
+        """The number of the stranger that a track shows: the most similar one, or a new one.
+
+        wanted: what the similarity has to reach. taken: numbers of others who are in the picture at the same time, and
+        so cannot be this one. keep: how long the stranger is kept from `sighting.when` on.
+
+        Raises UsageError for a time that is none, GalleryError for a vector that the gallery cannot hold, PictureError.
+        """
+        when = _utc(sighting.when)
+        kept_until = _utc((datetime.fromisoformat(when) + keep).isoformat())
+        picture = jpeg_bytes(sighting.picture, PICTURE_SIDE)
+        height, width = sighting.picture.shape[:2]
+        view = View(
+            sighting.vector,
+            float(sighting.spread),
+            float(sighting.quality),
+            hashlib.sha256(picture).hexdigest(),
+            width,
+            height,
+            when,
+        )
+        with self._database.writing() as connection:
+            for gone in stranger_rows.expired(connection, utc_now()):
+                stranger_rows.remove_stranger(connection, gone)
+            number = self._most_similar(
+                stranger_rows.all_views(connection, self._origin), view, wanted, taken
+            )
+            if number is None:
+                number = stranger_rows.add_stranger(connection, when, kept_until, view.quality, picture)
+            stranger_rows.see_stranger(connection, number, when, kept_until)
+            stranger_rows.better_picture(connection, number, view.quality, picture)
+            kept = stranger_rows.views(connection, number, self._origin)
+            # The same track of the same file once more teaches nothing.
+            if all(one.picture_digest != view.picture_digest for _, one in kept):
+                stranger_rows.add_view(connection, number, view, self._origin)
+                if len(kept) == MOST_VIEWS:
+                    kept = stranger_rows.views(connection, number, self._origin)
+                    stranger_rows.drop_view(connection, _least_needed(kept))
+        return number
+
+    def name(self, number: int, person: str) -> Named:
+        """Give a stranger a name: the vectors become templates of that person, who is made if there is none.
+
+        Raises GalleryError if there is no such stranger, or if another person has the same face of the same picture;
+        UsageError for what cannot be a name. Nothing is changed then.
+        """
+        name = clean_name(person)
+        with self._database.writing() as connection:
+            self._check(number, stranger_rows.stranger(connection, number))
+            kept = stranger_rows.views(connection, number, self._origin)
+            new = [self._template(number, view) for _, view in kept]
+            added = people_rows.add_new_templates(connection, name, new, self._origin)
+            stranger_rows.remove_stranger(connection, number)
+        return Named(name, added, self._database.purge_log())
+
+    def remove(self, number: int) -> bool:
+        """Remove a stranger with picture and vectors; whether they have left the file's bytes (else see `Named`).
+
+        Raises GalleryError if there is no such stranger.
+        """
+        with self._database.writing() as connection:
+            self._check(number, stranger_rows.stranger(connection, number))
+            stranger_rows.remove_stranger(connection, number)
+        return self._database.purge_log()
+
+    def forget_expired(self) -> int:
+        """Remove those whose time is over; how many there were. Opening a gallery does it."""
+        now = utc_now()
+        with self._database.reading() as connection:
+            gone = stranger_rows.expired(connection, now)
+        if gone:
+            with self._database.writing() as connection:
+                gone = stranger_rows.expired(connection, now)  # one may have been seen again meanwhile
+                for number in gone:
+                    stranger_rows.remove_stranger(connection, number)
+            self._database.purge_log()
+        return len(gone)
+
+    def _most_similar(
+        self, known: stranger_rows.Views, view: View, wanted: Wanted, taken: Collection[int]
+    ) -> int | None:
+        free = ~np.isin(known.numbers, list(taken))
+        if not free.any():
+            return None
+        numbers, index = np.unique(known.numbers[free], return_inverse=True)
+        matrix = Matrix(known.vectors[free], index, tuple(map(str, numbers)))
+        own = np.bincount(index, known.spreads[free]) / np.bincount(index)
+        spread = (1.0 - (1.0 - matrix.spread) * (1.0 - own)).astype(np.float32)
+        similarity = score_people(view.vector[np.newaxis], matrix, "mean")[0]
+        passing = similarity >= wanted(spread)
+        if not passing.any():
+            return None
+        return int(numbers[np.argmax(np.where(passing, similarity, -np.inf))])
+
+    def _template(self, number: int, view: View) -> NewTemplate:
+        box = (0.0, 0.0, float(view.width), float(view.height))
+        facts = PictureFacts(view.width, view.height, box, view.quality, self._origin.detector, 0, 1)
+        return NewTemplate(view.vector, view.picture_digest, f"stranger {number}, {view.seen}", facts)
+
+    def _check(self, number: int, found: Stranger | None) -> None:
+        if found is None:
+            raise GalleryError(
+                f"gallery {self._database.path}: there is no stranger {number}; `multiface people strangers` lists them"
+            )
+
+
+def _least_needed(views: list[tuple[int, View]]) -> int:
+    """The id of the view that the others make up for best: of the most similar pair the one of lower quality."""
+    vectors = np.stack([view.vector for _, view in views])
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, -np.inf)
+    pair = np.unravel_index(int(np.argmax(cosines)), cosines.shape)
+    return min((views[k] for k in pair), key=lambda one: (one[1].quality, one[0]))[0]
+
+
+def _utc(text: str) -> str:
+    """A time in the form that galleries write."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).isoformat(timespec="seconds")
+    except ValueError as error:
+        raise UsageError(f"a time is written as 2024-05-01T12:34:56+00:00, got {text!r}") from error

@@ -1,0 +1,21 @@
+"""A picture as the bytes of a small JPEG file, for what is kept in a database or in a page."""
+
+from io import BytesIO
+
+import PIL.Image
+
+from multiface.images.pixels import Image, rgb_from_array
+
+_QUALITY = 90
+
+
+def jpeg_bytes(image: Image, longest_side: int) -> bytes:
+    """The picture ((h, w, 3) uint8 RGB) as JPEG, made smaller where a side is longer than `longest_side` pixels.
+
+    Raises PictureError for what is no picture.
+    """
+    picture = PIL.Image.fromarray(rgb_from_array(image))
+    picture.thumbnail((longest_side, longest_side), PIL.Image.Resampling.LANCZOS)
+    content = BytesIO()
+    picture.save(content, "JPEG", quality=_QUALITY)
+    return content.getvalue()

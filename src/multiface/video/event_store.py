@@ -1,0 +1,212 @@
+"""Events that outlive a crash: one SQLite file, in which each event has a number before anybody is told of it.
+
+Numbers rise by one from 1 and are never given twice, also when old events are forgotten. The file also holds how far
+each webhook has been told (`delivered`), by a digest of its address. It is as durable as a gallery
+(`gallery.connection`): WAL, synchronous=FULL, readable by its owner only, deleted content overwritten.
+`PRAGMA application_id` is "MFev", `PRAGMA user_version` the version of the tables.
+"""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from multiface.errors import InputError
+from multiface.gallery.connection import BadContent, Database, FileKind
+from multiface.video.results import Event
+
+APPLICATION_ID = int.from_bytes(b"MFev", "big")
+VERSION = 1
+
+_KIND = FileKind("file of events", InputError, "a camera run that stores its events makes one")
+_TABLES = (
+    """
+    CREATE TABLE event (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        session TEXT NOT NULL,
+        stored TEXT NOT NULL,
+        document TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX event_stored ON event (stored)",
+    "CREATE TABLE delivered (target TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
+)
+_BUSY_SECONDS = 10.0
+_PAGE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event with its number.
+
+    session: which run it belongs to. stored: when, UTC, ISO 8601 with milliseconds. event: its document, see
+    `results.Event.document`.
+    """
+
+    number: int
+    session: str
+    stored: str
+    event: dict[str, Any]
+
+    def document(self) -> dict[str, Any]:
+        """The event as it is announced: number, session and stored, then the fields of the event."""
+        return {"number": self.number, "session": self.session, "stored": self.stored, **self.event}
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many events were removed, and whether they have left the file's bytes (else when the last process closes)."""
+
+    events: int
+    purged: bool
+
+
+class EventStore:
+    """An open store of events. Threads may share it; processes open their own. Close it, or use `with`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make it. Raises InputError for what is not a store of events or cannot be written."""
+        self._database = Database(path, create=True, busy_seconds=_BUSY_SECONDS, kind=_KIND)
+        self._news = threading.Condition()
+        try:
+            with self._database.reading() as connection:
+                found = _version(connection)
+            self._database.use_write_ahead_log()
+            if found == 0:
+                with self._database.writing() as connection:
+                    if _version(connection) == 0:  # asked again: another process may have been faster
+                        for statement in _TABLES:
+                            connection.execute(statement)
+                        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                        connection.execute(f"PRAGMA user_version = {VERSION}")
+        except BaseException:
+            self._database.close()
+            raise
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._database.path
+
+    def close(self) -> None:
+        """Close the file; closing twice is fine."""
+        self._database.close()
+
+    def __enter__(self) -> "EventStore":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def add(self, session: str, event: Event) -> StoredEvent:
+        """Keep an event; it is on the disk when this returns, and may be announced.
+
+        session: any text that names the run. Raises InputError (a full disk, say); the event is not kept then.
+        """
+        document = event.document()
+        stored = _time(datetime.now(UTC))
+        text = json.dumps(document, allow_nan=False)  # in ASCII: names may hold what is no UTF-8
+        with self._database.writing() as connection:
+            cursor = connection.execute(
+                "INSERT INTO event (session, stored, document) VALUES (?, ?, ?)", (session, stored, text)
+            )
+        assert cursor.lastrowid is not None
+        with self._news:
+            self._news.notify_all()
+        return StoredEvent(cursor.lastrowid, session, stored, document)
+
+    def since(self, number: int) -> Iterator[StoredEvent]:
+        """The events after this number (0: all), in their order, up to the last one there is."""
+        while page := self._page(number):
+            yield from page
+            number = page[-1].number
+
+    def next_after(self, number: int) -> StoredEvent | None:
+        """The first event after this number, or None."""
+        page = self._page(number, 1)
+        return page[0] if page else None
+
+    def wait(self, number: int, seconds: float) -> None:
+        """Return when there is an event after this number, at the latest after so many seconds.
+
+        An event of another process is noticed only when the time is over.
+        """
+        with self._news:
+            if self.next_after(number) is None:
+                self._news.wait(seconds)
+
+    def wake(self) -> None:
+        """Let all that wait return."""
+        with self._news:
+            self._news.notify_all()
+
+    def last(self) -> int:
+        """The highest number given so far; 0 for none."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def forget(self, older_than: timedelta) -> Forgotten:
+        """Remove the events stored longer ago than this, delivered or not; numbers go on as before."""
+        with self._database.writing() as connection:
+            limit = _time(datetime.now(UTC) - older_than)
+            count = connection.execute("DELETE FROM event WHERE stored < ?", (limit,)).rowcount
+        return Forgotten(count, self._database.purge_log())
+
+    def delivered(self, target: str) -> int | None:
+        """The number up to which a target has been told; None for a target that is not known."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT number FROM delivered WHERE target = ?", (target,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def set_delivered(self, target: str, number: int) -> None:
+        """A target has been told up to this number."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "INSERT INTO delivered VALUES (?, ?) ON CONFLICT (target) DO UPDATE SET number = excluded.number",
+                (target, number),
+            )
+
+    def _page(self, number: int, most: int = _PAGE) -> list[StoredEvent]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT number, session, stored, document FROM event WHERE number > ? ORDER BY number LIMIT ?",
+                (number, most),
+            ).fetchall()
+            return [_event(row) for row in rows]
+
+
+def _event(row: tuple[Any, ...]) -> StoredEvent:
+    number, session, stored, text = row
+    try:
+        document = json.loads(text)
+    except (TypeError, ValueError) as error:
+        raise BadContent(f"it is damaged: event {number} cannot be read") from error
+    if not isinstance(document, dict):
+        raise BadContent(f"it is damaged: event {number} is no event")
+    return StoredEvent(int(number), str(session), str(stored), document)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """The version of the tables; 0 for an empty file. Raises BadContent for a file of another program."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application == 0 and found == 0 and tables == 0:
+        return 0
+    if application != APPLICATION_ID:
+        raise BadContent("it is a SQLite database, but holds no events of MultiFace; choose another file")
+    if found > VERSION:
+        raise BadContent(f"it was written by a newer MultiFace (version {found}); update MultiFace")
+    return int(found)
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")

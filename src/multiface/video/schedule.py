@@ -1,0 +1,90 @@
+"""Which frames the detector looks at, and how fast frames are taken.
+
+Files: every k-th frame, k from the frame rate alone, so that a run can be repeated to the bit. Live sources: k from
+the load, so that the engine keeps up with what arrives.
+"""
+
+import statistics
+import threading
+import time
+from collections import deque
+from fractions import Fraction
+
+LOOK_SECONDS = Fraction(1, 5)
+"""The detector looks at a file at least this often, where it has that many frames."""
+FORGIVEN = Fraction(501, 500)
+"""NTSC rates (30000/1001 and the like) count as the whole rates that they stand for."""
+LONGEST_BLIND = 0.5
+"""Seconds of a live source that may go by without a detection, however slow the machine."""
+BUSY_SHARE = 0.8
+"""Share of its time that the analysis of a live source may work; the rest is for reading and showing."""
+
+
+def file_interval(rate: Fraction | None) -> int | None:
+    """k for a file of this many frames a second: 5 at 25; 1 below 5 a second; None where the rate is unknown."""
+    return None if rate is None or rate <= 0 else max(1, int(rate * LOOK_SECONDS * FORGIVEN))
+
+
+def file_look_due(interval: int | None, frames: int, seconds: float, by_time: bool) -> bool:
+    """Whether the detector looks at a frame.
+
+    interval: k. frames, seconds: since the last look, this frame included. by_time: whether time counts too, as it
+    does where nobody asked for a k: frames of a variable rate can lie far apart.
+    """
+    return (interval is not None and frames >= interval) or (
+        by_time and seconds > float(LOOK_SECONDS * (FORGIVEN if interval is not None else 2 - FORGIVEN))
+    )
+
+
+class LivePace:
+    """How many frames of a live source there are to one detection, from measured times.
+
+    rate: frames a second as the source says, None where unknown. most_per_second: frames that are taken at most, None
+    for all. All times in seconds.
+    """
+
+    def __init__(self, rate: float | None, most_per_second: float | None = None) -> None:
+        self._least_apart = 0.0 if most_per_second is None else 1 / most_per_second
+        self._said = 1 / rate if rate is not None and rate > 0 else 1 / 30
+        self._arrivals: deque[float] = deque(maxlen=15)
+        self._looks: deque[float] = deque(maxlen=9)
+        self._others: deque[float] = deque(maxlen=9)
+
+    def arrived(self, seconds: float) -> None:
+        """So long after the frame before it a frame came in, and it was waited for: none was lost between."""
+        self._arrivals.append(seconds)
+
+    def took(self, looked: bool, seconds: float) -> None:
+        """The analysis of a frame took so long; looked: with a detection."""
+        (self._looks if looked else self._others).append(seconds)
+
+    @property
+    def interval(self) -> int:
+        """The smallest k with which the analysis works no more than its share of the time; 1 before any look."""
+        apart = statistics.median(self._arrivals) if self._arrivals else self._said
+        apart = max(apart, self._least_apart)
+        most = max(1, int(LONGEST_BLIND / max(apart, 1e-3)))
+        look = statistics.median(self._looks) if self._looks else 0.0
+        other = statistics.median(self._others) if self._others else 0.0
+        # look + (k - 1) other <= share k apart
+        spare = BUSY_SHARE * apart - other
+        if look - other <= spare:
+            return 1
+        return most if spare <= 0 else min(most, -int(-(look - other) // spare))
+
+
+class Brake:
+    """Holds a loop to so many turns a second, to save power; None for no limit. `stop` ends a wait at once."""
+
+    def __init__(self, most_per_second: float | None, stop: threading.Event) -> None:
+        self._apart = None if most_per_second is None else 1 / most_per_second
+        self._stop = stop
+        self._due = time.monotonic()
+
+    def wait(self) -> None:
+        """Until the next turn is due."""
+        if self._apart is not None:
+            now = time.monotonic()
+            if now < self._due:
+                self._stop.wait(self._due - now)
+            self._due = max(now, self._due) + self._apart

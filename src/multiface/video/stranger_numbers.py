@@ -1,0 +1,66 @@
+"""Numbers for people without a name: the strangers of a gallery, met with a stated error rate.
+
+A track is given the number of a stranger only where its similarity reaches the identification threshold for as many
+people as there are strangers, raised by the spread of the stranger's vectors and of the track's views
+(`decision.Calibration.rise`): `rate` is the share of new people who are taken for some stranger already known.
+"""
+
+from collections.abc import Collection
+from datetime import timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from multiface.decision import Calibration
+from multiface.errors import UsageError
+from multiface.faces.face import Floats, Image
+from multiface.gallery import Gallery
+from multiface.gallery.strangers import Sighting
+from multiface.recognition import IDENTIFY_RATE
+
+DAYS = 30.0
+
+
+class StrangerNumbers:
+    """Asks the strangers of a gallery; threads may share it."""
+
+    def __init__(
+        self, gallery: Gallery, calibration: Calibration, rate: float = IDENTIFY_RATE, days: float = DAYS
+    ) -> None:
+        """rate: see above. days: how long a stranger is kept after having been seen last, above 0.
+
+        Raises UsageError for other values, RateNotSupported for a rate that the calibration cannot support.
+        """
+        if not 0 < days <= 36500:
+            raise UsageError(
+                f"strangers are kept for a number of days above 0 and at most 36500, not {days:g}"
+            )
+        calibration.threshold_for_identify(rate, 1)
+        self._strangers = gallery.strangers
+        self._calibration = calibration
+        self._rate = rate
+        self._keep = timedelta(days=days)
+
+    def number_of(
+        self,
+        vector: Floats,
+        spread: float,
+        quality: float,
+        crop: Image,
+        when: str,
+        taken: Collection[int] = (),
+    ) -> int:
+        """The number of the stranger that a track shows; a new one where it is none of those known.
+
+        vector: float32 (d,), unit length, pooled over the track. spread: of the track's views, 0..1. quality, crop:
+        of its best picture. when: UTC, ISO 8601. taken: the numbers of other tracks that are alive at the same time,
+        or were during this one: two tracks at one time are two people.
+        """
+        own = self._calibration.rise(np.array([spread], np.float32))
+
+        def wanted(spreads: Floats) -> npt.NDArray[np.float64]:
+            threshold = self._calibration.threshold_for_identify(self._rate, len(spreads))
+            # In float64, in which the threshold is: rounded to float32 it could lie below itself.
+            return threshold.similarity + (self._calibration.rise(spreads) + own).astype(np.float64)
+
+        return self._strangers.see(Sighting(vector, spread, quality, crop, when), wanted, taken, self._keep)

@@ -1,0 +1,166 @@
+"""`camera` on a real stream: numbered events that are kept, replayed and delivered; how it ends."""
+
+import json
+import os
+import select
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+
+@pytest.fixture(scope="session")
+def clip(shared: Path) -> Path:
+    return shared / "data" / "video" / "short_hamilton_clip.mp4"
+
+
+@pytest.fixture
+def hook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A web server that keeps what it is sent."""
+    got: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://user:secret@127.0.0.1:{server.server_port}/hook", got
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def stream(clip: Path) -> Iterator[str]:
+    """The clip from its fourth second on, sent as MPEG-TS over TCP at its own pace, again and again."""
+    code = """
+import socket, sys, time, av
+listening = socket.create_server(("127.0.0.1", 0))
+print(listening.getsockname()[1], flush=True)
+class Pipe:
+    def __init__(self, client): self.client = client
+    def write(self, data): self.client.sendall(data); return len(data)
+while True:
+    client, _ = listening.accept()
+    try:
+        with av.open(sys.argv[1]) as source, av.open(Pipe(client), "w", format="mpegts") as out:
+            video = source.streams.video[0]
+            stream = out.add_stream("libx264", rate=30, options={"preset": "ultrafast", "tune": "zerolatency"})
+            stream.width, stream.height, stream.pix_fmt = video.width, video.height, "yuv420p"
+            start = None
+            for number, frame in enumerate(source.decode(video)):
+                if frame.time < 4: continue
+                start = start or time.monotonic() - frame.time
+                time.sleep(max(0, start + frame.time - time.monotonic()))
+                again = av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24")
+                again.pts = number
+                out.mux(stream.encode(again))
+            time.sleep(30)
+    except OSError:
+        pass
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(clip)], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        assert select.select([server.stdout], [], [], 30)[0]
+        yield f"tcp://127.0.0.1:{int(server.stdout.readline())}"
+        server.kill()
+
+
+def test_events_are_kept_before_they_are_told_and_can_be_replayed(
+    call: Any, stream: str, hook: tuple[str, list[dict[str, Any]]], people: Path, tmp_path: Path
+) -> None:
+    url, got = hook
+    done = call(
+        "camera", "--source", stream, "--people", people, "--headless", "--duration", "2.5", "--events", "e.sqlite",
+        "--webhook", url, "--out", "seen.mkv", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "secret" not in done.err + done.out
+    told = [json.loads(line) for line in done.out.splitlines()]
+    assert [event["number"] for event in told] == list(range(1, len(told) + 1))
+    assert {"appeared", "left"} <= {event["event"] for event in told}
+    assert got == told
+    replayed = call("camera", "--replay", "0", "--events", "e.sqlite", "--json")
+    assert [json.loads(line) for line in replayed.out.splitlines()] == told
+    later = call("camera", "--replay", str(told[0]["number"]), "--events", "e.sqlite", "--json")
+    assert [json.loads(line) for line in later.out.splitlines()] == told[1:]
+    with av.open(str(tmp_path / "seen.mkv")) as recording:
+        assert sum(1 for _ in recording.decode(video=0)) > 5
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals as POSIX has them")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl_c", "sigterm"])
+def test_a_signal_ends_it_cleanly(
+    number: signal.Signals, environment: dict[str, str], stream: str, people: Path, tmp_path: Path
+) -> None:
+    line = [
+        sys.executable,
+        "-m",
+        "multiface",
+        "camera",
+        "--source",
+        stream,
+        "--people",
+        str(people),
+        "--headless",
+    ]
+    line += ["--events", "e.sqlite", "--out", "seen.mkv", "--json"]
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            line, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, ours)
+    assert process.stdout is not None
+    first = json.loads(process.stdout.readline())
+    assert first["event"] == "appeared"
+    asked = time.monotonic()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert time.monotonic() - asked < 10
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    events = [first, *map(json.loads, out.splitlines())]
+    assert sum(event["event"] == "appeared" for event in events) == sum(
+        event["event"] == "left" for event in events
+    )
+    assert (tmp_path / "seen.mkv").exists()
+    with sqlite3.connect(tmp_path / "e.sqlite") as store:
+        assert store.execute("SELECT count(*) FROM event").fetchone() == (len(events),)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--source", "7"), 3, "7"),
+        (("--source", "tcp://user:secret@127.0.0.1:9"), 3, "127.0.0.1"),
+        (("--source", "0", "--size", "big"), 2, "1280x720"),
+        (("--source", "0", "--keep-days", "0"), 2, "keep-days"),
+        (("--source", "tcp://127.0.0.1:9", "--webhook", "ftp://user:secret@x"), 2, "http"),
+    ],
+)
+def test_bad_input_is_told(
+    arguments: tuple[str, ...], code: int, words: str, call: Any, people: Path
+) -> None:
+    done = call("camera", *arguments, "--people", people, "--headless", "--events", "e.sqlite")
+    assert done.code == code, done
+    assert words in done.err
+    assert "secret" not in done.err + done.out

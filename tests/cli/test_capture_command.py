@@ -1,0 +1,391 @@
+"""`capture`: from a film and from a stream, without a window and with a real one."""
+
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.features
+import PIL.ImageGrab
+import pytest
+
+from multiface.images import load_picture, save_picture
+
+av = pytest.importorskip("av", reason="needs PyAV")
+
+SCRFD = {"MULTIFACE_DETECTOR": "scrfd_2.5g"}
+
+
+@pytest.fixture(scope="session")
+def film(shared: Path) -> Path:
+    """Lin-Manuel Miranda looks at us from 3 to 7.5 s; before and after there are others, in profile or together."""
+    return shared / "data" / "video" / "short_hamilton_clip.mp4"
+
+
+@pytest.fixture(scope="session")
+def face_of_the_film(shared: Path) -> Path:
+    """Another photograph of him."""
+    return shared / "data" / "photos" / "people" / "lin_manuel_miranda" / "lin-manuel-miranda.png"
+
+
+def write_film(path: Path, picture: np.ndarray[Any, np.dtype[np.uint8]], seconds: int) -> Path:
+    """A film of one still picture, 5 frames a second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=5)
+        stream.height, stream.width = picture.shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for _ in range(5 * seconds):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def test_a_film_into_a_folder_of_people(
+    call: Callable[..., Any], film: Path, face_of_the_film: Path, tmp_path: Path
+) -> None:
+    arguments = ("capture", "-n", "Lin", "--source", film, "--people", "people", "--headless", "--json")
+    done = call(*arguments, env=SCRFD)
+    document = done.document()
+    assert done.code == 0
+    assert (document["name"], document["asked"], document["added"], document["already_there"]) == (
+        "Lin",
+        3,
+        3,
+        0,
+    )
+    assert document["folder"] == "people/Lin" and document["gallery"] is None and document["refused"] == []
+    takes = document["takes"]
+    assert len(takes) == 3 and all(2.5 < take["time"] < 7.8 for take in takes)
+    assert takes[0]["similarity"] is None and all(take["similarity"] > 0.35 for take in takes[1:])
+    assert [take["quality"] for take in takes] == sorted((take["quality"] for take in takes), reverse=True)
+    assert document["frames"] == sum(document["hints"].values()) > 40
+    files = sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "people").rglob("*.*"))
+    assert files == sorted(take["path"] for take in takes)
+    named = call("identify", face_of_the_film, "--people", "people", "--json", env=SCRFD).document()
+    assert [face["name"] for face in named["pictures"][0]["faces"]] == ["Lin"]
+
+    # Once more: the same pictures, beside what the person has already.
+    save_picture(load_picture(face_of_the_film), tmp_path / "people" / "Lin" / "mine.png")
+    again = call(*arguments[:-1], "--takes", "4", "--json", env=SCRFD).document()
+    assert (again["added"], again["already_there"]) == (1, 3)
+    assert len(list((tmp_path / "people" / "Lin").iterdir())) == 5
+
+
+def test_a_film_into_a_gallery(
+    call: Callable[..., Any], film: Path, face_of_the_film: Path, tmp_path: Path
+) -> None:
+    arguments = ("capture", "-n", "Lin", "--source", film, "--gallery", "g.sqlite", "--takes", "2", "--json")
+    document = call(*arguments, env=SCRFD).document()
+    assert (document["gallery"], document["folder"], document["added"]) == ("g.sqlite", None, 2)
+    assert [take["path"] for take in document["takes"]] == [None, None]
+    assert call(*arguments, env=SCRFD).document()["already_there"] == 2
+    shown = call("people", "show", "Lin", "--gallery", "g.sqlite", "--json").document()
+    assert len(shown["templates"]) == 2
+    named = call("identify", face_of_the_film, "--gallery", "g.sqlite", "--json", env=SCRFD).document()
+    assert [face["name"] for face in named["pictures"][0]["faces"]] == ["Lin"]
+    assert {path.name for path in tmp_path.iterdir()} <= {"g.sqlite", "home"}
+
+
+def test_words_for_people(call: Callable[..., Any], film: Path) -> None:
+    done = call("capture", "-n", "Lin", "--source", film, "--people", "p", "--takes", "9", env=SCRFD)
+    assert done.code == 0
+    assert "1 of 9 taken" in done.err and "had no more good ones of this person" in done.err
+    assert "added, 0 already there (p/Lin)" in done.out
+
+
+def test_begin_and_duration(call: Callable[..., Any], film: Path) -> None:
+    found = call(
+        *("capture", "-n", "Lin", "--source", film, "--people", "p", "--takes", "9"),
+        *("--begin", "5", "--duration", "1.5", "--json"),
+        env=SCRFD,
+    ).document()
+    assert found["takes"] and all(5 <= take["time"] < 6.5 for take in found["takes"])
+
+
+def test_a_film_without_a_face(call: Callable[..., Any], tmp_path: Path) -> None:
+    write_film(tmp_path / "wall.mp4", np.full((120, 160, 3), 180, np.uint8), 2)
+    done = call("capture", "-n", "Ann", "--source", "wall.mp4", "--people", "p", "--json", env=SCRFD)
+    error = done.document()["error"]
+    assert (done.code, error["kind"]) == (3, "NoFace")
+    assert error["message"] == "wall.mp4: no face was found in 10 frames"
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_film_in_the_dark(call: Callable[..., Any], portrait: Path, tmp_path: Path) -> None:
+    write_film(tmp_path / "night.mp4", (load_picture(portrait) * 0.15).astype(np.uint8), 2)
+    done = call("capture", "-n", "Ann", "--source", "night.mp4", "--people", "p", "--json", env=SCRFD)
+    error = done.document()["error"]
+    assert (done.code, error["kind"]) == (3, "NoFace")
+    assert "no picture was taken; hints for 10 frames: too dark: 10" in error["message"]
+    assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("-n", "a/b", "--people", "p"), 2, "may not begin with a dot"),
+        (("-n", " ", "--people", "p"), 2, "holds nothing that can be seen"),
+        (("-n", "Ann", "--people", "p", "--gallery", "g"), 2, "not both"),
+        (("-n", "Ann", "--people", "p", "--takes", "0"), 2, "takes"),
+        (("--people", "p"), 2, "name"),
+        (("-n", "Ann", "--people", "file"), 2, "is not a folder"),
+        (("-n", "Ann", "--people", "p", "--source", "nothing.mp4"), 3, "no such file"),
+        (("-n", "Ann", "--people", "p", "--source", "file"), 3, "file"),
+        (("-n", "Ann", "--people", "p", "--source", "ftp://host/film"), 2, "ftp"),
+    ],
+)
+def test_wrong_use_and_bad_input(
+    call: Callable[..., Any], film: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    (tmp_path / "file").write_text("no video")
+    given = arguments if "--source" in arguments else (*arguments, "--source", str(film))
+    done = call("capture", *given, "--json", env=SCRFD)
+    assert done.code == code, done
+    assert words in done.document()["error"]["message"]
+    assert {path.name for path in tmp_path.iterdir()} <= {"file", "home"}
+
+
+@pytest.mark.skipif(Path("/dev/video0").exists() or sys.platform != "linux", reason="a camera is there")
+def test_no_camera(call: Callable[..., Any]) -> None:
+    done = call("capture", "-n", "Ann", "--people", "p", "--json", env=SCRFD)
+    assert done.code == 3 and "camera" in done.document()["error"]["message"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_ctrl_c_leaves_nothing(environment: dict[str, str], shared: Path, tmp_path: Path) -> None:
+    film = shared / "data" / "video" / "one-by-one-person-detection.mp4"
+    started = tmp_path / "started"
+    started.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "multiface", "capture", "-n", "Ann", "--source", film, "--people", "p"],
+        env=environment | SCRFD,
+        cwd=started,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        until(lambda: str(film).encode() in open_files(process.pid), 60)
+        time.sleep(1)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert process.returncode == 130 and b"Traceback" not in err, err
+    assert out == b"" and list(started.iterdir()) == []
+
+
+def open_files(process: int) -> bytes:
+    """The names of the files that a process has open, as Linux tells them."""
+    names = []
+    for link in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            names.append(bytes(link.readlink()))
+    return b"\n".join(names)
+
+
+def until(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait until something is so; fails when it does not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def looking_at_us(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The four seconds of the film in which he looks at us, with a key frame every half second."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("needs the command ffmpeg")
+    part = tmp_path_factory.mktemp("part") / "part.ts"
+    cut = (
+        "-ss",
+        "3.5",
+        "-t",
+        "4",
+        "-i",
+        str(film),
+        "-an",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-g",
+        "12",
+    )
+    subprocess.run(["ffmpeg", "-loglevel", "error", *cut, str(part)], check=True, timeout=60)
+    return part
+
+
+@contextmanager
+def streamed(film: Path) -> Iterator[str]:
+    """The address of a film as a live stream, over and over at its own pace: MPEG-TS over TCP."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    endless = (
+        "-re",
+        "-stream_loop",
+        "-1",
+        "-i",
+        str(film),
+        "-c",
+        "copy",
+        "-f",
+        "mpegts",
+        f"{address}?listen=1",
+    )
+    process = subprocess.Popen(
+        ["ffmpeg", "-loglevel", "error", *endless],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: listens(address), 60)
+        yield address
+    finally:
+        process.kill()
+        process.wait()
+
+
+def listens(address: str) -> bool:
+    """Whether a server waits at a port of this machine, seen without connecting: it serves one client only."""
+    port = f":{int(address.rsplit(':', 1)[1]):04X}"
+    return any(
+        line.split()[1].endswith(port) and line.split()[3] == "0A"
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_stream_without_a_window(
+    call: Callable[..., Any], looking_at_us: Path, face_of_the_film: Path
+) -> None:
+    with streamed(looking_at_us) as address:
+        arguments = ("capture", "-n", "Lin", "--source", address, "--people", "p", "--takes", "2")
+        done = call(*arguments, "--headless", "--json", env=SCRFD)
+    found = done.document()
+    assert done.code == 0 and found["added"] == 2, done
+    first, second = (take["time"] for take in found["takes"])
+    assert second - first >= 0.5
+    named = call("identify", face_of_the_film, "--people", "p", "--json", env=SCRFD).document()
+    assert [face["name"] for face in named["pictures"][0]["faces"]] == ["Lin"]
+
+
+@pytest.fixture
+def display() -> Iterator[str]:
+    """A real X server without a screen."""
+    if shutil.which("Xvfb") is None or shutil.which("xdotool") is None or sys.platform != "linux":
+        pytest.skip("needs Xvfb and xdotool")
+    if importlib.util.find_spec("pygame") is None or not PIL.features.check("xcb"):
+        pytest.skip("needs pygame-ce, and a Pillow that can take pictures of an X screen")
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writer), "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"],
+        pass_fds=(writer,),
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writer)
+    with os.fdopen(reader) as number:
+        name = f":{number.readline().strip()}"
+    try:
+        yield name
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def xdotool(display: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["xdotool", *arguments], env=os.environ | {"DISPLAY": display}, capture_output=True)
+
+
+def screen(display: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.asarray(PIL.ImageGrab.grab(xdisplay=display).convert("RGB"))
+
+
+@contextmanager
+def captured_in_window(
+    environment: dict[str, str], display: str, folder: Path, address: str, takes: int
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """The command, once its window shows a picture."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "multiface", "capture", "-n", "Lin", "--source", address),
+            *("--people", "p", "--takes", str(takes), "--json"),
+        ],
+        env=environment | SCRFD | {"DISPLAY": display},
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        try:
+            until(lambda: screen(display).any() or process.poll() is not None, 60)
+            assert process.poll() is None, process.communicate()
+            window = xdotool(display, "search", "--class", ".").stdout.split()[0].decode()
+            assert b"MultiFace: Lin" in xdotool(display, "getwindowname", window).stdout
+            xdotool(display, "windowfocus", "--sync", window)
+            yield process
+        finally:
+            process.kill()
+
+
+def test_the_space_bar_takes(
+    environment: dict[str, str], display: str, looking_at_us: Path, tmp_path: Path
+) -> None:
+    with (
+        streamed(looking_at_us) as address,
+        captured_in_window(environment, display, tmp_path, address, 2) as process,
+    ):
+        # The window shows the film with a box in the colour of "ok" (86, 180, 233) around the face.
+        until(lambda: bool((screen(display) == (86, 180, 233)).all(axis=2).sum() > 100), 30)
+        end = time.monotonic() + 150  # a busy machine
+        while process.poll() is None:
+            assert time.monotonic() < end, "no second take came"
+            xdotool(display, "key", "space")
+            time.sleep(1.5)
+        out, err = process.communicate()
+    assert process.returncode == 0, err
+    document = json.loads(out)
+    assert document["added"] == 2 and len(list((tmp_path / "p" / "Lin").iterdir())) == 2
+    first, second = (take["time"] for take in document["takes"])
+    assert second - first >= 0.5
+    assert b"Traceback" not in err
+
+
+def test_q_ends_without_a_picture(
+    environment: dict[str, str], display: str, looking_at_us: Path, tmp_path: Path
+) -> None:
+    with (
+        streamed(looking_at_us) as address,
+        captured_in_window(environment, display, tmp_path, address, 2) as process,
+    ):
+        time.sleep(2)
+        assert process.poll() is None  # good pictures, but nobody asked
+        xdotool(display, "key", "q")
+        start = time.monotonic()
+        out, err = process.communicate(timeout=20)
+        assert time.monotonic() - start < 5
+    assert process.returncode == 3 and json.loads(out)["error"]["kind"] == "NoFace", err
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_window_without_a_screen(run: Callable[..., Any], looking_at_us: Path) -> None:
+    if importlib.util.find_spec("pygame") is None:
+        pytest.skip("needs pygame-ce")
+    with streamed(looking_at_us) as address:
+        done = run("capture", "-n", "Lin", "--source", address, "--people", "p", "--json", env=SCRFD)
+    assert done.code == 4
+    error = done.document()["error"]
+    assert error["kind"] == "NotAvailable" and "--headless" in error["message"]

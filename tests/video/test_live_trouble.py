@@ -1,0 +1,192 @@
+"""Live sources in trouble: servers that go and come back, that say nothing, or want a password; and memory."""
+
+import io
+import re
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+pytest.importorskip("av", reason="needs PyAV (extra `video`)")
+
+import av
+
+from multiface.errors import InputError, UsageError
+from multiface.video.live_connection import Patience
+from multiface.video.live_source import open_live
+
+USER, PASSWORD = "warden", "S3cretPa55wordXYZ"
+Server = Any  # tests/video/conftest.py
+Start = Callable[..., Server]
+QUICK = Patience(opening=4.0, stall=1.0)
+
+
+@pytest.fixture(params=["rtsp", "tcp"])
+def server(request: pytest.FixtureRequest, live_server: Start) -> Server:
+    """A server of each kind."""
+    return live_server(request.param)
+
+
+def test_back_within_five_seconds_of_the_servers_return(server: Server) -> None:
+    with open_live(server.address(), QUICK) as source:
+        frames = source.frames()
+        next(frames)
+        server.stop()
+        time.sleep(2.2)
+        assert source.trouble is not None
+        server.start()
+        returned = time.monotonic()
+        gap = next(frame.gap for frame in frames if frame.gap is not None)
+        took = time.monotonic() - returned
+        assert source.trouble is None
+    assert took < 5
+    assert float(re.findall(r"no frames for (\d+\.\d) s", gap)[0]) > 2
+
+
+def test_silence_and_refusal_at_the_start_are_errors() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        for scheme in ("tcp", "http", "rtsp"):
+            start = time.monotonic()
+            with pytest.raises(InputError, match=r"nothing came for|timed out") as caught:
+                open_live(f"{scheme}://u:{PASSWORD}@127.0.0.1:{port}/x", Patience(1.0, 1.0))
+            assert time.monotonic() - start < 4
+            hidden(caught.value)
+    with pytest.raises(InputError, match=rf"rtsp://127.0.0.1:{port}/x: Connection refused") as caught:
+        open_live(f"rtsp://u:{PASSWORD}@127.0.0.1:{port}/x")
+    hidden(caught.value)
+
+
+def test_what_is_no_video_is_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            client, _ = server.accept()
+            with client:
+                client.sendall(b"good morning\n" * 10_000)
+
+        threading.Thread(target=serve, daemon=True).start()
+        with pytest.raises(InputError, match="no video"):
+            open_live(f"tcp://127.0.0.1:{server.getsockname()[1]}")
+    with pytest.raises(UsageError):
+        open_live("file:///etc/passwd")
+
+
+def hidden(error: BaseException) -> None:
+    """The password is in nothing that hangs on an error."""
+    text = "".join(traceback.format_exception(error)) + repr(error) + str(error.args) + repr(vars(error))
+    assert PASSWORD not in text
+    assert error.__context__ is None and error.__cause__ is None
+
+
+@pytest.mark.parametrize("kind", ["rtsp", "http"])
+def test_credentials_are_used_and_never_shown(
+    kind: str,
+    live_server: Start,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(1)
+    caplog.set_level(1, logger="multiface")
+    server = live_server(kind, secret=True)
+    with pytest.raises(InputError, match="401") as caught:
+        open_live(server.address(f"{USER}:{PASSWORD[::-1]}"), QUICK)
+    assert PASSWORD[::-1] not in str(caught.value)
+    hidden(caught.value)
+    with open_live(server.address(f"{USER}:{PASSWORD}"), QUICK) as source:
+        frames = source.frames()
+        next(frames)
+        server.stop()
+        time.sleep(0.4)
+        shown = [repr(source), repr(source.info), repr(vars(source)), str(source.trouble)]
+        server.start()
+        shown += [str(frame.gap) for frame, _ in zip(frames, range(3), strict=False)]
+    assert not any(PASSWORD in text for text in shown)
+    assert "trying again" in caplog.text and "back;" in caplog.text
+    captured = capfd.readouterr()
+    assert PASSWORD not in caplog.text + captured.out + captured.err
+    assert PASSWORD[::-1] not in caplog.text + captured.out + captured.err
+
+
+def piece(size: tuple[int, int], frames: int = 25, **options: str) -> bytes:
+    """MPEG-TS, 25 frames a second."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mpegts", options=options) as out:
+        stream = out.add_stream("libx264", rate=25, options={"preset": "ultrafast", "tune": "zerolatency"})
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for _ in range(frames):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((size[1], size[0], 3), np.uint8))))
+        out.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def test_a_stream_that_goes_on_as_another_program_is_read_anew() -> None:
+    """PyAV passes over packets of streams that it did not know at the start, and never comes back from that."""
+    first = piece((320, 240))
+    other = piece((160, 120), mpegts_start_pid="768", mpegts_pmt_start_pid="4112")
+    ended = threading.Event()
+    count = 0
+
+    def serve(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            while not ended.is_set():
+                data = first if count == 0 else other
+                step = len(data) // 25 + 1
+                for start in range(0, len(data), step):
+                    client.sendall(data[start : start + step])
+                    ended.wait(0.04)
+
+    def accept(server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=accept, args=(server,), daemon=True).start()
+        with open_live(
+            f"tcp://127.0.0.1:{server.getsockname()[1]}", Patience(1.0, 0.5), duration=15
+        ) as source:
+            for frame in source.frames():
+                count += 1
+                if frame.gap is not None:
+                    break
+        ended.set()
+    assert frame.gap is not None and "hung" in frame.gap and frame.width == 160
+
+
+def test_memory_stays_flat() -> None:
+    """Three thousand frames, 400 a second where the machine can, of which the consumer takes a few."""
+    data = piece((320, 240), 250)
+    sent, ended = [0], threading.Event()
+
+    def serve(server: socket.socket) -> None:
+        client, _ = server.accept()
+        with client, suppress(OSError):
+            while not ended.is_set():
+                for start in range(0, len(data), len(data) // 25):
+                    client.sendall(data[start : start + len(data) // 25])
+                    ended.wait(0.025)
+                sent[0] += 250
+
+    process = psutil.Process()
+    memory = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, args=(server,), daemon=True).start()
+        with open_live(f"tcp://127.0.0.1:{server.getsockname()[1]}") as source:
+            for frame in source.frames():
+                assert frame.image.shape == (240, 320, 3) and frame.gap is None
+                time.sleep(0.02)
+                memory.append(process.memory_info().rss / 2**20)
+                if sent[0] >= 3000:
+                    break
+        ended.set()
+    assert len(memory) > 40
+    quarter = len(memory) // 4
+    assert np.median(memory[-quarter:]) - np.median(memory[quarter : 2 * quarter]) < 4
