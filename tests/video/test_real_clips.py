@@ -1,0 +1,97 @@
+"""The real clips, whole: who is named, in how many frames, and that nobody else is."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from multiface import Recognizer
+from multiface.video.engine import VideoEngine
+from multiface.video.file_source import open_file
+from multiface.video.results import FrameResult
+from multiface.weights.store import Store
+
+MIRANDA = "lin_manuel_miranda"
+Box = tuple[float, float, float, float]
+
+
+def is_miranda(number: int, box: Box) -> bool:
+    """Whether a face of the clip is his, by eye: he stands on the right in frames 0 to 19, alone in 82 to 210."""
+    x, height = (box[0] + box[2]) / 2, box[3] - box[1]
+    return (number < 20 and x > 400) or (82 <= number < 211 and height > 50)
+
+
+@pytest.fixture(scope="session")
+def stored(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A store with the small networks, and a cache."""
+    folder = tmp_path_factory.mktemp("clips")
+    files = Store(folder / "store", folder / "cache")
+    for name in ("scrfd_500m", "scrfd_2.5g", "mobilefacenet_128_ms1m"):
+        files.pull(name, shared / "data" / "weights")
+    return folder / "store", folder / "cache"
+
+
+@pytest.mark.parametrize(
+    ("detector", "weights"),
+    [("mtcnn", "dlib"), ("scrfd_2.5g", "mobilefacenet_128_ms1m")],
+    ids=["defaults", "scrfd"],
+)
+def test_the_singer_is_named_and_nobody_wrongly(
+    detector: str, weights: str, shared: Path, stored: tuple[Path, Path]
+) -> None:
+    """At least 90 % of the frames in which the detector finds him."""
+    store, cache = stored
+    found = named = 0
+    with Recognizer(
+        detector=detector, weights=weights, people=shared / "data/photos/people", store=store, cache=cache
+    ) as recognizer:
+        source = open_file(shared / "data/video/short_hamilton_clip.mp4")
+        results: list[FrameResult] = []
+        with closing(VideoEngine(recognizer).run(source)) as run:
+            for result in run:
+                results.append(result)
+                number = result.frame.number
+                for face in result.faces:
+                    assert face.name is None or (face.name == MIRANDA and is_miranda(number, face.box)), (
+                        number
+                    )
+                # His scenes, every third frame: the detector alone says whether he can be found.
+                if (number < 20 or 82 <= number < 211) and number % 3 == 0:
+                    boxes = recognizer.detector.detect(result.frame.image).boxes.tolist()
+                    if any(is_miranda(number, (box[0], box[1], box[2], box[3])) for box in boxes):
+                        found += 1
+                        named += any(face.name == MIRANDA for face in result.faces)
+    assert [result.frame.number for result in results] == list(range(275))
+    assert found > 40
+    assert named >= 0.9 * found, (named, found)
+    assert {event.name for result in results for event in result.events} == {None, MIRANDA}
+
+
+@pytest.mark.parametrize(
+    ("clip", "frames", "least", "most"),
+    [("two_faces.mp4", 105, 5, 12), ("one-by-one-person-detection.mp4", 1394, 0, 4)],
+)
+def test_strangers_are_not_named(
+    clip: str, frames: int, least: int, most: int, shared: Path, stored: tuple[Path, Path]
+) -> None:
+    """By eye there are 8 faces to be found in the first clip, and none but a back of a head in the second."""
+    store, cache = stored
+    numbers: set[int] = set()
+    count = 0
+    with (
+        Recognizer(
+            detector="scrfd_500m",
+            weights="mobilefacenet_128_ms1m",
+            people=shared / "data/photos/people",
+            store=store,
+            cache=cache,
+        ) as recognizer,
+        closing(VideoEngine(recognizer).run(open_file(shared / "data/video" / clip))) as run,
+    ):
+        for result in run:
+            count += 1
+            numbers |= {face.track for face in result.faces}
+            assert all(face.name is None for face in result.faces)
+            assert len({face.track for face in result.faces}) == len(result.faces)
+    assert count == frames
+    assert least <= len(numbers) <= most, numbers
