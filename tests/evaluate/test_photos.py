@@ -201,13 +201,18 @@ def test_lfw_becomes_crops_and_a_pack_of_its_pairs(small_lfw, tmp_path, detector
     pairs = read_pairs(small_lfw / "pairs.txt")
     name, number = pairs.pictures[3]
     without = f"{name}/{name}_{number:04d}.jpg"
-    PIL.Image.new("RGB", (250, 250), (10, 20, 30)).save(small_lfw / without)
+    wall = np.zeros((250, 250, 3), np.uint8)
+    wall[:, :125], wall[:, 125:] = (10, 20, 30), (90, 20, 30)
+    PIL.Image.fromarray(wall).save(small_lfw / without, quality=95)
     out = tmp_path / "out"
 
     prepared = prepare_lfw(small_lfw, out, detector, MIN_FACE, 2)
 
     pack = read_bin(out / "lfw.bin")
     assert prepared.middle == (without,)
+    middle = load_picture(out / "lfw_aligned" / without).astype(int)
+    assert abs(middle[:, :54, 0] - 10).max() < 12
+    assert abs(middle[:, 58:, 0] - 90).max() < 12
     assert pack.issame.tolist() == pairs.issame.tolist()
     crops = [out / "lfw_aligned" / n / f"{n}_{k:04d}.jpg" for n, k in pairs.pictures]
     for place, (left, right) in enumerate(zip(pairs.left, pairs.right, strict=True)):

@@ -21,7 +21,7 @@ from multiface.faces.face import Floats, Image
 from multiface.faces.finding import find_faces
 from multiface.faces.main_face import central_face
 from multiface.images import load_picture
-from multiface.weights.spec import InputSpec
+from multiface.weights.spec import InputSpec, Point
 
 BATCH = 64
 """Pictures between two calls of the embedder."""
@@ -108,16 +108,16 @@ def _crop(path: Path, detector: Detector, spec: InputSpec) -> _Crop:
         chosen = central_face(found.faces, width, height)
         landmarks = found.faces.landmarks[chosen : chosen + 1]
     else:
-        landmarks = _middle_landmarks(image, spec)
+        landmarks = middle_landmarks(image, spec.template, (spec.width, spec.height))
     pixels = align(image, landmarks, spec.template, (spec.width, spec.height))[0]
     return _Crop(pixels, len(found.faces) > 0, found.bordered or found.turn > 0)
 
 
-def _middle_landmarks(image: Image, spec: InputSpec) -> Floats:
-    """Landmarks (1, 5, 2) for which the crop shows the middle of the picture, upright."""
+def middle_landmarks(image: Image, template: Sequence[Point], size: tuple[int, int]) -> Floats:
+    """Landmarks (1, 5, 2) for which a crop of this template and size shows the middle of the picture, upright."""
     height, width = image.shape[:2]
     side = MIDDLE * min(width, height)
-    template = np.array(spec.template) - (np.array([spec.width, spec.height]) - 1) / 2
+    centred = np.array(template) - (np.array(size) - 1) / 2
     middle = (np.array([width, height]) - 1) / 2
-    landmarks: Floats = (template * side / spec.width + middle)[None].astype(np.float32)
+    landmarks: Floats = (centred * side / size[0] + middle)[None].astype(np.float32)
     return landmarks

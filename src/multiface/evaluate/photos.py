@@ -33,15 +33,15 @@ from multiface.datasets.bin_pack import write_bin
 from multiface.datasets.lfw import LfwFolder
 from multiface.datasets.whole_file import write_beside
 from multiface.errors import DataSetError, PictureError, UsageError
-from multiface.evaluate.measure import MIDDLE
+from multiface.evaluate.measure import middle_landmarks
 from multiface.faces.align import align
 from multiface.faces.detector import Detector
 from multiface.faces.face import Image
 from multiface.faces.finding import Found, find_faces
-from multiface.faces.letterbox import resized
 from multiface.faces.main_face import central_face, clear_main_face
 from multiface.images import list_pictures, load_picture, save_picture
 from multiface.images.path_text import path_text
+from multiface.weights.spec import ARCFACE_TEMPLATE
 
 Progress = Callable[[int, int], None]
 
@@ -215,10 +215,8 @@ def _central_crop(path: Path, detector: Detector) -> _Crop:
     found = find_faces(detector, image)
     if len(found.faces):
         return _Crop(_aligned(image, found, central_face(found.faces, width, height)))
-    side = max(1, round(MIDDLE * min(width, height)))
-    top, left = (height - side) // 2, (width - side) // 2
-    middle = np.ascontiguousarray(image[top : top + side, left : left + side])
-    return _Crop(resized(middle, SIDE, SIDE), Reason.NO_FACE)
+    crop: Image = align(image, middle_landmarks(image, ARCFACE_TEMPLATE, (SIDE, SIDE)))[0]
+    return _Crop(crop, Reason.NO_FACE)
 
 
 def _aligned(image: Image, found: Found, chosen: int) -> Image:
