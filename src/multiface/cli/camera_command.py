@@ -172,9 +172,8 @@ def _watch(
         speaker.note("stopped")
     for event in work.end_events():
         keep(event)
-    for note in work.notes:
+    for note in (*source.notes, *work.notes):
         speaker.note(note)
-    watching.say_source_notes(speaker, source)
 
 
 def _say(speaker: Speaker, stored: "StoredEvent", event: "Event | None" = None) -> None:

@@ -55,9 +55,7 @@ def capture(
     """
     from multiface.gallery.names import clean_name
     from multiface.video.capture import CaptureSession, Manner
-    from multiface.video.file_source import FileSource
-    from multiface.video.folder_source import FolderSource
-    from multiface.video.opening import SpooledSource, open_source
+    from multiface.video.opening import open_source
     from multiface.video.take_files import person_folder, save_takes
 
     speaker = Speaker(as_json)
@@ -85,9 +83,8 @@ def capture(
         window = f"MultiFace: {name}" if manner is Manner.ASKED else None
         for step in _steps(speaker, opened, session, window):
             _tell(speaker, step.outcome, session)
-        if isinstance(opened, FileSource | FolderSource | SpooledSource):
-            for note in opened.notes:
-                speaker.note(note)
+        for note in opened.notes:
+            speaker.note(note)
         _require_takes(session, info)
         if target is None:
             added, where = _enroll(recognizer, name, session.takes).added, f"gallery {place}"

@@ -167,9 +167,8 @@ def video(
         with nullcontext() if copy is None else copy:
             if left is None or not left.complete:
                 _go_through(speaker, work, source, copy, tell, screen, score)
-        for note in (*work.notes, *(() if copy is None else copy.notes)):
+        for note in (*source.notes, *work.notes, *(() if copy is None else copy.notes)):
             speaker.note(note)
-        watching.say_source_notes(speaker, source)
         found = intervals_of(tell.events)
         if intervals is not None:
             write_intervals(intervals, found)

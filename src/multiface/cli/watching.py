@@ -19,7 +19,6 @@ from multiface.errors import UsageError
 
 if TYPE_CHECKING:
     from multiface.recognition import Recognizer
-    from multiface.video.frame import Source
     from multiface.video.naming import Strangers
     from multiface.video.results import Event, FrameResult
     from multiface.video.window import Window
@@ -147,17 +146,6 @@ def shown(window: "Window", result: "FrameResult", score: bool) -> bool:
 
     window.show(draw_faces(result.frame.image, [mark_of(face, score) for face in result.faces]))
     return not {"q", "escape"} & set(window.keys()) and window.is_open
-
-
-def say_source_notes(speaker: Speaker, source: "Source") -> None:
-    """What went wrong with a source that is not live."""
-    from multiface.video.file_source import FileSource
-    from multiface.video.folder_source import FolderSource
-    from multiface.video.opening import SpooledSource
-
-    if isinstance(source, FileSource | FolderSource | SpooledSource):
-        for note in source.notes:
-            speaker.note(note)
 
 
 @contextmanager

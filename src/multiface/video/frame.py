@@ -6,7 +6,7 @@ time as the container gives it: pts * time_base seconds. Pictures are (h, w, 3) 
 written in the file is done, 10-bit and HDR pictures are brought to 8-bit sRGB.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
@@ -69,6 +69,10 @@ class Source(Protocol):
     @property
     def info(self) -> SourceInfo:
         """What is known of it."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What went wrong, in words; complete when the frames have come to their end."""
 
     def frames(self) -> Iterator[Frame]:
         """The frames; called once. Raises InputError or a subclass for a source that fails."""

@@ -141,6 +141,11 @@ class LiveSource:
         self.close()
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing: what befalls a stream is told when it does, in `Frame.gap` and `trouble`."""
+        return ()
+
+    @property
     def trouble(self) -> str | None:
         """Why no frames come just now, in words, while the source tries to connect again; else None."""
         with self._changed:
