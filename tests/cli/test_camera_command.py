@@ -151,6 +151,7 @@ def test_a_signal_ends_it_cleanly(
     ("arguments", "code", "words"),
     [
         (("--source", "7"), 3, "7"),
+        (("--source", "clip.mp4"), 2, "live"),
         (("--source", "tcp://user:secret@127.0.0.1:9"), 3, "127.0.0.1"),
         (("--source", "0", "--size", "big"), 2, "1280x720"),
         (("--source", "0", "--keep-days", "0"), 2, "keep-days"),

@@ -105,7 +105,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_like_one_that_was_not(
     assert not (tmp_path / "halves.mkv").exists()
     done = call(*arguments("halves"))
     assert done.code == 0
-    assert "going on after 250 frames" in done.err
+    assert "going on after 100 frames" in done.err
     assert (tmp_path / "halves.jsonl").read_text() == (tmp_path / "whole.jsonl").read_text()
     assert times(tmp_path / "halves.mkv") == times(tmp_path / "whole.mkv")
 
@@ -137,6 +137,15 @@ def test_a_part_of_a_clip_and_a_folder_of_frames(call: Any, clip: Path, people: 
         (("-f", "CLIP", "--max-faces", "0"), 2, "max_faces"),
         (("-f", "CLIP", "--strangers"), 2, "gallery"),
         (("-f", "CLIP", "--events", "a", "--intervals", "a"), 2, "one name"),
+        (("-f", "CLIP", "--events", "text.mp4"), 2, "holds no events"),
+        (("-f", "CLIP", "--summary", "text.mp4"), 2, "no page"),
+        (("-f", "CLIP", "--events", "x/../a.json", "--intervals", "a.json"), 2, "one name"),
+        (("-f", "CLIP", "--summary", "/proc/x.html"), 2, "/proc"),
+        (
+            ("-f", "CLIP", "-s", "text.mp4", "--events", "g.sqlite-wal", "--gallery", "g.sqlite"),
+            2,
+            "g.sqlite-wal",
+        ),
     ],
 )
 def test_bad_input_is_told(
@@ -145,7 +154,9 @@ def test_bad_input_is_told(
     (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "cut.mp4").write_bytes(clip.read_bytes()[:2000])
     given = [str(clip) if argument == "CLIP" else argument for argument in arguments]
-    done = call("video", *given, "--people", people)
+    (tmp_path / "g.sqlite-wal").write_text("")
+    (tmp_path / "x").mkdir()
+    done = call("video", *given, *(() if "--gallery" in given else ("--people", people)))
     assert done.code == code, done
     assert words in done.err
     assert "secret" not in done.err + done.out
@@ -168,3 +179,116 @@ def test_strangers_keep_their_number_over_runs_and_get_a_name(call: Any, clip: P
     done = call(*arguments)
     names = {event["name"] for event in map(json.loads, done.out.splitlines())} - {None}
     assert names == {f"Singer {number}" for number in numbers[0]}
+
+
+def test_strangers_are_not_kept_in_the_cache_of_a_folder(
+    call: Any, clip: Path, people: Path, tmp_path: Path
+) -> None:
+    """Also when the folder stands in a variable."""
+    done = call("video", "-f", clip, "-d", "0.2", "--strangers", env={"MULTIFACE_PEOPLE": str(people)})
+    assert (done.code, "--strangers" in done.err) == (2, True)
+    assert not list(tmp_path.glob("*.sqlite"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals as POSIX has them")
+def test_ctrl_c_without_a_copy_keeps_what_was_found(
+    environment: dict[str, str], clip: Path, cast: Path, tmp_path: Path
+) -> None:
+    line = [
+        sys.executable,
+        "-m",
+        "multiface",
+        "video",
+        "-f",
+        str(clip),
+        "--people",
+        str(cast),
+        "--max-fps",
+        "20",
+    ]
+    line += ["--intervals", "i.json", "--summary", "s.html", "--json", "--detector", "scrfd_2.5g"]
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            line, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, ours)
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    events = [json.loads(one) for one in (first + out).splitlines()]
+    begun, ended = ([e["track"] for e in events if e["event"] == kind] for kind in ("appeared", "left"))
+    assert sorted(begun) == sorted(ended) != []
+    assert max(event["time"] for event in events) < 6
+    found = json.loads((tmp_path / "i.json").read_text())["intervals"]
+    assert len(found) == len(begun)
+    assert (tmp_path / "s.html").exists()
+
+
+def test_nothing_is_written_among_the_photos_of_the_people(
+    call: Any, clip: Path, cast: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "people"
+    shutil.copytree(cast, folder)
+    for option, name in (("--summary", "page.html"), ("--out", "x.mp4"), ("--events", "e.jsonl")):
+        done = call("video", "-f", clip, "--people", folder, option, folder / "obama" / name)
+        assert (done.code, "lies in" in done.err) == (2, True), done
+
+
+def test_standard_input_gives_a_copy_with_its_sound(
+    environment: dict[str, str], clip: Path, cast: Path, tmp_path: Path
+) -> None:
+    line = [
+        sys.executable,
+        "-m",
+        "multiface",
+        "video",
+        "-f",
+        "-",
+        "-d",
+        "0.5",
+        "-s",
+        "in.mp4",
+        "--people",
+        str(cast),
+    ]
+    with clip.open("rb") as file:
+        done = subprocess.run(
+            line, cwd=tmp_path, env=environment, stdin=file, capture_output=True, timeout=120
+        )
+    assert done.returncode == 0, done.stderr
+    with av.open(str(tmp_path / "in.mp4")) as copy:
+        assert [stream.type for stream in copy.streams] == ["video", "audio"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files are locked otherwise there")
+def test_a_second_start_does_not_touch_the_events_of_the_first(
+    environment: dict[str, str], call: Any, clip: Path, cast: Path, tmp_path: Path
+) -> None:
+    line = [
+        "video",
+        "-f",
+        str(clip),
+        "--people",
+        str(cast),
+        "-s",
+        "o.mp4",
+        "--events",
+        "e.jsonl",
+        "--max-fps",
+        "30",
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-m", "multiface", *line], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL
+    ) as first:
+        while not (tmp_path / "e.jsonl").exists() or not (tmp_path / "e.jsonl").stat().st_size:
+            assert first.poll() is None
+            time.sleep(0.01)
+        told = (tmp_path / "e.jsonl").read_bytes()
+        done = call(*line)
+        assert (done.code, "another process" in done.err) == (2, True)
+        assert (tmp_path / "e.jsonl").read_bytes().startswith(told)
+        first.kill()

@@ -50,7 +50,10 @@ def at(cosine: float) -> Callable[[Floats], np.ndarray[Any, np.dtype[np.float64]
 
 
 def see(gallery: Gallery, sighting: Sighting, taken: tuple[int, ...] = (), keep: timedelta = MONTH) -> int:
-    return gallery.strangers.see(sighting, at(0.5), taken, keep)
+    """A track from its first look to its end."""
+    number = gallery.strangers.find(sighting, at(0.5), taken, keep)
+    gallery.strangers.learn(number, sighting, keep)
+    return number
 
 
 def held(path: Path) -> bytes:
@@ -104,7 +107,7 @@ def test_the_most_similar_of_those_who_reach_what_is_wanted_of_them(gallery: Gal
     mixture = face(1) + 0.9 * face(2)
     both = Sighting((mixture / np.linalg.norm(mixture)).astype(np.float32), 0.0, 0.1, picture(5), now())
     higher_for_the_first = np.array([0.99, 0.3])
-    assert gallery.strangers.see(both, lambda _: higher_for_the_first, (), MONTH) == 2
+    assert gallery.strangers.find(both, lambda _: higher_for_the_first, (), MONTH) == 2
 
 
 def test_spreads_are_of_all_views_of_all_tracks(gallery: Gallery) -> None:
@@ -127,7 +130,7 @@ def test_spreads_are_of_all_views_of_all_tracks(gallery: Gallery) -> None:
         asked.append(spreads)
         return np.full(len(spreads), 2.0)
 
-    gallery.strangers.see(seen(2), wanted, (), MONTH)
+    gallery.strangers.find(seen(2), wanted, (), MONTH)
     expected = 1.0 - np.linalg.norm(np.concatenate(everything).mean(axis=0))
     assert asked[0].shape == (1,) and asked[0][0] == pytest.approx(expected, abs=0.005) and expected > 0.1
 
@@ -137,7 +140,7 @@ def test_views_stay_few_and_spread(gallery: Gallery, path: Path) -> None:
         see(gallery, seen(1, look, quality=look / 12))
     again = see(gallery, seen(1, 11, quality=11 / 12))  # the same track once more
     (one,) = gallery.strangers.list()
-    assert (again, one.views, one.sightings) == (1, MOST_VIEWS, 13)
+    assert (again, one.views, one.sightings) == (1, MOST_VIEWS, 12)
     twin = face(1, 11) + np.float32(0.01) * face(9)
     near = Sighting((twin / np.linalg.norm(twin)).astype(np.float32), 0.0, 0.01, picture(77), now())
     with closing(sqlite3.connect(path)) as other:
@@ -159,19 +162,88 @@ def test_the_best_picture_is_kept_small(gallery: Gallery) -> None:
 
 
 def test_time_to_live(path: Path, origin: VectorOrigin) -> None:
+    old = seen(1, when=now(-31))
     with Gallery.open(path, origin, create=True) as gallery:
-        see(gallery, seen(1, when=now(-31)))
+        see(gallery, old)
+        photo, vector = gallery.strangers.picture(1), old.vector.tobytes()
+        assert vector in held(path) and photo[-60:] in held(path)
         see(gallery, seen(2, when=now(-29)))
+        # Each `find` forgets those whose time is over, too, and the log does not hold them any more.
+        assert vector not in held(path) and photo[-60:] not in held(path)
         see(gallery, seen(3, when=now(-40)))
         see(gallery, seen(3, look=1, when=now(-5)))
         see(gallery, seen(3, look=2, when=now(-35)))  # an older file seen later takes nothing away
-        # Each `see` forgets those whose time is over, too.
         assert [one.number for one in gallery.strangers.list()] == [2, 4]
     with closing(sqlite3.connect(path)) as other:
         (kept,) = other.execute("SELECT kept_until FROM stranger WHERE id = 4").fetchone()
         assert kept == (datetime.fromisoformat(now(-5)) + MONTH).isoformat(timespec="seconds")
     with Gallery.open(path) as gallery:
         assert [one.number for one in gallery.strangers.list()] == [2, 4]
+
+
+def test_what_others_take_the_place_of_leaves_the_bytes(gallery: Gallery, path: Path) -> None:
+    early = seen(1, quality=0.2)
+    assert gallery.strangers.find(early, at(0.5), (), MONTH) == 1
+    photo = gallery.strangers.picture(1)
+    assert early.vector.tobytes() in held(path) and photo[-60:] in held(path)
+    gallery.strangers.learn(1, seen(1, look=1, quality=0.4), MONTH)
+    assert early.vector.tobytes() not in held(path) and photo[-60:] not in held(path)
+    photo = gallery.strangers.picture(1)
+    see(gallery, seen(1, look=2, quality=0.6))
+    assert photo[-60:] not in held(path), "a better picture"
+    views = [seen(1, look, quality=0.1) for look in range(3, 9)]
+    for one in views:
+        see(gallery, one)
+    kept = held(path)
+    assert sum(one.vector.tobytes() in kept for one in views) <= MOST_VIEWS
+
+
+def test_the_log_is_not_emptied_for_nothing(gallery: Gallery, path: Path) -> None:
+    see(gallery, seen(1))
+    see(gallery, seen(2))
+    log = path.with_name(f"{path.name}-wal")
+    before = log.stat().st_size
+    assert before > 0
+    see(gallery, seen(1, look=1, quality=0.1))
+    assert log.stat().st_size > before
+
+
+def test_a_first_look_makes_and_changes_nothing_known(gallery: Gallery) -> None:
+    first = seen(1, quality=0.2, when=now(-2))
+    assert gallery.strangers.find(first, at(0.5), (), MONTH) == 1
+    (one,) = gallery.strangers.list()
+    assert (one.sightings, one.views, one.quality) == (0, 1, 0.2)
+    gallery.strangers.learn(1, seen(1, look=1, quality=0.15, when=now(-1)), MONTH)
+    (one,) = gallery.strangers.list()
+    assert (one.sightings, one.views, one.quality) == (1, 1, 0.15), "the track as it came to be"
+    assert (one.first_seen, one.last_seen) == (now(-2), now(-1))
+    picture = gallery.strangers.picture(1)
+    assert gallery.strangers.find(seen(1, look=2, quality=0.9), at(0.5), (), MONTH) == 1
+    assert gallery.strangers.list() == (one,) and gallery.strangers.picture(1) == picture
+    gallery.strangers.learn(1, seen(1, look=3, quality=0.9), MONTH, again=True)
+    (more,) = gallery.strangers.list()
+    assert (more.sightings, more.views, more.quality) == (1, 2, 0.9), "the same track came back"
+
+
+def test_a_track_is_taken_back(gallery: Gallery, path: Path) -> None:
+    wrong = seen(1)
+    gallery.strangers.find(wrong, at(0.5), (), MONTH)
+    gallery.strangers.take_back(1, learnt=False)
+    assert gallery.strangers.list() == () and wrong.vector.tobytes() not in held(path)
+    assert see(gallery, seen(1)) == 2
+    gallery.strangers.take_back(2, learnt=True)
+    assert gallery.strangers.list() == ()
+    gallery.strangers.take_back(2, learnt=True)  # gone already
+    gallery.strangers.learn(2, seen(1), MONTH)
+    assert gallery.strangers.list() == ()
+    assert see(gallery, seen(1)) == 3
+    known = gallery.strangers.list()
+    gallery.strangers.find(seen(1, look=1, quality=0.9), at(0.5), (), MONTH)
+    gallery.strangers.take_back(3, learnt=False)
+    assert gallery.strangers.list() == known
+    see(gallery, seen(1, look=1))
+    gallery.strangers.take_back(3, learnt=True)
+    assert [one.number for one in gallery.strangers.list()] == [3], "another track was this one"
 
 
 def test_expired_ones_leave_the_bytes_at_opening(path: Path, origin: VectorOrigin) -> None:

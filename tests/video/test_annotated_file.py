@@ -6,6 +6,7 @@ Sources are made by the ffmpeg command, copies are read with PyAV and ffprobe.
 import json
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,13 @@ import pytest
 from multiface.decision import Candidate, Decision, Reason
 from multiface.errors import InputError, UsageError
 from multiface.video.annotated_file import AnnotatedFile
+from multiface.video.file_source import open_file
 from multiface.video.frame import Frame, SourceInfo
+from multiface.video.joining import Part, join
+from multiface.video.opening import SpooledSource
 from multiface.video.results import FrameResult, SeenFace
+from multiface.video.resume import RunKey
+from multiface.video.segments import Written
 
 Pixels = npt.NDArray[np.uint8]
 needs_ffmpeg = pytest.mark.skipif(
@@ -236,6 +243,114 @@ def test_every_sound_track_is_kept(
         heard = loudest_tone(made, index)
         assert heard[0] == pytest.approx(440 * index, abs=5)
         assert heard[1] == pytest.approx(2.0, abs=0.08)
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_sound_that_is_announced_and_never_comes(tmp_path: Path, suffix: str) -> None:
+    whole, source, target = tmp_path / "whole.ts", tmp_path / "source.ts", tmp_path / f"copy{suffix}"
+    ffmpeg(f"{PICTURE} {SOUNDS} -map 0 -map 1 -c:v libx264 -c:a aac {{0}}", whole)
+    data = whole.read_bytes()
+    cells = [data[at : at + 188] for at in range(0, len(data), 188)]
+    source.write_bytes(b"".join(c for c in cells if int.from_bytes(c[1:3], "big") & 0x1FFF != 0x101))
+    file = copy(source, target)
+    assert len(times(target)) == 50 and sounds(target) == []
+    assert file.notes == ["sound track 1 (aac) is left out: it is announced, but no sound of it was found"]
+
+
+@needs_ffmpeg
+def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+    source, cover, words = tmp_path / "source.mkv", tmp_path / "cover.png", tmp_path / "words.txt"
+    words.write_text("words")
+    ffmpeg("-f lavfi -i color=s=16x16:d=1 -frames:v 1 {0}", cover)
+    ffmpeg(
+        f"{PICTURE} {PICTURE} -f lavfi -i anoisesrc=d=2 -map 0 -map 1 -map 2 -c:v libx264 -c:a pcm_s16le"
+        " -af pan=quad|c0=c0|c1=c0|c2=c0|c3=c0 -attach {1} -metadata:s:3 mimetype=image/png"
+        " -attach {2} -metadata:s:4 mimetype=text/plain {0}",
+        source,
+        cover,
+        words,
+    )
+    assert copy(source, tmp_path / "copy.mp4").notes == [
+        "video track 1 is left out: the copy shows track 0",
+        "sound track 2 (pcm_s16le) becomes AAC: mp4 cannot hold it; of its 4 channels 2 are left",
+        "cover picture 3 is left out",
+        "attachment 4 (words.txt) is left out: mp4 cannot hold it",
+    ]
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(
+    ("source_kind", "suffix"), [("mp4 mov_text", ".mp4"), ("mkv subrip", ".mp4"), ("mkv subrip", ".mkv")]
+)
+def test_subtitles_end_with_a_part(tmp_path: Path, source_kind: str, suffix: str) -> None:
+    ending, kind = source_kind.split()
+    source, target, words = tmp_path / f"source.{ending}", tmp_path / f"copy{suffix}", tmp_path / "words.srt"
+    words.write_text("1\n00:00:00,700 --> 00:00:01,900\nWords\n")
+    ffmpeg(f"{PICTURE} -i {{1}} -c:v libx264 -c:s {kind} {{0}}", source, words)
+    copy(source, target, begin=0.5, duration=0.6)
+    words_shown = [
+        (float(packet["pts_time"]), float(packet["duration_time"]))
+        for packet in probe(target, "-show_packets", "-select_streams", "s")["packets"]
+        if int(packet["size"]) > 2
+    ]
+    assert words_shown == [(pytest.approx(0.2, abs=0.002), pytest.approx(0.4, abs=0.002))]
+
+
+@needs_ffmpeg
+def test_a_playlist_reaches_no_address(tmp_path: Path) -> None:
+    """A local file that names an address does not make the program call there, also not for its sound."""
+    source, piece = tmp_path / "list.m3u8", tmp_path / "piece.ts"
+    ffmpeg(f"{PICTURE} -c:v libx264 {{0}}", piece)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        calls: list[object] = []
+
+        def count() -> None:
+            with suppress(OSError):
+                while True:
+                    called, address = server.accept()
+                    calls.append(address)
+                    called.close()
+
+        counting = threading.Thread(target=count, daemon=True)
+        counting.start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/piece.ts"
+        playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{}\n#EXT-X-ENDLIST\n"
+        source.write_text(playlist.format("piece.ts"))
+        opened = open_file(source)
+        shown = [FrameResult(frame, (), ()) for frame in opened.frames()]
+        opened.close()
+        source.write_text(playlist.format(address))
+        with pytest.raises(InputError), AnnotatedFile(tmp_path / "copy.mp4", source, info()) as file:
+            for one in shown:
+                file.write(one)
+        with pytest.raises(InputError):
+            join(
+                tmp_path / "joined.mp4",
+                "mp4",
+                [(piece, Written(50, 0, 49, 1))],
+                Fraction(1, 25),
+                source,
+                "list",
+                Part(Fraction(0), 0, None),
+            )
+        server.shutdown(socket.SHUT_RDWR)
+        counting.join(5)
+        assert calls == []
+
+
+@needs_ffmpeg
+def test_the_sound_of_a_source_that_is_closed(tmp_path: Path) -> None:
+    """As the engine has it: the source is closed when its frames end, its sound is read afterwards."""
+    clip, target = tmp_path / "clip.mp4", tmp_path / "copy.mp4"
+    ffmpeg(f"{PICTURE} {SOUNDS} -map 0 -map 1 -c:v libx264 -c:a aac {{0}}", clip)
+    source = SpooledSource("clip", lambda folder: shutil.copy(clip, folder / "spooled"), open_file, None)
+    with AnnotatedFile(target, source.path, source.info) as file:
+        for frame in source.frames():
+            file.write(FrameResult(frame, (), ()))
+        source.close()
+    source.dispose()
+    assert len(sounds(target)) == 1
 
 
 def sounds(path: Path) -> list[tuple[str, str | None]]:
@@ -460,7 +575,9 @@ def test_a_source_that_is_gone_when_its_sound_is_wanted(tmp_path: Path) -> None:
     source, target = tmp_path / "source.mp4", tmp_path / "copy.mp4"
     ffmpeg(f"{PICTURE} {SOUNDS} -map 0 -map 1 -c:v libx264 -c:a aac {{0}}", source)
     with (
-        pytest.raises(InputError, match=r"source\.mp4: cannot be read again for its sound"),
+        pytest.raises(
+            InputError, match="clip: there is no such file; so it cannot be read again for its sound"
+        ),
         AnnotatedFile(target, source, info()) as file,
     ):
         for result in results(source):
@@ -476,8 +593,9 @@ def test_names_that_cannot_be_meant(tmp_path: Path) -> None:
         AnnotatedFile(tmp_path / "copy.avi", None, info())
     with pytest.raises(UsageError, match="is the source itself"):
         AnnotatedFile(source, source, info())
-    with pytest.raises(UsageError, match="No such file or directory"):
-        AnnotatedFile(tmp_path / "no" / "copy.mp4", None, info())
+    key = RunKey(4, 0, "", 0.0, None, "", "", "")
+    with pytest.raises(UsageError, match=r"cannot be written \(No such file or directory\)$"):
+        AnnotatedFile(tmp_path / "no" / "copy.mp4", None, info(), key=key)
     (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(UsageError, match="is a folder"):
         AnnotatedFile(tmp_path / "folder.mp4", None, info())

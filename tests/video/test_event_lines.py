@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from multiface.errors import InputError
-from multiface.video.event_lines import EventLines, appended_lines
-from multiface.video.event_store import EventStore
+from multiface.errors import UsageError
+from multiface.video.event_lines import EventLines, written_lines
 from multiface.video.results import Event
 
 SEEN = Event(1.25, "recognised", 3, "Zoë \u2028 小明", 0.7, (1, 2, 3, 4), ("Bob", 0.1), 0.5)
@@ -25,7 +24,7 @@ def test_a_line_an_event_at_once() -> None:
             self.there = self.getvalue()
 
     stream = Flushed()
-    lines = EventLines(stream)
+    lines = EventLines(stream, "stream")
     lines.write(SEEN)
     first = stream.there
     lines.write(HOSTILE)
@@ -44,40 +43,27 @@ def test_a_line_an_event_at_once() -> None:
     assert documents[1]["name"] == HOSTILE.name
 
 
-def test_a_stored_event_has_its_number_in_front(tmp_path: Path) -> None:
-    stream = io.BytesIO()
-    with EventStore(tmp_path / "e.db") as store:
-        EventLines(stream).write(store.add("door", SEEN))
-    document = json.loads(stream.getvalue())
-    assert list(document)[:3] == ["number", "session", "stored"]
-    assert (document["number"], document["session"]) == (1, "door")
-    assert {k: document[k] for k in SEEN.document()} == json.loads(json.dumps(SEEN.document()))
-
-
-@pytest.mark.parametrize("half", ["", '{"time": 1.2', "x" * 200_000])
-def test_a_half_line_of_a_killed_writer_is_cut(tmp_path: Path, half: str) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="needs modes and pipes as POSIX has them")
+def test_a_file_is_written_anew_and_a_pipe_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    with appended_lines(path) as lines:
+    for event in (SEEN, HOSTILE):
+        with written_lines(path) as lines:
+            lines.write(event)
+    assert [json.loads(line)["event"] for line in path.read_bytes().splitlines()] == ["appeared"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with written_lines(pipe) as lines:
         lines.write(SEEN)
+        assert json.loads(os.read(reader, 65536))["event"] == "recognised"
+    os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_full_disk_and_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no/events"), written_lines(tmp_path / "no" / "events"):
+        pass
+    with pytest.raises(UsageError, match="No space left"), written_lines(Path("/dev/full")) as lines:
         lines.write(SEEN)
-    with path.open("a") as file:
-        file.write(half)
-    with appended_lines(path) as lines:
-        lines.write(HOSTILE)
-    documents = [json.loads(line) for line in path.read_bytes().splitlines()]
-    assert [one["event"] for one in documents] == ["recognised", "recognised", "appeared"]
-    if os.name != "nt":
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-def test_only_half_a_line(tmp_path: Path) -> None:
-    path = tmp_path / "events.jsonl"
-    path.write_text("{")
-    with appended_lines(path):
-        pass
-    assert path.read_bytes() == b""
-
-
-def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no/events"), appended_lines(tmp_path / "no" / "events"):
-        pass

@@ -149,15 +149,75 @@ def test_the_newest_result_has_the_events_of_those_not_taken() -> None:
     assert taken is not None and taken.frame.number == 4 and taken.events == ()
 
 
+def test_the_newest_result_has_the_gaps_of_those_not_taken() -> None:
+    handover = Handover()
+
+    def put(number: int, gap: str | None) -> None:
+        one = result(number)
+        one.frame.gap = gap
+        handover.put_newest(one)
+
+    def taken() -> tuple[int, str | None]:
+        newest = handover.next_result()
+        assert newest is not None
+        return newest.frame.number, newest.frame.gap
+
+    put(0, None)
+    put(1, "lost")
+    put(2, None)
+    assert taken() == (2, "lost")
+    put(3, "lost")
+    put(4, "hung")
+    put(5, None)
+    assert taken() == (5, "lost; hung")
+    put(6, None)
+    put(7, None)
+    assert taken() == (7, None)
+
+
+def test_a_live_reader_reads_only_what_is_asked_for(started: Start) -> None:
+    handover = Handover()
+    read: list[int] = []
+
+    def work() -> None:
+        for number in range(3):
+            handover.wait_until_asked()
+            read.append(number)
+            time.sleep(0.1)
+            handover.put_frame(frame(number))
+        handover.end_frames(None)
+
+    started(work)
+    time.sleep(0.05)
+    assert read == []
+    assert not handover.frame_comes(0.01), "asked for, but not there yet"
+    for number in range(3):
+        assert handover.frame_comes(3)
+        one = handover.next_frame()
+        assert one is not None and one.number == number
+        if number < 2:
+            time.sleep(0.05)
+            assert read == list(range(number + 1))
+    assert handover.frame_comes(3) and handover.next_frame() is None
+
+
+def test_a_frame_lets_go_of_what_makes_its_picture() -> None:
+    one = frame(0)
+    picture = one.image
+    assert one.convert is None and one.image is picture
+
+
 @pytest.mark.parametrize(
     "waiting",
     [
         lambda handover: handover.next_frame(),
         lambda handover: handover.admit(frame(9, 1000)),
+        lambda handover: handover.wait_until_asked(),
+        lambda handover: handover.frame_comes(60),
         lambda handover: [handover.put_result(result(k)) for k in range(2)],
         lambda handover: [handover.put_frame(frame(k)) for _ in iter(int, 1) for k in range(2)],
     ],
-    ids=["computing", "reading", "handing out", "reading on"],
+    ids=["computing", "reading", "reading live", "computing live", "handing out", "reading on"],
 )
 def test_closing_ends_every_wait(started: Start, waiting: Callable[[Handover], None]) -> None:
     handover = Handover(most_bytes=1000, most_waiting=1)

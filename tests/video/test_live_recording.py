@@ -1,5 +1,6 @@
 """Recordings of live sources: at capture times, readable after a kill, never written over."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -83,11 +84,45 @@ def test_names_and_nothing_to_record(tmp_path: Path) -> None:
         LiveRecording(tmp_path / "old.mkv")
     with pytest.raises(UsageError, match=r"got '\.avi'"):
         LiveRecording(tmp_path / "door.avi")
-    with pytest.raises(UsageError, match="No such file"):
+    with pytest.raises(UsageError, match=r"\(No such file or directory\)$"):
         LiveRecording(tmp_path / "no" / "door.mkv")
     with LiveRecording(tmp_path / "door.mkv"):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["old.mkv"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no lock on Windows")
+def test_two_recordings_do_not_share_a_name(tmp_path: Path) -> None:
+    target = tmp_path / "door.mkv"
+    with LiveRecording(target) as recording:
+        recording.write(result(0, 0.0))
+        with pytest.raises(UsageError, match=r"door\.part\.mkv: another process is recording into it"):
+            LiveRecording(target)
+        slowly(recording, [result(1, 0.1)])
+    assert times(target) == pytest.approx([0, 0.1])
+    assert [path.name for path in tmp_path.iterdir()] == ["door.mkv"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_appeared_meanwhile_stays(
+    tmp_path: Path, links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")  # as FAT has it
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    target = tmp_path / "door.mkv"
+    with (
+        pytest.raises(UsageError, match=r"took this name meanwhile; what was recorded is in door-3\.mkv"),
+        LiveRecording(target) as recording,
+    ):
+        recording.write(result(0, 0.0))
+        target.write_bytes(b"mine")
+        (tmp_path / "door-2.mkv").write_bytes(b"mine too")
+    assert (target.read_bytes(), (tmp_path / "door-2.mkv").read_bytes()) == (b"mine", b"mine too")
+    assert len(times(tmp_path / "door-3.mkv")) == 1
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 SCRIPT = """

@@ -1,7 +1,9 @@
 """Names of sources and what they open, with a real web server, a real pipe and real files."""
 
 import base64
+import gc
 import http.server
+import socket
 import subprocess
 import sys
 import threading
@@ -105,7 +107,7 @@ def test_a_folder(tmp_path: Path) -> None:
 
 
 def test_standard_input(clip: Path, tmp_path: Path) -> None:
-    """Through a real pipe; the copy is gone afterwards."""
+    """Through a real pipe; the copy is there until it is disposed of."""
     script = (
         "import sys\n"
         "from pathlib import Path\n"
@@ -114,6 +116,9 @@ def test_standard_input(clip: Path, tmp_path: Path) -> None:
         "assert source.path.stat().st_mode & 0o777 == 0o600\n"
         "sys.stdout.write(f'{source.info.name} {sum(1 for _ in source.frames())}')\n"
         "source.close()\n"
+        "assert source.path.exists()\n"
+        "source.dispose()\n"
+        "assert not source.path.exists()\n"
     )
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -138,7 +143,53 @@ def test_a_file_on_a_web_server_is_read_as_a_file(clip: Path, web: Any, tmp_path
     assert sum(1 for _ in source.frames()) == FRAMES - 25
     assert len(list(scratch.iterdir())) == 1
     source.close()
+    assert source.path.read_bytes() == clip.read_bytes(), "its sound is wanted after its frames"
+    source.dispose()
+    source.dispose()
     assert not list(scratch.iterdir())
+
+
+def test_a_copy_goes_with_its_source(clip: Path, web: Any, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    source = open_source(f"http://127.0.0.1:{web.server_port}/{clip.name}", scratch=scratch)
+    source.close()
+    assert len(list(scratch.iterdir())) == 1
+    del source
+    gc.collect()
+    assert not list(scratch.iterdir())
+
+
+def test_notes_and_errors_of_a_copy_show_its_name(clip: Path, web: Any) -> None:
+    cut = write_clip(clip.with_name("cut.mkv"), "matroska")
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    address = f"http://127.0.0.1:{web.server_port}/cut.mkv"
+    source = open_source(address)
+    assert isinstance(source, SpooledSource)
+    assert sum(1 for _ in source.frames()) < FRAMES
+    assert source.notes and all(note.startswith(f"{address}: ") for note in source.notes)
+    source.dispose()
+    source = open_source(address, begin=60.0)
+    assert isinstance(source, SpooledSource)
+    with pytest.raises(InputError, match=f"^{address}: has no frame in the part"):
+        list(source.frames())
+    source.dispose()
+
+
+def test_standard_input_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it after `<&-`
+    with pytest.raises(UsageError, match="standard input is closed"):
+        open_source("-")
+
+
+def test_a_redirection_to_another_protocol(web: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as ftp:
+        ftp.settimeout(0.3)
+        web.elsewhere = f"ftp://127.0.0.1:{ftp.getsockname()[1]}"
+        with pytest.raises(InputError, match="is a stream, or nothing answers"):
+            open_source(f"http://127.0.0.1:{web.server_port}/moved/clip.mp4", live=False)
+        with pytest.raises(TimeoutError):
+            ftp.accept()
 
 
 @pytest.mark.usefixtures("clip")

@@ -68,7 +68,7 @@ INTERVALS = (
 def page(tmp_path: Path) -> Page:
     path = tmp_path / "summary.html"
     views = {1: view(10), 2: view(50, 0.3), 3: view(90, 0.9), 5: view(200)}
-    write_summary(path, title=f"clip {HOSTILE}", intervals=INTERVALS, best_views=views, duration=100.0)
+    write_summary(path, title=f"clip {HOSTILE}", intervals=INTERVALS, best_views=views, begin=0.0, end=100.0)
     if os.name != "nt":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     return Page(path.read_text("utf-8"))
@@ -145,10 +145,15 @@ def test_hostile_text_stays_text_and_nothing_is_loaded(page: Page) -> None:
 
 
 def test_nobody_was_there(tmp_path: Path) -> None:
-    write_summary(tmp_path / "s.html", title="", intervals=[], best_views={}, duration=0.0)
+    write_summary(tmp_path / "s.html", title="", intervals=[], best_views={}, begin=0.0, end=0.0)
     assert Page((tmp_path / "s.html").read_text("utf-8")).cells == []
     write_summary(
-        tmp_path / "s.html", title="", intervals=[Interval("A", None, 1, 0, 0)], best_views={}, duration=0.0
+        tmp_path / "s.html",
+        title="",
+        intervals=[Interval("A", None, 1, 0, 0)],
+        best_views={},
+        begin=0.0,
+        end=0.0,
     )
     (bar,) = Page((tmp_path / "s.html").read_text("utf-8")).named("span")
     assert bar["style"] == "left:0.000%;width:0.150%"
@@ -156,4 +161,14 @@ def test_nobody_was_there(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be written"):
-        write_summary(tmp_path / "no" / "s.html", title="", intervals=[], best_views={}, duration=0.0)
+        write_summary(tmp_path / "no" / "s.html", title="", intervals=[], best_views={}, begin=0.0, end=0.0)
+
+
+def test_the_time_line_of_a_part_begins_where_the_part_does(tmp_path: Path) -> None:
+    path = tmp_path / "part.html"
+    interval = Interval("A", None, 1, 3615.0, 3630.0)
+    write_summary(path, title="part", intervals=[interval], best_views={}, begin=3600.0, end=3660.0)
+    page = path.read_text(encoding="utf-8")
+    assert "left:25.000%;width:25.000%" in page
+    assert "1:00.0 in all" in page
+    assert "1:00:00.0 to 1:01:00.0" in page

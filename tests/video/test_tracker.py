@@ -441,3 +441,15 @@ def test_a_failing_network_is_passed_on() -> None:
     )
     with pytest.raises(RuntimeError, match="no memory"):
         Tracker(SETTINGS).step(0.0, faces, PICTURE, broken, False)
+
+
+def test_two_frames_at_one_time() -> None:
+    """Whom the second of them does not show is hidden, and not predicted."""
+    tracker, there = Tracker(SETTINGS), World([Person(still(300))])
+    for time in (0.0, 0.2, 0.4):
+        there.step(tracker, time)
+    assert [number for number, _ in tracker.predict(0.5)] == [1]
+    result = tracker.step(0.4, Faces.none(), PICTURE, lambda _: pytest.fail("no face"), False)
+    assert result.time == 0.4 and result.seen == () and result.ended == ()
+    assert [(track.number, track.last_seen) for track in result.hidden] == [(1, 0.4)]
+    assert tracker.predict(0.5) == ()

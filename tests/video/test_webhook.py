@@ -405,9 +405,8 @@ def test_certificates_are_checked(store: EventStore, tmp_path: Path, monkeypatch
 
 
 ANNOUNCER = """
-import os, random, sys, threading, time
+import json, os, random, sys, threading, time
 from pathlib import Path
-from multiface.video.event_lines import appended_lines
 from multiface.video.event_store import EventStore
 from multiface.video.results import Event
 from multiface.video.webhook import Webhook
@@ -416,9 +415,10 @@ from multiface.video.webhook import Webhook
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(3)), daemon=True).start()
 folder, url, more = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "more"
 with EventStore(folder / "events.db") as store, Webhook(url, store, answer_seconds=0.4) as webhook:
-    with appended_lines(folder / "events.jsonl") as lines:
+    with open(folder / "events.jsonl", "ab", buffering=0) as lines:
         while more:
-            lines.write(store.add("run", Event(time.time(), "appeared", 1, "A", 0.5, (0, 0, 1, 1))))
+            kept = store.add("run", Event(time.time(), "appeared", 1, "A", 0.5, (0, 0, 1, 1)))
+            lines.write(json.dumps(kept.document()).encode() + b"\n")
             time.sleep(random.random() * 0.02)
     while webhook.reached < store.last():
         time.sleep(0.02)

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Iterable
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from multiface.cli import options, watching
+from multiface.cli import options, video_options, watching
 from multiface.cli.console import Speaker, counted
 from multiface.cli.paths import require_folder
 from multiface.cli.settings import Settings
+from multiface.cli.stopping import ends_the_source, sigterm_is_ctrl_c
 from multiface.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def camera(
     ] = "0",
     people: options.People = None,
     gallery: options.GalleryFile = None,
-    update: watching.Update = None,
+    update: video_options.Update = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -62,8 +64,8 @@ def camera(
             "--replay", min=0, help="Print the kept events after this number and stop.", show_default=False
         ),
     ] = None,
-    rate: watching.Rate = None,
-    score: watching.Score = False,
+    rate: video_options.Rate = None,
+    score: video_options.Score = False,
     duration: Annotated[
         float | None, typer.Option("--duration", "-d", help="Stop after so many seconds.", show_default=False)
     ] = None,
@@ -74,11 +76,11 @@ def camera(
         float | None,
         typer.Option("--frame-rate", help="Frames a second asked of a webcam.", show_default=False),
     ] = None,
-    max_faces: watching.MaxFaces = None,
-    every: watching.Every = None,
-    max_fps: watching.MaxFps = None,
-    strangers: watching.KeepStrangers = False,
-    stranger_days: watching.StrangerDays = 30.0,
+    max_faces: video_options.MaxFaces = None,
+    every: video_options.Every = None,
+    max_fps: video_options.MaxFps = None,
+    strangers: video_options.KeepStrangers = False,
+    stranger_days: video_options.StrangerDays = 30.0,
     window: Annotated[bool, typer.Option("--window/--headless", help="Show the camera; q ends.")] = True,
     detector: options.Detector = None,
     weights: options.Weights = None,
@@ -116,18 +118,18 @@ def camera(
         store.forget(timedelta(days=keep_days))
         settings = Settings.here()
         chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
-        stack.enter_context(watching.sigterm_is_ctrl_c())
+        stack.enter_context(sigterm_is_ctrl_c())
         recognizer = stack.enter_context(
             watching.opened_recognizer(
                 speaker, settings, chosen, people=people, gallery=gallery, update=update, rate=rate
             )
         )
-        numbers = watching.strangers_of(recognizer, strangers, stranger_days, people)
+        numbers = watching.strangers_of(recognizer, strangers, stranger_days)
         asked = EngineSettings(every=every, max_faces=max_faces, max_fps=max_fps)
         if webhook is not None:
             stack.enter_context(Webhook(webhook, store))
         opened = stack.enter_context(
-            closing(open_source(source, duration=duration, size=wanted, rate=frame_rate))
+            closing(open_source(source, live=True, duration=duration, size=wanted, rate=frame_rate))
         )
         info = opened.info
         speaker.note(f"{info.name}: {info.width}x{info.height}" + (f"; {info.asked}" if info.asked else ""))
@@ -153,27 +155,30 @@ def _watch(
     """Until the source ends, the window is closed, or Ctrl-C."""
     session = f"{datetime.now(UTC).isoformat(timespec='seconds')} {secrets.token_hex(4)}"
 
-    def keep(event: "Event") -> None:
-        _say(speaker, store.add(session, event), event)
+    def keep(events: "Iterable[Event]") -> None:
+        """All of them are on the disk before the first is announced."""
+        for stored, event in [(store.add(session, event), event) for event in events]:
+            _say(speaker, stored, event)
 
     try:
-        with speaker.frames() as progress, closing(work.run(source)) as results:
+        with (
+            speaker.frames() as progress,
+            ends_the_source(source.close),
+            closing(work.run(source)) as results,
+        ):
             for result in results:
                 if result.frame.gap is not None:
                     speaker.note(f"{result.frame.time:.1f} s: {result.frame.gap}")
-                for event in result.events:
-                    keep(event)
+                keep(result.events)
                 if recording is not None:
                     recording.write(result)
                 if screen is not None and not watching.shown(screen, result, score):
                     break
                 progress(result.frame.number + 1, None)
-    except KeyboardInterrupt:
-        speaker.note("stopped")
-    for event in work.end_events():
-        keep(event)
-    for note in (*source.notes, *work.notes):
-        speaker.note(note)
+    finally:
+        keep(work.end_events())
+        for note in (*source.notes, *work.notes):
+            speaker.note(note)
 
 
 def _say(speaker: Speaker, stored: "StoredEvent", event: "Event | None" = None) -> None:

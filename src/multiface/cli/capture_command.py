@@ -55,7 +55,7 @@ def capture(
     """
     from multiface.gallery.names import clean_name
     from multiface.video.capture import CaptureSession, Manner
-    from multiface.video.opening import open_source
+    from multiface.video.opening import SpooledSource, open_source
     from multiface.video.take_files import person_folder, save_takes
 
     speaker = Speaker(as_json)
@@ -85,6 +85,8 @@ def capture(
             _tell(speaker, step.outcome, session)
         for note in opened.notes:
             speaker.note(note)
+        if isinstance(opened, SpooledSource):
+            opened.dispose()
         _require_takes(session, info)
         if target is None:
             added, where = _enroll(recognizer, name, session.takes).added, f"gallery {place}"

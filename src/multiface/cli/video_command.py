@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from multiface.cli import options, watching
+from multiface.cli import options, video_options, watching
 from multiface.cli.console import Speaker, counted
-from multiface.cli.paths import refuse_inputs, require_folder
 from multiface.cli.settings import Settings
-from multiface.errors import UsageError
+from multiface.cli.stopping import STOPPED, ends_the_source, sigterm_is_ctrl_c
+from multiface.cli.video_files import VideoTargets, check_targets, files_read
 from multiface.version import __version__
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from multiface.video.resume import Resumable, RunKey
     from multiface.video.window import Window
 
-CHECKPOINT_EVERY = 250
+CHECKPOINT_EVERY = 100
 """Frames after which a run that was stopped can go on."""
 
 
@@ -43,7 +43,7 @@ def video(
     ],
     people: options.People = None,
     gallery: options.GalleryFile = None,
-    update: watching.Update = None,
+    update: video_options.Update = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -68,8 +68,8 @@ def video(
             "--summary", help="One HTML page with the best picture of each track.", show_default=False
         ),
     ] = None,
-    rate: watching.Rate = None,
-    score: watching.Score = False,
+    rate: video_options.Rate = None,
+    score: video_options.Score = False,
     begin: Annotated[float, typer.Option("--begin", "-b", min=0, help="Second to begin at.")] = 0.0,
     duration: Annotated[
         float | None, typer.Option("--duration", "-d", help="Only so many seconds.", show_default=False)
@@ -78,11 +78,11 @@ def video(
         float | None,
         typer.Option("--frame-rate", help="Of a folder of frames (default: 25).", show_default=False),
     ] = None,
-    max_faces: watching.MaxFaces = None,
-    every: watching.Every = None,
-    max_fps: watching.MaxFps = None,
-    strangers: watching.KeepStrangers = False,
-    stranger_days: watching.StrangerDays = 30.0,
+    max_faces: video_options.MaxFaces = None,
+    every: video_options.Every = None,
+    max_fps: video_options.MaxFps = None,
+    strangers: video_options.KeepStrangers = False,
+    stranger_days: video_options.StrangerDays = 30.0,
     window: Annotated[
         bool, typer.Option("--window/--headless", help="Show the frames while they are worked on.")
     ] = False,
@@ -102,14 +102,17 @@ def video(
     from multiface.video.engine import VideoEngine
     from multiface.video.engine_settings import EngineSettings
     from multiface.video.intervals import intervals_of, write_intervals
-    from multiface.video.opening import open_source
+    from multiface.video.opening import SpooledSource, open_source
     from multiface.video.summary import write_summary
     from multiface.video.window import Window
 
     speaker = Speaker(as_json)
     settings = Settings.here()
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
-    _check_targets(file, out, events, intervals, summary)
+    check_targets(
+        VideoTargets(out, events, intervals, summary),
+        files_read(settings, file, people, gallery, update, weights),
+    )
     resumable = out is not None and Path(file).is_file()
     asked = EngineSettings(
         every=every,
@@ -118,13 +121,14 @@ def video(
         checkpoint_every=CHECKPOINT_EVERY if resumable else None,
     )
     with (
-        watching.sigterm_is_ctrl_c(),
+        sigterm_is_ctrl_c(),
+        _told_when_stopped(speaker, out),
         watching.opened_recognizer(
             speaker, settings, chosen, people=people, gallery=gallery, update=update, rate=rate
         ) as recognizer,
         ExitStack() as stack,
     ):
-        numbers = watching.strangers_of(recognizer, strangers, stranger_days, people)
+        numbers = watching.strangers_of(recognizer, strangers, stranger_days)
         key = (
             _key(Path(file), begin, duration, chosen, asked, recognizer, score, strangers)
             if resumable
@@ -144,10 +148,9 @@ def video(
                 )
             )
         )
-        tell = stack.enter_context(_telling(speaker, events))
-        for event in () if left is None else left.events:
-            tell(event)
         screen = stack.enter_context(Window(f"MultiFace: {source.info.name}")) if window else None
+        if isinstance(source, SpooledSource):
+            stack.callback(source.dispose)
         sound = _source_file(file, source)
         copy = (
             None
@@ -164,9 +167,15 @@ def video(
             )
         )
         work = VideoEngine(recognizer, asked, strangers=numbers, state=None if left is None else left.state)
-        with nullcontext() if copy is None else copy:
+        whole = True
+        # The copy's lock comes before the file of events is emptied.
+        with nullcontext() if copy is None else copy, _telling(speaker, events) as tell:
+            for event in () if left is None else left.events:
+                tell(event)
             if left is None or not left.complete:
-                _go_through(speaker, work, source, copy, tell, screen, score)
+                whole = _go_through(speaker, work, source, copy, tell, screen, score)
+            elif summary is not None:
+                speaker.note("the page has no pictures: the run before had come to its end already")
         for note in (*source.notes, *work.notes, *(() if copy is None else copy.notes)):
             speaker.note(note)
         found = intervals_of(tell.events)
@@ -174,19 +183,23 @@ def video(
             write_intervals(intervals, found)
             speaker.note(f"intervals: {intervals}")
         if summary is not None:
-            last = max((event.time for event in tell.events), default=0.0)
+            last = max((event.time for event in tell.events), default=begin)
             write_summary(
                 summary,
                 title=source.info.name,
                 intervals=found,
                 best_views=work.best_views(),
-                duration=source.info.duration or last,
+                begin=begin,
+                end=last if source.info.duration is None else begin + source.info.duration,
             )
             speaker.note(f"page: {summary}")
     if out is not None:
         speaker.note(f"annotated copy: {out}")
     for person, seconds in _seconds_of(found).items():
         speaker.result(f"{person}: {seconds:.1f} s")
+    if not whole:
+        speaker.note("stopped before the end")
+        raise typer.Exit(STOPPED)
 
 
 def _go_through(
@@ -197,18 +210,31 @@ def _go_through(
     tell: "_Telling",
     screen: "Window | None",
     score: bool,
-) -> None:
-    """All frames of the source. Raises KeyboardInterrupt also when the window is closed."""
-    total = _total(source.info)
-    with speaker.frames() as progress, closing(work.run(source)) as results:
-        for result in results:
+) -> bool:
+    """All frames of the source; False when it was stopped before its end.
+
+    Without a copy to be gone on with, Ctrl-C and the closing of the window end the source there; else they raise
+    KeyboardInterrupt.
+    """
+    total, closed = _total(source.info), False
+    with ExitStack() as stack:
+        progress = stack.enter_context(speaker.frames())
+        asked = stack.enter_context(ends_the_source(source.close)) if copy is None else None
+        for result in stack.enter_context(closing(work.run(source))):
             for event in result.events:
                 tell(event)
             if copy is not None:
                 copy.write(result)
-            if screen is not None and not watching.shown(screen, result, score):
-                raise KeyboardInterrupt
+            if screen is not None and not closed and not watching.shown(screen, result, score):
+                if copy is not None:
+                    raise KeyboardInterrupt
+                closed = True
+                source.close()
             progress(result.frame.number + 1, total)
+        stopped = closed or (asked is not None and asked())
+    for event in work.end_events():
+        tell(event)
+    return not stopped
 
 
 class _Telling:
@@ -230,33 +256,13 @@ class _Telling:
 @contextmanager
 def _telling(speaker: Speaker, path: Path | None) -> "Iterator[_Telling]":
     """Events to the speaker, and as lines to a file, which holds those of this run only."""
-    from multiface.video.event_lines import appended_lines
+    from multiface.video.event_lines import written_lines
 
     if path is None:
         yield _Telling(speaker, None)
         return
-    path.unlink(missing_ok=True)
-    with appended_lines(path) as lines:
+    with written_lines(path) as lines:
         yield _Telling(speaker, lines)
-
-
-def _check_targets(
-    file: str, out: Path | None, events: Path | None, intervals: Path | None, summary: Path | None
-) -> None:
-    """Raises UsageError for files that cannot be written, before the work begins."""
-    given = [path for path in (out, events, intervals, summary) if path is not None]
-    for path in given:
-        require_folder(path)
-        if path.is_dir():
-            raise UsageError(f"{path}: is a folder, wanted the name of a file")
-    if len({path.absolute() for path in given}) < len(given):
-        raise UsageError("two of the files to be written have one name; give each its own")
-    if Path(file).is_file():
-        refuse_inputs(given, [Path(file)])
-    if out is not None and out.suffix.lower() not in (".mp4", ".mov", ".mkv"):
-        raise UsageError(f"--out {out}: a video is written as .mp4, .mov or .mkv")
-    if intervals is not None and intervals.suffix.lower() not in (".json", ".csv"):
-        raise UsageError(f"--intervals {intervals}: the ending must be .json or .csv")
 
 
 def _key(
@@ -275,14 +281,29 @@ def _key(
     told = hashlib.sha256()
     if recognizer.gallery is not None:
         matrix = recognizer.gallery.matrix()
-        told.update("\n".join(matrix.names).encode("utf-8", "surrogatepass"))
+        told.update("\n".join((*matrix.names, "")).encode("utf-8", "surrogatepass"))
+        told.update(matrix.person_index.tobytes())
         told.update(matrix.vectors.tobytes())
+        told.update(recognizer.calibration.to_json().encode())
     origin = recognizer.origin
     settings = (
         f"{__version__} {origin.detector} {origin.fingerprint} {origin.flip} {recognizer.rate} {chosen.min_face} "
         f"{asked.every} {asked.max_faces} {asked.checkpoint_every} {score} {strangers}"
     )
     return run_key(file, begin, duration, settings, told.hexdigest())
+
+
+@contextmanager
+def _told_when_stopped(speaker: Speaker, out: Path | None) -> "Iterator[None]":
+    """Ctrl-C says whether there is something to go on with."""
+    from multiface.video.resume import part_folder
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        if out is not None and part_folder(out).exists():
+            speaker.note("stopped; the same command goes on where it was")
+        raise
 
 
 def _left(speaker: Speaker, out: Path | None, key: "RunKey | None") -> "Resumable | None":

@@ -1,14 +1,9 @@
-"""What `video` and `camera` share: their options, the recogniser with its people, words for events, the window."""
+"""What `video` and `camera` share: the recogniser with its people, strangers, events in words, the window."""
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from multiface.cli.console import Speaker
 from multiface.cli.gallery_commands import require_people, say_report
@@ -22,41 +17,6 @@ if TYPE_CHECKING:
     from multiface.video.naming import Strangers
     from multiface.video.results import Event, FrameResult
     from multiface.video.window import Window
-
-Rate = Annotated[
-    float | None,
-    typer.Option(
-        "--rate",
-        help="Share of strangers who may be given a name: FPIR, as MULTIFACE_RATE (default: 0.01).",
-        show_default=False,
-    ),
-]
-Update = Annotated[
-    Path | None,
-    typer.Option(
-        "--update", "-u", help="First take this folder of people up into the gallery.", show_default=False
-    ),
-]
-Score = Annotated[bool, typer.Option("--score", "-c", help="Also show the similarity.")]
-MaxFaces = Annotated[
-    int | None, typer.Option("--max-faces", help="Only the largest faces of a frame.", show_default=False)
-]
-Every = Annotated[
-    int | None,
-    typer.Option(
-        "--every", help="Look for faces in every so many frames (default: chosen).", show_default=False
-    ),
-]
-MaxFps = Annotated[
-    float | None,
-    typer.Option("--max-fps", help="At most so many frames a second, to save power.", show_default=False),
-]
-KeepStrangers = Annotated[
-    bool, typer.Option("--strangers", help="Number the unknown, and know them again (needs a gallery).")
-]
-StrangerDays = Annotated[
-    float, typer.Option("--stranger-days", help="How long a stranger is kept after having been seen.")
-]
 
 
 @contextmanager
@@ -107,15 +67,13 @@ def opened_recognizer(
         yield recognizer
 
 
-def strangers_of(
-    recognizer: "Recognizer", wanted: bool, days: float, people: str | None
-) -> "Strangers | None":
+def strangers_of(recognizer: "Recognizer", wanted: bool, days: float) -> "Strangers | None":
     """Who numbers the unknown; None where nobody is to. Raises UsageError without a gallery that lasts."""
     from multiface.video.stranger_numbers import StrangerNumbers
 
     if not wanted:
         return None
-    if recognizer.gallery is None or people is not None:
+    if recognizer.gallery is None or recognizer.people_report is not None:
         raise UsageError(
             "--strangers keeps people in a gallery; make one with `multiface facebank FOLDER` and leave --people out"
         )
@@ -146,20 +104,3 @@ def shown(window: "Window", result: "FrameResult", score: bool) -> bool:
 
     window.show(draw_faces(result.frame.image, [mark_of(face, score) for face in result.faces]))
     return not {"q", "escape"} & set(window.keys()) and window.is_open
-
-
-@contextmanager
-def sigterm_is_ctrl_c() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, so that files are closed. For the main thread; else nothing changes."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -259,4 +259,12 @@ def _code(error: sqlite3.Error) -> int | None:
 
 
 def _without_password(url: str) -> str:
-    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", url)
+    """The URL without its user part and its query; a password may hold any character, also unquoted."""
+    scheme, slashes, rest = re.split(r"(:/+)", url, maxsplit=1)
+    _, at, place = rest.rpartition("@")
+    place, query, _ = place.partition("?")
+    if re.search(
+        r"[=&;]|:(?!\d+(/|$))", place
+    ):  # a piece of a query or of a password stands where the host should
+        place = ""
+    return f"{scheme}{slashes}{'***@' if at else ''}{place}{'?...' if query else ''}"

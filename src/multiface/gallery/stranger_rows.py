@@ -26,8 +26,9 @@ _STRANGER = """
 class Stranger:
     """Somebody without a name.
 
-    number: 1 or more, given once. first_seen, last_seen, kept_until: UTC, ISO. sightings: how often a track was found
-    to be this person. quality: of the picture kept, 0..1. views: how many vectors are kept.
+    number: 1 or more, given once. first_seen, last_seen, kept_until: UTC, ISO. sightings: how many
+    tracks ended that were found to be this person; 0 while the first is there. quality: of the picture kept, 0..1.
+    views: how many vectors are kept.
     """
 
     number: int
@@ -136,23 +137,34 @@ def add_stranger(
     return cursor.lastrowid
 
 
-def see_stranger(connection: sqlite3.Connection, number: int, when: str, kept_until: str) -> None:
-    """The stranger was seen once more; times only grow."""
+def see_stranger(
+    connection: sqlite3.Connection, number: int, when: str, kept_until: str, sightings: int
+) -> None:
+    """The stranger was seen, in so many new tracks; times only grow."""
     connection.execute(
         """
-        UPDATE stranger SET sightings = sightings + 1, first_seen = min(first_seen, ?),
+        UPDATE stranger SET sightings = sightings + ?, first_seen = min(first_seen, ?),
             last_seen = max(last_seen, ?), kept_until = max(kept_until, ?) WHERE id = ?
         """,
-        (when, when, kept_until, number),
+        (sightings, when, when, kept_until, number),
     )
 
 
-def better_picture(connection: sqlite3.Connection, number: int, quality: float, picture: bytes) -> None:
-    """Keep this picture where it is better than the one that is kept."""
-    connection.execute(
+def better_picture(connection: sqlite3.Connection, number: int, quality: float, picture: bytes) -> bool:
+    """Keep this picture where it is better than the one that is kept; whether it is."""
+    cursor = connection.execute(
         "UPDATE stranger SET quality = ?, picture = ? WHERE id = ? AND quality < ?",
         (quality, picture, number, quality),
     )
+    return cursor.rowcount > 0
+
+
+def start_again(connection: sqlite3.Connection, number: int, quality: float, picture: bytes) -> None:
+    """Keep this picture instead of the one that is kept, and none of the views."""
+    connection.execute(
+        "UPDATE stranger SET quality = ?, picture = ? WHERE id = ?", (quality, picture, number)
+    )
+    connection.execute("DELETE FROM stranger_view WHERE stranger_id = ?", (number,))
 
 
 def add_view(connection: sqlite3.Connection, number: int, view: View, origin: VectorOrigin) -> None:

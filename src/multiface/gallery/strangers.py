@@ -6,8 +6,11 @@ people are: by the mean of the vectors, scaled to unit length. Each vector is it
 track, so the spread that counts is that of all of them: 1 - (1 - spread of the vectors) * (1 - their mean own spread),
 the length of the mean of everything where the tracks had equally many views.
 
+A stranger is made by the first look at a track, so that another track can be known by it; what is kept for long is
+learnt when a track is over. So a track that turns out to be somebody else can be taken back.
+
 Vectors and pictures are biometric data of people who were not asked: they leave the file's bytes when a stranger is
-removed or named, and `kept_until` is passed.
+removed or named, when others take their place, and when `kept_until` is passed.
 """
 
 import hashlib
@@ -82,45 +85,75 @@ class Strangers:
             self._check(number, stranger_rows.stranger(connection, number))
             return stranger_rows.picture(connection, number) or b""
 
-    def see(self, sighting: Sighting, wanted: Wanted, taken: Collection[int], keep: timedelta) -> int:
+    def find(self, sighting: Sighting, wanted: Wanted, taken: Collection[int], keep: timedelta) -> int:
         """The number of the stranger that a track shows: the most similar one, or a new one.
 
-        wanted: what the similarity has to reach. taken: numbers of others who are in the picture at the same time, and
-        so cannot be this one. keep: how long the stranger is kept from `sighting.when` on.
+        Of one who was known nothing is changed: `learn` it when the track is over. wanted: what the similarity has to
+        reach. taken: numbers of others who are in the picture at the same time, and so cannot be this one. keep: how
+        long a new stranger is kept from `sighting.when` on.
 
         Raises UsageError for a time that is none, GalleryError for a vector that the gallery cannot hold, PictureError.
         """
-        when = _utc(sighting.when)
-        kept_until = _utc((datetime.fromisoformat(when) + keep).isoformat())
-        picture = jpeg_bytes(sighting.picture, PICTURE_SIDE)
-        height, width = sighting.picture.shape[:2]
-        view = View(
-            sighting.vector,
-            float(sighting.spread),
-            float(sighting.quality),
-            hashlib.sha256(picture).hexdigest(),
-            width,
-            height,
-            when,
-        )
+        view, kept_until, picture = _kept(sighting, keep)
         with self._database.writing() as connection:
-            for gone in stranger_rows.expired(connection, utc_now()):
+            expired = stranger_rows.expired(connection, utc_now())
+            for gone in expired:
                 stranger_rows.remove_stranger(connection, gone)
             number = self._most_similar(
                 stranger_rows.all_views(connection, self._origin), view, wanted, taken
             )
             if number is None:
-                number = stranger_rows.add_stranger(connection, when, kept_until, view.quality, picture)
-            stranger_rows.see_stranger(connection, number, when, kept_until)
-            stranger_rows.better_picture(connection, number, view.quality, picture)
+                number = stranger_rows.add_stranger(connection, view.seen, kept_until, view.quality, picture)
+                stranger_rows.add_view(connection, number, view, self._origin)
+        if expired:
+            self._database.purge_log()
+        return number
+
+    def learn(self, number: int, sighting: Sighting, keep: timedelta, again: bool = False) -> None:
+        """A track of this stranger is over. Nothing happens where the stranger was removed or named meanwhile.
+
+        What a stranger was made with is replaced by the first track that is over. again: an earlier appearance of the
+        same track was learnt already; it is not counted twice, nor is the same track of the same file.
+
+        Raises as `find` does.
+        """
+        view, kept_until, picture = _kept(sighting, keep)
+        with self._database.writing() as connection:
+            found = stranger_rows.stranger(connection, number)
+            if found is None:
+                return
+            first = found.sightings == 0
             kept = stranger_rows.views(connection, number, self._origin)
+            replaced = first and [_content(one) for _, one in kept] != [_content(view)]
+            if replaced:
+                stranger_rows.start_again(connection, number, view.quality, picture)
+                kept = []
+            elif not first:
+                replaced = stranger_rows.better_picture(connection, number, view.quality, picture)
             # The same track of the same file once more teaches nothing.
-            if all(one.picture_digest != view.picture_digest for _, one in kept):
+            new = all(one.picture_digest != view.picture_digest for _, one in kept)
+            sightings = int(first or (new and not again))
+            stranger_rows.see_stranger(connection, number, view.seen, kept_until, sightings)
+            if new:
                 stranger_rows.add_view(connection, number, view, self._origin)
                 if len(kept) == MOST_VIEWS:
                     kept = stranger_rows.views(connection, number, self._origin)
                     stranger_rows.drop_view(connection, _least_needed(kept))
-        return number
+                    replaced = True
+        if replaced:
+            self._database.purge_log()
+
+    def take_back(self, number: int, learnt: bool) -> None:
+        """A track of this stranger is somebody else: remove the stranger if no other track was.
+
+        learnt: whether the track was learnt. Others stay as they are; it is no error if there is no such stranger.
+        """
+        with self._database.writing() as connection:
+            found = stranger_rows.stranger(connection, number)
+            if found is None or found.sightings > int(learnt):
+                return
+            stranger_rows.remove_stranger(connection, number)
+        self._database.purge_log()
 
     def name(self, number: int, person: str) -> Named:
         """Give a stranger a name: the vectors become templates of that person, who is made if there is none.
@@ -186,6 +219,28 @@ class Strangers:
             raise GalleryError(
                 f"gallery {self._database.path}: there is no stranger {number}; `multiface people strangers` lists them"
             )
+
+
+def _kept(sighting: Sighting, keep: timedelta) -> tuple[View, str, bytes]:
+    """A sighting as a view, until when the stranger is kept for it, and the picture as JPEG."""
+    when = _utc(sighting.when)
+    picture = jpeg_bytes(sighting.picture, PICTURE_SIDE)
+    height, width = sighting.picture.shape[:2]
+    view = View(
+        sighting.vector,
+        float(sighting.spread),
+        float(sighting.quality),
+        hashlib.sha256(picture).hexdigest(),
+        width,
+        height,
+        when,
+    )
+    return view, _utc((datetime.fromisoformat(when) + keep).isoformat()), picture
+
+
+def _content(view: View) -> tuple[str, bytes]:
+    """What of a view is about a person's face."""
+    return view.picture_digest, view.vector.astype("<f4").tobytes()
 
 
 def _least_needed(views: list[tuple[int, View]]) -> int:

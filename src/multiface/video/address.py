@@ -2,7 +2,9 @@
 
 The parts of an address are those of RFC 3986 (scheme://user:password@host:port/path?query#fragment). Secrets stand
 in the user part, in the query (tokens, SRT's passphrase), in the path of cameras that take `user=..&password=..`
-there, and as long random names in the path (stream keys, tokens). All of these are left out of the shown form.
+there or `user:password`, as long random names in the path (stream keys, tokens, signed tokens whose pieces are joined
+by dots: RFC 7515), and as the last name of an RTMP path, whatever it looks like (the stream key). All of these are
+left out of the shown form.
 """
 
 import re
@@ -16,6 +18,9 @@ _ADDRESS = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _PLAIN_HOST_AND_QUERY = re.compile(r"([^/?#@:]+(?::\d+)?/[^?#@]*)\?[^@]*=.*", re.DOTALL)
 _VALUE = re.compile(r"=[^/&;,]*")
 _RANDOM_NAME = re.compile(r"(?<=/)(?=[^/]*[A-Za-z])(?=[^/]*\d[^/]*\d)[A-Za-z0-9_-]{16,}(?=/|$)")
+_TOKEN = re.compile(r"(?<=/)[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)*(?=/|$)")
+_USER = re.compile(r"(?<=/)[^/]*(?::|%3[Aa])[^/]*")
+_LAST_NAME = re.compile(r"(?<=/)[^/]+(?=/*$)")
 _HIDDEN = "..."
 
 
@@ -45,7 +50,9 @@ def shown_address(address: str) -> str:
     host, slash, path = cut.partition("/")
     if not re.fullmatch(r"(\[[0-9A-Fa-f:.%]+\]|[^:\s]*)(:\d*)?", host):
         return f"{scheme}://{_HIDDEN}"  # a piece of a password stands where the host should
-    path = _RANDOM_NAME.sub(_HIDDEN, slash + _VALUE.sub(f"={_HIDDEN}", path))
+    path = slash + _VALUE.sub(f"={_HIDDEN}", path)
+    for pattern in (_RANDOM_NAME, _TOKEN, _USER, *((_LAST_NAME,) if scheme.startswith("rtmp") else ())):
+        path = pattern.sub(_HIDDEN, path)
     shown = f"{scheme}://{host}{path}{'?' + _HIDDEN if left_out else ''}"
     return "".join(letter if letter.isprintable() else "?" for letter in shown)
 

@@ -18,6 +18,7 @@ from multiface.errors import InputError, UsageError
 from multiface.images import draw_faces
 from multiface.video.frame import SourceInfo
 from multiface.video.joining import CONTAINERS, Part, join
+from multiface.video.local_file import opened_file, video_stream
 from multiface.video.marks import mark_of
 from multiface.video.pyav import av
 from multiface.video.results import Event, FrameResult
@@ -69,6 +70,7 @@ class AnnotatedFile:
         self._similarity = similarity
         self._begin, self._duration = begin, duration
         self._key = key
+        self._any_finished = resume is not None
         with self._disk():
             if target.is_dir():
                 raise UsageError(f"{target.name}: is a folder, wanted the name of a video file")
@@ -174,12 +176,15 @@ class AnnotatedFile:
         self._segment = None
         stretch = Stretch(written, frame.number, frame.pts, frame.time, self._start, tuple(self._events))
         self._folder.add(stretch, state)
+        self._any_finished = True
         self._events = []
 
     def _shape(self, result: FrameResult) -> Shape:
         frame = result.frame
         aspect = (
-            Fraction(1) if self._source is None else _pixel_aspect(self._source, frame.width, frame.height)
+            Fraction(1)
+            if self._source is None
+            else _pixel_aspect(self._source, self._info.name, frame.width, frame.height)
         )
         return Shape(frame.width, frame.height, frame.time_base, self._info.rate, aspect)
 
@@ -197,6 +202,7 @@ class AnnotatedFile:
                 [(stretch_path(folder, index), one.written) for index, one in enumerate(stretches, 1)],
                 self._folder.shape.time_base,
                 self._source,
+                self._info.name,
                 Part(stretches[0].start, self._begin, self._duration),
             )
             joined.replace(self._target)
@@ -207,20 +213,17 @@ class AnnotatedFile:
             yield
         except (OSError, av.error.FFmpegError) as error:
             why = error.strerror or str(error)
-            stays = (
-                "" if self._key is None else f"; what is finished stays in {part_folder(self._target).name}"
-            )
+            kept = self._key is not None and self._any_finished
+            stays = f"; what is finished stays in {part_folder(self._target).name}" if kept else ""
             full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             do = ("; make room and run again" if self._key is not None else "; make room") if full else ""
             raise UsageError(f"{self._target.name}: cannot be written ({why}){stays}{do}") from error
 
 
-def _pixel_aspect(source: Path, width: int, height: int) -> Fraction:
+def _pixel_aspect(source: Path, name: str, width: int, height: int) -> Fraction:
     """Width of a pixel by its height in upright pictures of this size; 1 where they are not the stored ones."""
-    with source.open("rb") as file, av.open(file, "r", metadata_errors="replace") as opened:
-        stream = opened.streams.best("video")
-        if not isinstance(stream, av.VideoStream):
-            return Fraction(1)
+    with opened_file(source, name) as opened:
+        stream = video_stream(opened, name)
         stored = (stream.codec_context.width, stream.codec_context.height)
         aspect = stream.sample_aspect_ratio or Fraction(1)
         turned = False

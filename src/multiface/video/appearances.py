@@ -53,9 +53,12 @@ class Appearances:
         return {n: known.decision for n, known in self._known.items() if known.decision is not None}
 
     def step(
-        self, step: StepResult, decisions: Mapping[int, Decision], strangers: Mapping[int, int]
+        self, step: StepResult, decisions: Mapping[int, Decision], strangers: Mapping[int, int | None]
     ) -> tuple[Event, ...]:
-        """Take in a step with the decisions and the strangers' numbers that it brought: what is to be announced."""
+        """Take in a step with the decisions and the strangers' numbers that it brought: what is to be announced.
+
+        strangers: None for a track whose number is taken back, because it has a name.
+        """
         present: tuple[SeenTrack | HiddenTrack, ...] = (*step.seen, *step.hidden)
         alive = {track.number: track for track in present}
         begins = {track.number: (track.first_seen, track.first_box) for track in step.ended}
@@ -127,7 +130,7 @@ class Appearances:
         time: float,
         box: Box,
         decisions: Mapping[int, Decision],
-        strangers: Mapping[int, int],
+        strangers: Mapping[int, int | None],
     ) -> list[Event]:
         """What a new decision changes for those who listen."""
         before = self._known[number]

@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from multiface.video.last_look import LastLook
 from multiface.video.results import Box
 from multiface.video.track import StepResult, box_of
 
 
-def interpolate(before: StepResult, after: StepResult, time: float) -> tuple[tuple[int, Box], ...]:
-    """Number and box of each track at a time between two steps that follow one another, by number.
+def interpolate(before: LastLook, after: StepResult, time: float) -> tuple[tuple[int, Box], ...]:
+    """Number and box of each track at a time between a look and the step that follows it, by number.
 
     A track that was seen after, and earlier in the same appearance, moves in a straight line. One that is not seen
     any more moves on at its speed: up to the half of the time between, or up to the cut where there is one. One seen
@@ -16,10 +17,9 @@ def interpolate(before: StepResult, after: StepResult, time: float) -> tuple[tup
     half = (before.time + after.time) / 2
     boxes: dict[int, Box] = {}
     later = {} if after.cut else {track.number: track for track in after.seen}
-    for track in before.seen:
-        if track.number not in later and (after.cut or time <= half):
-            sides = np.array(track.box) + track.velocity * (time - before.time)
-            boxes[track.number] = box_of(sides)
+    for number, box, velocity in zip(before.numbers, before.boxes, before.velocities, strict=True):
+        if number not in later and (after.cut or time <= half):
+            boxes[number] = box_of(np.array(box) + velocity * (time - before.time))
     for number, track in later.items():
         if track.previous is not None:
             start, box = track.previous

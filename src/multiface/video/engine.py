@@ -7,6 +7,7 @@ with closing(engine.run(source)) as results:
 Reading and computing are threads of their own; results come where the generator is iterated. What waits between them
 is bounded: a file is read no faster than its results are taken, and of a live source the newest frame is worked on.
 Results of a file come up to a second of it late, so that a face has its name from where it was first seen.
+While a live source gives no frames nobody is there: its last frame comes again, without faces (`LiveStage`).
 A failure in any stage is raised where the results are taken, after those that were done before it.
 """
 
@@ -19,12 +20,13 @@ from multiface.errors import UsageError
 from multiface.recognition.recognizer import Recognizer
 from multiface.video.engine_settings import EngineSettings
 from multiface.video.engine_state import unpacked
+from multiface.video.event_ledger import EventLedger
 from multiface.video.frame import Source
 from multiface.video.frame_analysis import FrameAnalysis
 from multiface.video.handover import Closed, Handover
 from multiface.video.naming import Strangers
 from multiface.video.results import BestView, Event, FrameResult
-from multiface.video.stages import FileStage, LiveStage, read
+from multiface.video.stages import FileStage, LiveStage, read, read_live
 
 CLOSING = 3.0
 """Seconds after which a thread that does not end is left behind; it does not keep the process alive."""
@@ -56,6 +58,7 @@ class VideoEngine:
         self._state = None if state is None else unpacked(state, recognizer.origin)
         self._notes: list[str] = []
         self._analysis: FrameAnalysis | None = None
+        self._ledger = EventLedger()
         self._running = False
 
     @property
@@ -73,13 +76,16 @@ class VideoEngine:
         return {} if self._analysis is None else self._analysis.best_views.views()
 
     def end_events(self) -> tuple[Event, ...]:
-        """Events of the end that no result holds: of tracks that were there when a run ended early or a live one ended.
+        """Events that no result held which was taken: those decided before the end, then those of the end itself.
 
-        A file that is read to its end has them in its last result. Nothing the second time.
+        With those of the results each event comes once, and for each "appeared" there is a "left". A file that is read
+        to its end has all in its results. Nothing the second time. Raises UsageError while the run goes on.
         """
         if self._running:
             raise UsageError("the run is not over yet; close it first")
-        return () if self._analysis is None else self._analysis.finish()
+        if self._analysis is not None and not self._ledger.abandoned:
+            self._ledger.decided(self._analysis.finish(early=True))
+        return self._ledger.rest()
 
     def run(self, source: Source) -> Generator[FrameResult, None, None]:
         """The frames of the source with faces and events; once for each engine.
@@ -96,14 +102,20 @@ class VideoEngine:
         try:
             work = self._computing(source, handover)
             threads.append(_stage("video compute", work, handover.end_results))
-            if not source.info.live:
-                threads.append(_stage("video read", lambda: read(source, handover), handover.end_frames))
+            reading = read_live if source.info.live else read
+            threads.append(_stage("video read", lambda: reading(source, handover), handover.end_frames))
             for thread in threads:
                 thread.start()
             while (result := handover.next_result()) is not None:
+                self._ledger.handed_out(len(result.events))
                 yield result
         finally:
-            self._running = not _close(source, handover, threads)
+            try:
+                _close(source, handover, threads)
+            finally:
+                if threads and threads[0].is_alive():
+                    self._ledger.abandon()
+                self._running = False
 
     def _computing(self, source: Source, handover: Handover) -> Callable[[], None]:
         """What the computing thread is to do."""
@@ -120,8 +132,8 @@ class VideoEngine:
         )
         self._analysis, self._state = analysis, None
         if info.live:
-            return LiveStage(source, handover, analysis, self._settings).work
-        return FileStage(handover, analysis, self._settings, info.rate).work
+            return LiveStage(handover, analysis, self._ledger, self._settings, info.rate).work
+        return FileStage(handover, analysis, self._ledger, self._settings, info.rate).work
 
 
 def _stage(
@@ -142,8 +154,8 @@ def _stage(
     return threading.Thread(target=run, name=name, daemon=True)
 
 
-def _close(source: Source, handover: Handover, threads: list[threading.Thread]) -> bool:
-    """End what still runs; whether all of it did."""
+def _close(source: Source, handover: Handover, threads: list[threading.Thread]) -> None:
+    """End what still runs."""
     until = time.monotonic() + CLOSING
     handover.close()
     try:
@@ -156,4 +168,3 @@ def _close(source: Source, handover: Handover, threads: list[threading.Thread]) 
             thread.join(max(0.1, until - time.monotonic()))
         if thread.is_alive():
             _log.warning("the thread %r did not end within %g seconds", thread.name, CLOSING)
-    return not any(thread.is_alive() for thread in threads)

@@ -1,8 +1,8 @@
 """The state of a run as bytes, from which another process goes on exactly where this one was.
 
 An .npz file without pickles. `header` is JSON: the version of this format, whose vectors they are, what is known of
-each track. `tracker` and `cuts` are the states of those; `best_...` are the best views, PNG files. It holds names,
-vectors and pictures of people: keep it as private as a gallery.
+each track and which of them were there together. `tracker` and `cuts` are the states of those; `best_...` are the best
+views, PNG files. It holds names, vectors and pictures of people: keep it as private as a gallery.
 """
 
 import io
@@ -21,72 +21,24 @@ from multiface.faces.face import Floats
 from multiface.gallery import VectorOrigin
 from multiface.video.appearances import Known
 from multiface.video.best_views import StoredView
-from multiface.video.between import interpolate
-from multiface.video.results import Box
-from multiface.video.track import SeenTrack, StepResult
-from multiface.video.views import Views
+from multiface.video.last_look import LastLook
+from multiface.video.neighbours import Presence
 
-VERSION = 1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LastLook:
-    """What boxes between the last detection and the next one start from.
-
-    size: height and width of the frame. numbers, boxes, velocities (pixels a second of each side), scores: of the
-    tracks that were seen.
-    """
-
-    time: float
-    size: tuple[int, int]
-    numbers: tuple[int, ...]
-    boxes: tuple[Box, ...]
-    velocities: npt.NDArray[np.float64]
-    scores: tuple[float, ...]
-
-    @staticmethod
-    def of(step: StepResult, size: tuple[int, int]) -> "LastLook":
-        """What is kept of a step."""
-        return LastLook(
-            step.time,
-            size,
-            tuple(track.number for track in step.seen),
-            tuple(track.box for track in step.seen),
-            np.array([track.velocity for track in step.seen], np.float64).reshape(-1, 4),
-            tuple(float(track.score) for track in step.seen),
-        )
-
-    def boxes_until(self, step: StepResult, time: float) -> tuple[tuple[int, Box], ...]:
-        """Number and box of each track at a time between this look and the next."""
-        seen = tuple(
-            SeenTrack(
-                number=number,
-                face=0,
-                box=box,
-                landmarks=np.zeros((5, 2), np.float32),
-                score=score,
-                quality=0.0,
-                first_seen=self.time,
-                first_box=box,
-                views=Views.none(),
-                new_view=False,
-                previous=None,
-                velocity=velocity,
-            )
-            for number, box, velocity, score in zip(
-                self.numbers, self.boxes, self.velocities, self.scores, strict=True
-            )
-        )
-        return interpolate(StepResult(self.time, seen, (), (), (), (), False), step, time)
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EngineState:
-    """Everything that a run knows after a frame with a detection."""
+    """Everything that a run knows after a frame with a detection.
+
+    presences: of the tracks that are known, see `Neighbours`. learnt: see `StrangerTracks`.
+    """
 
     embeddings: int
     last: LastLook
     known: Mapping[int, Known]
+    presences: Mapping[int, Presence]
+    learnt: frozenset[int]
     best: Mapping[int, StoredView]
     tracker: bytes
     cuts: Floats
@@ -109,6 +61,8 @@ def packed(state: EngineState, origin: VectorOrigin) -> bytes:
         "embeddings": state.embeddings,
         "last": last,
         "known": known,
+        "presences": {str(n): [one.until, sorted(one.beside)] for n, one in state.presences.items()},
+        "learnt": sorted(state.learnt),
         "best": best,
     }
     file = io.BytesIO()
@@ -154,6 +108,11 @@ def unpacked(data: bytes, origin: VectorOrigin) -> EngineState:
                     tuple(float(score) for score in last["scores"]),
                 ),
                 known={int(number): _known(known) for number, known in header["known"].items()},
+                presences={
+                    int(number): Presence(float(until), frozenset(map(int, beside)))
+                    for number, (until, beside) in header["presences"].items()
+                },
+                learnt=frozenset(map(int, header["learnt"])),
                 best={
                     int(number): StoredView(file[f"best_{number}"].tobytes(), quality, time)
                     for number, (quality, time) in header["best"].items()

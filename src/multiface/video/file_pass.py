@@ -3,7 +3,6 @@
 Times are in ticks of the video stream's `time_base`. What is mended, and how, is told in `file_source`.
 """
 
-import stat
 import threading
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -12,17 +11,13 @@ from pathlib import Path
 from typing import cast
 
 from multiface.errors import InputError
-from multiface.images import PictureLimits
 from multiface.images.path_text import path_text
+from multiface.video.local_file import opened_file, video_stream
 from multiface.video.pyav import av
 
 Timed = tuple[int, av.VideoFrame]
 """Presentation time in ticks, mended, and the decoded frame."""
 
-_MAX_PIXELS = PictureLimits().max_pixels
-# Playlists and the like may name other local files, nothing else.
-_OPTIONS = {"protocol_whitelist": "file,crypto,data"}
-_LETTERS = frozenset({"tty", "bin", "xbin", "adf", "idf"})  # FFmpeg shows any text as a film of its letters
 _JUMP = 1  # seconds back from which on all later times are moved
 
 
@@ -37,9 +32,9 @@ class FilePass:
     def __init__(self, path: Path, closed: threading.Event) -> None:
         """Raises InputError for what is no regular file, no video, or too large."""
         self._name, self._closed = path_text(path), closed
-        self.container = _opened(path, self._name)
+        self.container = opened_file(path, self._name)
         try:
-            self.stream = _video_stream(self.container, self._name)
+            self.stream = video_stream(self.container, self._name)
         except BaseException:
             self.container.close()
             raise
@@ -189,49 +184,3 @@ class FilePass:
             return self.last + 1
         self._offset += self._end - pts
         return self._end
-
-
-def _opened(path: Path, name: str) -> av.container.InputContainer:
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise InputError(f"{name}: is a folder, not a video file")
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{name}: is not a regular file; pipe it into standard input and name that (-)")
-        if status.st_size == 0:
-            raise InputError(f"{name}: is empty (0 bytes)")
-        # "file:" keeps FFmpeg from taking a name with a colon for an address.
-        return av.open(f"file:{path}", "r", options=_OPTIONS, metadata_errors="replace")
-    except FileNotFoundError as error:
-        raise InputError(f"{name}: there is no such file") from error
-    except PermissionError as error:
-        raise InputError(f"{name}: may not be read; check the file's permissions") from error
-    except (av.error.FFmpegError, OSError, ValueError) as error:  # ValueError: a null character in the path
-        why = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"{name}: cannot be opened as a video ({why}); it is of another kind, broken, or cut off"
-        ) from error
-
-
-def _video_stream(container: av.container.InputContainer, name: str) -> av.VideoStream:
-    if container.format.name in _LETTERS:
-        raise InputError(f"{name}: is text, not a video")
-    pictures = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
-    videos = [stream for stream in container.streams.video if not stream.disposition & pictures]
-    if not videos:
-        kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
-        cover = " and a cover picture" if container.streams.video else ""
-        held = ", ".join(kinds) or "nothing that is known"
-        raise InputError(f"{name}: has no video stream (it holds {held}{cover})")
-    best = container.streams.best("video")
-    stream = next((video for video in videos if video is best), videos[0])
-    context = stream.codec_context
-    if context is None:
-        raise InputError(f"{name}: this FFmpeg has no decoder for its video; convert it to H.264 first")
-    if context.width * context.height > _MAX_PIXELS:
-        raise InputError(
-            f"{name}: its frames of {context.width} x {context.height} are over the limit of {_MAX_PIXELS:,} pixels"
-        )
-    context.thread_type = "AUTO"
-    context.options = {"max_pixels": str(_MAX_PIXELS)}
-    return stream

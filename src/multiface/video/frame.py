@@ -19,9 +19,10 @@ class Frame:
     """One frame. Its pixels are converted when they are first asked for, and kept; one thread asks at a time.
 
     number: 0 for the first frame of the source; a live source counts those that it handed out. time: seconds in the
-    source. pts, time_base: the exact presentation time. convert: makes the picture. captured: `time.monotonic()` when
-    the frame came in, for a live source. gap: for a live source, what kept frames from coming before this one (in
-    words), None for nothing.
+    source. pts, time_base: the exact presentation time. convert: makes the picture; None when it is made. captured:
+    `time.monotonic()` when the frame came in, for a live source. gap: for a live source, what kept frames from coming
+    before this one (in words), None for nothing; of a frame that is handed out again since no other comes, for how
+    long none came.
     """
 
     number: int
@@ -30,7 +31,7 @@ class Frame:
     time_base: Fraction
     width: int
     height: int
-    convert: Callable[[], Image]
+    convert: Callable[[], Image] | None
     captured: float | None = None
     gap: str | None = None
     _image: Image | None = field(default=None, init=False, repr=False)
@@ -39,7 +40,9 @@ class Frame:
     def image(self) -> Image:
         """(height, width, 3) uint8 RGB, upright. Raises PictureError for a frame that cannot be converted."""
         if self._image is None:
-            self._image = self.convert()
+            assert self.convert is not None
+            # What converts holds the decoded frame; that is not needed any more.
+            self._image, self.convert = self.convert(), None
         return self._image
 
 

@@ -4,26 +4,24 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from multiface.decision import Decision, Reason
 from multiface.faces.align import align
 from multiface.faces.face import Faces, Floats
-from multiface.gallery.clock import utc_now
 from multiface.recognition.recognizer import Recognizer
 from multiface.video.appearances import Appearances
 from multiface.video.best_views import BestViews
+from multiface.video.between import interpolate
 from multiface.video.cuts import CutFinder
 from multiface.video.engine_settings import EngineSettings
-from multiface.video.engine_state import EngineState, LastLook, packed
+from multiface.video.engine_state import EngineState, packed
 from multiface.video.frame import Frame
+from multiface.video.last_look import LastLook
 from multiface.video.naming import Names, Strangers
-from multiface.video.pooling import pooled
+from multiface.video.neighbours import Neighbours
 from multiface.video.results import Event, SeenFace
+from multiface.video.stranger_tracks import StrangerTracks
 from multiface.video.track import StepResult, TrackSettings
 from multiface.video.tracker import Tracker
-from multiface.video.views import Views
 
-STRANGE = (Reason.BELOW_THRESHOLD, Reason.NOBODY_ENROLLED)
-"""Reasons for having no name with which somebody is a stranger; with others he may be one of those enrolled."""
 REMEMBERED_LIVE = 60.0
 """Seconds for which the lost tracks of a live source are remembered; those of a file are for all of it."""
 
@@ -45,8 +43,9 @@ class FrameAnalysis:
     ) -> None:
         self._recognizer = recognizer
         self._settings = settings
-        self._strangers = strangers
-        self._names = Names(recognizer, settings.min_views, note)
+        presences, learnt = (None, frozenset[int]()) if state is None else (state.presences, state.learnt)
+        self._names = Names(recognizer, settings.min_views, note, Neighbours(presences))
+        self._strangers = None if strangers is None else StrangerTracks(strangers, settings.min_views, learnt)
         rules = TrackSettings(self._names.calibration, remembered=REMEMBERED_LIVE if live else None)
         self._tracker = Tracker(rules) if state is None else Tracker.from_state(state.tracker, rules)
         self._cuts = CutFinder() if state is None else CutFinder.from_state(state.cuts)
@@ -80,7 +79,7 @@ class FrameAnalysis:
         """The faces at a time between two looks, the second of which has been taken in."""
         scores = dict(zip(last.numbers, last.scores, strict=True))
         scores |= {track.number: track.score for track in step.seen}
-        return self._appearances.faces_between(last.boxes_until(step, time), scores)
+        return self._appearances.faces_between(interpolate(last, step, time), scores)
 
     def faces_ahead(self, time: float) -> tuple[SeenFace, ...]:
         """The faces at a time after the last look, where they should be by now."""
@@ -89,12 +88,17 @@ class FrameAnalysis:
         scores = dict(zip(self.last.numbers, self.last.scores, strict=True))
         return self._appearances.faces_between(self._tracker.predict(time), scores)
 
-    def finish(self) -> tuple[Event, ...]:
-        """No more frames come: what ends with them. Nothing the second time."""
+    def finish(self, early: bool = False) -> tuple[Event, ...]:
+        """No more frames come: what ends with them. Nothing the second time.
+
+        early: the source has more frames. From tracks that end so nothing is learnt where there are checkpoints: the
+        run that goes on from one has the same tracks, and learns from them when they have ended.
+        """
         if self._finished or self.last is None:
             return ()
         self._finished = True
-        return self._announced(self._tracker.finish(self.last.time))
+        learn = not early or self._settings.checkpoint_every is None
+        return self._announced(self._tracker.finish(self.last.time), learn)
 
     def state(self) -> bytes:
         """All of it, to be gone on with after the frame that was looked at last."""
@@ -103,6 +107,8 @@ class FrameAnalysis:
             embeddings=self.embeddings,
             last=self.last,
             known=self._appearances.known,
+            presences=self._names.neighbours.presences,
+            learnt=frozenset() if self._strangers is None else self._strangers.learnt,
             best=self.best_views.stored(),
             tracker=self._tracker.state(),
             cuts=self._cuts.state(),
@@ -127,32 +133,25 @@ class FrameAnalysis:
         self.last = LastLook.of(step, (image.shape[0], image.shape[1]))
         return step, events
 
-    def _announced(self, step: StepResult) -> tuple[Event, ...]:
-        before = self._appearances.decisions
+    def _announced(self, step: StepResult, learn: bool = True) -> tuple[Event, ...]:
+        before, known = self._appearances.decisions, self._appearances.known
         decisions = self._names.step(step, before)
-        strangers = self._numbered(step, {**before, **decisions})
-        return self._appearances.step(step, decisions, strangers)
-
-    def _numbered(self, step: StepResult, decisions: dict[int, Decision]) -> dict[int, int]:
-        """Numbers of those who turn out to be strangers in this step, by track."""
-        if self._strangers is None:
-            return {}
-        known, best = self._appearances.known, self.best_views.views()
-        now: list[tuple[int, Views, bool]] = [(t.number, t.views, False) for t in step.seen]
-        now += [(t.number, t.views, False) for t in step.hidden]
-        now += [(t.number, t.views, True) for t in step.ended]
-        given = {n: known[n].stranger for n, _, _ in now if n in known}
-        new: dict[int, int] = {}
-        for number, views, ended in now:
-            enough = len(views) >= self._settings.min_views or (ended and len(views) > 0)
-            strange = number in decisions and decisions[number].reason in STRANGE
-            if not (enough and strange and number in best) or number in new or given.get(number) is not None:
-                continue
-            vector, spread = pooled(views)
-            view = best[number]
-            taken = {stranger for stranger in (*given.values(), *new.values()) if stranger is not None}
-            new[number] = self._strangers.number_of(vector, spread, view.quality, view.crop, utc_now(), taken)
-        return new
+        numbers: dict[int, int | None] = {}
+        if self._strangers is not None:
+            numbers = self._strangers.step(
+                step,
+                {**before, **decisions},
+                known,
+                self.best_views.views(),
+                self._names.neighbours,
+                learn,
+            )
+        events = self._appearances.step(step, decisions, numbers)
+        remembered = self._appearances.known.keys()
+        self._names.neighbours.keep(remembered)
+        if self._strangers is not None:
+            self._strangers.keep(remembered)
+        return events
 
 
 def largest(faces: Faces, most: int) -> Faces:

@@ -78,6 +78,18 @@ class Handover:
             self._read, self._read_error = True, error
             self._changed.notify_all()
 
+    def wait_until_asked(self) -> None:
+        """Wait until a frame is asked for and none lies ready; the reader of a live source calls it before each."""
+        with self._changed:
+            self._wait_for(lambda: self._hungry and not self._frames)
+
+    def frame_comes(self, seconds: float) -> bool:
+        """Ask for a frame: whether `next_frame` has an answer after so many seconds at most."""
+        with self._changed:
+            self._hungry = True
+            self._changed.notify_all()
+            return self._wait_for(lambda: bool(self._frames) or self._read, seconds)
+
     def next_frame(self) -> Frame | None:
         """The next frame, None when there are no more."""
         with self._changed:
@@ -102,11 +114,17 @@ class Handover:
             self._changed.notify_all()
 
     def put_newest(self, result: FrameResult) -> None:
-        """Hand over a result of a live source: one that was not taken yet gives way, its events are kept."""
+        """Hand over a result of a live source: one that was not taken yet gives way.
+
+        Its events and its frame's gap are handed on.
+        """
         with self._changed:
             self._check()
             if self._results:
-                result = replace(result, events=self._results.pop().events + result.events)
+                older = self._results.pop()
+                gaps = [gap for gap in (older.frame.gap, result.frame.gap) if gap is not None]
+                result.frame.gap = "; ".join(gaps) or None
+                result = replace(result, events=older.events + result.events)
             self._results.append(result)
             self._changed.notify_all()
 
@@ -145,6 +163,7 @@ class Handover:
         if self.stop.is_set():
             raise Closed
 
-    def _wait_for(self, ready: Callable[[], bool]) -> None:
-        self._changed.wait_for(lambda: self.stop.is_set() or ready())
+    def _wait_for(self, ready: Callable[[], bool], seconds: float | None = None) -> bool:
+        came = self._changed.wait_for(lambda: self.stop.is_set() or ready(), seconds)
         self._check()
+        return came

@@ -56,10 +56,24 @@ def _asked(address: str, patience: float) -> HTTPResponse:
     if at:
         pair = base64.b64encode(unquote(user).encode()).decode()
         request.add_unredirected_header("Authorization", f"Basic {pair}")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    answer = opener.open(request, timeout=patience)
+    answer = _opener().open(request, timeout=patience)
     assert isinstance(answer, HTTPResponse)
     return answer
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Speaks http and https alone, also where a redirection leads elsewhere, and asks no proxy."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPRedirectHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.UnknownHandler(),
+    ):
+        opener.add_handler(handler)
+    return opener
 
 
 def _copy(answer: HTTPResponse, path: Path, length: int) -> str | None:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from multiface.errors import InputError
-from multiface.video.carried_tracks import CarriedTracks, Cut
+from multiface.video.carried_tracks import CarriedTracks
+from multiface.video.copied_part import Cut
+from multiface.video.local_file import opened_file
 from multiface.video.picture_stream import clock
 from multiface.video.pyav import av
 from multiface.video.segments import Written
@@ -41,23 +43,26 @@ def join(
     segments: Sequence[tuple[Path, Written]],
     time_base: Fraction,
     source: Path | None,
+    name: str,
     part: Part,
 ) -> list[str]:
     """Write `target` (overwriting) from stretches in their order and the source's tracks; notes in words.
 
-    container: a value of CONTAINERS. time_base: of the stretches' `first_pts`. source: None for no tracks. The
-    result is read again and its pictures counted. Raises OSError for the disk, InputError for what cannot be joined.
+    container: a value of CONTAINERS. time_base: of the stretches' `first_pts`. source: None for no tracks. name: what
+    messages call it. The result is read again and its pictures counted. Raises OSError for the disk, InputError for
+    what cannot be joined.
     """
     if source is None:
         return _join(target, container, segments, time_base, None, Cut(Fraction(0), None, None))
     try:
-        file = source.open("rb")
-        opened = av.open(file, "r", metadata_errors="replace")
-    except (OSError, av.error.FFmpegError) as error:
-        raise InputError(f"{source.name}: cannot be read again for its sound ({error.strerror})") from error
-    with file, opened:
+        opened = opened_file(source, name)
+    except InputError as error:
+        raise InputError(f"{error}; so it cannot be read again for its sound") from error
+    with opened:
         first = segments[0][1].first_pts * time_base
-        return _join(target, container, segments, time_base, opened, _cut(opened, first, time_base, part))
+        return _join(
+            target, container, segments, time_base, (opened, name), _cut(opened, first, time_base, part)
+        )
 
 
 def _cut(source: "av.container.InputContainer", first: Fraction, time_base: Fraction, part: Part) -> Cut:
@@ -84,7 +89,7 @@ def _join(
     container: str,
     segments: Sequence[tuple[Path, Written]],
     time_base: Fraction,
-    source: "av.container.InputContainer | None",
+    source: "tuple[av.container.InputContainer, str] | None",
     cut: Cut,
 ) -> list[str]:
     ticks = clock(time_base)
@@ -95,9 +100,11 @@ def _join(
             pictures = output.add_stream_from_template(template.streams.video[0])
             pictures.time_base = ticks
             pictures.disposition = av.stream.Disposition.default
-            tracks = None if source is None else CarriedTracks(source, output, container, cut)
+            tracks = None
             if source is not None:
-                _copy_description(source, output, cut)
+                opened, name = source
+                tracks = CarriedTracks(opened, name, output, container, cut)
+                _copy_description(opened, output, cut)
             output.start_encoding()
         streams = [_pictures(segments, time_base, cut.origin, pictures, ticks)]
         if tracks is not None:
@@ -129,11 +136,11 @@ def _pictures(
     segments: Sequence[tuple[Path, Written]],
     time_base: Fraction,
     origin: Fraction,
-    stream: Any,
+    stream: "av.VideoStream",
     ticks: Fraction,
 ) -> Iterator[tuple[Fraction, "av.Packet[Any]"]]:
     """Packets of all stretches with their times in the copy. One is held back, to know how long it lasts."""
-    held: av.Packet[Any] | None = None
+    held: av.Packet[av.VideoStream] | None = None
     length = round(Fraction(1, 25) / ticks)
     for path, written in segments:
         start = written.first_pts * time_base - origin
@@ -166,11 +173,12 @@ def _copy_description(
         start, end = chapter["start"] * base, chapter["end"] * base
         if not cut.holds(start, end - start):
             continue
-        shown_to = end if cut.end is None else min(end, cut.end)
-        moved = [round(max(at - cut.origin, Fraction(0)) * 1000) for at in (start, shown_to)]
-        chapters.append({**chapter, "start": moved[0], "end": moved[1], "time_base": Fraction(1, 1000)})
+        moved = [round(max(at - cut.origin, Fraction(0)) * 1000) for at in (start, cut.until(end))]
+        kept = chapter.copy()
+        kept["start"], kept["end"], kept["time_base"] = *moved, Fraction(1, 1000)
+        chapters.append(kept)
     if chapters:
-        output.set_chapters(chapters)  # type: ignore[arg-type]
+        output.set_chapters(chapters)
 
 
 def _check(target: Path, frames: int) -> None:

@@ -38,7 +38,10 @@ class Likeness:
         return self._threshold(PERHAPS_RATE, candidates)
 
     def rise(self, spread: float) -> float:
-        """What is added to a threshold for a pooled vector of this spread."""
+        """What is added to a threshold for a pooled vector of this spread.
+
+        All of it, not the half of `pooling.probe_rise`: a wrong return mixes two people's views for good.
+        """
         return 0.0 if self._calibration is None else self._calibration.spread_rise * spread
 
     def _threshold(self, rate: float, candidates: int) -> float:

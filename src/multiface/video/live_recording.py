@@ -1,11 +1,10 @@
 """A recording of a live source with boxes and names, each frame at the time at which it came.
 
 Pictures only, no sound. While it runs it is `NAME.part.mkv` (or .mp4, .mov: in fragments) and can be watched up to
-about the last two seconds even if the process is killed; at the end it gets its own name. The first frame sets the
-size; others are fitted into it.
+about the last two seconds even if the process is killed; at the end it gets its own name, or another one if a file
+of that name appeared meanwhile. The first frame sets the size; others are fitted into it.
 """
 
-import logging
 import queue
 import threading
 from fractions import Fraction
@@ -16,6 +15,7 @@ from multiface.errors import UsageError
 from multiface.images import draw_faces
 from multiface.video.joining import CONTAINERS
 from multiface.video.marks import mark_of
+from multiface.video.part_name import PartName
 from multiface.video.picture_stream import PictureStream
 from multiface.video.pyav import av
 from multiface.video.results import FrameResult
@@ -30,15 +30,14 @@ _OPTIONS = {
     "mov": {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "1000000"},
 }
 
-logger = logging.getLogger(__name__)
-
 
 class LiveRecording:
     """Writes one recording, as a context manager. An existing file is not written over.
 
     similarity: whether it is drawn. `write` never waits: where encoding cannot keep up, the oldest waiting frame is
     left out, and `dropped` counts those. However the block ends, what came until then is kept.
-    Raises UsageError for a name that cannot be written to, from any method also for a disk that is full.
+    Raises UsageError for a name that cannot be written to or that another process records into, from any method also
+    for a disk that is full; at the end also where the recording had to take another name.
     """
 
     def __init__(self, target: Path, *, similarity: bool = False) -> None:
@@ -54,8 +53,9 @@ class LiveRecording:
         self._container = container
         self._similarity = similarity
         self._part = target.with_name(f"{target.stem}.part{target.suffix}")
+        self._last = -1
         try:
-            _keep_older(self._part)
+            self._name = PartName(self._part)
             self._file = WrittenFile(self._part, private=False)
         except OSError as error:
             raise self._unwritable(error) from error
@@ -63,7 +63,6 @@ class LiveRecording:
             self._file, "w", format=container, container_options=dict(_OPTIONS[container]), buffer_size=4096
         )
         self._pictures: PictureStream | None = None
-        self._last = -1
         self._waiting: queue.Queue[FrameResult | None] = queue.Queue(_WAITING)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="live recording", daemon=True)
@@ -85,16 +84,22 @@ class LiveRecording:
         if self._pictures is None:  # nothing came
             self._file.close()
             self._output.close()
-            self._part.unlink(missing_ok=True)
+            self._name.remove()
         elif self._failure is None:
             try:
                 self._pictures.finish()
                 self._output.close()
                 self._file.finish()
-                self._part.rename(self._target)
+                given = self._name.exchange(self._target)
+                if given != self._target:
+                    self._failure = UsageError(
+                        f"{self._target.name}: another file took this name meanwhile; what was recorded is in "
+                        f"{given.name}"
+                    )
             except (OSError, av.error.FFmpegError) as failure:
                 self._failure = self._unwritable(failure)
         self._file.close()
+        self._name.release()
         if self._failure is not None:
             self._output.close()
             if error is None:
@@ -137,18 +142,5 @@ class LiveRecording:
 
     def _unwritable(self, error: Exception) -> UsageError:
         why = getattr(error, "strerror", None) or str(error)
-        return UsageError(
-            f"{self._target.name}: cannot be written ({why}); what was recorded is in {self._part.name}"
-        )
-
-
-def _keep_older(part: Path) -> None:
-    """What a killed process left there is kept under a name of its own."""
-    if not part.exists():
-        return
-    stem = part.stem.removesuffix(".part")
-    number = 1
-    while (kept := part.with_name(f"{stem}.cut-{number}{part.suffix}")).exists():
-        number += 1
-    part.rename(kept)
-    logger.warning("%s: an older recording that was cut short is kept as %s", part.name, kept.name)
+        kept = f"; what was recorded is in {self._part.name}" if self._last >= 0 else ""
+        return UsageError(f"{self._target.name}: cannot be written ({why}){kept}")

@@ -11,6 +11,7 @@ from multiface.errors import GalleryError, NotAvailable
 from multiface.faces.face import Floats, Image
 from multiface.gallery import Matrix
 from multiface.recognition.recognizer import Recognizer
+from multiface.video.neighbours import Neighbours
 from multiface.video.pooling import enough_views, pooled_decisions
 from multiface.video.track import EndedTrack, HiddenTrack, SeenTrack, StepResult
 
@@ -32,7 +33,23 @@ class Strangers(Protocol):
         """The number of this stranger, from 1; a new one where nobody is near enough.
 
         vector: pooled, float32 (d,) of unit length. spread: of its views, 0..1. quality: of the crop, 0..1. crop:
-        (h, w, 3) uint8 RGB. when: UTC, ISO 8601. taken: strangers who are other tracks at this time.
+        (h, w, 3) uint8 RGB. when: UTC, ISO 8601. taken: strangers who are other tracks that are alive at this time or
+        were there with this one.
+        """
+
+    def learn(
+        self, number: int, vector: Floats, spread: float, quality: float, crop: Image, when: str, again: bool
+    ) -> None:
+        """A track with this number has ended: what is known of the stranger now, the rest as in `number_of`.
+
+        again: an earlier appearance of the same track was learnt from already. A number whose stranger was removed
+        or named meanwhile is no error.
+        """
+
+    def forget(self, number: int, learnt: bool) -> None:
+        """A track with this number is somebody who is enrolled; a stranger made for it goes, others stay as they are.
+
+        learnt: whether an appearance of the track was learnt from.
         """
 
 
@@ -40,12 +57,20 @@ class Names:
     """Decides, and follows the gallery while it changes.
 
     least_views: a track with fewer is named only when it has been seen for a while or has ended. note: told, once,
-    when the gallery cannot be read any more; what was read last stays in use.
+    when the gallery cannot be read any more; what was read last stays in use. neighbours: of a run that is
+    gone on with.
 
     Raises NotAvailable without a calibration where there is a gallery, RateNotSupported.
     """
 
-    def __init__(self, recognizer: Recognizer, least_views: int, note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        least_views: int,
+        note: Callable[[str], None],
+        neighbours: Neighbours | None = None,
+    ) -> None:
+        self.neighbours = Neighbours() if neighbours is None else neighbours
         self._gallery = recognizer.gallery
         self._least = least_views
         self._note = note
@@ -70,7 +95,9 @@ class Names:
 
         known: those of tracks so far. All tracks that are alive are decided together when one of them has a new view
         or the people or tracks are others; a track that ended undecided is decided with those beside which it lived.
+        Nobody is given the name that a track has, though it has left, with which he was there at the same time.
         """
+        self.neighbours.step(step)
         matrix = self._newest()
         present: tuple[AliveTrack, ...] = (*step.seen, *step.hidden)
         alive = [
@@ -91,6 +118,8 @@ class Names:
         ):
             decided = pooled_decisions([track.views for track in alive], matrix, self.calibration, self._rate)
             decisions.update(zip(situation[1], decided, strict=True))
+            names = {**known, **decisions}
+            decisions = {number: self._apart(number, one, names) for number, one in decisions.items()}
         self._last = situation
         return {**self._ended_undecided(step, alive, known, decisions, matrix), **decisions}
 
@@ -106,18 +135,23 @@ class Names:
         late = [track for track in ended if track.number not in known]
         if not late:
             return {}
-        end = max(track.last_seen for track in late)
-        beside: list[AliveTrack | EndedTrack] = [track for track in alive if track.first_seen <= end]
-        beside += [track for track in ended if track.number in known]
-        together = [track.views for track in (*late, *beside)]
-        decided = pooled_decisions(together, matrix, self.calibration, self._rate)[: len(late)]
-        taken = {of[track.number].name for of in (known, decisions) for track in beside if track.number in of}
+        numbers = {track.number for track in late}
+        met = {other for number in numbers for other in self.neighbours.of(number)} - numbers
+        beside: list[AliveTrack | EndedTrack] = [*alive, *(track for track in ended if track.number in known)]
+        together = [*late, *(track for track in beside if track.number in met)]
+        decided = pooled_decisions([track.views for track in together], matrix, self.calibration, self._rate)
+        names = {**known, **decisions}
         return {
-            track.number: replace(decision, name=None, reason=Reason.PERSON_TAKEN)
-            if decision.name is not None and decision.name in taken
-            else decision
-            for track, decision in zip(late, decided, strict=True)
+            track.number: self._apart(track.number, decision, names)
+            for track, decision in zip(late, decided[: len(late)], strict=True)
         }
+
+    def _apart(self, number: int, decision: Decision, names: Mapping[int, Decision]) -> Decision:
+        """A track's decision, without the name where that is of another track that was there with it."""
+        others = (names[other].name for other in self.neighbours.of(number) if other in names)
+        if decision.name is None or decision.name not in others:
+            return decision
+        return replace(decision, name=None, reason=Reason.PERSON_TAKEN)
 
     def _newest(self) -> Matrix:
         if self._gallery is None:

@@ -8,10 +8,12 @@
 """
 
 import re
+import shutil
 import sys
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -48,8 +50,8 @@ def open_source(
     first_number: to go on after a frame, as for `open_file`. rate: frames a second of a folder, or asked of a webcam;
     size: width and height asked of a webcam. live: False takes only what is read at our pace (file, folder, standard
     input, file on a web server), True only streams and webcams, None either. scratch: an existing folder for copies
-    of standard input and of files on web servers; None for the system's. Copies are deleted when the source is
-    closed.
+    of standard input and of files on web servers; None for the system's. A copy is there until `SpooledSource.dispose`
+    deletes it.
 
     Raises UsageError for a name or arguments that cannot be meant; InputError, or a subclass, for what cannot be
     opened.
@@ -86,6 +88,8 @@ def open_source(
         raise UsageError(f"{shown}: a video has a rate of its own; leave out the rate")
     read = partial(open_file, begin=begin, duration=duration, after=after, first_number=first_number)
     if name == "-":
+        if sys.stdin is None:
+            raise UsageError("standard input is closed; pipe a video into it, or name a file")
         return SpooledSource("standard input", partial(spooled_stdin, sys.stdin.buffer), read, scratch)
     if not address:
         return read(Path(name))
@@ -116,9 +120,9 @@ def _download(address: str, folder: Path) -> Path:
 
 
 class SpooledSource:
-    """A file source over a copy of its own, which is deleted when the source is closed.
+    """A file source over a copy of its own, which `dispose` deletes; else it goes with this object.
 
-    path: of the copy. notes, skipped: as those of a file source.
+    path: of the copy; it can be read again after `close`, for its sound. Notes and errors show `name` for it.
     """
 
     def __init__(
@@ -129,27 +133,22 @@ class SpooledSource:
         scratch: Path | None,
     ) -> None:
         """copy lays the file into the folder that it is given, read opens it. Raises what they do."""
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="multiface-", dir=scratch, ignore_cleanup_errors=True
-        )
-        failure: InputError | None = None
+        folder = Path(tempfile.mkdtemp(prefix="multiface-", dir=scratch))
+        self._delete = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._name = name
         try:
-            self.path = copy(Path(self._folder.name))
-            try:
+            self.path = copy(folder)
+            with self._named():
                 self._source = read(self.path)
-            except InputError as error:
-                failure = type(error)(str(error).replace(str(self.path), name))
-            if failure is not None:
-                raise failure
         except BaseException:
-            self._folder.cleanup()
+            self._delete()
             raise
         self.info: SourceInfo = replace(self._source.info, name=name)
 
     @property
     def notes(self) -> list[str]:
         """What went wrong, in words."""
-        return self._source.notes
+        return [self._with_name(note) for note in self._source.notes]
 
     @property
     def skipped(self) -> int:
@@ -158,9 +157,29 @@ class SpooledSource:
 
     def frames(self) -> Iterator[Frame]:
         """As those of the file source."""
-        return self._source.frames()
+        frames = self._source.frames()
+        while True:
+            with self._named():
+                frame = next(frames, None)
+            if frame is None:
+                return
+            yield frame
 
     def close(self) -> None:
-        """Closes the file and deletes the copy."""
+        """Closes the file; the copy stays."""
         self._source.close()
-        self._folder.cleanup()
+
+    def dispose(self) -> None:
+        """Closes the file and deletes the copy; twice is fine."""
+        self._source.close()
+        self._delete()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except InputError as error:
+            raise type(error)(self._with_name(str(error))) from None
+
+    def _with_name(self, text: str) -> str:
+        return text.replace(path_text(self.path), self._name)

@@ -96,6 +96,9 @@ class BestView:
 class FrameResult:
     """One frame with its faces and the events that were decided when it was handed out.
 
+    Of a live source whose stream is away the last frame comes once more, without faces, when those who were in it
+    count as gone; its gap says so.
+
     checkpoint: on frames after which a run can be taken up again, the engine's state as bytes; else None.
     """
 

@@ -1,20 +1,26 @@
-"""The stages of a run, each a function that a thread of its own works through: read, compute a file, compute live."""
+"""The stages of a run, each what a thread of its own works through: read and compute, of a file or live."""
 
 import time
 from collections import deque
 from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
+
 from multiface.video.engine_settings import EngineSettings
+from multiface.video.event_ledger import EventLedger
 from multiface.video.frame import Frame, Source
 from multiface.video.frame_analysis import FrameAnalysis
 from multiface.video.handover import MOST_BYTES, Closed, Handover, picture_bytes
 from multiface.video.hindsight import HINDSIGHT, with_hindsight
 from multiface.video.results import FrameResult
 from multiface.video.schedule import LONGEST_BLIND, Brake, LivePace, file_interval, file_look_due
+from multiface.video.track import TrackSettings
 
 MOST_BETWEEN = MOST_BYTES // 2
 """Bytes of pictures that wait for the next detection of a file; before there are more the detector looks."""
+AWAY = TrackSettings().lost_after + 0.5
+"""Seconds for which a live source may give no frame; then those who were there have left."""
 
 
 def read(source: Source, handover: Handover) -> None:
@@ -23,6 +29,15 @@ def read(source: Source, handover: Handover) -> None:
         handover.admit(frame)
         _ = frame.image  # made here, beside the computing
         handover.put_frame(frame)
+
+
+def read_live(source: Source, handover: Handover) -> None:
+    """Take a frame only when one is asked for, so that it is the newest."""
+    frames = source.frames()
+    handover.wait_until_asked()
+    for frame in frames:
+        handover.put_frame(frame)
+        handover.wait_until_asked()
 
 
 class FileStage:
@@ -35,10 +50,16 @@ class FileStage:
     """
 
     def __init__(
-        self, handover: Handover, analysis: FrameAnalysis, settings: EngineSettings, rate: Fraction | None
+        self,
+        handover: Handover,
+        analysis: FrameAnalysis,
+        ledger: EventLedger,
+        settings: EngineSettings,
+        rate: Fraction | None,
     ) -> None:
         self._handover = handover
         self._analysis = analysis
+        self._ledger = ledger
         self._checkpoint_every = settings.checkpoint_every
         self._interval = settings.every or file_interval(rate)
         self._by_time = settings.every is None
@@ -78,7 +99,9 @@ class FileStage:
             self._sealed = None
         if self._results:
             last = self._results.pop()
-            self._results.append(replace(last, events=(*last.events, *self._analysis.finish())))
+            events = self._analysis.finish()
+            self._ledger.decided(events)
+            self._results.append(replace(last, events=(*last.events, *events)))
 
     def _due(self, frame: Frame) -> bool:
         last = self._analysis.last
@@ -98,6 +121,7 @@ class FileStage:
         *between, frame = self._waiting
         self._waiting = []
         step, events = self._analysis.look(frame, cut)
+        self._ledger.decided(events, step)
         faces = self._analysis.faces(step)
         if last is not None:
             for one in between:
@@ -133,41 +157,47 @@ class FileStage:
 
 
 class LiveStage:
-    """Computes a live source: the newest frame each time, boxes between two detections moved on, nothing waits."""
+    """Computes a live source: the newest frame each time, boxes between two detections moved on, nothing waits.
+
+    When no frame comes for `AWAY` seconds, those who were there leave: the last frame is handed out a second time,
+    without faces, with their events, and with words for it in `Frame.gap`.
+    """
 
     def __init__(
         self,
-        source: Source,
         handover: Handover,
         analysis: FrameAnalysis,
+        ledger: EventLedger,
         settings: EngineSettings,
+        rate: Fraction | None,
     ) -> None:
-        rate = source.info.rate
-        self._source = source
         self._handover = handover
         self._analysis = analysis
+        self._ledger = ledger
         self._every = settings.every
         self._brake = Brake(settings.max_fps, handover.stop)
         self._pace = LivePace(None if rate is None else float(rate), settings.max_fps)
 
     def work(self) -> None:
-        """Until the frames end."""
-        frames = self._source.frames()
+        """Until the frames end. Raises what ended them or failed."""
+        last: Frame | None = None
         before: float | None = None
         since = 0
         while True:
             self._brake.wait()
             asked = time.monotonic()
-            frame = next(frames, None)
-            if self._handover.stop.is_set():
-                raise Closed
+            if last is not None and not self._handover.frame_comes(AWAY):
+                self._away(last)
+            frame = self._handover.next_frame()
             if frame is None:
+                if self._handover.read_error is not None:
+                    raise self._handover.read_error
                 return
             began = time.monotonic()
             came = began if frame.captured is None else frame.captured
             if before is not None and frame.gap is None and came > asked:
                 self._pace.arrived(came - before)
-            before = came
+            last, before = frame, came
             since += 1
             looked = self._analyse(frame, since)
             if looked:
@@ -187,8 +217,19 @@ class LiveStage:
         )
         if due:
             step, events = self._analysis.look(frame, cut)
+            self._ledger.decided(events, step)
             self._handover.put_newest(FrameResult(frame, self._analysis.faces(step), events))
         else:
             faces = self._analysis.faces_ahead(frame.time)
             self._handover.put_newest(FrameResult(frame, faces, ()))
         return due
+
+    def _away(self, last: Frame) -> None:
+        """No frame came for long after this one: to the tracks that is a cut to a black picture."""
+        image = last.image
+        black = replace(last, convert=lambda: np.zeros_like(image))
+        step, events = self._analysis.look(black, True)
+        self._ledger.decided(events, step)
+        if events:
+            again = replace(last, convert=lambda: image, gap=f"no frames for {AWAY:g} s")
+            self._handover.put_newest(FrameResult(again, (), events))

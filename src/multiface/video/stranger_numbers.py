@@ -1,8 +1,8 @@
 """Numbers for people without a name: the strangers of a gallery, met with a stated error rate.
 
 A track is given the number of a stranger only where its similarity reaches the identification threshold for as many
-people as there are strangers, raised by the spread of the stranger's vectors and of the track's views
-(`decision.Calibration.rise`): `rate` is the share of new people who are taken for some stranger already known.
+people as there are strangers, raised by the spread of the stranger's vectors (`decision.Calibration.rise`) and of the
+track's views (`pooling.probe_rise`): `rate` is the share of new people who are taken for some stranger already known.
 """
 
 from collections.abc import Collection
@@ -17,6 +17,7 @@ from multiface.faces.face import Floats, Image
 from multiface.gallery import Gallery
 from multiface.gallery.strangers import Sighting
 from multiface.recognition import IDENTIFY_RATE
+from multiface.video.pooling import probe_rise
 
 DAYS = 30.0
 
@@ -54,13 +55,25 @@ class StrangerNumbers:
 
         vector: float32 (d,), unit length, pooled over the track. spread: of the track's views, 0..1. quality, crop:
         of its best picture. when: UTC, ISO 8601. taken: the numbers of other tracks that are alive at the same time,
-        or were during this one: two tracks at one time are two people.
+        or were there with this one: two tracks at one time are two people. Of a stranger known before nothing is
+        changed; `learn` does that.
         """
-        own = self._calibration.rise(np.array([spread], np.float32))
+        own = probe_rise(np.array([spread], np.float32), self._calibration)
 
         def wanted(spreads: Floats) -> npt.NDArray[np.float64]:
             threshold = self._calibration.threshold_for_identify(self._rate, len(spreads))
             # In float64, in which the threshold is: rounded to float32 it could lie below itself.
             return threshold.similarity + (self._calibration.rise(spreads) + own).astype(np.float64)
 
-        return self._strangers.see(Sighting(vector, spread, quality, crop, when), wanted, taken, self._keep)
+        sighting = Sighting(vector, spread, quality, crop, when)
+        return self._strangers.find(sighting, wanted, taken, self._keep)
+
+    def learn(
+        self, number: int, vector: Floats, spread: float, quality: float, crop: Image, when: str, again: bool
+    ) -> None:
+        """A track with this number has ended; arguments as in `naming.Strangers`."""
+        self._strangers.learn(number, Sighting(vector, spread, quality, crop, when), self._keep, again)
+
+    def forget(self, number: int, learnt: bool) -> None:
+        """A track with this number got a name; arguments as in `naming.Strangers`."""
+        self._strangers.take_back(number, learnt)

@@ -61,16 +61,18 @@ def write_summary(
     title: str,
     intervals: Iterable[Interval],
     best_views: Mapping[int, BestView],
-    duration: float,
+    begin: float,
+    end: float,
 ) -> None:
     """Write the page; it is there whole or not at all, readable by its owner only: it shows faces.
 
-    title: the name of the source, without credentials. best_views: by track. duration: of the source in seconds; the
-    time line is longer where an interval is. Raises UsageError where the file cannot be written.
+    title: the name of the source, without credentials. best_views: by track. begin, end: the part of the source that
+    was worked on, in seconds; the time line is longer where an interval is. Raises UsageError where the file cannot be
+    written.
     """
     rows = _rows(tuple(intervals))
-    end = max([duration, *(one.end for row in rows for one in row.intervals)])
-    body = "".join(_row(row, best_views, end) for row in rows)
+    end = max([begin, end, *(one.end for row in rows for one in row.intervals)])
+    body = "".join(_row(row, best_views, begin, end) for row in rows)
     people = sum(row.who is not None for row in rows)
     page = f"""<!DOCTYPE html>
 <html lang="en">
@@ -84,9 +86,9 @@ def write_summary(
 </head>
 <body>
 <h1>{_text(title)}</h1>
-<p>{people} known by name, {len(rows) - people} unknown; {_clock(end)} in all.</p>
+<p>{people} known by name, {len(rows) - people} unknown; {_clock(end - begin)} in all.</p>
 <table>
-<thead><tr><th></th><th>Who</th><th>In the picture</th><th>0:00 to {_clock(end)}</th></tr></thead>
+<thead><tr><th></th><th>Who</th><th>In the picture</th><th>{_clock(begin)} to {_clock(end)}</th></tr></thead>
 <tbody>
 {body}</tbody>
 </table>
@@ -114,13 +116,13 @@ def _rows(intervals: tuple[Interval, ...]) -> list[_Row]:
     return rows + [_Row(None, label, tuple(theirs)) for label, theirs in unknown.items()]
 
 
-def _row(row: _Row, best_views: Mapping[int, BestView], end: float) -> str:
+def _row(row: _Row, best_views: Mapping[int, BestView], begin: float, end: float) -> str:
     tracks = dict.fromkeys(one.track for one in row.intervals)
     shown = sorted(
         (best_views[track] for track in tracks if track in best_views), key=lambda view: -view.quality
     )
     pictures = "".join(_picture(view, row.label) for view in shown[:_MOST_PICTURES])
-    bars = "".join(_bar(one, end) for one in row.intervals)
+    bars = "".join(_bar(one, begin, end) for one in row.intervals)
     times = "; ".join(f"{_clock(one.begin)} to {_clock(one.end)}" for one in row.intervals)
     often = f"{len(row.intervals)} times" if len(row.intervals) > 1 else "once"
     return (
@@ -137,10 +139,10 @@ def _picture(view: BestView, label: str) -> str:
     return f'<img alt="{_text(label)} at {_clock(view.time)}" src="data:image/jpeg;base64,{data}">'
 
 
-def _bar(one: Interval, end: float) -> str:
-    scale = 100.0 / end if end > 0 else 0.0
+def _bar(one: Interval, begin: float, end: float) -> str:
+    scale = 100.0 / (end - begin) if end > begin else 0.0
     width = max(one.seconds * scale, _LEAST_BAR)
-    left = min(one.begin * scale, 100.0 - width)
+    left = min((one.begin - begin) * scale, 100.0 - width)
     when = f"{_clock(one.begin)} to {_clock(one.end)}"
     return f'<span title="{when}" style="left:{left:.3f}%;width:{width:.3f}%"></span>'
 

@@ -47,6 +47,7 @@ class Tracker:
         self._next_number = 1
         self._alive: list[LiveTrack] = []
         self._lost: list[LiveTrack] = []
+        self._held: list[LiveTrack] = []  # those that had a face in the last step
 
     def step(self, time: float, faces: Faces, image: Image, embed: Embed, cut: bool) -> StepResult:
         """Take in a frame that the detector looked at.
@@ -67,11 +68,12 @@ class Tracker:
         self._embed(time, look, held)
         new = [track for track, _ in held if not track.confirmed and len(track.views)]
         self._number(new, self._absent(), True, changes)
+        self._held = [track for track, _ in held]
         return self._result(look, held, changes, cut)
 
     def predict(self, time: float) -> tuple[tuple[int, Box], ...]:
         """Number and box, by number, of the tracks seen in the last step, moved on to a time after it."""
-        seen = [track for track in self._alive if track.confirmed and track.last_seen == self._time]
+        seen = [track for track in self._held if track.confirmed]
         return tuple(sorted((track.number, box_of(track.predicted(time))) for track in seen))
 
     def finish(self, time: float) -> StepResult:
@@ -79,6 +81,7 @@ class Tracker:
         self._time = max(time, self._time)
         changes = _Changes()
         self._end(list(self._alive), True, changes)
+        self._held = []
         return self._result(None, [], changes, False)
 
     def state(self) -> bytes:
@@ -93,6 +96,7 @@ class Tracker:
         tracker._time, tracker._size = known.time, known.size
         tracker._next_number = known.next_number
         tracker._alive, tracker._lost = known.alive, known.lost
+        tracker._held = [track for track in known.alive if track.last_seen == known.time]
         return tracker
 
     def _overdue(self, track: LiveTrack, time: float) -> bool:
@@ -225,8 +229,10 @@ class Tracker:
         self, look: "_Look | None", held: list[tuple[LiveTrack, int]], changes: "_Changes", cut: bool
     ) -> StepResult:
         seen = sorted(((t, p) for t, p in held if t.confirmed), key=lambda one: one[0].number)
+        # Not by their times: two frames can have the same.
+        numbers = {track.number for track, _ in seen}
         hidden = sorted(
-            (t for t in self._alive if t.confirmed and t.last_seen < self._time), key=lambda one: one.number
+            (t for t in self._alive if t.confirmed and t.number not in numbers), key=lambda one: one.number
         )
         return StepResult(
             time=self._time,

@@ -1,0 +1,110 @@
+"""The files that `video` writes, settled before any work is done: none of them takes the place of one that is read."""
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from multiface.cli.gallery_place import gallery_of
+from multiface.cli.paths import refuse_inputs, require_folder
+from multiface.cli.settings import Settings
+from multiface.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class VideoTargets:
+    """The annotated copy, the file of events, the intervals and the page; None for what is not asked for."""
+
+    out: Path | None
+    events: Path | None
+    intervals: Path | None
+    summary: Path | None
+
+    def given(self) -> tuple[tuple[str, Path], ...]:
+        """Those that are asked for, with their options."""
+        named = (
+            ("--out", self.out),
+            ("--events", self.events),
+            ("--intervals", self.intervals),
+            ("--summary", self.summary),
+        )
+        return tuple((option, path) for option, path in named if path is not None)
+
+
+def files_read(
+    settings: Settings,
+    file: str,
+    people: str | None,
+    gallery: str | None,
+    update: Path | None,
+    weights: str | None,
+) -> tuple[Path, ...]:
+    """Files and folders that are read: of the source, of the people, of the gallery, and weights that are a file."""
+    from multiface.gallery.connection import gallery_path
+
+    read = [Path(file)]
+    folder = None if gallery is not None else settings.optional_text("people", people)
+    if folder is not None:
+        read.append(Path(folder))
+    else:
+        place = gallery_path(gallery_of(settings, gallery))
+        read += [place.with_name(place.name + ending) for ending in ("", "-wal", "-shm")]
+    if update is not None:
+        read.append(update)
+    if weights is not None:
+        read.append(Path(weights))
+    return tuple(read)
+
+
+def check_targets(targets: VideoTargets, read: tuple[Path, ...]) -> None:
+    """Raises UsageError for what cannot be written, or would be written over what is read."""
+    given = targets.given()
+    for option, path in given:
+        require_folder(path)
+        if path.is_dir():
+            raise UsageError(f"{option} {path}: is a folder, wanted the name of a file")
+        for one in read:
+            if one.is_dir() and path.resolve().is_relative_to(one.resolve()):
+                raise UsageError(f"{option} {path}: lies in {one}, which is read; write somewhere else")
+        if not path.exists() or path.is_file():
+            _check_writable(option, path)
+    refuse_inputs([path for _, path in given], read)
+    if len({path.resolve() for _, path in given}) < len(given):
+        raise UsageError("two of the files to be written have one name; give each its own")
+    if targets.out is not None and targets.out.suffix.lower() not in (".mp4", ".mov", ".mkv"):
+        raise UsageError(f"--out {targets.out}: a video is written as .mp4, .mov or .mkv")
+    if targets.intervals is not None and targets.intervals.suffix.lower() not in (".json", ".csv"):
+        raise UsageError(f"--intervals {targets.intervals}: the ending must be .json or .csv")
+    events, page = targets.events, targets.summary
+    if events is not None and events.is_file() and not _holds_events(events):
+        raise UsageError(f"--events {events}: is there already and holds no events; choose another name")
+    if page is not None and page.is_file() and not _holds_page(page):
+        raise UsageError(f"--summary {page}: is there already and is no page; choose another name")
+
+
+def _check_writable(option: str, path: Path) -> None:
+    try:
+        with tempfile.TemporaryFile(dir=path.absolute().parent):
+            pass
+    except OSError as error:
+        raise UsageError(f"{option} {path}: cannot be written ({error.strerror})") from error
+    if path.exists() and not os.access(path, os.W_OK):
+        raise UsageError(f"{option} {path}: no permission to write it")
+
+
+def _holds_events(path: Path) -> bool:
+    """Whether a file is one of events, or empty, so that it may be written anew."""
+    with path.open("rb") as file:
+        line = file.readline(1 << 16)
+    try:
+        return not line or "event" in json.loads(line)
+    except (ValueError, TypeError):
+        return False
+
+
+def _holds_page(path: Path) -> bool:
+    """Whether a file is an HTML page, or empty."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    return not head or head.lstrip().lower().startswith((b"<!doctype html", b"<html"))

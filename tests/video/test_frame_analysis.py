@@ -1,0 +1,105 @@
+"""`FrameAnalysis`: what is kept of strangers when a run ends, is stopped, and is gone on with."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from multiface.recognition import Recognizer
+from multiface.recognition.demo import PORTRAIT
+from multiface.video.engine_settings import EngineSettings
+from multiface.video.engine_state import unpacked
+from multiface.video.frame import Frame
+from multiface.video.frame_analysis import FrameAnalysis
+from multiface.video.stranger_numbers import StrangerNumbers
+from multiface.weights.store import Store
+
+SETTINGS = EngineSettings(checkpoint_every=1, min_views=1)
+
+
+@pytest.fixture
+def recognizer(shared: Path, tmp_path: Path) -> Iterator[Recognizer]:
+    for name in ("yunet_n", "mobilefacenet_128_ms1m"):
+        Store(tmp_path / "store", tmp_path / "cache").pull(name, shared / "data" / "weights")
+    with Recognizer(
+        detector="yunet_n",
+        weights="mobilefacenet_128_ms1m",
+        gallery=tmp_path / "people.sqlite",
+        create=True,
+        store=tmp_path / "store",
+        cache=tmp_path / "cache",
+    ) as opened:
+        yield opened
+
+
+def analysis(recognizer: Recognizer, state: bytes | None = None) -> FrameAnalysis:
+    assert recognizer.gallery is not None
+    strangers = StrangerNumbers(recognizer.gallery, recognizer.calibration)
+    known = None if state is None else unpacked(state, recognizer.origin)
+    return FrameAnalysis(recognizer, SETTINGS, strangers, False, known, pytest.fail)
+
+
+def frame(number: int, copies: int) -> Frame:
+    """The portrait once or, side by side, twice."""
+    face = np.asarray(PIL.Image.open(PORTRAIT).convert("RGB").crop((150, 0, 310, 160)))
+    image = np.zeros((160, 320, 3), np.uint8)
+    for position in range(copies):
+        image[:, 160 * position : 160 * position + 160] = face
+    return Frame(number, number / 5, number, Fraction(1, 5), 320, 160, lambda: image)
+
+
+def look(run: FrameAnalysis, number: int, copies: int = 1) -> None:
+    one = frame(number, copies)
+    run.look(one, run.is_cut(one))
+
+
+def test_a_stop_is_not_the_end_of_a_track_that_is_gone_on_with(recognizer: Recognizer) -> None:
+    assert recognizer.gallery is not None
+    first = analysis(recognizer)
+    for number in range(4):
+        look(first, number)
+    (begun,) = recognizer.gallery.strangers.list()
+    assert (begun.number, begun.sightings) == (1, 0)
+    state = first.state()
+    assert [event.event for event in first.finish(early=True)] == ["left"]
+    assert recognizer.gallery.strangers.list() == (begun,)
+    second = analysis(recognizer, state)
+    look(second, 4)
+    (left,) = second.finish()
+    assert (left.event, left.stranger) == ("left", 1)
+    (learnt,) = recognizer.gallery.strangers.list()
+    assert (learnt.number, learnt.sightings, learnt.views) == (1, 1, 1)
+
+
+def test_a_part_that_is_computed_twice_counts_once(recognizer: Recognizer) -> None:
+    """As after a crash: strangers were made and learnt after the state that is gone on from."""
+    assert recognizer.gallery is not None
+    first = analysis(recognizer)
+    look(first, 0)
+    state = first.state()
+    for number in range(1, 4):
+        look(first, number)
+    first.finish()
+    again = analysis(recognizer, state)
+    for number in range(1, 4):
+        look(again, number)
+    again.finish()
+    (one,) = recognizer.gallery.strangers.list()
+    assert (one.number, one.sightings, one.views) == (1, 1, 1)
+
+
+def test_who_was_there_together_is_in_the_state(recognizer: Recognizer) -> None:
+    first = analysis(recognizer)
+    for number in range(4):
+        look(first, number, copies=2)
+    known = unpacked(first.state(), recognizer.origin)
+    assert {n: (one.until, one.beside) for n, one in known.presences.items()} == {
+        1: (0.6, {2}),
+        2: (0.6, {1}),
+    }
+    first.finish()
+    ended = unpacked(first.state(), recognizer.origin)
+    assert ended.learnt == {1, 2} and ended.presences == known.presences
