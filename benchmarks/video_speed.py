@@ -22,7 +22,11 @@ import av
 from moving_faces import RATE, write_clip
 
 from multiface import Recognizer
+from multiface.decision import decide
+from multiface.faces.align import align
+from multiface.gallery import score_people
 from multiface.images import Mark, draw_faces
+from multiface.recognition import RULE
 from multiface.video.annotated_file import AnnotatedFile
 from multiface.video.engine import VideoEngine
 from multiface.video.file_source import open_file
@@ -48,6 +52,9 @@ def ours(recognizer: Recognizer, clip: Path, out: Path) -> tuple[float, int]:
 
 def frame_by_frame(recognizer: Recognizer, clip: Path, out: Path, frames: int) -> tuple[float, int]:
     """The original's way over the first `frames` frames: seconds, and faces named in frames."""
+    assert recognizer.gallery is not None
+    matrix, spec = recognizer.gallery.matrix(), recognizer.embedder.spec
+    size = (spec.width, spec.height)
     start = time.perf_counter()
     named = 0
     with av.open(str(clip)) as reading, av.open(str(out), "w") as writing:
@@ -62,9 +69,23 @@ def frame_by_frame(recognizer: Recognizer, clip: Path, out: Path, frames: int) -
             if number == frames:
                 break
             image = frame.to_ndarray(format="rgb24")
-            found = recognizer.identify(image)
-            marks = [Mark(face.box, face.name or "unknown") for face in found.faces]
-            named += sum(face.name is not None for face in found.faces)
+            faces = recognizer.detector.detect(image)
+            vectors = recognizer.embedder.embed(
+                align(image, faces.landmarks, spec.template, size), recognizer.flip
+            )
+            wanted = recognizer.calibration.threshold_for_identify(recognizer.rate, len(matrix.names))
+            decisions = decide(
+                score_people(vectors, matrix, RULE),
+                matrix.names,
+                wanted,
+                recognizer.calibration.margin,
+                recognizer.calibration.rise(matrix.spread),
+            )
+            marks = [
+                Mark((box[0], box[1], box[2], box[3]), decision.name or "unknown")
+                for box, decision in zip(faces.boxes.tolist(), decisions, strict=True)
+            ]
+            named += sum(decision.name is not None for decision in decisions)
             drawn = av.VideoFrame.from_ndarray(draw_faces(image, marks), format="rgb24")
             drawn.pts = number
             writing.mux(stream.encode(drawn))

@@ -99,3 +99,11 @@ def test_the_brake() -> None:
     for _ in range(1000):
         free.wait()
     assert math.isclose(time.monotonic(), start, abs_tol=1)
+
+
+def test_settled_tracks_are_looked_at_half_as_often_unless_a_number_was_asked_for() -> None:
+    assert not file_look_due(5, 9, 0.36, True, settled=True)
+    assert file_look_due(5, 10, 0.4, True, settled=True)
+    assert file_look_due(5, 2, 0.41, True, settled=True)
+    assert file_look_due(5, 5, 0.2, True, settled=False)
+    assert file_look_due(5, 5, 0.2, False, settled=True)

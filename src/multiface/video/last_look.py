@@ -5,8 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from multiface.video.results import Box
-from multiface.video.track import StepResult
+from multiface.video.track import SeenTrack, StepResult
 from multiface.video.views import Doubles
+
+SETTLED_AFTER = 1.0
+"""Seconds that a track has been seen before it counts as settled."""
+SETTLED_VIEWS = 3
+SLOW = 1.0
+"""Box sides a second that a settled face moves at most; two fifths of one between two of its looks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -14,7 +20,8 @@ class LastLook:
     """The tracks that were seen at a look of the detector.
 
     size: height and width of the frame. numbers, boxes, velocities (float64 (n, 4), pixels a second of each side),
-    scores (0..1): of those tracks.
+    scores (0..1): of those tracks. settled: there are tracks, all that was found belongs to them, each has been there
+    for a while, is well known and moves slowly: the next look may wait longer.
     """
 
     time: float
@@ -23,10 +30,11 @@ class LastLook:
     boxes: tuple[Box, ...]
     velocities: Doubles
     scores: tuple[float, ...]
+    settled: bool
 
     @staticmethod
-    def of(step: StepResult, size: tuple[int, int]) -> "LastLook":
-        """What is kept of a step."""
+    def of(step: StepResult, size: tuple[int, int], found: int) -> "LastLook":
+        """What is kept of a step. found: faces in its frame."""
         return LastLook(
             step.time,
             size,
@@ -34,4 +42,18 @@ class LastLook:
             tuple(track.box for track in step.seen),
             np.array([track.velocity for track in step.seen], np.float64).reshape(-1, 4),
             tuple(float(track.score) for track in step.seen),
+            bool(step.seen)
+            and len(step.seen) == found
+            and not step.hidden
+            and all(_is_settled(track, step.time) for track in step.seen),
         )
+
+
+def _is_settled(track: SeenTrack, time: float) -> bool:
+    x0, y0, x1, y1 = track.box
+    slow = SLOW * min(x1 - x0, y1 - y0)
+    return (
+        time - track.first_seen >= SETTLED_AFTER
+        and len(track.views) >= SETTLED_VIEWS
+        and float(np.abs(track.velocity).max()) <= slow
+    )

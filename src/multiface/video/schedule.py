@@ -1,7 +1,7 @@
 """Which frames the detector looks at, and how fast frames are taken.
 
-Files: every k-th frame, k from the frame rate alone, so that a run can be repeated to the bit. Live sources: k from
-the load, so that the engine keeps up with what arrives.
+Files: every k-th frame, k from the frame rate and from whether all tracks are settled, so that a run can be repeated
+to the bit. Live sources: k from the load, so that the engine keeps up with what arrives.
 """
 
 import statistics
@@ -12,6 +12,8 @@ from fractions import Fraction
 
 LOOK_SECONDS = Fraction(1, 5)
 """The detector looks at a file at least this often, where it has that many frames."""
+SETTLED = 2
+"""Times as long until the next look where all tracks are settled (see `LastLook`)."""
 FORGIVEN = Fraction(501, 500)
 """NTSC rates (30000/1001 and the like) count as the whole rates that they stand for."""
 LONGEST_BLIND = 0.5
@@ -25,15 +27,18 @@ def file_interval(rate: Fraction | None) -> int | None:
     return None if rate is None or rate <= 0 else max(1, int(rate * LOOK_SECONDS * FORGIVEN))
 
 
-def file_look_due(interval: int | None, frames: int, seconds: float, by_time: bool) -> bool:
+def file_look_due(
+    interval: int | None, frames: int, seconds: float, by_time: bool, settled: bool = False
+) -> bool:
     """Whether the detector looks at a frame.
 
     interval: k. frames, seconds: since the last look, this frame included. by_time: whether time counts too, as it
-    does where nobody asked for a k: frames of a variable rate can lie far apart.
+    does where nobody asked for a k: frames of a variable rate can lie far apart. settled: of the last look; it counts
+    only where nobody asked for a k.
     """
-    return (interval is not None and frames >= interval) or (
-        by_time and seconds > float(LOOK_SECONDS * (FORGIVEN if interval is not None else 2 - FORGIVEN))
-    )
+    times = SETTLED if settled and by_time else 1
+    longest = times * LOOK_SECONDS * (FORGIVEN if interval is not None else 2 - FORGIVEN)
+    return (interval is not None and frames >= times * interval) or (by_time and seconds > float(longest))
 
 
 class LivePace:

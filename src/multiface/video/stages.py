@@ -108,7 +108,9 @@ class FileStage:
         return (
             last is None
             or self._is_checkpoint(frame)
-            or file_look_due(self._interval, len(self._waiting), frame.time - last.time, self._by_time)
+            or file_look_due(
+                self._interval, len(self._waiting), frame.time - last.time, self._by_time, last.settled
+            )
             or sum(map(picture_bytes, self._waiting)) + picture_bytes(frame) > MOST_BETWEEN
         )
 
