@@ -39,7 +39,8 @@ def list_strangers(
             }
     for one in everybody:
         speaker.result(
-            f"stranger {one.number}  (seen {counted(one.sightings, 'time')}, last {one.last_seen}; "
+            f"stranger {one.number}  (seen {counted(one.sightings, 'time') if one.sightings else 'just now'}, "
+            f"last {one.last_seen}; "
             f"kept until {one.kept_until})"
         )
     speaker.result(counted(len(everybody), "stranger"))
