@@ -478,9 +478,11 @@ def test_an_exception_in_the_callers_loop(recognizer: Recognizer, faces: dict[st
 
 
 INTERRUPTED = """
-import importlib.util, sys
+import importlib.util, signal, sys
 from contextlib import closing
 from pathlib import Path
+# Where the tests run in the background Ctrl-C is ignored, and this process would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 spec = importlib.util.spec_from_file_location("of_engine", sys.argv[1])
 of_engine = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(of_engine)
