@@ -166,6 +166,8 @@ def test_ctrl_c_leaves_nothing(environment: dict[str, str], shared: Path, tmp_pa
     film = shared / "data" / "video" / "one-by-one-person-detection.mp4"
     started = tmp_path / "started"
     started.mkdir()
+    # Where the tests run in the background Ctrl-C is ignored, and the command would inherit that.
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "multiface", "capture", "-n", "Ann", "--source", film, "--people", "p"],
         env=environment | SCRFD,
@@ -173,6 +175,7 @@ def test_ctrl_c_leaves_nothing(environment: dict[str, str], shared: Path, tmp_pa
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    signal.signal(signal.SIGINT, ours)
     try:
         until(lambda: str(film).encode() in open_files(process.pid), 60)
         time.sleep(1)

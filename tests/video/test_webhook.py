@@ -418,7 +418,7 @@ with EventStore(folder / "events.db") as store, Webhook(url, store, answer_secon
     with open(folder / "events.jsonl", "ab", buffering=0) as lines:
         while more:
             kept = store.add("run", Event(time.time(), "appeared", 1, "A", 0.5, (0, 0, 1, 1)))
-            lines.write(json.dumps(kept.document()).encode() + b"\n")
+            lines.write(json.dumps(kept.document()).encode() + b"\\n")
             time.sleep(random.random() * 0.02)
     while webhook.reached < store.last():
         time.sleep(0.02)
