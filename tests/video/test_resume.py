@@ -233,7 +233,7 @@ def test_a_limit_on_files_while_writing_and_while_joining(tmp_path: Path, key: R
     assert "copy.mp4: cannot be written (File too large); " in error
     assert "Traceback" not in error
     out, error = process(tmp_path, 0, size - 1000).communicate()
-    assert "copy.mp4: cannot be written (File too large);  in copy.mp4.part" in error
+    assert "copy.mp4: cannot be written (File too large); what is finished stays in copy.mp4.part" in error
     assert not (tmp_path / "copy.mp4").exists() and (part_folder(tmp_path / "copy.mp4") / "complete").exists()
     out, error = process(tmp_path, 0).communicate()
     assert (out, error) == (f"begins at {ALL}\n", "")
