@@ -14,7 +14,7 @@ from multiface.cli import options, video_options, watching
 from multiface.cli.console import Speaker, counted
 from multiface.cli.paths import require_folder
 from multiface.cli.settings import Settings
-from multiface.cli.stopping import ends_the_source, sigterm_is_ctrl_c
+from multiface.cli.stopping import sigterm_is_ctrl_c, stop_on_signals
 from multiface.errors import UsageError
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _watch(
     try:
         with (
             speaker.frames() as progress,
-            ends_the_source(source.close),
+            stop_on_signals(source.close),
             closing(work.run(source)) as results,
         ):
             for result in results:

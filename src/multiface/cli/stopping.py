@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while frames are worked on."""
+"""Ctrl-C and SIGTERM. Handlers are put back at the end of a block; outside the main thread nothing is changed."""
 
 import signal
 import threading
@@ -12,7 +12,7 @@ STOPPED = 130
 
 @contextmanager
 def sigterm_is_ctrl_c() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, so that files are closed. For the main thread; else nothing changes."""
+    """SIGTERM ends the block as Ctrl-C does, so that files are closed."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -22,10 +22,11 @@ def sigterm_is_ctrl_c() -> Iterator[None]:
 
 
 @contextmanager
-def ends_the_source(close: Callable[[], None]) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C or SIGTERM closes the source, so that what was decided is still told; a second one ends at once.
+def stop_on_signals(at_once: Callable[[], None] | None = None) -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C or SIGTERM asks the block to stop, a second one ends it at once.
 
-    close: of the source; runs in a thread of its own. Gives a function that tells whether a signal came.
+    at_once: called with the first signal, in a thread of its own (to close a source that is waited for). Gives a
+    function that tells whether a signal came.
     """
     asked = False
 
@@ -34,7 +35,8 @@ def ends_the_source(close: Callable[[], None]) -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        threading.Thread(target=close, name="close the source", daemon=True).start()
+        if at_once is not None:
+            threading.Thread(target=at_once, name="stop at once", daemon=True).start()
 
     with _handled((signal.SIGINT, signal.SIGTERM), stop):
         yield lambda: asked

@@ -15,6 +15,7 @@ import typer
 from multiface.cli import options
 from multiface.cli.console import Speaker
 from multiface.cli.settings import Settings
+from multiface.cli.stopping import STOPPED, stop_on_signals
 from multiface.errors import ExtraMissing, UsageError
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from multiface.faces.detector import Detector
     from multiface.train.loop import Outcome, Report
     from multiface.train.recipe import Recipe
-
-STOPPED = 130
-"""Exit code of a run that was stopped by a signal; its checkpoint is there."""
 
 Data = Annotated[
     list[Path] | None,
@@ -116,7 +114,6 @@ def train(
     from multiface.train.loop import Limits
     from multiface.train.loop import train as run_training
     from multiface.train.processes import place_of_process
-    from multiface.train.stopping import stop_on_signals
     from multiface.train.training_set import open_training_set
     from multiface.train.validation import open_validation_set
 

@@ -11,7 +11,7 @@ import typer
 from multiface.cli import options, video_options, watching
 from multiface.cli.console import Speaker, counted
 from multiface.cli.settings import Settings
-from multiface.cli.stopping import STOPPED, ends_the_source, sigterm_is_ctrl_c
+from multiface.cli.stopping import STOPPED, sigterm_is_ctrl_c, stop_on_signals
 from multiface.cli.video_files import VideoTargets, check_targets, files_read
 from multiface.version import __version__
 
@@ -219,7 +219,7 @@ def _go_through(
     total, closed = _total(source.info), False
     with ExitStack() as stack:
         progress = stack.enter_context(speaker.frames())
-        asked = stack.enter_context(ends_the_source(source.close)) if copy is None else None
+        asked = stack.enter_context(stop_on_signals(source.close)) if copy is None else None
         for result in stack.enter_context(closing(work.run(source))):
             for event in result.events:
                 tell(event)

@@ -66,6 +66,22 @@ class FileKind:
 GALLERY_FILE = FileKind("gallery", GalleryError, "enrol a person first to make one")
 
 
+def table_version(connection: sqlite3.Connection, application: int, foreign: str) -> int:
+    """The version of a file's tables, as `PRAGMA user_version` holds it; 0 for an empty file.
+
+    application: the `PRAGMA application_id` of our files of this kind. foreign: what is said of a file that has
+    another one. Raises BadContent for such a file.
+    """
+    (found_application,) = connection.execute("PRAGMA application_id").fetchone()
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if found_application == 0 and found == 0 and tables == 0:
+        return 0
+    if found_application != application:
+        raise BadContent(foreign)
+    return int(found)
+
+
 class Database:
     """An open file. Closing it twice is fine; using it afterwards raises GalleryError, or the kind's error."""
 

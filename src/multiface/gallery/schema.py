@@ -7,7 +7,7 @@ never edited: a change is a new step. Source: SQLite's documentation of these tw
 
 import sqlite3
 
-from multiface.gallery.connection import BadContent
+from multiface.gallery.connection import BadContent, table_version
 
 APPLICATION_ID = int.from_bytes(b"MFgl", "big")
 
@@ -118,19 +118,15 @@ def version(connection: sqlite3.Connection) -> int:
 
     Raises BadContent if the file is a SQLite database of another program or of a newer version.
     """
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if application == 0 and found == 0 and tables == 0:
-        return 0
-    if application != APPLICATION_ID:
-        raise BadContent("it is a SQLite database of another program, not a MultiFace gallery")
+    found = table_version(
+        connection, APPLICATION_ID, "it is a SQLite database of another program, not a MultiFace gallery"
+    )
     if found > VERSION:
         raise BadContent(
             f"it was written by a newer MultiFace (schema {found}; this one knows up to {VERSION}); "
             "update MultiFace"
         )
-    return int(found)
+    return found
 
 
 def take_step(connection: sqlite3.Connection, number: int) -> None:

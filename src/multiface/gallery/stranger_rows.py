@@ -206,6 +206,14 @@ def expired(connection: sqlite3.Connection, now: str) -> list[int]:
     return [int(number) for (number,) in rows]
 
 
+def remove_expired(connection: sqlite3.Connection, now: str) -> int:
+    """Remove those whose time is over; how many there were."""
+    gone = expired(connection, now)
+    for number in gone:
+        remove_stranger(connection, number)
+    return len(gone)
+
+
 def broken_strangers(connection: sqlite3.Connection, origin: VectorOrigin) -> list[str]:
     """What is wrong with stored strangers, a line each."""
     problems = []

@@ -96,9 +96,7 @@ class Strangers:
         """
         view, kept_until, picture = _kept(sighting, keep)
         with self._database.writing() as connection:
-            expired = stranger_rows.expired(connection, utc_now())
-            for gone in expired:
-                stranger_rows.remove_stranger(connection, gone)
+            expired = stranger_rows.remove_expired(connection, utc_now())
             number = self._most_similar(
                 stranger_rows.all_views(connection, self._origin), view, wanted, taken
             )
@@ -184,14 +182,12 @@ class Strangers:
         """Remove those whose time is over; how many there were. Opening a gallery does it."""
         now = utc_now()
         with self._database.reading() as connection:
-            gone = stranger_rows.expired(connection, now)
-        if gone:
-            with self._database.writing() as connection:
-                gone = stranger_rows.expired(connection, now)  # one may have been seen again meanwhile
-                for number in gone:
-                    stranger_rows.remove_stranger(connection, number)
-            self._database.purge_log()
-        return len(gone)
+            if not stranger_rows.expired(connection, now):
+                return 0
+        with self._database.writing() as connection:
+            gone = stranger_rows.remove_expired(connection, now)  # one may have been seen again meanwhile
+        self._database.purge_log()
+        return gone
 
     def _most_similar(
         self, known: stranger_rows.Views, view: View, wanted: Wanted, taken: Collection[int]

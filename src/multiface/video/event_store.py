@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from multiface.errors import InputError
-from multiface.gallery.connection import BadContent, Database, FileKind
+from multiface.gallery.connection import BadContent, Database, FileKind, table_version
 from multiface.video.results import Event
 
 APPLICATION_ID = int.from_bytes(b"MFev", "big")
@@ -196,16 +196,14 @@ def _event(row: tuple[Any, ...]) -> StoredEvent:
 
 def _version(connection: sqlite3.Connection) -> int:
     """The version of the tables; 0 for an empty file. Raises BadContent for a file of another program."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if application == 0 and found == 0 and tables == 0:
-        return 0
-    if application != APPLICATION_ID:
-        raise BadContent("it is a SQLite database, but holds no events of MultiFace; choose another file")
+    found = table_version(
+        connection,
+        APPLICATION_ID,
+        "it is a SQLite database, but holds no events of MultiFace; choose another file",
+    )
     if found > VERSION:
         raise BadContent(f"it was written by a newer MultiFace (version {found}); update MultiFace")
-    return int(found)
+    return found
 
 
 def _time(moment: datetime) -> str:

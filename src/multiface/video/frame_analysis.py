@@ -1,6 +1,7 @@
 """All that is computed for the frames of one source: faces, tracks, vectors, names, events. One thread at a time."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -65,11 +66,16 @@ class FrameAnalysis:
 
     def look(self, frame: Frame, cut: bool) -> tuple[StepResult, tuple[Event, ...]]:
         """Detect, follow, embed and decide. After an exception nothing more can be computed."""
-        try:
-            return self._look(frame, cut)
-        except BaseException:
-            self._finished = True
-            raise
+        with self._for_good():
+            found = self._recognizer.detector.detect(frame.image)
+            if self._settings.max_faces is not None:
+                found = largest(found, self._settings.max_faces)
+            return self._take_in(frame, found, cut)
+
+    def nobody(self, frame: Frame) -> tuple[StepResult, tuple[Event, ...]]:
+        """What a look at this frame would give after a cut, if nobody were in it: all tracks end."""
+        with self._for_good():
+            return self._take_in(frame, Faces.none(), True)
 
     def faces(self, step: StepResult) -> tuple[SeenFace, ...]:
         """The faces of the frame that was looked at last."""
@@ -115,11 +121,16 @@ class FrameAnalysis:
         )
         return packed(state, self._recognizer.origin)
 
-    def _look(self, frame: Frame, cut: bool) -> tuple[StepResult, tuple[Event, ...]]:
+    @contextmanager
+    def _for_good(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._finished = True
+            raise
+
+    def _take_in(self, frame: Frame, found: Faces, cut: bool) -> tuple[StepResult, tuple[Event, ...]]:
         image = frame.image
-        found = self._recognizer.detector.detect(image)
-        if self._settings.max_faces is not None:
-            found = largest(found, self._settings.max_faces)
 
         def embed(landmarks: Floats) -> Floats:
             spec = self._recognizer.embedder.spec

@@ -1,7 +1,4 @@
-"""The name under which a recording grows: held by one process at a time, and exchanged for the final one at the end.
-
-The lock is that of flock(2), which ends with the process however that ends; Windows has none here.
-"""
+"""The name under which a recording grows: held by one process at a time, and exchanged for the final one at the end."""
 
 import logging
 import os
@@ -10,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from multiface.errors import UsageError
+from multiface.video.file_lock import lock
 
 logger = logging.getLogger(__name__)
 
@@ -68,18 +66,13 @@ class PartName:
 
 def _locked(handle: int, part: Path) -> BinaryIO:
     file = os.fdopen(handle, "r+b")
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Between opening and locking it another process can have moved it away.
-            ours = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())
-        except BlockingIOError:
-            ours = False
-        if not ours:
-            file.close()
-            raise UsageError(f"{part.name}: another process is recording into it; take another name")
+    ours = lock(file)
+    if ours and sys.platform != "win32":
+        # Between opening and locking it another process can have moved it away.
+        ours = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())
+    if not ours:
+        file.close()
+        raise UsageError(f"{part.name}: another process is recording into it; take another name")
     return file
 
 

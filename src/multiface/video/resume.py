@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -25,6 +24,7 @@ from typing import Any, BinaryIO
 
 from multiface.atomic_write import write_whole
 from multiface.errors import InputError, UsageError
+from multiface.video.file_lock import lock
 from multiface.video.pyav import av
 from multiface.video.results import Event
 from multiface.video.segments import Shape, Written
@@ -284,14 +284,9 @@ class PartFolder:
 
 def _locked(path: Path, target: Path) -> BinaryIO:
     file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.close()
-            raise UsageError(f"{target.name}: another process is writing it now") from error
+    if not lock(file):
+        file.close()
+        raise UsageError(f"{target.name}: another process is writing it now")
     return file
 
 

@@ -5,8 +5,6 @@ from collections import deque
 from dataclasses import replace
 from fractions import Fraction
 
-import numpy as np
-
 from multiface.video.engine_settings import EngineSettings
 from multiface.video.event_ledger import EventLedger
 from multiface.video.frame import Frame, Source
@@ -227,11 +225,10 @@ class LiveStage:
         return due
 
     def _away(self, last: Frame) -> None:
-        """No frame came for long after this one: to the tracks that is a cut to a black picture."""
-        image = last.image
-        black = replace(last, convert=lambda: np.zeros_like(image))
-        step, events = self._analysis.look(black, True)
+        """No frame came for long after this one: all tracks end."""
+        step, events = self._analysis.nobody(last)
         self._ledger.decided(events, step)
         if events:
+            image = last.image
             again = replace(last, convert=lambda: image, gap=f"no frames for {AWAY:g} s")
             self._handover.put_newest(FrameResult(again, (), events))

@@ -62,6 +62,8 @@ class StrangerTracks:
             strange = number in decisions and decisions[number].reason in STRANGE
             if not (enough and strange and number in best and best[number].quality >= LEAST_QUALITY):
                 continue
+            if number in given and not (ended and learn):
+                continue
             (vector, spread), view = pooled(views), best[number]
             if number not in given:
                 others = {other for other, _, _ in now} | neighbours.of(number)
