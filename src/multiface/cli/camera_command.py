@@ -15,6 +15,7 @@ from multiface.cli.console import Speaker, counted
 from multiface.cli.paths import require_folder
 from multiface.cli.settings import Settings
 from multiface.cli.stopping import sigterm_is_ctrl_c, stop_on_signals
+from multiface.cli.with_people import opened_recognizer
 from multiface.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def camera(
             "--replay", min=0, help="Print the kept events after this number and stop.", show_default=False
         ),
     ] = None,
-    rate: video_options.Rate = None,
+    rate: options.IdentifyRate = None,
     score: video_options.Score = False,
     duration: Annotated[
         float | None, typer.Option("--duration", "-d", help="Stop after so many seconds.", show_default=False)
@@ -120,7 +121,7 @@ def camera(
         chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
         stack.enter_context(sigterm_is_ctrl_c())
         recognizer = stack.enter_context(
-            watching.opened_recognizer(
+            opened_recognizer(
                 speaker, settings, chosen, people=people, gallery=gallery, update=update, rate=rate
             )
         )

@@ -10,9 +10,9 @@ import typer
 
 from multiface.cli import options
 from multiface.cli.console import Speaker, counted
-from multiface.cli.gallery_place import gallery_of, ready
+from multiface.cli.gallery_place import gallery_of, people_folder_of, ready
 from multiface.cli.settings import Settings
-from multiface.errors import NoFace, UsageError
+from multiface.errors import NoFace
 
 if TYPE_CHECKING:
     from multiface.recognition import Enrolment, Recognizer
@@ -61,10 +61,8 @@ def capture(
     speaker = Speaker(as_json)
     settings = Settings.here()
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
-    if people is not None and gallery is not None:
-        raise UsageError("give --people or --gallery, not both")
+    folder = people_folder_of(settings, people, gallery)
     name = clean_name(name)
-    folder = None if gallery else settings.optional_text("people", people)
     target = None if folder is None else person_folder(Path(folder), name)
     place = None if folder is not None else ready(gallery_of(settings, gallery))
     paths: tuple[Path, ...] = ()

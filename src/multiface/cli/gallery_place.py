@@ -1,10 +1,10 @@
-"""Which gallery a command means, and whether it is there."""
+"""Which gallery or folder of people a command means, and whether it is there."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multiface.cli.settings import Settings
-from multiface.errors import GalleryError
+from multiface.errors import GalleryError, UsageError
 
 if TYPE_CHECKING:
     from multiface.gallery import Gallery
@@ -15,6 +15,16 @@ def gallery_of(settings: Settings, option: str | None) -> str:
     from multiface.weights.places import default_gallery_file
 
     return settings.text("gallery", option, str(default_gallery_file()))
+
+
+def people_folder_of(settings: Settings, people: str | None, gallery: str | None) -> str | None:
+    """The folder of people that is meant: the option, or the setting where no gallery is named; None for a gallery.
+
+    Raises UsageError where both options are given.
+    """
+    if people is not None and gallery is not None:
+        raise UsageError("give --people or --gallery, not both")
+    return None if gallery else settings.optional_text("people", people)
 
 
 def existing(place: str) -> str:

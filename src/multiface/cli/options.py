@@ -48,6 +48,14 @@ MinFace = Annotated[
         "--min-face", help="Shorter side of the smallest face in pixels (default: 20).", show_default=False
     ),
 ]
+IdentifyRate = Annotated[
+    float | None,
+    typer.Option(
+        "--rate",
+        help="Share of strangers who may be given a name: FPIR, as MULTIFACE_RATE (default: 0.01).",
+        show_default=False,
+    ),
+]
 Pictures = Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", show_default=False)]
 
 

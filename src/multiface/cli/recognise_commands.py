@@ -8,10 +8,10 @@ import typer
 
 from multiface.cli import options
 from multiface.cli.console import Speaker, counted
-from multiface.cli.gallery_commands import require_people, say_report
-from multiface.cli.gallery_place import existing, gallery_of
+from multiface.cli.gallery_place import people_folder_of
 from multiface.cli.paths import annotated_copies, crop_files, picture_paths, refuse_inputs, require_folder
 from multiface.cli.settings import Settings
+from multiface.cli.with_people import opened_recognizer
 from multiface.errors import ExtraMissing, PictureError, UsageError
 
 if TYPE_CHECKING:
@@ -22,14 +22,7 @@ def identify(
     pictures: options.Pictures,
     people: options.People = None,
     gallery: options.GalleryFile = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            "--rate",
-            help="Share of strangers who may be given a name: FPIR, as MULTIFACE_RATE (default: 0.01).",
-            show_default=False,
-        ),
-    ] = None,
+    rate: options.IdentifyRate = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Annotated copy: a .png or .jpg file, or a folder.", show_default=False),
@@ -49,30 +42,17 @@ def identify(
     """
     from multiface.cli.documents import identification_document
     from multiface.images import load_picture, save_picture
-    from multiface.recognition import IDENTIFY_RATE, annotated
+    from multiface.recognition import annotated
 
     speaker = Speaker(as_json)
     settings = Settings.here()
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
-    if people is not None and gallery is not None:
-        raise UsageError("give --people or --gallery, not both")
-    folder = None if gallery else settings.optional_text("people", people)
+    folder = people_folder_of(settings, people, gallery)
     paths = picture_paths(speaker, pictures)
     target = annotated_copies(out, paths, folder)
-    with (
-        speaker.progress("people") as progress,
-        chosen.recognizer(
-            rate=settings.number("rate", rate, IDENTIFY_RATE),
-            people=folder,
-            gallery=None if folder else existing(gallery_of(settings, gallery)),
-            progress=progress,
-        ) as recognizer,
-    ):
-        if folder is not None and recognizer.people_report is not None:
-            say_report(speaker, recognizer.people_report, quiet_when_unchanged=True)
-            require_people(recognizer.people_report, folder)
-        if recognizer.caveat:
-            speaker.note(recognizer.caveat)
+    with opened_recognizer(
+        speaker, settings, chosen, people=people, gallery=gallery, rate=rate
+    ) as recognizer:
 
         def one(path: Path) -> dict[str, Any]:
             image = load_picture(path)

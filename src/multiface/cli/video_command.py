@@ -13,6 +13,7 @@ from multiface.cli.console import Speaker, counted
 from multiface.cli.settings import Settings
 from multiface.cli.stopping import STOPPED, sigterm_is_ctrl_c, stop_on_signals
 from multiface.cli.video_files import VideoTargets, check_targets, files_read
+from multiface.cli.with_people import opened_recognizer
 from multiface.version import __version__
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def video(
             "--summary", help="One HTML page with the best picture of each track.", show_default=False
         ),
     ] = None,
-    rate: video_options.Rate = None,
+    rate: options.IdentifyRate = None,
     score: video_options.Score = False,
     begin: Annotated[float, typer.Option("--begin", "-b", min=0, help="Second to begin at.")] = 0.0,
     duration: Annotated[
@@ -123,7 +124,7 @@ def video(
     with (
         sigterm_is_ctrl_c(),
         _told_when_stopped(speaker, out),
-        watching.opened_recognizer(
+        opened_recognizer(
             speaker, settings, chosen, people=people, gallery=gallery, update=update, rate=rate
         ) as recognizer,
         ExitStack() as stack,

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from multiface.cli.gallery_place import gallery_of
+from multiface.cli.gallery_place import gallery_of, people_folder_of
 from multiface.cli.paths import refuse_inputs, require_folder
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError
@@ -44,7 +44,7 @@ def files_read(
     from multiface.gallery.connection import gallery_path
 
     read = [Path(file)]
-    folder = None if gallery is not None else settings.optional_text("people", people)
+    folder = people_folder_of(settings, people, gallery)
     if folder is not None:
         read.append(Path(folder))
     else:

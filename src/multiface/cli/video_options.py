@@ -5,14 +5,6 @@ from typing import Annotated
 
 import typer
 
-Rate = Annotated[
-    float | None,
-    typer.Option(
-        "--rate",
-        help="Share of strangers who may be given a name: FPIR, as MULTIFACE_RATE (default: 0.01).",
-        show_default=False,
-    ),
-]
 Update = Annotated[
     Path | None,
     typer.Option(
