@@ -1,7 +1,15 @@
 """Fixtures that every room's tests share."""
 
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import PIL.features
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,3 +22,40 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the folder `shared` (pictures, golden numbers) beside the repository")
     return folder
+
+
+@contextmanager
+def x_server_running() -> Iterator[str]:
+    """A real X server without a screen, 800 x 600: its display, such as ":91"."""
+    if shutil.which("Xvfb") is None or shutil.which("xdotool") is None or sys.platform != "linux":
+        pytest.skip("needs Xvfb and xdotool")
+    if importlib.util.find_spec("pygame") is None or not PIL.features.check("xcb"):
+        pytest.skip("needs pygame-ce, and a Pillow that can take pictures of an X screen")
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writer), "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"],
+        pass_fds=(writer,),
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writer)
+    with os.fdopen(reader) as number:
+        display = f":{number.readline().strip()}"
+    try:
+        yield display
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def x_server() -> Iterator[str]:
+    """An X server for the tests of a file."""
+    with x_server_running() as display:
+        yield display
+
+
+@pytest.fixture
+def x_display() -> Iterator[str]:
+    """An X server of the test's own, with nothing on its screen."""
+    with x_server_running() as display:
+        yield display

@@ -7,9 +7,10 @@ folder of the test, so that nothing of the user's is read or written.
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,36 @@ def run(environment: dict[str, str], tmp_path: Path) -> Command:
 
 
 @pytest.fixture
+def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """The command in a process of its own that goes on: `start(*arguments, cwd=..., env=...)`; Ctrl-C reaches it."""
+    started: list[subprocess.Popen[str]] = []
+
+    def command(
+        *arguments: str | Path, cwd: Path = tmp_path, env: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[str]":
+        # Where the tests themselves run in the background, Ctrl-C is ignored, and children would inherit that.
+        ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "multiface", *map(str, arguments)],
+                cwd=cwd,
+                env=environment | dict(env or {}),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        finally:
+            signal.signal(signal.SIGINT, ours)
+        started.append(process)
+        return process
+
+    yield command
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
 def call(
     environment: dict[str, str],
     tmp_path: Path,
@@ -135,6 +166,12 @@ def call(
 def groups(shared: Path) -> Path:
     """Pictures of several people."""
     return shared / "data" / "photos" / "groups"
+
+
+@pytest.fixture(scope="session")
+def clip(shared: Path) -> Path:
+    """275 frames of 640x360 with sound; its picture begins at 0.852 s of the container's clock."""
+    return shared / "data" / "video" / "short_hamilton_clip.mp4"
 
 
 @pytest.fixture(scope="session")

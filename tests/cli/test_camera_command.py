@@ -18,11 +18,6 @@ import av
 import pytest
 
 
-@pytest.fixture(scope="session")
-def clip(shared: Path) -> Path:
-    return shared / "data" / "video" / "short_hamilton_clip.mp4"
-
-
 @pytest.fixture
 def hook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """A web server that keeps what it is sent."""
@@ -107,27 +102,12 @@ def test_events_are_kept_before_they_are_told_and_can_be_replayed(
 @pytest.mark.skipif(os.name == "nt", reason="needs signals as POSIX has them")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl_c", "sigterm"])
 def test_a_signal_ends_it_cleanly(
-    number: signal.Signals, environment: dict[str, str], stream: str, people: Path, tmp_path: Path
+    number: signal.Signals, start: Any, stream: str, people: Path, tmp_path: Path
 ) -> None:
-    line = [
-        sys.executable,
-        "-m",
-        "multiface",
-        "camera",
-        "--source",
-        stream,
-        "--people",
-        str(people),
-        "--headless",
-    ]
-    line += ["--events", "e.sqlite", "--out", "seen.mkv", "--json"]
-    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        process = subprocess.Popen(
-            line, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-    finally:
-        signal.signal(signal.SIGINT, ours)
+    process = start(
+        "camera", "--source", stream, "--people", people, "--headless", "--events", "e.sqlite", "--out", "seen.mkv",
+        "--json",
+    )  # fmt: skip
     assert process.stdout is not None
     first = json.loads(process.stdout.readline())
     assert first["event"] == "appeared"

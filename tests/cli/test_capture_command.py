@@ -162,30 +162,18 @@ def test_no_camera(call: Callable[..., Any]) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_ctrl_c_leaves_nothing(environment: dict[str, str], shared: Path, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_nothing(start: Callable[..., Any], shared: Path, tmp_path: Path) -> None:
     film = shared / "data" / "video" / "one-by-one-person-detection.mp4"
     started = tmp_path / "started"
     started.mkdir()
-    # Where the tests run in the background Ctrl-C is ignored, and the command would inherit that.
-    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "multiface", "capture", "-n", "Ann", "--source", film, "--people", "p"],
-        env=environment | SCRFD,
-        cwd=started,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    signal.signal(signal.SIGINT, ours)
-    try:
-        until(lambda: str(film).encode() in open_files(process.pid), 60)
-        time.sleep(1)
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
-    finally:
-        process.kill()
-    assert process.returncode == 130 and b"Traceback" not in err, err
-    assert out == b"" and list(started.iterdir()) == []
+    process = start("capture", "-n", "Ann", "--source", film, "--people", "p", cwd=started, env=SCRFD)
+    until(lambda: str(film).encode() in open_files(process.pid), 60)
+    time.sleep(1)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 130 and "Traceback" not in err, err
+    assert out == "" and list(started.iterdir()) == []
 
 
 def open_files(process: int) -> bytes:
@@ -286,29 +274,6 @@ def test_a_stream_without_a_window(
     assert [face["name"] for face in named["pictures"][0]["faces"]] == ["Lin"]
 
 
-@pytest.fixture
-def display() -> Iterator[str]:
-    """A real X server without a screen."""
-    if shutil.which("Xvfb") is None or shutil.which("xdotool") is None or sys.platform != "linux":
-        pytest.skip("needs Xvfb and xdotool")
-    if importlib.util.find_spec("pygame") is None or not PIL.features.check("xcb"):
-        pytest.skip("needs pygame-ce, and a Pillow that can take pictures of an X screen")
-    reader, writer = os.pipe()
-    process = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writer), "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"],
-        pass_fds=(writer,),
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(writer)
-    with os.fdopen(reader) as number:
-        name = f":{number.readline().strip()}"
-    try:
-        yield name
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 def xdotool(display: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(["xdotool", *arguments], env=os.environ | {"DISPLAY": display}, capture_output=True)
 
@@ -319,7 +284,7 @@ def screen(display: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 @contextmanager
 def captured_in_window(
-    environment: dict[str, str], display: str, folder: Path, address: str, takes: int
+    environment: dict[str, str], x_display: str, folder: Path, address: str, takes: int
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """The command, once its window shows a picture."""
     process = subprocess.Popen(
@@ -327,36 +292,36 @@ def captured_in_window(
             *(sys.executable, "-m", "multiface", "capture", "-n", "Lin", "--source", address),
             *("--people", "p", "--takes", str(takes), "--json"),
         ],
-        env=environment | SCRFD | {"DISPLAY": display},
+        env=environment | SCRFD | {"DISPLAY": x_display},
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
     with process:
         try:
-            until(lambda: screen(display).any() or process.poll() is not None, 60)
+            until(lambda: screen(x_display).any() or process.poll() is not None, 60)
             assert process.poll() is None, process.communicate()
-            window = xdotool(display, "search", "--class", ".").stdout.split()[0].decode()
-            assert b"MultiFace: Lin" in xdotool(display, "getwindowname", window).stdout
-            xdotool(display, "windowfocus", "--sync", window)
+            window = xdotool(x_display, "search", "--class", ".").stdout.split()[0].decode()
+            assert b"MultiFace: Lin" in xdotool(x_display, "getwindowname", window).stdout
+            xdotool(x_display, "windowfocus", "--sync", window)
             yield process
         finally:
             process.kill()
 
 
 def test_the_space_bar_takes(
-    environment: dict[str, str], display: str, looking_at_us: Path, tmp_path: Path
+    environment: dict[str, str], x_display: str, looking_at_us: Path, tmp_path: Path
 ) -> None:
     with (
         streamed(looking_at_us) as address,
-        captured_in_window(environment, display, tmp_path, address, 2) as process,
+        captured_in_window(environment, x_display, tmp_path, address, 2) as process,
     ):
         # The window shows the film with a box in the colour of "ok" (86, 180, 233) around the face.
-        until(lambda: bool((screen(display) == (86, 180, 233)).all(axis=2).sum() > 100), 30)
+        until(lambda: bool((screen(x_display) == (86, 180, 233)).all(axis=2).sum() > 100), 30)
         end = time.monotonic() + 150  # a busy machine
         while process.poll() is None:
             assert time.monotonic() < end, "no second take came"
-            xdotool(display, "key", "space")
+            xdotool(x_display, "key", "space")
             time.sleep(1.5)
         out, err = process.communicate()
     assert process.returncode == 0, err
@@ -368,15 +333,15 @@ def test_the_space_bar_takes(
 
 
 def test_q_ends_without_a_picture(
-    environment: dict[str, str], display: str, looking_at_us: Path, tmp_path: Path
+    environment: dict[str, str], x_display: str, looking_at_us: Path, tmp_path: Path
 ) -> None:
     with (
         streamed(looking_at_us) as address,
-        captured_in_window(environment, display, tmp_path, address, 2) as process,
+        captured_in_window(environment, x_display, tmp_path, address, 2) as process,
     ):
         time.sleep(2)
         assert process.poll() is None  # good pictures, but nobody asked
-        xdotool(display, "key", "q")
+        xdotool(x_display, "key", "q")
         start = time.monotonic()
         out, err = process.communicate(timeout=20)
         assert time.monotonic() - start < 5

@@ -21,12 +21,6 @@ MIRANDA = "lin_manuel_miranda"
 
 
 @pytest.fixture(scope="session")
-def clip(shared: Path) -> Path:
-    """275 frames of 640x360 with sound; its picture begins at 0.852 s of the container's clock."""
-    return shared / "data" / "video" / "short_hamilton_clip.mp4"
-
-
-@pytest.fixture(scope="session")
 def cast(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The one who sings and two who sit in the audience."""
     folder = tmp_path_factory.mktemp("cast") / "people"
@@ -192,28 +186,12 @@ def test_strangers_are_not_kept_in_the_cache_of_a_folder(
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals as POSIX has them")
 def test_ctrl_c_without_a_copy_keeps_what_was_found(
-    environment: dict[str, str], clip: Path, cast: Path, tmp_path: Path
+    start: Any, clip: Path, cast: Path, tmp_path: Path
 ) -> None:
-    line = [
-        sys.executable,
-        "-m",
-        "multiface",
-        "video",
-        "-f",
-        str(clip),
-        "--people",
-        str(cast),
-        "--max-fps",
-        "20",
-    ]
-    line += ["--intervals", "i.json", "--summary", "s.html", "--json", "--detector", "scrfd_2.5g"]
-    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        process = subprocess.Popen(
-            line, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-    finally:
-        signal.signal(signal.SIGINT, ours)
+    process = start(
+        "video", "-f", clip, "--people", cast, "--max-fps", "20", "--intervals", "i.json", "--summary", "s.html",
+        "--json", "--detector", "scrfd_2.5g",
+    )  # fmt: skip
     assert process.stdout is not None
     first = process.stdout.readline()
     process.send_signal(signal.SIGINT)

@@ -85,3 +85,9 @@ def live_server(_gstreamer: bool) -> Iterator[Callable[..., Server]]:
     for server in started:
         if server.process.poll() is None:
             server.stop()
+
+
+@pytest.fixture(params=["rtsp", "tcp"])
+def server(request: pytest.FixtureRequest, live_server: Callable[..., Server]) -> Server:
+    """A server of each kind."""
+    return live_server(request.param)

@@ -23,12 +23,6 @@ Start = Callable[..., Server]
 QUICK = Patience(opening=4.0, stall=1.0)
 
 
-@pytest.fixture(params=["rtsp", "tcp"])
-def server(request: pytest.FixtureRequest, live_server: Start) -> Server:
-    """A server of each kind."""
-    return live_server(request.param)
-
-
 def collected(
     server: Server, source: LiveSource, seconds: float, pause: float = 0.0
 ) -> list[tuple[float, float, str | None]]:

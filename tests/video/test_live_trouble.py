@@ -29,12 +29,6 @@ Start = Callable[..., Server]
 QUICK = Patience(opening=4.0, stall=1.0)
 
 
-@pytest.fixture(params=["rtsp", "tcp"])
-def server(request: pytest.FixtureRequest, live_server: Start) -> Server:
-    """A server of each kind."""
-    return live_server(request.param)
-
-
 def test_back_within_five_seconds_of_the_servers_return(server: Server) -> None:
     with open_live(server.address(), QUICK) as source:
         frames = source.frames()

@@ -3,11 +3,10 @@
 import ctypes
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import PIL.features
@@ -17,52 +16,16 @@ import pytest
 from multiface.errors import ExtraMissing, NotAvailable
 from multiface.video.window import Window
 
-SCREEN = (800, 600)
 COLOURS = ((200, 30, 40), (20, 180, 60), (30, 60, 220), (240, 220, 20))
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """An X server's display, such as ":91"."""
-    if shutil.which("Xvfb") is None or shutil.which("xdotool") is None:
-        pytest.skip("needs Xvfb and xdotool")
-    if not PIL.features.check("xcb"):
-        pytest.skip("needs a Pillow that can take pictures of an X screen")
-    if importlib.util.find_spec("pygame") is None:
-        pytest.skip("needs pygame-ce")
-    reader, writer = os.pipe()
-    process = subprocess.Popen(
-        [
-            "Xvfb",
-            "-displayfd",
-            str(writer),
-            "-screen",
-            "0",
-            f"{SCREEN[0]}x{SCREEN[1]}x24",
-            "-nolisten",
-            "tcp",
-            "-noreset",
-        ],
-        pass_fds=(writer,),
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(writer)
-    with os.fdopen(reader) as number:
-        display = f":{number.readline().strip()}"
-    try:
-        yield display
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 @pytest.fixture
-def display(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def display(x_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The X server as this process's own."""
-    monkeypatch.setenv("DISPLAY", server)
+    monkeypatch.setenv("DISPLAY", x_server)
     monkeypatch.delenv("SDL_VIDEODRIVER", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    return server
+    return x_server
 
 
 def quarters(width: int, height: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
