@@ -12,40 +12,24 @@ still accepted at the threshold of the shipped calibration for a false-match rat
 interval.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
+from chosen_pair import chosen_pair
 from PIL import Image
 
 from multiface.datasets.lfw import LfwFolder
-from multiface.decision import choose_calibration
 from multiface.faces.align import align
 from multiface.faces.finding import find_faces
 from multiface.faces.main_face import central_face
-from multiface.faces.opening import open_detector, open_embedder
 from multiface.images import load_picture
 from multiface.metrics import wilson
-from multiface.weights.places import default_cache_folder, default_store_folder
 from multiface.weights.session import Engine
-from multiface.weights.store import Store
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--detector", default="mtcnn")
-    parser.add_argument("--weights", default="dlib")
-    parser.add_argument("--store", type=Path, default=default_store_folder())
-    parser.add_argument("--cache", type=Path, default=default_cache_folder())
-    arguments = parser.parse_args()
-    store, engine = Store(arguments.store, arguments.cache), Engine()
-    detector = open_detector(store, arguments.detector, engine)
-    embedder = open_embedder(store, arguments.weights, engine)
+    pair = chosen_pair(__doc__, Engine())
+    detector, embedder = pair.detector, pair.embedder
     spec = embedder.spec
-    lfw = LfwFolder.open(arguments.folder)
+    lfw = LfwFolder.open(pair.folder)
     chosen = np.flatnonzero((lfw.pairs.fold < 2) & lfw.pairs.issame)
 
     def crop(index: int) -> np.ndarray | None:
@@ -59,23 +43,13 @@ def main() -> None:
     pairs = [(crop(lfw.pairs.left[k]), crop(lfw.pairs.right[k])) for k in chosen]
     left = np.stack([a for a, b in pairs if a is not None and b is not None])
     right = np.stack([b for a, b in pairs if a is not None and b is not None])
-    threshold = (
-        choose_calibration(
-            [],
-            detector=arguments.detector,
-            weights=embedder.name,
-            fingerprint=embedder.fingerprint,
-            flip=True,
-        )
-        .calibration.threshold_for_verify(1e-3)
-        .similarity
-    )
+    threshold = pair.calibration([]).threshold_for_verify(1e-3).similarity
     eyes = spec.template[1][0] - spec.template[0][0]
     cases = {"as it is": right, "mask": np.stack([masked(one, spec.template[2][1]) for one in right])}
     for distance in (24, 16, 12, 8, 6):
         cases[f"eyes {distance} pixels apart"] = np.stack([shrunk(one, distance / eyes) for one in right])
     known = embedder.embed(left)
-    print(f"{arguments.detector} + {arguments.weights}, {len(left)} genuine pairs, threshold {threshold:.4f}")
+    print(f"{pair.title}, {len(left)} genuine pairs, threshold {threshold:.4f}")
     print("| one picture of the pair | accepted |")
     print("|---|---|")
     for name, crops in cases.items():

@@ -12,20 +12,13 @@ interval is over people
 drawn with replacement (95 %).
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
+from chosen_pair import chosen_pair
 
-from multiface.datasets.people import portraits_by_person
-from multiface.decision import Calibration, choose_calibration
+from multiface.decision import Calibration
 from multiface.errors import NotAvailable
-from multiface.evaluate.measure import embed_portraits
-from multiface.faces.opening import open_detector, open_embedder
 from multiface.gallery import Matrix, Rule, score_people
-from multiface.weights.places import default_cache_folder, default_store_folder
-from multiface.weights.session import Engine, usable_processors
-from multiface.weights.store import Store
+from multiface.weights.session import Engine
 
 RULES: tuple[Rule, ...] = ("mean", "max", "both")
 DRAWS = 20
@@ -33,35 +26,14 @@ FPIR = 0.01
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--detector", default="mtcnn")
-    parser.add_argument("--weights", default="dlib")
-    parser.add_argument("--store", type=Path, default=default_store_folder())
-    parser.add_argument("--cache", type=Path, default=default_cache_folder())
-    arguments = parser.parse_args()
-    store, engine = Store(arguments.store, arguments.cache), Engine("cpu", 1)
-    detector = open_detector(store, arguments.detector, engine)
-    embedder = open_embedder(store, arguments.weights, engine)
-    pictures = portraits_by_person(arguments.folder)
-    portraits = embed_portraits(
-        [picture.path for picture in pictures], detector, embedder, True, usable_processors()
-    )
+    pair = chosen_pair(__doc__, Engine("cpu", 1))
+    embeddings, people = pair.portraits()
     try:
-        calibration = choose_calibration(
-            [arguments.store / "calibrations"],
-            detector=arguments.detector,
-            weights=embedder.name,
-            fingerprint=embedder.fingerprint,
-            flip=True,
-        ).calibration
+        calibration = pair.calibration([pair.calibrations])
     except NotAvailable:
         calibration = None
-    people = np.array([picture.person for picture in pictures])
-    print(f"{arguments.detector} + {arguments.weights}")
-    table(portraits.embeddings, people, calibration)
+    print(pair.title)
+    table(embeddings, people, calibration)
 
 
 def table(embeddings: np.ndarray, people: np.ndarray, calibration: Calibration | None) -> None:

@@ -11,22 +11,16 @@ asks what deciding again and again does: a stranger counts when any of the looks
 drawn with replacement (95 %).
 """
 
-import argparse
 import itertools
-from pathlib import Path
 
 import numpy as np
+from chosen_pair import chosen_pair
 
-from multiface.datasets.people import portraits_by_person
-from multiface.decision import Calibration, choose_calibration, decide
-from multiface.evaluate.measure import embed_portraits
-from multiface.faces.opening import open_detector, open_embedder
+from multiface.decision import Calibration, decide
 from multiface.gallery import Matrix, score_people
 from multiface.video.pooling import PROBE_RISE, pooled
 from multiface.video.views import Views
-from multiface.weights.places import default_cache_folder, default_store_folder
-from multiface.weights.session import Engine, usable_processors
-from multiface.weights.store import Store
+from multiface.weights.session import Engine
 
 DRAWS = 10
 LENGTHS = (1, 2, 3, 4, 5)
@@ -45,31 +39,11 @@ LOOKS: tuple[tuple[str, dict[int, float]], ...] = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--detector", default="mtcnn")
-    parser.add_argument("--weights", default="dlib")
-    parser.add_argument("--store", type=Path, default=default_store_folder())
-    parser.add_argument("--cache", type=Path, default=default_cache_folder())
-    arguments = parser.parse_args()
-    store, engine = Store(arguments.store, arguments.cache), Engine("cpu", 1)
-    detector = open_detector(store, arguments.detector, engine)
-    embedder = open_embedder(store, arguments.weights, engine)
-    pictures = portraits_by_person(arguments.folder)
-    portraits = embed_portraits(
-        [picture.path for picture in pictures], detector, embedder, True, usable_processors()
-    )
-    calibration = choose_calibration(
-        [arguments.store / "calibrations"],
-        detector=arguments.detector,
-        weights=embedder.name,
-        fingerprint=embedder.fingerprint,
-        flip=True,
-    ).calibration
-    print(f"{arguments.detector} + {arguments.weights}")
-    tables(portraits.embeddings, np.array([picture.person for picture in pictures]), calibration)
+    pair = chosen_pair(__doc__, Engine("cpu", 1))
+    embeddings, people = pair.portraits()
+    calibration = pair.calibration([pair.calibrations])
+    print(pair.title)
+    tables(embeddings, people, calibration)
 
 
 class Gallery:
