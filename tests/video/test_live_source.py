@@ -46,7 +46,7 @@ def test_the_newest_frame_wins(server: Server) -> None:
     assert 9 <= len(seen) <= 14
     assert np.median(ages[-5:]) - np.median(ages[1:6]) < 0.1
     assert np.median(ages) < 0.3
-    assert np.all(np.diff(times) > 0) and times[0] == 0
+    assert np.all(np.diff(times) > 0) and 0 <= times[0] < 0.5
     assert times[-1] == pytest.approx(3.0, abs=0.8)
 
 
