@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -451,6 +451,22 @@ def test_pictures_stay_and_are_marked_bt709(tmp_path: Path) -> None:
     away[:60, :80] = False
     assert np.abs(drawn - plain)[away].mean() < 6
     assert np.abs(drawn - plain)[18:52, 8:42].max() > 100, "the box"
+
+
+@needs_ffmpeg
+def test_high_definition_keeps_its_pixels(tmp_path: Path) -> None:
+    """Without a way over RGB: colour as fine as the source's, and only the encoder's loss beside the marks."""
+    source, target = tmp_path / "source.mp4", tmp_path / "copy.mp4"
+    ffmpeg("-f lavfi -i testsrc2=size=1280x720:rate=5:duration=1 -qp 1 -pix_fmt yuv420p {0}", source)
+    with closing(open_file(source)) as frames, AnnotatedFile(target, source, frames.info) as file:
+        for frame, marked in zip(frames.frames(), results(source), strict=True):
+            file.write(FrameResult(frame, marked.faces, ()))
+    with av.open(str(source)) as first, av.open(str(target)) as second:
+        for was, now in zip(first.decode(video=0), second.decode(video=0), strict=True):
+            assert now.colorspace == 1 and now.color_range == 1
+            difference = np.abs(now.to_ndarray().astype(int) - was.to_ndarray())
+            # The box lies in the upper left corner: of luma in the rows up to 60, of colour up to 30.
+            assert difference[100:720].mean() < 0.8 and difference[760:].mean() < 1.0
 
 
 @needs_ffmpeg

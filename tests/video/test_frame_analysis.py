@@ -8,6 +8,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from multiface.faces.detector import Detector
+from multiface.faces.face import Faces, Image
 from multiface.recognition import Recognizer
 from multiface.recognition.demo import PORTRAIT
 from multiface.video.engine_settings import EngineSettings
@@ -103,3 +105,45 @@ def test_who_was_there_together_is_in_the_state(recognizer: Recognizer) -> None:
     first.finish()
     ended = unpacked(first.state(), recognizer.origin)
     assert ended.learnt == {1, 2} and ended.presences == known.presences
+
+
+def test_most_looks_are_only_around_the_faces_that_are_known(
+    recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole picture every 0.6 s of looks 0.2 s apart, and wherever somebody is missing or a scene begins."""
+    looked: list[bool] = []
+    detect = type(recognizer.detector).detect
+
+    def recorded(self: Detector, image: Image) -> Faces:
+        looked.append(image.shape[:2] == (300, 640))
+        return detect(self, image)
+
+    monkeypatch.setattr(type(recognizer.detector), "detect", recorded)
+
+    def picture(number: int, copies: int) -> Frame:
+        image = np.full((300, 640, 3), 60, np.uint8)
+        for position in range(copies):
+            left = 320 * position + 2 * number
+            image[100:180, left : left + 80] = np.asarray(
+                PIL.Image.fromarray(frame(0, 1).image[:, :160]).resize((80, 80))
+            )
+        return Frame(number, number / 5, number, Fraction(1, 5), 640, 300, lambda: image)
+
+    run = FrameAnalysis(recognizer, EngineSettings(), None, False, None, pytest.fail)
+    looks: list[tuple[bool, ...]] = []
+    for number in range(12):
+        looked.clear()
+        # Somebody leaves at 1.6 s.
+        step, _ = run.look(picture(number, 2 if number < 8 else 1), False)
+        looks.append(tuple(looked))
+    assert looks[:2] == [(True,), (True,)], "nobody has a number before the second look"
+    assert looks[2:8] == [(False, False), (False, False), (True,), (False, False), (False, False), (True,)]
+    assert looks[8] == (False, False, True), "not found again, so the whole picture"
+    assert all(look == (True,) for look in looks[9:]), "one is missing"
+    assert len(step.seen) == 1
+
+    every = FrameAnalysis(recognizer, EngineSettings(every=5), None, False, None, pytest.fail)
+    looked.clear()
+    for number in range(6):
+        every.look(picture(number, 2), False)
+    assert looked == [True] * 6, "who asks for looks gets whole ones"

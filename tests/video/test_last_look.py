@@ -24,7 +24,7 @@ def seen(known: int = 3, since: float = 0.0, speed: float = 10.0) -> SeenTrack:
 
 def settled(*tracks: SeenTrack, hidden: tuple[HiddenTrack, ...] = (), found: int | None = None) -> bool:
     step = StepResult(2.0, tracks, hidden, (), (), (), False)
-    return LastLook.of(step, (100, 200), len(tracks) if found is None else found).settled
+    return LastLook.of(step, (100, 200), len(tracks) if found is None else found, 2.0).settled
 
 
 def test_settled() -> None:

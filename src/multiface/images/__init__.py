@@ -1,10 +1,11 @@
 """Pictures: decoded to upright RGB, found in folders, drawn on and saved."""
 
 from multiface.images.decode import PictureLimits, PictureSource, load_picture, read_picture
-from multiface.images.draw import Mark, draw_faces
+from multiface.images.draw import Mark, draw_faces, draw_marks
 from multiface.images.listing import Listing, expand, list_pictures
 from multiface.images.pixels import Image
 from multiface.images.save import save_picture
+from multiface.images.surface import Surface
 
 __all__ = [
     "Image",
@@ -12,7 +13,9 @@ __all__ = [
     "Mark",
     "PictureLimits",
     "PictureSource",
+    "Surface",
     "draw_faces",
+    "draw_marks",
     "expand",
     "list_pictures",
     "load_picture",

@@ -9,10 +9,9 @@ next picture.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +21,13 @@ from PIL import ImageDraw
 from multiface.errors import UsageError
 from multiface.images.pixels import Image, rgb_from_array
 from multiface.images.placing import place_labels
+from multiface.images.surface import Colour, Pixels, Surface, coded
 from multiface.images.typeset import typeset
 
-_Colour = tuple[int, int, int]
-_KNOWN: _Colour = (86, 180, 233)
-_UNKNOWN: _Colour = (230, 159, 0)
-_EDGE: _Colour = (0, 0, 0)
-_INK: _Colour = (0, 0, 0)
+_KNOWN: Colour = (86, 180, 233)
+_UNKNOWN: Colour = (230, 159, 0)
+_EDGE: Colour = (0, 0, 0)
+_INK: Colour = (0, 0, 0)
 
 _SMALLEST_TEXT = 10
 _DETAIL_SIZE = 0.8  # of the label's size
@@ -71,13 +70,19 @@ def draw_faces(image: Image, marks: Sequence[Mark]) -> Image:
     had to move away from its face is tied to it by a line. Raises PictureError for what is no picture.
     """
     picture = rgb_from_array(image).copy()
-    height, width = picture.shape[:2]
+    draw_marks(Surface.of_rgb(picture), marks)
+    return picture
+
+
+def draw_marks(surface: Surface, marks: Sequence[Mark]) -> None:
+    """Draw on the picture itself; otherwise as `draw_faces`."""
+    width, height = surface.width, surface.height
     boxes = [_clipped(mark.box, width, height) for mark in marks]
     text_sizes = [_text_size(mark.box, width, height) for mark in marks]
     for mark, box, text_size in zip(marks, boxes, text_sizes, strict=True):
-        _draw_box(picture, box, _colour(mark), _line_width(text_size))
+        _draw_box(surface, box, _colour(mark), _line_width(text_size))
         if mark.landmarks is not None:
-            _draw_landmarks(picture, mark.landmarks, _colour(mark), text_size)
+            _draw_landmarks(surface, mark.landmarks, _colour(mark), text_size)
     named = [index for index, mark in enumerate(marks) if mark.label.strip() or mark.detail.strip()]
     labels = [
         _label(marks[index].label, marks[index].detail, text_sizes[index], width, _colour(marks[index]))
@@ -87,19 +92,17 @@ def draw_faces(image: Image, marks: Sequence[Mark]) -> Image:
     on_picture = np.array([np.clip(box, 0, [width, height] * 2) for box in boxes]).reshape(-1, 4)
     # the unnamed faces count as well: they must not be hidden either
     order = named + [index for index in range(len(marks)) if index not in set(named)]
-    sizes = [(label.shape[1], label.shape[0]) for label in labels]
+    sizes = [(label.rgb.shape[1], label.rgb.shape[0]) for label in labels]
     places = place_labels(on_picture[order], sizes, gap, width, height)
     for index, place in zip(named, places, strict=False):
-        _draw_tie(picture, on_picture[index], place, _colour(marks[index]), _line_width(text_sizes[index]))
+        _draw_tie(surface, on_picture[index], place, _colour(marks[index]), _line_width(text_sizes[index]))
     for label, place in zip(labels, places, strict=False):
         left, top = round(float(place[0])), round(float(place[1]))
-        picture[top : top + label.shape[0], left : left + label.shape[1]] = label[
-            : height - top, : width - left
-        ]
-    return picture
+        for plane, pixels in zip(surface.planes, label.pixels(surface), strict=True):
+            plane.paste(left, top, pixels)
 
 
-def _colour(mark: Mark) -> _Colour:
+def _colour(mark: Mark) -> Colour:
     return _KNOWN if mark.known else _UNKNOWN
 
 
@@ -120,21 +123,7 @@ def _line_width(text_size: int) -> int:
     return max(1, round(text_size / 10))
 
 
-@contextmanager
-def _canvas(
-    picture: Image, x0: float, y0: float, x1: float, y1: float
-) -> Iterator[tuple[ImageDraw.ImageDraw, int, int]]:
-    """A canvas over the part of the picture within these bounds, and where its corner lies: (canvas, left, top)."""
-    height, width = picture.shape[:2]
-    left, right = (min(max(math.floor(x), 0), width) for x in (x0, x1 + 1))
-    top, bottom = (min(max(math.floor(y), 0), height) for y in (y0, y1 + 1))
-    part = picture[top : max(bottom, top), left : max(right, left)]
-    drawn = PIL.Image.fromarray(part)
-    yield ImageDraw.Draw(drawn), left, top
-    part[:] = np.asarray(drawn)
-
-
-def _draw_box(picture: Image, box: tuple[int, int, int, int], colour: _Colour, line_width: int) -> None:
+def _draw_box(surface: Surface, box: tuple[int, int, int, int], colour: Colour, line_width: int) -> None:
     x0, y0, x1, y1 = box
     edge = max(1, line_width // 2)
     for inset, drawn, thick in ((-edge, _EDGE, line_width + 2 * edge), (0, colour, line_width)):
@@ -146,33 +135,40 @@ def _draw_box(picture: Image, box: tuple[int, int, int, int], colour: _Colour, l
             (left, top, min(left + thick, right), bottom),
             (max(right - thick, left), top, right, bottom),
         ):
-            from_x, from_y, to_x, to_y = (
-                max(side, 0) for side in bar
-            )  # a negative one would count from the end
-            picture[from_y:to_y, from_x:to_x] = drawn
+            for plane in surface.planes:
+                plane.fill(bar, drawn)
 
 
 def _draw_landmarks(
-    picture: Image, landmarks: npt.NDArray[np.float32], colour: _Colour, text_size: int
+    surface: Surface, landmarks: npt.NDArray[np.float32], colour: Colour, text_size: int
 ) -> None:
     radius = max(1.0, text_size / 9)
     around = radius + max(1.0, radius / 2)
-    height, width = picture.shape[:2]
     for x, y in landmarks.tolist():
-        if not (-around <= x <= width + around and -around <= y <= height + around):
+        if not (-around <= x <= surface.width + around and -around <= y <= surface.height + around):
             continue
-        with _canvas(picture, x - around - 2, y - around - 2, x + around + 2, y + around + 2) as (
-            canvas,
-            left,
-            top,
-        ):
-            for r, drawn in ((around, _EDGE), (radius, colour)):
-                canvas.ellipse((x - r - left, y - r - top, x + r - left, y + r - top), fill=drawn)
+        for r, drawn in ((around, _EDGE), (radius, colour)):
+            for plane in surface.planes:
+                plane.ellipse((x - r, y - r, x + r, y + r), drawn)
+
+
+@dataclass(frozen=True, eq=False)
+class _Label:
+    """A label, ready to be put on pictures. rgb: (h, w, 3) uint8, not to be written to."""
+
+    rgb: Image
+
+    @cached_property
+    def _coded(self) -> tuple[Pixels, Pixels, Pixels]:
+        return coded(self.rgb)
+
+    def pixels(self, surface: Surface) -> tuple[Pixels, ...]:
+        """What it is in each plane of a surface."""
+        return (self.rgb,) if len(surface.planes) == 1 else self._coded
 
 
 @lru_cache(maxsize=_LABELS_KEPT)
-def _label(text: str, detail: str, text_size: int, picture_width: int, colour: _Colour) -> Image:
-    """The label as a picture, not to be written to."""
+def _label(text: str, detail: str, text_size: int, picture_width: int, colour: Colour) -> _Label:
     padding = max(2, text_size // 5)
     widest = max(picture_width - 2 * padding, 1)
     lines = []
@@ -190,14 +186,14 @@ def _label(text: str, detail: str, text_size: int, picture_width: int, colour: _
     for line in lines:
         line.draw(canvas, (width - line.width) // 2, y, _INK)
         y += line.height
-    return np.asarray(label)
+    return _Label(np.asarray(label))
 
 
 def _draw_tie(
-    picture: Image,
+    surface: Surface,
     box: npt.NDArray[np.float64],
     place: npt.NDArray[np.float64],
-    colour: _Colour,
+    colour: Colour,
     line_width: int,
 ) -> None:
     """A line from the label to the nearest point of its box, unless they touch or nearly so."""
@@ -205,12 +201,9 @@ def _draw_tie(
     end = _nearest(box, start)
     if math.dist(start, end) <= 4 * (line_width + 1):
         return
-    around = line_width + 3
-    low, high = np.minimum(start, end) - around, np.maximum(start, end) + around
-    with _canvas(picture, *low, *high) as (canvas, left, top):
-        ends = [start[0] - left, start[1] - top, end[0] - left, end[1] - top]
-        canvas.line(ends, fill=_EDGE, width=line_width + 2)
-        canvas.line(ends, fill=colour, width=line_width)
+    for width, drawn in ((line_width + 2, _EDGE), (line_width, colour)):
+        for plane in surface.planes:
+            plane.line((*start.tolist(), *end.tolist()), drawn, width)
 
 
 def _nearest(rectangle: npt.NDArray[np.float64], point: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -16,6 +16,7 @@ from types import TracebackType
 
 from multiface.errors import InputError, UsageError
 from multiface.images import draw_faces
+from multiface.video.coded_picture import drawn_copy
 from multiface.video.frame import SourceInfo
 from multiface.video.joining import CONTAINERS, Part, join
 from multiface.video.local_file import opened_file, video_stream
@@ -154,13 +155,16 @@ class AnnotatedFile:
             self._folder.begin(self._key, self._shape(result))
         shape = self._folder.shape
         assert shape is not None
-        drawn = draw_faces(frame.image, [mark_of(face, self._similarity) for face in result.faces])
         if self._segment is None:
             self._start = frame.pts * frame.time_base - Fraction(frame.time).limit_denominator(1_000_000)
             self._segment = Segment(stretch_path(self._folder.path, len(self._folder.stretches) + 1), shape)
         # Times that stand still or go back, as in broken files, cannot be written.
         pts = frame.pts if self._next_pts is None else max(frame.pts, self._next_pts)
-        self._segment.write(drawn, pts)
+        marks = [mark_of(face, self._similarity) for face in result.faces]
+        if frame.coded is not None and (frame.width, frame.height) == (shape.width, shape.height):
+            self._segment.write_coded(drawn_copy(frame.coded, marks), pts)
+        else:
+            self._segment.write(draw_faces(frame.image, marks), pts)
         self._next_pts = pts + 1
         self._events += result.events
         self._last = result

@@ -86,6 +86,14 @@ def to_rgb(frame: av.VideoFrame, rotation: Rotation = UPRIGHT) -> Image:
         ) from error
 
 
+def is_bt709_limited(frame: av.VideoFrame) -> bool:
+    """Whether it is ordinary high-definition video: BT.709 in matrix and primaries, limited range, no HDR."""
+    transfer, primaries = _light(frame)
+    if transfer or primaries != _BT709 or frame.format.is_rgb or frame.colorspace not in (1, _UNSPECIFIED):
+        return False
+    return _matrix(frame, transfer) == 1 and _range(frame) == _LIMITED
+
+
 def _matrix(frame: av.VideoFrame, transfer: int) -> int:
     stated = frame.colorspace
     if frame.format.is_rgb:

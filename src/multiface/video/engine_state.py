@@ -24,7 +24,7 @@ from multiface.video.best_views import StoredView
 from multiface.video.last_look import LastLook
 from multiface.video.neighbours import Presence
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +53,8 @@ def packed(state: EngineState, origin: VectorOrigin) -> bytes:
         "numbers": state.last.numbers,
         "boxes": state.last.boxes,
         "scores": state.last.scores,
+        "whole": state.last.whole,
+        "followed": state.last.followed,
         "settled": state.last.settled,
     }
     known = {str(number): _known_document(known) for number, known in state.known.items()}
@@ -107,6 +109,8 @@ def unpacked(data: bytes, origin: VectorOrigin) -> EngineState:
                     tuple((float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in last["boxes"]),
                     file["velocities"],
                     tuple(float(score) for score in last["scores"]),
+                    float(last["whole"]),
+                    bool(last["followed"]),
                     bool(last["settled"]),
                 ),
                 known={int(number): _known(known) for number, known in header["known"].items()},

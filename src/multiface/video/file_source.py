@@ -25,6 +25,7 @@ from pathlib import Path
 
 from multiface.errors import InputError, UsageError
 from multiface.images.path_text import path_text
+from multiface.video.coded_picture import fits_copy
 from multiface.video.colour import to_rgb
 from multiface.video.file_pass import FilePass, Timed
 from multiface.video.frame import Frame, SourceInfo
@@ -134,6 +135,7 @@ class FileSource:
                 width=width,
                 height=height,
                 convert=partial(to_rgb, decoded, self._rotation),
+                coded=decoded if fits_copy(decoded, self._rotation) else None,
             )
             self._number += 1
 

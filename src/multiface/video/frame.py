@@ -9,9 +9,12 @@ written in the file is done, 10-bit and HDR pictures are brought to 8-bit sRGB.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from multiface.images import Image
+
+if TYPE_CHECKING:
+    from multiface.video.pyav import av
 
 
 @dataclass(slots=True, eq=False)
@@ -19,7 +22,8 @@ class Frame:
     """One frame. Its pixels are converted when they are first asked for, and kept; one thread asks at a time.
 
     number: 0 for the first frame of the source; a live source counts those that it handed out. time: seconds in the
-    source. pts, time_base: the exact presentation time. convert: makes the picture; None when it is made. captured:
+    source. pts, time_base: the exact presentation time. convert: makes the picture; None when it is made. coded: the
+    decoded picture, where it `fits_copy`. captured:
     `time.monotonic()` when the frame came in, for a live source. gap: for a live source, what kept frames from coming
     before this one (in words), None for nothing; of a frame that is handed out again since no other comes, for how
     long none came.
@@ -34,6 +38,7 @@ class Frame:
     convert: Callable[[], Image] | None
     captured: float | None = None
     gap: str | None = None
+    coded: "av.VideoFrame | None" = None
     _image: Image | None = field(default=None, init=False, repr=False)
 
     @property

@@ -17,6 +17,7 @@ from multiface.video.engine_state import EngineState, packed
 from multiface.video.frame import Frame
 from multiface.video.last_look import LastLook
 from multiface.video.naming import Names, Strangers
+from multiface.video.nearby import WHOLE_SECONDS, detect_nearby
 from multiface.video.neighbours import Neighbours
 from multiface.video.results import Event, SeenFace
 from multiface.video.stranger_tracks import StrangerTracks
@@ -67,15 +68,15 @@ class FrameAnalysis:
     def look(self, frame: Frame, cut: bool) -> tuple[StepResult, tuple[Event, ...]]:
         """Detect, follow, embed and decide. After an exception nothing more can be computed."""
         with self._for_good():
-            found = self._recognizer.detector.detect(frame.image)
+            found, whole = self._detected(frame, cut)
             if self._settings.max_faces is not None:
                 found = largest(found, self._settings.max_faces)
-            return self._take_in(frame, found, cut)
+            return self._take_in(frame, found, cut, whole)
 
     def nobody(self, frame: Frame) -> tuple[StepResult, tuple[Event, ...]]:
         """What a look at this frame would give after a cut, if nobody were in it: all tracks end."""
         with self._for_good():
-            return self._take_in(frame, Faces.none(), True)
+            return self._take_in(frame, Faces.none(), True, frame.time)
 
     def faces(self, step: StepResult) -> tuple[SeenFace, ...]:
         """The faces of the frame that was looked at last."""
@@ -129,7 +130,25 @@ class FrameAnalysis:
             self._finished = True
             raise
 
-    def _take_in(self, frame: Frame, found: Faces, cut: bool) -> tuple[StepResult, tuple[Event, ...]]:
+    def _detected(self, frame: Frame, cut: bool) -> tuple[Faces, float]:
+        """The faces of a frame, and when the whole of a picture was last looked at."""
+        last, detector = self.last, self._recognizer.detector
+        if (
+            last is not None
+            and last.followed
+            and not cut
+            and self._settings.every is None
+            and frame.time - last.whole < WHOLE_SECONDS
+        ):
+            boxes = [box for _, box in self._tracker.predict(frame.time)]
+            found = detect_nearby(detector, frame.image, boxes)
+            if found is not None:
+                return found, last.whole
+        return detector.detect(frame.image), frame.time
+
+    def _take_in(
+        self, frame: Frame, found: Faces, cut: bool, whole: float
+    ) -> tuple[StepResult, tuple[Event, ...]]:
         image = frame.image
 
         def embed(landmarks: Floats) -> Floats:
@@ -141,7 +160,7 @@ class FrameAnalysis:
         step = self._tracker.step(frame.time, found, image, embed, cut)
         self.best_views.step(step, image)
         events = self._announced(step)
-        self.last = LastLook.of(step, (image.shape[0], image.shape[1]), len(found))
+        self.last = LastLook.of(step, (image.shape[0], image.shape[1]), len(found), whole)
         return step, events
 
     def _announced(self, step: StepResult, learn: bool = True) -> tuple[Event, ...]:

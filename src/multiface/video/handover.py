@@ -25,8 +25,9 @@ class Closed(Exception):
 
 
 def picture_bytes(frame: Frame) -> int:
-    """Bytes of its picture."""
-    return frame.width * frame.height * 3
+    """Bytes of its picture, and of the decoded one where that is kept."""
+    pixels = frame.width * frame.height
+    return pixels * 3 if frame.coded is None else pixels * 9 // 2
 
 
 class Handover:

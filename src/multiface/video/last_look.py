@@ -20,8 +20,9 @@ class LastLook:
     """The tracks that were seen at a look of the detector.
 
     size: height and width of the frame. numbers, boxes, velocities (float64 (n, 4), pixels a second of each side),
-    scores (0..1): of those tracks. settled: there are tracks, all that was found belongs to them, each has been there
-    for a while, is well known and moves slowly: the next look may wait longer.
+    scores (0..1): of those tracks. whole: time of the last look at the whole picture, this one or an earlier one.
+    followed: there are tracks, and all that was found belongs to them: the next look may be one around them (`nearby`).
+    settled: so it is, and each has been there for a while, is well known and moves slowly: the next look may wait.
     """
 
     time: float
@@ -30,11 +31,14 @@ class LastLook:
     boxes: tuple[Box, ...]
     velocities: Doubles
     scores: tuple[float, ...]
+    whole: float
+    followed: bool
     settled: bool
 
     @staticmethod
-    def of(step: StepResult, size: tuple[int, int], found: int) -> "LastLook":
+    def of(step: StepResult, size: tuple[int, int], found: int, whole: float) -> "LastLook":
         """What is kept of a step. found: faces in its frame."""
+        followed = bool(step.seen) and len(step.seen) == found and not step.hidden
         return LastLook(
             step.time,
             size,
@@ -42,10 +46,9 @@ class LastLook:
             tuple(track.box for track in step.seen),
             np.array([track.velocity for track in step.seen], np.float64).reshape(-1, 4),
             tuple(float(track.score) for track in step.seen),
-            bool(step.seen)
-            and len(step.seen) == found
-            and not step.hidden
-            and all(_is_settled(track, step.time) for track in step.seen),
+            whole,
+            followed,
+            followed and all(_is_settled(track, step.time) for track in step.seen),
         )
 
 

@@ -71,6 +71,10 @@ class PictureStream:
             dst_colorspace=av.video.reformatter.Colorspace.ITU709,
             dst_color_range=av.video.reformatter.ColorRange.MPEG,
         )
+        self.write_coded(frame, pts)
+
+    def write_coded(self, frame: "av.VideoFrame", pts: int) -> None:
+        """Encode a picture that is yuv420p, BT.709, limited range, and of the stream's size. Its time is set."""
         frame.pts, frame.time_base = pts, self._time_base
         self._container.mux(self._stream.encode(frame))
 

@@ -57,10 +57,22 @@ class Segment:
 
     def write(self, image: Image, pts: int) -> None:
         """Add a picture (h, w, 3) uint8 RGB; pts: in the source's time base, greater than the last one's."""
+        self._pictures.write(image, self._time(pts))
+        self._written(pts)
+
+    def write_coded(self, picture: "av.VideoFrame", pts: int) -> None:
+        """Add a picture that `fits_copy`, of the shape's size; pts as in `write`."""
+        self._pictures.write_coded(picture, self._time(pts))
+        self._written(pts)
+
+    def _time(self, pts: int) -> int:
+        """Time of a picture in the file."""
         if self._first_pts is None:
             self._first_pts = pts
         elapsed = (pts - self._first_pts) * self._shape.time_base
-        self._pictures.write(image, round(elapsed / self._clock))
+        return round(elapsed / self._clock)
+
+    def _written(self, pts: int) -> None:
         self._file.check()
         self._last_pts = pts
         self._frames += 1

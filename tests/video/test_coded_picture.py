@@ -1,0 +1,64 @@
+"""Decoded pictures that go into a copy without a way over RGB."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("av", reason="needs PyAV (extra `video`)")
+
+from multiface.images import Mark
+from multiface.video.coded_picture import drawn_copy, fits_copy
+from multiface.video.colour import to_rgb
+from multiface.video.pyav import av
+from multiface.video.upright import UPRIGHT, Rotation
+
+
+def picture(width: int = 1280, height: int = 720, pixels: str = "yuv420p") -> "av.VideoFrame":
+    rng = np.random.default_rng(0)
+    small = rng.integers(40, 200, (height // 20, width // 20, 3), dtype=np.uint8)
+    image = np.repeat(np.repeat(small, 20, 0), 20, 1)
+    made = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(
+        format=pixels, dst_colorspace=1, dst_color_range=1
+    )
+    made.colorspace, made.color_range = 2, 0  # nothing stated, as in most files
+    return made
+
+
+def test_what_fits() -> None:
+    assert fits_copy(picture(), UPRIGHT)
+    assert not fits_copy(picture(), Rotation(1))
+    assert not fits_copy(picture(1300, 720, "yuv422p"), UPRIGHT)
+    assert not fits_copy(picture(pixels="yuv420p10le"), UPRIGHT)
+    assert not fits_copy(picture(640, 360), UPRIGHT), "nothing stated and small: BT.601"
+    stated = picture(640, 360)
+    stated.colorspace = 1
+    assert fits_copy(stated, UPRIGHT)
+    for attribute, value in (
+        ("colorspace", 5),
+        ("color_range", 2),
+        ("color_trc", 16),
+        ("color_primaries", 9),
+    ):
+        other = picture()
+        setattr(other, attribute, value)
+        assert not fits_copy(other, UPRIGHT), attribute
+
+
+@pytest.mark.parametrize("width", [1280, 1300])
+def test_without_marks_it_is_the_same(width: int) -> None:
+    source = picture(width)
+    copy = drawn_copy(source, [])
+    np.testing.assert_array_equal(copy.to_ndarray(), source.to_ndarray())
+
+
+def test_marks_are_drawn_and_the_source_is_left_alone() -> None:
+    source = picture()
+    before = source.to_ndarray()
+    copy = drawn_copy(
+        source, [Mark((300, 200, 420, 340), "Anna"), Mark((901, 301, 999, 423), "", known=False)]
+    )
+    np.testing.assert_array_equal(source.to_ndarray(), before)
+    changed = (to_rgb(copy).astype(int) != to_rgb(source)).any(axis=2)
+    assert changed[200:340, 299:303].all() and changed[301:423, 900:904].all()
+    assert not changed[:, 430:890].any() and not changed[:120].any()
+    blue = to_rgb(copy)[270, 300].astype(int)
+    assert np.abs(blue - (86, 180, 233)).max() < 40, "sky blue, as in stills"

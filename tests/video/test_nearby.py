@@ -1,0 +1,119 @@
+"""Detections around known faces: as good as over the whole picture, or no answer."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multiface.faces.face import Faces, Image
+from multiface.faces.opening import open_detector
+from multiface.recognition.demo import PORTRAIT
+from multiface.video.nearby import detect_nearby, regions_around
+from multiface.video.results import Box
+from multiface.weights.session import Engine
+from multiface.weights.store import Store
+
+
+@dataclass
+class Blocks:
+    """A detector of blocks of one colour: each connected value above 100 is a face, its box the block's bounds."""
+
+    name: str = "blocks"
+    sure: float = 0.5
+    looked: list[int] = field(default_factory=list)
+
+    def detect(self, image: Image) -> Faces:
+        self.looked.append(image.shape[0] * image.shape[1])
+        boxes = []
+        values = np.unique(image[..., 0])
+        for value in values[values > 100]:
+            rows, columns = np.nonzero(image[..., 0] == value)
+            boxes.append([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+        found = np.array(boxes, np.float32).reshape(-1, 4)
+        scores = np.array([image[int(y0), int(x0), 0] / 255 for x0, y0, _, _ in boxes], np.float32)
+        order = np.argsort(-scores)
+        return Faces(found, scores, np.tile(found[:, None, :2], (1, 5, 1))).take(order)
+
+
+def scene(*boxes: tuple[int, int, int, int]) -> Image:
+    image = np.zeros((300, 500, 3), np.uint8)
+    for number, (x0, y0, x1, y1) in enumerate(boxes):
+        image[y0:y1, x0:x1] = 150 + number
+    return image
+
+
+def test_faces_are_where_they_are_in_the_whole_picture() -> None:
+    image = scene((50, 60, 90, 110), (400, 200, 440, 250))
+    near = Blocks()
+    found = detect_nearby(near, image, [(45, 55, 85, 105), (405, 195, 445, 245)])
+    whole = Blocks().detect(image)
+    assert found is not None and len(near.looked) == 2 and sum(near.looked) < 0.25 * 300 * 500
+    for name in ("boxes", "scores", "landmarks"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(whole, name))
+
+
+def test_a_face_that_is_gone_or_far_from_its_place_gives_no_answer() -> None:
+    image = scene((50, 60, 90, 110))
+    assert detect_nearby(Blocks(), image, [(50, 60, 90, 110), (400, 200, 440, 250)]) is None
+    assert detect_nearby(Blocks(), image, [(80, 90, 120, 140)]) is None
+    assert detect_nearby(Blocks(), image, [(-90, -90, -50, -40)]) is None
+
+
+def test_a_new_face_beside_a_known_one_is_found_unless_it_is_cut_off() -> None:
+    known = (200, 100, 240, 140)
+    whole = detect_nearby(Blocks(), scene(known, (245, 100, 265, 130)), [known])
+    assert whole is not None and len(whole) == 2
+    cut_off = detect_nearby(Blocks(), scene(known, (245, 100, 300, 130)), [known])
+    assert cut_off is not None and len(cut_off) == 1
+
+
+def test_at_the_side_of_the_picture_nothing_counts_as_cut_off() -> None:
+    known = (0, 0, 40, 50)
+    found = detect_nearby(Blocks(), scene(known), [(2, 0, 42, 50)])
+    assert found is not None and found.boxes.tolist() == [list(known)]
+
+
+def test_large_faces_are_looked_for_in_the_whole_picture() -> None:
+    near = Blocks()
+    assert detect_nearby(near, scene((100, 50, 300, 250)), [(100, 50, 300, 250)]) is None
+    assert not near.looked
+
+
+box = st.tuples(st.floats(-100, 700), st.floats(-100, 500), st.floats(1, 200), st.floats(1, 200)).map(
+    lambda one: (one[0], one[1], one[0] + one[2], one[1] + one[3])
+)
+
+
+@given(st.lists(box, min_size=1, max_size=6))
+def test_regions_hold_their_boxes_and_lie_apart(boxes: list[Box]) -> None:
+    regions = regions_around(boxes, 640, 480)
+    covered = np.zeros((480, 640), int)
+    for left, top, right, bottom in regions:
+        assert 0 <= left < right <= 640 and 0 <= top < bottom <= 480
+        covered[top:bottom, left:right] += 1
+    assert covered.max(initial=0) <= 1
+    for x0, y0, x1, y1 in boxes:
+        inside = covered[max(round(y0), 0) : max(round(y1), 0), max(round(x0), 0) : max(round(x1), 0)]
+        assert inside.all()
+
+
+@pytest.mark.parametrize("name", ["mtcnn", "scrfd_500m", "yunet_n"])
+def test_real_detectors_find_a_real_face_again(name: str, shared: Path, tmp_path: Path) -> None:
+    """Where the whole picture has it, to a tenth of its side: they see it at another size, on another grid."""
+    store = Store(tmp_path / "store", tmp_path / "cache")
+    if name != "mtcnn":
+        store.pull(name, shared / "data" / "weights")
+    detector = open_detector(store, name, Engine())
+    image = np.full((720, 1280, 3), 90, np.uint8)
+    portrait = PIL.Image.open(PORTRAIT).convert("RGB").resize((256, 256))
+    image[300:556, 700:956] = np.asarray(portrait)
+    (whole,) = detector.detect(image).boxes.tolist()
+    side = whole[2] - whole[0]
+    expected = (whole[0] + 0.2 * side, whole[1] - 0.1 * side, whole[2] + 0.2 * side, whole[3] - 0.1 * side)
+    found = detect_nearby(detector, image, [expected])
+    assert found is not None
+    np.testing.assert_allclose(found.boxes, [whole], atol=0.1 * side)
