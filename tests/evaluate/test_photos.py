@@ -43,6 +43,8 @@ class Counted:
     def name(self) -> str:
         return self.detector.name
 
+    min_face = 20.0
+
     @property
     def sure(self) -> float:
         return self.detector.sure

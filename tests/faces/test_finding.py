@@ -24,6 +24,7 @@ class MarkFinder:
 
     name = "marks"
     sure = 0.8
+    min_face = 20.0
 
     def __init__(self, border: int = 0) -> None:
         self.border = border

@@ -98,7 +98,7 @@ class ReplacingDetector:
 
     def __init__(self, inner: Any, path: Path) -> None:
         self.inner, self.path = inner, path
-        self.name, self.sure = inner.name, inner.sure
+        self.name, self.sure, self.min_face = inner.name, inner.sure, inner.min_face
 
     def detect(self, image: Image) -> Faces:
         PIL.Image.new("RGB", (50, 50)).save(self.path)
@@ -120,7 +120,8 @@ class CollapsingDetector:
     """Sees the faces of the inner detector; in pictures 100 pixels high all landmarks are one point."""
 
     def __init__(self, inner: Any) -> None:
-        self.inner, self.name, self.sure = inner, inner.name, inner.sure
+        self.inner, self.name = inner, inner.name
+        self.sure, self.min_face = inner.sure, inner.min_face
 
     def detect(self, image: Image) -> Faces:
         if image.shape[0] == 100:

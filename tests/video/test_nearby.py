@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from multiface.faces.face import Faces, Image
 from multiface.faces.opening import open_detector
 from multiface.recognition.demo import PORTRAIT
-from multiface.video.nearby import detect_nearby, regions_around
+from multiface.video.nearby import Region, detect_nearby, regions_around
 from multiface.video.results import Box
 from multiface.weights.session import Engine
 from multiface.weights.store import Store
@@ -24,6 +24,7 @@ class Blocks:
 
     name: str = "blocks"
     sure: float = 0.5
+    min_face: float = 20.0
     looked: list[int] = field(default_factory=list)
 
     def detect(self, image: Image) -> Faces:
@@ -77,10 +78,29 @@ def test_at_the_side_of_the_picture_nothing_counts_as_cut_off() -> None:
     assert found is not None and found.boxes.tolist() == [list(known)]
 
 
-def test_large_faces_are_looked_for_in_the_whole_picture() -> None:
+def test_many_faces_are_looked_for_in_the_whole_picture() -> None:
     near = Blocks()
-    assert detect_nearby(near, scene((100, 50, 300, 250)), [(100, 50, 300, 250)]) is None
+    many = [(x, y, x + 50, y + 50) for x in (10, 130, 250, 370) for y in (40, 180)]
+    assert detect_nearby(near, scene(*many), many) is None
     assert not near.looked
+
+
+def test_large_faces_are_looked_for_at_a_smaller_size() -> None:
+    near, known = Blocks(), (120, 60, 280, 220)
+    found = detect_nearby(near, scene(known), [(125, 60, 285, 220)])
+    assert found is not None and near.looked[0] < 0.2 * 300 * 500
+    np.testing.assert_allclose(found.boxes[0], known, atol=5)
+
+
+def test_faces_stay_larger_than_the_smallest_that_the_detector_gives() -> None:
+    known = (120, 60, 210, 150)
+    found = detect_nearby(Blocks(min_face=60.0), scene(known), [known])
+    assert found is not None and found.boxes.tolist() == [list(known)], "not shrunk"
+
+
+def test_faces_that_share_a_region_are_looked_for_at_the_size_of_the_smaller() -> None:
+    (region,) = regions_around([(100, 100, 228, 228), (230, 100, 262, 132)], 640, 480, 64)
+    assert region == Region((4, 4, 324, 324), 1.0)
 
 
 box = st.tuples(st.floats(-100, 700), st.floats(-100, 500), st.floats(1, 200), st.floats(1, 200)).map(
@@ -90,10 +110,11 @@ box = st.tuples(st.floats(-100, 700), st.floats(-100, 500), st.floats(1, 200), s
 
 @given(st.lists(box, min_size=1, max_size=6))
 def test_regions_hold_their_boxes_and_lie_apart(boxes: list[Box]) -> None:
-    regions = regions_around(boxes, 640, 480)
+    regions = regions_around(boxes, 640, 480, 64)
     covered = np.zeros((480, 640), int)
-    for left, top, right, bottom in regions:
-        assert 0 <= left < right <= 640 and 0 <= top < bottom <= 480
+    for region in regions:
+        left, top, right, bottom = region.part
+        assert 0 < region.scale <= 1 and 0 <= left < right <= 640 and 0 <= top < bottom <= 480
         covered[top:bottom, left:right] += 1
     assert covered.max(initial=0) <= 1
     for x0, y0, x1, y1 in boxes:

@@ -23,11 +23,14 @@ class Detector(Protocol):
         Below it the other quarter turns are looked at too (`faces.finding`).
         """
 
+    @property
+    def min_face(self) -> float:
+        """Shorter side of the smallest face that is given, in pixels of the picture."""
+
     def detect(self, image: Image) -> Faces:
         """All faces of an (h, w, 3) uint8 RGB picture, best score first.
 
-        None of them has a score below the detector's threshold, or a box whose shorter side is below its
-        minimum face size in pixels of this picture.
+        None of them has a score below the detector's threshold, or a box whose shorter side is below `min_face`.
         """
 
 

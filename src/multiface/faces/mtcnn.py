@@ -68,7 +68,7 @@ class Mtcnn:
         check_limits(self.name, score, min_face)
         self._sessions = sessions
         self._score = score
-        self._min_face = min_face
+        self.min_face = min_face
 
     def detect(self, image: Image) -> Faces:
         """The faces in a picture (h, w, 3), uint8 RGB, upright; best score first.
@@ -79,12 +79,12 @@ class Mtcnn:
         picture = _Picture(image)
         found = self._finish(picture, self._refine(picture, self._propose(picture)))
         sides = found.boxes[:, 2:] - found.boxes[:, :2]
-        return found.take((found.scores >= self._score) & (sides.min(axis=1) >= self._min_face))
+        return found.take((found.scores >= self._score) & (sides.min(axis=1) >= self.min_face))
 
     def _propose(self, picture: "_Picture") -> Floats:
         """Square windows (n, 4) that P-Net takes for faces."""
         found = _Windows.none()
-        scale = min(1.0, _WINDOW / (_LEAST_WINDOW * self._min_face))
+        scale = min(1.0, _WINDOW / (_LEAST_WINDOW * self.min_face))
         while min(picture.width, picture.height) * scale >= _WINDOW / 2:
             level = picture.scaled(scale)
             zoom = np.array([level.shape[1] / picture.width, level.shape[0] / picture.height] * 2, np.float32)
