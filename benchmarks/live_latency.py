@@ -133,8 +133,9 @@ def main() -> None:
     drift = statistics.median(latencies[-tenth:]) - statistics.median(settled[:tenth])
     print(f"drift: {drift:+.0f} ms from the first tenth to the last")
     if len(memory) > 4:
+        tenths = [memory[round(k)] for k in np.linspace(1, len(memory) - 1, 10)]
         print(
-            f"memory: {memory[1]:.0f} MB after 500 frames, {memory[-1]:.0f} MB at the end, most {max(memory):.0f} MB"
+            f"memory from 500 frames on, in MB: {', '.join(f'{one:.0f}' for one in tenths)}; most {max(memory):.0f}"
         )
 
 

@@ -5,9 +5,10 @@
 Clips of two moving faces (`moving_faces.py`) at 640x360, 1280x720 and 1920x1080 are worked on from start to finish:
 decoded, tracked, named against PEOPLE-FOLDER, drawn and encoded with the package's own settings. The peer is the way of
 `infer_on_video.py`: one frame after another, detection and an embedding of each face with its mirror image in every
-frame, the nearest person, drawing, encoding; with the same networks, drawing and encoder, in the same process. The
-two take turns, `--rounds` of them; a ratio is the peer's time over ours, its median with the least and the greatest.
-The clips are 10 seconds long; loading of networks is not counted.
+frame, the nearest person, drawing, encoding; with the same networks, drawing and encoder, in the same process.
+`--peer-detector mtcnn` gives the peer another detector: the original had no choice. The two take turns, `--rounds` of
+them; a ratio is the peer's time over ours, its median with the least and the greatest. The clips are 10 seconds long;
+`--clip` takes a real one instead. Loading of networks is not counted.
 """
 
 import argparse
@@ -61,10 +62,10 @@ def frame_by_frame(recognizer: Recognizer, clip: Path, out: Path, frames: int) -
         video = reading.streams.video[0]
         video.thread_type = "AUTO"
         stream = writing.add_stream(
-            "libx264", rate=RATE, options={"preset": "superfast", "crf": "20", "bf": "0"}
+            "libx264", rate=video.average_rate, options={"preset": "superfast", "crf": "20", "bf": "0"}
         )
         stream.width, stream.height, stream.pix_fmt = video.width, video.height, "yuv420p"
-        stream.time_base = Fraction(1, RATE)
+        stream.time_base = 1 / Fraction(video.average_rate)
         for number, frame in enumerate(reading.decode(video)):
             if number == frames:
                 break
@@ -98,44 +99,69 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("people", type=Path)
-    parser.add_argument("--photos", type=Path, nargs=2, required=True)
+    parser.add_argument(
+        "--photos", type=Path, nargs=2, help="of one face each, about half as high as the photo"
+    )
     parser.add_argument("--pair", nargs=2, default=["mtcnn", "dlib"], metavar=("DETECTOR", "WEIGHTS"))
+    parser.add_argument("--peer-detector", help="of the original's way; that of the pair")
+    parser.add_argument("--clip", type=Path, help="a video instead of the two moving photos")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peer-frames", type=int, default=100, help="of the clip that the peer goes through")
     parser.add_argument("--store", type=Path)
     parser.add_argument("--cache", type=Path)
     given = parser.parse_args()
+    if (given.photos is None) == (given.clip is None):
+        parser.error("either --photos or --clip")
     detector, weights = given.pair
-    print(f"{detector} + {weights}, two faces, {SECONDS} s at {RATE} frames a second")
+    what = f"two faces, {SECONDS} s at {RATE} frames a second" if given.clip is None else given.clip.name
+    print(f"{detector} + {weights} (the original's way: {given.peer_detector or detector}), {what}")
     print(
-        "| size | frames a second (least to greatest) | the original's way | ratio | named, ours and peer's |"
+        "| size | frames a second (least to greatest) | the original's way | ratio | faces named, ours and peer's |"
     )
     print("|---|---|---|---|---|")
-    with (
-        Recognizer(
+
+    def opened(detector: str) -> Recognizer:
+        return Recognizer(
             detector=detector, weights=weights, people=given.people, store=given.store, cache=given.cache
-        ) as recognizer,
+        )
+
+    with (
+        opened(detector) as recognizer,
+        opened(given.peer_detector or detector) as peer,
         tempfile.TemporaryDirectory() as place,
     ):
         folder = Path(place)
+        if given.clip is not None:
+            compare(recognizer, peer, given.clip, folder, given.rounds, given.peer_frames)
+            return
         for width, height in SIZES:
             clip = folder / f"{height}.mp4"
             write_clip(clip, given.photos, width, height, SECONDS * RATE)
-            speeds, peers, ratios = [], [], []
-            ours(recognizer, clip, folder / "warm.mp4")
-            for _ in range(given.rounds):
-                seconds, named = ours(recognizer, clip, folder / "ours.mp4")
-                speeds.append(SECONDS * RATE / seconds)
-                seconds, peer_named = frame_by_frame(recognizer, clip, folder / "peer.mp4", given.peer_frames)
-                peers.append(given.peer_frames / seconds)
-                ratios.append(speeds[-1] / peers[-1])
-            print(
-                f"| {width}x{height} | {statistics.median(speeds):.0f} ({min(speeds):.0f} to {max(speeds):.0f}) "
-                f"| {statistics.median(peers):.1f} | {statistics.median(ratios):.1f} ({min(ratios):.1f} to "
-                f"{max(ratios):.1f}) | {named / (2 * SECONDS * RATE):.0%}, "
-                f"{peer_named / (2 * given.peer_frames):.0%} |",
-                flush=True,
-            )
+            compare(recognizer, peer, clip, folder, given.rounds, given.peer_frames)
+
+
+def compare(
+    recognizer: Recognizer, peer: Recognizer, clip: Path, folder: Path, rounds: int, peer_frames: int
+) -> None:
+    """Prints a row of the table."""
+    with closing(open_file(clip)) as source:
+        info = source.info
+    assert info.frames is not None
+    peer_frames = min(peer_frames, info.frames)
+    speeds, peers, ratios = [], [], []
+    ours(recognizer, clip, folder / "warm.mp4")
+    for _ in range(rounds):
+        seconds, named = ours(recognizer, clip, folder / "ours.mp4")
+        speeds.append(info.frames / seconds)
+        seconds, peer_named = frame_by_frame(peer, clip, folder / "peer.mp4", peer_frames)
+        peers.append(peer_frames / seconds)
+        ratios.append(speeds[-1] / peers[-1])
+    print(
+        f"| {info.width}x{info.height} | {statistics.median(speeds):.0f} ({min(speeds):.0f} to {max(speeds):.0f}) "
+        f"| {statistics.median(peers):.1f} | {statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}) "
+        f"| {named / info.frames:.2f}, {peer_named / peer_frames:.2f} a frame |",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

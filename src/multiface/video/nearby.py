@@ -14,7 +14,7 @@ import numpy as np
 from multiface.faces.boxes import iou
 from multiface.faces.detector import Detector
 from multiface.faces.face import Faces, Image
-from multiface.faces.letterbox import BASE_SIDE, resized
+from multiface.faces.letterbox import resized, working_scale
 from multiface.video.results import Box
 
 WHOLE_SECONDS = 0.5
@@ -26,7 +26,7 @@ picture (by two clips and four detectors; larger ones were not better)."""
 LARGER = 1.5
 """Times the detector's smallest face, that expected faces stay at least."""
 MOST_AREA = 0.5
-"""Share of the picture at `BASE_SIDE`; where the shrunk regions have more together, the whole costs hardly more."""
+"""Share of the picture as detectors work on it; where the shrunk regions have more, the whole costs hardly more."""
 AGAIN = 0.3
 """Intersection over union of a face with the box that was expected, from which on it is that face."""
 EDGE = 2.0
@@ -57,7 +57,7 @@ def detect_nearby(detector: Detector, image: Image, boxes: Sequence[Box]) -> Fac
     height, width = image.shape[:2]
     side = max(FACE_SIDE, LARGER * detector.min_face)
     regions = regions_around(boxes, width, height, side)
-    most = MOST_AREA * width * height * min(1.0, BASE_SIDE / max(width, height)) ** 2
+    most = MOST_AREA * width * height * working_scale(width, height, detector.min_face) ** 2
     if not regions or sum(region.area for region in regions) > most:
         return None
     parts = [_faces_of(detector, image, region) for region in regions]
