@@ -20,8 +20,8 @@ pytest.importorskip("av", reason="needs PyAV (extra `video`)")
 import av
 
 from multiface.errors import InputError, UsageError
-from multiface.video.live_connection import Patience
-from multiface.video.live_source import open_live
+from multiface.video.live_connection import Feed, Patience
+from multiface.video.live_source import LiveSource, open_live
 
 USER, PASSWORD = "warden", "S3cretPa55wordXYZ"
 Server = Any  # tests/video/conftest.py
@@ -43,6 +43,28 @@ def test_back_within_five_seconds_of_the_servers_return(server: Server) -> None:
         assert source.trouble is None
     assert took < 5
     assert float(re.findall(r"no frames for (\d+\.\d) s", gap)[0]) > 2
+
+
+def test_an_attempt_that_hangs_is_given_up_soon_after_its_time_limits() -> None:
+    """Where even FFmpeg's time limits do not help, as in a name server that does not answer."""
+    data, release, limits = piece((320, 240)), threading.Event(), []
+
+    def connect(given: tuple[float, float]) -> av.container.InputContainer:
+        limits.append(given)
+        if len(limits) == 2:
+            release.wait(60)
+            raise InputError("too late")
+        return av.open(io.BytesIO(data))
+
+    try:
+        with LiveSource(Feed("camera", connect), Patience(opening=10.0, stall=5.0)) as source:
+            start = time.monotonic()
+            gap = next(frame.gap for frame in source.frames() if frame.gap is not None)
+            assert time.monotonic() - start < 1 + 2 * 2.5 + 2 + 1.5  # the piece, opening, slack, looking
+        assert "the stream ended" in gap
+        assert limits == [(10.0, 5.0), (2.5, 5.0), (2.5, 5.0)]
+    finally:
+        release.set()
 
 
 def test_silence_and_refusal_at_the_start_are_errors() -> None:

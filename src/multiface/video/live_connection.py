@@ -82,10 +82,10 @@ class LiveConnection:
     """
 
     def __init__(self, feed: Feed, patience: Patience, closing: threading.Event, answer: float) -> None:
-        """answer: seconds that the other side has to answer."""
+        """answer: seconds that the other side has to answer, and then for its first packet."""
         self._feed, self._patience, self._closing, self._answer = feed, patience, closing, answer
         self.lasted: float | None = None
-        self.due = time.monotonic() + 2 * answer + patience.stall + SLACK  # opened, then looked into
+        self.due = time.monotonic() + 2 * answer + SLACK  # opened, then looked into
 
     def read(self, clock: StreamClock, hand_out: Callable[[Frame, Fraction | None], None]) -> str:
         """Hands out frames until the connection ends or `closing` is set; returns why it ended.
@@ -128,7 +128,7 @@ class LiveConnection:
         rate = stream.average_rate or stream.guessed_rate or None
         backlog = Backlog()
         opened = newest = time.monotonic()
-        self._within(self._patience.stall)
+        self._within(min(self._answer, self._patience.stall))
         for packet, waited in _timed(container.demux()):
             now = time.monotonic()
             if self._closing.is_set():

@@ -106,7 +106,7 @@ class LiveSource:
         self._trouble: str | None = None
         self._failure: Exception | None = None
         self._closed = False
-        self._begin_reading()
+        self._begin_reading(self._patience.opening)
         try:
             self.info: SourceInfo = self._opened()
         except BaseException:
@@ -115,10 +115,10 @@ class LiveSource:
         if duration is not None:
             self._end = time.monotonic() + duration
 
-    def _begin_reading(self) -> None:
-        """A new thread, and a new event that ends it."""
+    def _begin_reading(self, answer: float) -> None:
+        """A new thread, and a new event that ends it. answer: see `LiveConnection`."""
         self._stop = threading.Event()
-        self._connection = LiveConnection(self._feed, self._patience, self._stop, self._patience.opening)
+        self._connection = LiveConnection(self._feed, self._patience, self._stop, answer)
         self._thread = threading.Thread(
             target=self._run, args=(self._stop, self._connection), name="multiface live source", daemon=True
         )
@@ -179,7 +179,7 @@ class LiveSource:
         self._stop.set()
         self._trouble = self._trouble or "reading hung"
         _log.info("%s: reading hangs; begun anew", self._feed.name)
-        self._begin_reading()
+        self._begin_reading(min(ANSWER, self._patience.opening))
 
     def close(self) -> None:
         """Ends `frames` and lets go of the feed, within `CLOSING` seconds; closing twice is fine."""
