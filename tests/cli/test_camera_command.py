@@ -40,7 +40,7 @@ def hook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 
 @pytest.fixture
-def stream(clip: Path) -> Iterator[str]:
+def stream_server(clip: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The clip from its fourth second on, sent as MPEG-TS over TCP at its own pace, again and again."""
     code = """
 import socket, sys, time, av
@@ -73,8 +73,14 @@ while True:
     ) as server:
         assert server.stdout is not None
         assert select.select([server.stdout], [], [], 30)[0]
-        yield f"tcp://127.0.0.1:{int(server.stdout.readline())}"
+        yield f"tcp://127.0.0.1:{int(server.stdout.readline())}", server
         server.kill()
+
+
+@pytest.fixture
+def stream(stream_server: tuple[str, subprocess.Popen[str]]) -> str:
+    """Its address."""
+    return stream_server[0]
 
 
 def test_events_are_kept_before_they_are_told_and_can_be_replayed(
@@ -125,6 +131,21 @@ def test_a_signal_ends_it_cleanly(
     with sqlite3.connect(tmp_path / "e.sqlite") as store:
         assert store.execute("SELECT count(*) FROM event").fetchone() == (len(events),)
     store.close()
+
+
+def test_a_stream_that_is_lost_is_told_at_once(
+    start: Any, stream_server: tuple[str, subprocess.Popen[str]], people: Path
+) -> None:
+    address, server = stream_server
+    process = start("camera", "--source", address, "--people", people, "--headless", "--events", "e.sqlite")
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    lost = time.monotonic()
+    server.kill()
+    told = next(line for line in process.stderr if "trying again" in line)
+    assert address in told and time.monotonic() - lost < 5
+    process.terminate()
+    assert process.wait(30) == 0
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ class LiveSource:
     def _leave_thread(self) -> None:
         self._stop.set()
         self._trouble = self._trouble or "reading hung"
-        _log.info("%s: reading hangs; begun anew", self._feed.name)
+        _log.warning("%s: reading hangs; begun anew", self._feed.name)
         self._begin_reading(min(ANSWER, self._patience.opening))
 
     def close(self) -> None:
@@ -221,7 +221,7 @@ class LiveSource:
                 answer = self._patience.opening if attempts % 4 == 0 else min(ANSWER, self._patience.opening)
                 connection = self._connection = LiveConnection(self._feed, self._patience, stop, answer)
             if lost:
-                _log.info("%s: %s; trying again", self._feed.name, reason)
+                _log.warning("%s: %s; trying again", self._feed.name, reason)
             if stop.wait(pause):
                 return
 
