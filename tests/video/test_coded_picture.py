@@ -1,5 +1,7 @@
 """Decoded pictures that go into a copy without a way over RGB."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ pytest.importorskip("av", reason="needs PyAV (extra `video`)")
 from multiface.images import Mark
 from multiface.video.coded_picture import drawn_copy, fits_copy
 from multiface.video.colour import to_rgb
+from multiface.video.frame import Frame
 from multiface.video.pyav import av
 from multiface.video.upright import UPRIGHT, Rotation
 
@@ -62,3 +65,22 @@ def test_marks_are_drawn_and_the_source_is_left_alone() -> None:
     assert not changed[:, 430:890].any() and not changed[:120].any()
     blue = to_rgb(copy)[270, 300].astype(int)
     assert np.abs(blue - (86, 180, 233)).max() < 40, "sky blue, as in stills"
+
+
+def test_pixels_are_shed_and_made_again() -> None:
+    source = picture()
+    frame = Frame(0, 0.0, 0, Fraction(1, 25), 1280, 720, lambda: to_rgb(source), coded=source)
+    assert frame.picture_bytes == 1280 * 720 * 9 // 2
+    first = frame.image
+    frame.shed()
+    assert frame.picture_bytes == 1280 * 720 * 3 // 2
+    assert frame.image is not first
+    np.testing.assert_array_equal(frame.image, first)
+    assert frame.picture_bytes == 1280 * 720 * 9 // 2
+
+
+def test_pixels_that_cannot_be_made_again_stay() -> None:
+    frame = Frame(0, 0.0, 0, Fraction(1, 25), 1280, 720, lambda: to_rgb(picture()))
+    first = frame.image
+    frame.shed()
+    assert frame.image is first and frame.picture_bytes == 1280 * 720 * 3

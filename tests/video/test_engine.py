@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import PIL.Image
 import pytest
@@ -23,6 +24,7 @@ from multiface.recognition import Recognizer
 from multiface.recognition.demo import PORTRAIT
 from multiface.video.engine import VideoEngine
 from multiface.video.engine_settings import EngineSettings
+from multiface.video.file_source import open_file
 from multiface.video.frame import Frame, SourceInfo
 from multiface.video.naming import Names
 from multiface.video.results import Event, FrameResult
@@ -302,6 +304,41 @@ def test_a_cut_is_looked_at_on_both_sides(recognizer: Recognizer, faces: dict[st
     appeared = [event for event in events if event.event == "appeared" and event.track == 1]
     assert [event.time for event in appeared] == [0.0, 43 / RATE], "the vectors knew it again"
     assert appeared[1].name == EILEEN
+
+
+def test_pixels_that_are_shed_and_made_again_change_nothing(
+    recognizer: Recognizer, faces: dict[str, Image], tmp_path: Path
+) -> None:
+    """A file in the colours of high definition, whose frames wait as they were decoded, and the same made to RGB."""
+    scene = Scene(faces, cut=43)
+    with av.open(str(tmp_path / "clip.mp4"), "w") as out:
+        stream = out.add_stream("libx264", rate=RATE, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = SIZE[1], SIZE[0], "yuv420p"
+        stream.codec_context.colorspace = stream.codec_context.color_primaries = 1
+        stream.codec_context.color_range = 1
+        for number in range(75):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(scene(number), format="rgb24")))
+        out.mux(stream.encode(None))
+    source = open_file(tmp_path / "clip.mp4")
+    kept = all_of(VideoEngine(recognizer), source)
+    assert all(result.frame.coded is not None for result in kept)
+    assert sum(result.frame.picture_bytes for result in kept) == 75 * SIZE[0] * SIZE[1] * 3 // 2, (
+        "all are shed"
+    )
+
+    made = open_file(tmp_path / "clip.mp4")
+    whole = made.frames
+
+    def rgb_alone() -> Iterator[Frame]:
+        for frame in whole():
+            frame.coded = None
+            yield frame
+
+    made.frames = rgb_alone  # type: ignore[method-assign]
+    alone = all_of(VideoEngine(recognizer), made)
+    assert told(kept) == told(alone)
+    for result, other in zip(kept, alone, strict=True):
+        np.testing.assert_array_equal(result.frame.image, other.frame.image)
 
 
 def test_the_interval(recognizer: Recognizer, faces: dict[str, Image]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from multiface.errors import InputError
 from multiface.video.frame import Frame
-from multiface.video.handover import Closed, Handover, picture_bytes
+from multiface.video.handover import Closed, Handover
 from multiface.video.results import Event, FrameResult
 
 
@@ -117,7 +117,7 @@ def test_a_frame_larger_than_all_bounds_goes_through(started: Start) -> None:
     """Also when the computing holds frames back until more of them come."""
     handover = Handover(most_bytes=1000)
     large = frame(2, 100, 100)
-    assert picture_bytes(large) == 30_000
+    assert large.picture_bytes == 30_000
     admitted: list[int] = []
     started(reader(handover, [frame(0), frame(1), large, frame(3)], admitted))
     held = [handover.next_frame() for _ in range(4)]

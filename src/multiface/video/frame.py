@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Frame:
-    """One frame. Its pixels are converted when they are first asked for, and kept; one thread asks at a time.
+    """One frame. Its pixels are converted when they are first asked for, and kept until `shed`; one thread asks at a
+    time.
 
     number: 0 for the first frame of the source; a live source counts those that it handed out. time: seconds in the
     source. pts, time_base: the exact presentation time. convert: makes the picture; None when it is made. coded: the
@@ -40,15 +41,29 @@ class Frame:
     gap: str | None = None
     coded: "av.VideoFrame | None" = None
     _image: Image | None = field(default=None, init=False, repr=False)
+    _shed: bool = field(default=False, init=False, repr=False)
 
     @property
     def image(self) -> Image:
         """(height, width, 3) uint8 RGB, upright. Raises PictureError for a frame that cannot be converted."""
         if self._image is None:
             assert self.convert is not None
-            # What converts holds the decoded frame; that is not needed any more.
-            self._image, self.convert = self.convert(), None
+            self._image, self._shed = self.convert(), False
+            if self.coded is None:
+                # What converts holds the decoded frame; that is not needed any more.
+                self.convert = None
         return self._image
+
+    @property
+    def picture_bytes(self) -> int:
+        """Bytes of the pictures that it holds: RGB (made or not) until they are shed, and the decoded one."""
+        pixels = self.width * self.height
+        return (0 if self._shed else pixels * 3) + (0 if self.coded is None else pixels * 3 // 2)
+
+    def shed(self) -> None:
+        """Let go of the pixels where they can be made again; who asks for them later waits a moment."""
+        if self.coded is not None:
+            self._image, self._shed = None, True
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,6 @@ class Closed(Exception):
     """The run is over; ends the thread that it is raised in."""
 
 
-def picture_bytes(frame: Frame) -> int:
-    """Bytes of its picture, and of the decoded one where that is kept."""
-    pixels = frame.width * frame.height
-    return pixels * 3 if frame.coded is None else pixels * 9 // 2
-
-
 class Handover:
     """The two queues under one lock. Three threads use it: reader, computer and caller.
 
@@ -54,7 +48,7 @@ class Handover:
 
     def admit(self, frame: Frame) -> None:
         """Wait until there is room for this frame's picture; the reader calls it before the picture is made."""
-        size = picture_bytes(frame)
+        size = frame.picture_bytes
 
         def room() -> bool:
             starving = self._hungry and not self._frames and not self._results
@@ -65,6 +59,14 @@ class Handover:
         with self._changed:
             self._wait_for(room)
             self._held += size
+
+    def shed(self, frame: Frame) -> None:
+        """The computing needs no pixels of this frame any more, which was given to it: see `Frame.shed`."""
+        before = frame.picture_bytes
+        frame.shed()
+        with self._changed:
+            self._held = max(0, self._held - (before - frame.picture_bytes))
+            self._changed.notify_all()
 
     def put_frame(self, frame: Frame) -> None:
         """Hand over an admitted frame."""
@@ -148,7 +150,7 @@ class Handover:
                 return None
             result = self._results.popleft()
             # Results of a live source were never admitted: nothing of theirs waits.
-            self._held = max(0, self._held - picture_bytes(result.frame))
+            self._held = max(0, self._held - result.frame.picture_bytes)
             self._changed.notify_all()
             return result
 

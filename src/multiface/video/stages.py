@@ -9,7 +9,7 @@ from multiface.video.engine_settings import EngineSettings
 from multiface.video.event_ledger import EventLedger
 from multiface.video.frame import Frame, Source
 from multiface.video.frame_analysis import FrameAnalysis
-from multiface.video.handover import MOST_BYTES, Closed, Handover, picture_bytes
+from multiface.video.handover import MOST_BYTES, Closed, Handover
 from multiface.video.hindsight import HINDSIGHT, with_hindsight
 from multiface.video.results import FrameResult
 from multiface.video.schedule import LONGEST_BLIND, Brake, LivePace, file_interval, file_look_due
@@ -83,12 +83,13 @@ class FileStage:
             self._make_room(frame)
             cut = self._analysis.is_cut(frame)
             if cut and self._waiting:
-                self._look(False)
+                self._look_again()
             self._waiting.append(frame)
             if cut or self._due(frame):
                 self._look(cut)
+            self._handover.shed(frame)
         if self._waiting:
-            self._look(False)
+            self._look_again()
         if self._handover.read_error is not None:
             raise self._handover.read_error
         if self._sealed is not None:
@@ -109,11 +110,17 @@ class FileStage:
             or file_look_due(
                 self._interval, len(self._waiting), frame.time - last.time, self._by_time, last.settled
             )
-            or sum(map(picture_bytes, self._waiting)) + picture_bytes(frame) > MOST_BETWEEN
+            or sum(one.picture_bytes for one in self._waiting) + frame.picture_bytes > MOST_BETWEEN
         )
 
     def _is_checkpoint(self, frame: Frame) -> bool:
         return self._checkpoint_every is not None and (frame.number + 1) % self._checkpoint_every == 0
+
+    def _look_again(self) -> None:
+        """Look at the last waiting frame after all; its pixels, made again for it, are in nobody's account."""
+        frame = self._waiting[-1]
+        self._look(False)
+        frame.shed()
 
     def _look(self, cut: bool) -> None:
         """Look at the last waiting frame; the results of all of them."""
@@ -140,10 +147,10 @@ class FileStage:
         if self._sealed is not None:
             self._handover.put_result(self._sealed)
             self._sealed = None
-        size = picture_bytes(frame) + sum(map(picture_bytes, self._waiting))
-        size += sum(picture_bytes(result.frame) for result in self._results)
+        size = frame.picture_bytes + sum(one.picture_bytes for one in self._waiting)
+        size += sum(result.frame.picture_bytes for result in self._results)
         while self._results and (self._results[0].frame.time < frame.time - HINDSIGHT or size > MOST_BETWEEN):
-            size -= picture_bytes(self._results[0].frame)
+            size -= self._results[0].frame.picture_bytes
             self._handover.put_result(self._results.popleft())
 
     def _hand_out_results(self) -> None:
