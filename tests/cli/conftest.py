@@ -136,6 +136,22 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
 
 
 @pytest.fixture
+def first_line() -> Callable[["subprocess.Popen[str]"], str]:
+    """Reads the first line of what a command prints and nothing more: `communicate`, which gives the rest, does not
+    know of what `stdout.readline` has read ahead.
+    """
+
+    def read(process: "subprocess.Popen[str]") -> str:
+        assert process.stdout is not None
+        line = b""
+        while not line.endswith(b"\n") and (byte := os.read(process.stdout.fileno(), 1)):
+            line += byte
+        return line.decode()
+
+    return read
+
+
+@pytest.fixture
 def call(
     environment: dict[str, str],
     tmp_path: Path,

@@ -108,14 +108,13 @@ def test_events_are_kept_before_they_are_told_and_can_be_replayed(
 @pytest.mark.skipif(os.name == "nt", reason="needs signals as POSIX has them")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl_c", "sigterm"])
 def test_a_signal_ends_it_cleanly(
-    number: signal.Signals, start: Any, stream: str, people: Path, tmp_path: Path
+    number: signal.Signals, start: Any, first_line: Any, stream: str, people: Path, tmp_path: Path
 ) -> None:
     process = start(
         "camera", "--source", stream, "--people", people, "--headless", "--events", "e.sqlite", "--out", "seen.mkv",
         "--json",
     )  # fmt: skip
-    assert process.stdout is not None
-    first = json.loads(process.stdout.readline())
+    first = json.loads(first_line(process))
     assert first["event"] == "appeared"
     asked = time.monotonic()
     process.send_signal(number)
@@ -134,12 +133,12 @@ def test_a_signal_ends_it_cleanly(
 
 
 def test_a_stream_that_is_lost_is_told_at_once(
-    start: Any, stream_server: tuple[str, subprocess.Popen[str]], people: Path
+    start: Any, first_line: Any, stream_server: tuple[str, subprocess.Popen[str]], people: Path
 ) -> None:
     address, server = stream_server
     process = start("camera", "--source", address, "--people", people, "--headless", "--events", "e.sqlite")
-    assert process.stdout is not None and process.stderr is not None
-    process.stdout.readline()
+    assert process.stderr is not None
+    first_line(process)
     lost = time.monotonic()
     server.kill()
     told = next(line for line in process.stderr if "trying again" in line)

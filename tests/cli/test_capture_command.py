@@ -167,7 +167,7 @@ def test_ctrl_c_leaves_nothing(start: Callable[..., Any], shared: Path, tmp_path
     started = tmp_path / "started"
     started.mkdir()
     process = start("capture", "-n", "Ann", "--source", film, "--people", "p", cwd=started, env=SCRFD)
-    until(lambda: str(film).encode() in open_files(process.pid), 60)
+    until(lambda: str(film.resolve()).encode() in open_files(process.pid), 60)
     time.sleep(1)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)

@@ -186,14 +186,13 @@ def test_strangers_are_not_kept_in_the_cache_of_a_folder(
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals as POSIX has them")
 def test_ctrl_c_without_a_copy_keeps_what_was_found(
-    start: Any, clip: Path, cast: Path, tmp_path: Path
+    start: Any, first_line: Any, clip: Path, cast: Path, tmp_path: Path
 ) -> None:
     process = start(
         "video", "-f", clip, "--people", cast, "--max-fps", "20", "--intervals", "i.json", "--summary", "s.html",
         "--json", "--detector", "scrfd_2.5g",
     )  # fmt: skip
-    assert process.stdout is not None
-    first = process.stdout.readline()
+    first = first_line(process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err

@@ -113,10 +113,12 @@ def embed_crops(
 ) -> torch.Tensor:
     """Unit embeddings float32 (n, D) of uint8 (n, 112, 112, 3) RGB, by a network as it is."""
     pictures = to_input(torch.from_numpy(np.array(crops)), device, colour, False)
-    embedding = unit(network.features(pictures).float())
+    # In double precision: early in a run, with means and variances of few batches, features can be so large that the
+    # squares of float32 are infinite.
+    embedding = unit(network.features(pictures).double())
     if flip:
-        embedding = unit(embedding + unit(network.features(pictures.flip(3)).float()))
-    return embedding
+        embedding = unit(embedding + unit(network.features(pictures.flip(3)).double()))
+    return embedding.float()
 
 
 def _embeddings(
