@@ -5,7 +5,7 @@
 Clips of two moving faces (`moving_faces.py`) at 640x360, 1280x720 and 1920x1080 are worked on from start to finish:
 decoded, tracked, named against PEOPLE-FOLDER, drawn and encoded with the package's own settings. The peer is the way of
 `infer_on_video.py`: one frame after another, detection and an embedding of each face with its mirror image in every
-frame, the nearest person, drawing, encoding; with the same networks, drawing and encoder, in the same process.
+frame, the nearest person, drawing on RGB, encoding; with the same networks and encoder, in the same process.
 `--peer-detector mtcnn` gives the peer another detector: the original had no choice. The two take turns, `--rounds` of
 them; a ratio is the peer's time over ours, its median with the least and the greatest. The clips are 10 seconds long;
 `--clip` takes a real one instead. Loading of networks is not counted.

@@ -522,6 +522,23 @@ def test_a_change_of_size_is_fitted_into_the_first(tmp_path: Path) -> None:
     assert second[30, 50].min() > 180 and second[30, 5].max() < 20 and second[30, 95].max() < 20
 
 
+def test_a_change_of_size_in_high_definition(tmp_path: Path) -> None:
+    """Decoded pictures are copied where they have the first one's size; others are fitted into it all the same."""
+    target = tmp_path / "copy.mp4"
+    with AnnotatedFile(target, None, info()) as file:
+        for number, width in enumerate((100, 40, 100)):
+            grey = av.VideoFrame.from_ndarray(np.full((60, width, 3), 200, np.uint8)).reformat(
+                format="yuv420p", dst_colorspace=1, dst_color_range=1
+            )
+            one = made_up(number, np.full((60, width, 3), 200, np.uint8))
+            one.frame.coded = grey
+            file.write(one)
+    first, second, third = pictures(target)
+    assert first.shape == second.shape == third.shape == (60, 100, 3)
+    assert second[30, 50].min() > 180 and second[30, 5].max() < 20 and second[30, 95].max() < 20
+    assert first.min() > 180 and third.min() > 180
+
+
 def test_times_that_stand_still_or_go_back(tmp_path: Path) -> None:
     target = tmp_path / "copy.mp4"
     with AnnotatedFile(target, None, info()) as file:

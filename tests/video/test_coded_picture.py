@@ -32,6 +32,9 @@ def test_what_fits() -> None:
     assert not fits_copy(picture(1300, 720, "yuv422p"), UPRIGHT)
     assert not fits_copy(picture(pixels="yuv420p10le"), UPRIGHT)
     assert not fits_copy(picture(640, 360), UPRIGHT), "nothing stated and small: BT.601"
+    for width, height in ((1281, 720), (1280, 721)):
+        assert not fits_copy(av.VideoFrame(width, height, "yuv420p"), UPRIGHT), "an odd side"
+    assert fits_copy(av.VideoFrame(1282, 722, "yuv420p"), UPRIGHT)
     stated = picture(640, 360)
     stated.colorspace = 1
     assert fits_copy(stated, UPRIGHT)

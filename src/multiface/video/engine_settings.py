@@ -10,7 +10,7 @@ from multiface.video.pooling import VIEWS_FOR_A_NAME
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """every: the detector looks at every so many frames, at the whole of them; None: by rate (files) or load (live
-    sources), and mostly only around the faces that are known (`nearby`). max_faces: only
+    sources), and only around the faces that are known where that does (`nearby`). max_faces: only
     so many faces of a frame, the largest. max_fps: frames a second that are worked on at most, to save power; a live
     source then loses frames, a file takes longer. checkpoint_every: so many frames apart lie those with a state to go
     on from (files only). min_views: views of a track before it is named; fewer do when it has been seen for a second

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -68,15 +69,12 @@ class FrameAnalysis:
     def look(self, frame: Frame, cut: bool) -> tuple[StepResult, tuple[Event, ...]]:
         """Detect, follow, embed and decide. After an exception nothing more can be computed."""
         with self._for_good():
-            found, whole = self._detected(frame, cut)
-            if self._settings.max_faces is not None:
-                found = largest(found, self._settings.max_faces)
-            return self._take_in(frame, found, cut, whole)
+            return self._take_in(frame, self._detected(frame, cut), cut)
 
     def nobody(self, frame: Frame) -> tuple[StepResult, tuple[Event, ...]]:
         """What a look at this frame would give after a cut, if nobody were in it: all tracks end."""
         with self._for_good():
-            return self._take_in(frame, Faces.none(), True, frame.time)
+            return self._take_in(frame, _Detected(Faces.none(), frame.time), True)
 
     def faces(self, step: StepResult) -> tuple[SeenFace, ...]:
         """The faces of the frame that was looked at last."""
@@ -130,24 +128,21 @@ class FrameAnalysis:
             self._finished = True
             raise
 
-    def _detected(self, frame: Frame, cut: bool) -> tuple[Faces, float]:
-        """The faces of a frame, and when the whole of a picture was last looked at."""
+    def _detected(self, frame: Frame, cut: bool) -> "_Detected":
         last, detector = self.last, self._recognizer.detector
-        if (
-            last is not None
-            and last.followed
-            and not cut
-            and self._settings.every is None
-            and frame.time - last.whole < WHOLE_SECONDS
-        ):
-            boxes = [box for _, box in self._tracker.predict(frame.time)]
-            found = detect_nearby(detector, frame.image, boxes)
-            if found is not None:
-                return found, last.whole
-        return detector.detect(frame.image), frame.time
+        in_vain = False
+        if last is not None and last.followed and not cut and self._settings.every is None:
+            next_time = frame.time + (frame.time - last.time)
+            if next_time - last.whole <= WHOLE_SECONDS:
+                boxes = [box for _, box in self._tracker.predict(frame.time)]
+                found = detect_nearby(detector, frame.image, boxes)
+                if found is not None:
+                    return _Detected(found, last.whole)
+                in_vain = True
+        return _Detected(detector.detect(frame.image), frame.time, in_vain)
 
     def _take_in(
-        self, frame: Frame, found: Faces, cut: bool, whole: float
+        self, frame: Frame, detected: "_Detected", cut: bool
     ) -> tuple[StepResult, tuple[Event, ...]]:
         image = frame.image
 
@@ -157,10 +152,15 @@ class FrameAnalysis:
             crops = align(image, landmarks, spec.template, (spec.width, spec.height))
             return self._recognizer.embedder.embed(crops, self._recognizer.flip)
 
+        found = detected.faces
+        if self._settings.max_faces is not None:
+            found = largest(found, self._settings.max_faces)
         step = self._tracker.step(frame.time, found, image, embed, cut)
         self.best_views.step(step, image)
         events = self._announced(step)
-        self.last = LastLook.of(step, (image.shape[0], image.shape[1]), len(found), whole)
+        self.last = LastLook.of(
+            step, (image.shape[0], image.shape[1]), len(found), detected.whole, detected.in_vain
+        )
         return step, events
 
     def _announced(self, step: StepResult, learn: bool = True) -> tuple[Event, ...]:
@@ -182,6 +182,17 @@ class FrameAnalysis:
         if self._strangers is not None:
             self._strangers.keep(remembered)
         return events
+
+
+@dataclass(frozen=True, slots=True)
+class _Detected:
+    """Faces of a frame. whole: when the whole of a picture was last looked at. in_vain: somebody was not found around
+    the known faces, so it had to be.
+    """
+
+    faces: Faces
+    whole: float
+    in_vain: bool = False
 
 
 def largest(faces: Faces, most: int) -> Faces:

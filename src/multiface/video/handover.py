@@ -65,7 +65,7 @@ class Handover:
         before = frame.picture_bytes
         frame.shed()
         with self._changed:
-            self._held = max(0, self._held - (before - frame.picture_bytes))
+            self._held -= before - frame.picture_bytes
             self._changed.notify_all()
 
     def put_frame(self, frame: Frame) -> None:

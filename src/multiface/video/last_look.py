@@ -21,8 +21,10 @@ class LastLook:
 
     size: height and width of the frame. numbers, boxes, velocities (float64 (n, 4), pixels a second of each side),
     scores (0..1): of those tracks. whole: time of the last look at the whole picture, this one or an earlier one.
-    followed: there are tracks, and all that was found belongs to them: the next look may be one around them (`nearby`).
-    settled: so it is, and each has been there for a while, is well known and moves slowly: the next look may wait.
+    followed: there are tracks, all that was found belongs to them, and nobody had been looked for around them in vain:
+    the next look may be one around them (`nearby`).
+    settled: there are tracks, all that was found belongs to them, each has been there for a while, is well known and
+    moves slowly: the next look may wait.
     """
 
     time: float
@@ -36,9 +38,11 @@ class LastLook:
     settled: bool
 
     @staticmethod
-    def of(step: StepResult, size: tuple[int, int], found: int, whole: float) -> "LastLook":
-        """What is kept of a step. found: faces in its frame."""
-        followed = bool(step.seen) and len(step.seen) == found and not step.hidden
+    def of(
+        step: StepResult, size: tuple[int, int], found: int, whole: float, in_vain: bool = False
+    ) -> "LastLook":
+        """What is kept of a step. found: faces in its frame. in_vain: the tracks had been looked for around them."""
+        all_known = bool(step.seen) and len(step.seen) == found and not step.hidden
         return LastLook(
             step.time,
             size,
@@ -47,8 +51,8 @@ class LastLook:
             np.array([track.velocity for track in step.seen], np.float64).reshape(-1, 4),
             tuple(float(track.score) for track in step.seen),
             whole,
-            followed,
-            followed and all(_is_settled(track, step.time) for track in step.seen),
+            all_known and not in_vain,
+            all_known and all(_is_settled(track, step.time) for track in step.seen),
         )
 
 

@@ -82,7 +82,7 @@ class LiveConnection:
     """
 
     def __init__(self, feed: Feed, patience: Patience, closing: threading.Event, answer: float) -> None:
-        """answer: seconds that the other side has to answer, and then for its first packet."""
+        """answer: seconds that the other side has to answer."""
         self._feed, self._patience, self._closing, self._answer = feed, patience, closing, answer
         self.lasted: float | None = None
         self.due = time.monotonic() + 2 * answer + SLACK  # opened, then looked into
@@ -128,7 +128,7 @@ class LiveConnection:
         rate = stream.average_rate or stream.guessed_rate or None
         backlog = Backlog()
         opened = newest = time.monotonic()
-        self._within(min(self._answer, self._patience.stall))
+        self._within(self._patience.stall)
         for packet, waited in _timed(container.demux()):
             now = time.monotonic()
             if self._closing.is_set():

@@ -105,6 +105,7 @@ class LiveSource:
         self._last = 0.0  # wall clock of the newest frame
         self._trouble: str | None = None
         self._failure: Exception | None = None
+        self._attempts = 0  # to connect, since the last good connection
         self._closed = False
         self._begin_reading(self._patience.opening)
         try:
@@ -177,9 +178,19 @@ class LiveSource:
 
     def _leave_thread(self) -> None:
         self._stop.set()
-        self._trouble = self._trouble or "reading hung"
-        _log.warning("%s: reading hangs; begun anew", self._feed.name)
-        self._begin_reading(min(ANSWER, self._patience.opening))
+        self._lost("reading hung")
+        self._begin_reading(self._next_answer())
+
+    def _lost(self, reason: str) -> None:
+        """No frames come for now. Told once until they do again."""
+        if self._trouble is None:
+            self._trouble = reason
+            _log.warning("%s: %s; trying again", self._feed.name, reason)
+
+    def _next_answer(self) -> float:
+        """Seconds that the other side has to answer in the next attempt."""
+        self._attempts += 1
+        return self._patience.opening if self._attempts % 4 == 0 else min(ANSWER, self._patience.opening)
 
     def close(self) -> None:
         """Ends `frames` and lets go of the feed, within `CLOSING` seconds; closing twice is fine."""
@@ -202,7 +213,6 @@ class LiveSource:
                     self._changed.notify_all()
 
     def _keep_connected(self, stop: threading.Event, connection: LiveConnection) -> None:
-        attempts = 0
         while True:
             self._clock.restart()
             reason = connection.read(self._clock, partial(self._take_in, stop))
@@ -211,17 +221,13 @@ class LiveSource:
                     return
                 if self._info is None:
                     raise InputError(f"{self._feed.name}: {reason}")
-                lost = self._trouble is None
-                if lost:
-                    self._trouble = reason
+                self._lost(reason)
                 if connection.lasted is not None and connection.lasted >= SETTLED:
-                    attempts = 0
-                pause = PAUSES[min(attempts, len(PAUSES) - 1)]
-                attempts += 1
-                answer = self._patience.opening if attempts % 4 == 0 else min(ANSWER, self._patience.opening)
-                connection = self._connection = LiveConnection(self._feed, self._patience, stop, answer)
-            if lost:
-                _log.warning("%s: %s; trying again", self._feed.name, reason)
+                    self._attempts = 0
+                pause = PAUSES[min(self._attempts, len(PAUSES) - 1)]
+                connection = self._connection = LiveConnection(
+                    self._feed, self._patience, stop, self._next_answer()
+                )
             if stop.wait(pause):
                 return
 

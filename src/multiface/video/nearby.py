@@ -3,7 +3,7 @@
 Each box is widened by `MARGIN` of its longer side all around; regions that overlap become one, and are shrunk so that
 faces expected in them are `FACE_SIDE` pixels wide. What is found is as good as a look at the whole picture as long as
 everybody is found again; where somebody is not, there is no answer, and the whole picture is to be looked at. New faces
-elsewhere are found by looks at the whole picture: each that is `WHOLE_SECONDS` or more after the last such is one.
+elsewhere are found by looks at the whole picture, which are never more than `WHOLE_SECONDS` apart where looks are not.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from multiface.faces.face import Faces, Image
 from multiface.faces.letterbox import resized, working_scale
 from multiface.video.results import Box
 
-WHOLE_SECONDS = 0.5
-"""Seconds after a look at the whole picture, from which on the next look is one again."""
-MARGIN = 0.75
+WHOLE_SECONDS = 0.65
+"""Seconds between two looks at the whole picture, at most: three looks of a file at 0.2 s, and a rate like 29.97."""
+MARGIN = 0.5
 FACE_SIDE = 64.0
 """Shorter side of an expected face, in pixels of the shrunk region: landmarks are no less exact than in the whole
 picture (by two clips and four detectors; larger ones were not better)."""
@@ -37,10 +37,13 @@ _Part = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A part of a picture to look at: left, top, right, bottom in whole pixels. scale: 0..1, what it is shrunk by."""
+    """A part of a picture to look at: left, top, right, bottom in whole pixels. scale: 0..1, what it is shrunk by.
+    boxes: of the faces that are expected in it.
+    """
 
     part: _Part
     scale: float
+    boxes: tuple[Box, ...]
 
     @property
     def area(self) -> float:
@@ -58,24 +61,37 @@ def detect_nearby(detector: Detector, image: Image, boxes: Sequence[Box]) -> Fac
     side = max(FACE_SIDE, LARGER * detector.min_face)
     regions = regions_around(boxes, width, height, side)
     most = MOST_AREA * width * height * working_scale(width, height, detector.min_face) ** 2
-    if not regions or sum(region.area for region in regions) > most:
+    if sum(region.area for region in regions) > most or sum(len(region.boxes) for region in regions) < len(
+        boxes
+    ):
         return None
-    parts = [_faces_of(detector, image, region) for region in regions]
+    parts = []
+    for region in regions:
+        part = _faces_of(detector, image, region)
+        if not _all_found(region.boxes, part):
+            return None
+        parts.append(part)
     found = Faces(
         np.concatenate([part.boxes for part in parts]),
         np.concatenate([part.scores for part in parts]),
         np.concatenate([part.landmarks for part in parts]),
     )
-    again = iou(np.array(boxes), found.boxes.astype(np.float64))
-    if not len(found) or not np.all(again.max(axis=1) >= AGAIN):
-        return None
     return found.take(np.argsort(-found.scores, kind="stable"))
+
+
+def _all_found(boxes: Sequence[Box], faces: Faces) -> bool:
+    """Whether each box has a face of its own."""
+    if len(faces) < len(boxes):
+        return False
+    again = iou(np.array(boxes), faces.boxes.astype(np.float64))
+    return bool(np.all(again.max(axis=1) >= AGAIN)) and len(set(again.argmax(axis=1).tolist())) == len(boxes)
 
 
 def regions_around(boxes: Sequence[Box], width: int, height: int, side: float) -> list[Region]:
     """What to look at in a picture of this size for faces in boxes, none of which overlaps another.
 
-    side: what the shorter side of a larger face is shrunk to.
+    Boxes so far outside the picture that nothing of it is near them are left out. side: what the shorter side of a
+    larger face is shrunk to.
     """
     regions: list[Region] = []
     for x0, y0, x1, y1 in boxes:
@@ -84,7 +100,7 @@ def regions_around(boxes: Sequence[Box], width: int, height: int, side: float) -
         top, bottom = (round(min(max(y, 0.0), height)) for y in (y0 - margin, y1 + margin))
         if left < right and top < bottom:
             scale = min(1.0, side / max(min(x1 - x0, y1 - y0), 1.0))
-            regions.append(Region((left, top, right, bottom), scale))
+            regions.append(Region((left, top, right, bottom), scale, ((x0, y0, x1, y1),)))
     return _joined(regions)
 
 
@@ -96,7 +112,8 @@ def _joined(regions: list[Region]) -> list[Region]:
             apart = [one for one in apart if one not in touching]
             lefts, tops, rights, bottoms = zip(region.part, *(one.part for one in touching), strict=True)
             scale = max(region.scale, *(one.scale for one in touching))
-            region = Region((min(lefts), min(tops), max(rights), max(bottoms)), scale)
+            expected = tuple(box for one in (region, *touching) for box in one.boxes)
+            region = Region((min(lefts), min(tops), max(rights), max(bottoms)), scale, expected)
         apart.append(region)
     return apart
 
