@@ -26,8 +26,8 @@ import psutil
 from moving_faces import RATE, scene
 
 from multiface import Recognizer
-from multiface.video.engine import VideoEngine
-from multiface.video.live_source import open_live
+from multiface.video.engine.engine import VideoEngine
+from multiface.video.sources.live_source import open_live
 
 STRIPES = 32
 STRIPE_ROWS = 16

@@ -18,8 +18,8 @@ from chosen_pair import chosen_pair
 
 from multiface.decision import Calibration, decide
 from multiface.gallery import Matrix, score_people
-from multiface.video.pooling import PROBE_RISE, pooled
-from multiface.video.views import Views
+from multiface.video.tracks.pooling import PROBE_RISE, pooled
+from multiface.video.tracks.views import Views
 from multiface.weights.session import Engine
 
 DRAWS = 10

@@ -28,9 +28,9 @@ from multiface.faces.align import align
 from multiface.gallery import score_people
 from multiface.images import Mark, draw_faces
 from multiface.recognition import RULE
-from multiface.video.annotated_file import AnnotatedFile
-from multiface.video.engine import VideoEngine
-from multiface.video.file_source import open_file
+from multiface.video.copy.annotated_file import AnnotatedFile
+from multiface.video.engine.engine import VideoEngine
+from multiface.video.sources.file_source import open_file
 
 SIZES = ((640, 360), (1280, 720), (1920, 1080))
 SECONDS = 10

@@ -11,7 +11,7 @@ import pytest
 from multiface.errors import UsageError
 from multiface.images import load_picture
 from multiface.recognition import Recognizer
-from multiface.video.stranger_numbers import StrangerNumbers
+from multiface.video.names.stranger_numbers import StrangerNumbers
 
 Call = Callable[..., Any]
 

@@ -15,7 +15,7 @@ import av
 import pytest
 
 from multiface.images import save_picture
-from multiface.video.file_source import open_file
+from multiface.video.sources.file_source import open_file
 
 MIRANDA = "lin_manuel_miranda"
 

@@ -27,6 +27,19 @@ ROOMS: dict[str, set[str]] = {
     "serve": {"images", "weights", "faces", "decision", "gallery", "recognition"},
 }
 ROOMS["cli"] = set(ROOMS)
+VIDEO: dict[str, set[str]] = {
+    "sources": set(),
+    "results": {"sources"},
+    "window": set(),
+    "file_lock": set(),
+    "tracks": {"results"},
+    "names": {"results", "tracks"},
+    "engine": {"sources", "results", "tracks", "names"},
+    "copy": {"sources", "results", "file_lock"},
+    "events": {"results"},
+    "capture": {"sources", "tracks", "window"},
+}
+"""Inside the room of video."""
 OPEN = {"atomic_write", "errors", "version"}
 TRAINING_LIBRARIES = {"torch", "safetensors", "tensorboard"}
 
@@ -74,12 +87,25 @@ def test_imports_lead_to_earlier_rooms_only(path: Path) -> None:
     assert upward(path) == set()
 
 
-def test_rooms_are_listed_in_their_order() -> None:
+@pytest.mark.parametrize("rooms", [ROOMS, VIDEO], ids=["house", "video"])
+def test_rooms_are_listed_in_their_order(rooms: dict[str, set[str]]) -> None:
     """A room's list holds only rooms that stand above it, so the whole can have no ring."""
     seen: set[str] = set()
-    for room, allowed in ROOMS.items():
+    for room, allowed in rooms.items():
         assert allowed <= seen, room
         seen.add(room)
+
+
+def test_the_parts_of_video_import_earlier_parts_only() -> None:
+    folder = PACKAGE / "video"
+    parts = {
+        path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
+    assert parts - {"__init__"} == set(VIDEO)
+    for path in folder.rglob("*.py"):
+        part = path.relative_to(folder).parts[0].removesuffix(".py")
+        ours = {name.split(".")[2] for name in imported(path) if name.startswith("multiface.video.")}
+        assert ours <= VIDEO.get(part, set()) | {part}, path
 
 
 def test_every_folder_is_a_listed_room() -> None:

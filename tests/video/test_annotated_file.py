@@ -26,14 +26,14 @@ import pytest
 
 from multiface.decision import Candidate, Decision, Reason
 from multiface.errors import InputError, UsageError
-from multiface.video.annotated_file import AnnotatedFile
-from multiface.video.file_source import open_file
-from multiface.video.frame import Frame, SourceInfo
-from multiface.video.joining import Part, join
-from multiface.video.opening import SpooledSource
+from multiface.video.copy.annotated_file import AnnotatedFile
+from multiface.video.copy.joining import Part, join
+from multiface.video.copy.resume import RunKey
+from multiface.video.copy.segments import Written
 from multiface.video.results import FrameResult, SeenFace
-from multiface.video.resume import RunKey
-from multiface.video.segments import Written
+from multiface.video.sources.file_source import open_file
+from multiface.video.sources.frame import Frame, SourceInfo
+from multiface.video.sources.opening import SpooledSource
 
 Pixels = npt.NDArray[np.uint8]
 needs_ffmpeg = pytest.mark.skipif(
@@ -662,8 +662,8 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 from multiface.errors import UsageError
-from multiface.video.annotated_file import AnnotatedFile
-from multiface.video.frame import SourceInfo
+from multiface.video.copy.annotated_file import AnnotatedFile
+from multiface.video.sources.frame import SourceInfo
 if os.geteuid() == 0:
     os.setuid(65534)
 try:

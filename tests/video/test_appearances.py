@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multiface.decision import Candidate, Decision, Reason, Threshold
-from multiface.video.appearances import MOST_CLOSED, Appearances
+from multiface.video.names.appearances import MOST_CLOSED, Appearances
 from multiface.video.results import Event
-from multiface.video.track import EndedTrack, HiddenTrack, SeenTrack, StepResult
-from multiface.video.views import Views
+from multiface.video.tracks.track import EndedTrack, HiddenTrack, SeenTrack, StepResult
+from multiface.video.tracks.views import Views
 
 BOX = (0.0, 0.0, 10.0, 10.0)
 ASKED = Threshold(0.4, 0.01, 3, None, False, "a set")

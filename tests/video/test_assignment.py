@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multiface.video.assignment import assign
+from multiface.video.tracks.assignment import assign
 
 LIMIT = 2.0
 

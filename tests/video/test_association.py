@@ -5,9 +5,9 @@ import pytest
 
 from multiface.decision import read_calibration
 from multiface.decision.shipped import SHIPPED
-from multiface.video.association import associate, in_doubt, place_costs
-from multiface.video.likeness import Likeness
-from multiface.video.views import Views
+from multiface.video.tracks.association import associate, in_doubt, place_costs
+from multiface.video.tracks.likeness import Likeness
+from multiface.video.tracks.views import Views
 
 LIKENESS = Likeness(read_calibration(SHIPPED / "scrfd_2.5g-mobilefacenet_128_ms1m-flip.json"))
 AXES = np.eye(16, dtype=np.float32)

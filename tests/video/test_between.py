@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from multiface.video.between import interpolate
-from multiface.video.last_look import LastLook
 from multiface.video.results import Box
-from multiface.video.track import SeenTrack, StepResult
-from multiface.video.views import Views
+from multiface.video.tracks.between import interpolate
+from multiface.video.tracks.last_look import LastLook
+from multiface.video.tracks.track import SeenTrack, StepResult
+from multiface.video.tracks.views import Views
 
 
 def seen(number: int, x: float, previous: tuple[float, float] | None = None, speed: float = 0.0) -> SeenTrack:

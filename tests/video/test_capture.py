@@ -18,11 +18,11 @@ from multiface.errors import UsageError
 from multiface.images import Image, load_picture, save_picture
 from multiface.recognition import Recognizer
 from multiface.recognition.demo import PORTRAIT
-from multiface.video.capture import APART, CaptureSession, Look, Manner, Refusal, Take
-from multiface.video.capture_loops import take_by_itself
-from multiface.video.frame import Frame, SourceInfo
-from multiface.video.hints import Hint
-from multiface.video.take_files import person_folder, save_takes
+from multiface.video.capture.capture import APART, CaptureSession, Look, Manner, Refusal, Take
+from multiface.video.capture.capture_loops import take_by_itself
+from multiface.video.capture.hints import Hint
+from multiface.video.capture.take_files import person_folder, save_takes
+from multiface.video.sources.frame import Frame, SourceInfo
 from multiface.weights.store import Store
 
 
@@ -177,7 +177,7 @@ def test_who_asks_in_vain_is_told_why(recognizer: Recognizer, portrait: Image) -
 
 def test_the_film(recognizer: Recognizer, shared: Path) -> None:
     pytest.importorskip("av", reason="needs PyAV")
-    from multiface.video.file_source import open_file
+    from multiface.video.sources.file_source import open_file
 
     source = open_file(shared / "data" / "video" / "short_hamilton_clip.mp4")
     session = CaptureSession(recognizer, 3, Manner.BEST_OF_ALL)
@@ -270,8 +270,8 @@ def test_a_full_disk(tmp_path: Path) -> None:
     script = (
         "import numpy as np, pathlib, sys\n"
         "from multiface.errors import UsageError\n"
-        "from multiface.video.capture import Take\n"
-        "from multiface.video.take_files import save_takes\n"
+        "from multiface.video.capture.capture import Take\n"
+        "from multiface.video.capture.take_files import save_takes\n"
         "noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)\n"
         "large = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)\n"
         "folder = pathlib.Path(sys.argv[1])\n"
@@ -294,7 +294,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 def test_a_patient_camera_gives_up(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a window nobody could end it; the patience is shortened here, the clock is the real one."""
-    monkeypatch.setattr("multiface.video.capture_loops.PATIENCE", 0.3)
+    monkeypatch.setattr("multiface.video.capture.capture_loops.PATIENCE", 0.3)
     wall = np.full((90, 120, 3), 180, np.uint8)
 
     def endless() -> Iterator[Frame]:

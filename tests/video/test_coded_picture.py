@@ -8,11 +8,11 @@ import pytest
 pytest.importorskip("av", reason="needs PyAV (extra `video`)")
 
 from multiface.images import Mark
-from multiface.video.coded_picture import drawn_copy, fits_copy
-from multiface.video.colour import to_rgb
-from multiface.video.frame import Frame
-from multiface.video.pyav import av
-from multiface.video.upright import UPRIGHT, Rotation
+from multiface.video.sources.coded_picture import drawn_copy, fits_copy
+from multiface.video.sources.colour import to_rgb
+from multiface.video.sources.frame import Frame
+from multiface.video.sources.pyav import av
+from multiface.video.sources.upright import UPRIGHT, Rotation
 
 
 def picture(width: int = 1280, height: int = 720, pixels: str = "yuv420p") -> "av.VideoFrame":

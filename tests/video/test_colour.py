@@ -12,8 +12,8 @@ pytest.importorskip("av", reason="needs PyAV, the extra `video`")
 import av
 
 from multiface.errors import PictureError
-from multiface.video.colour import to_rgb
-from multiface.video.upright import UPRIGHT, Rotation, set_upright
+from multiface.video.sources.colour import to_rgb
+from multiface.video.sources.upright import UPRIGHT, Rotation, set_upright
 
 BT601, BT709, BT2020 = (0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multiface.video.cuts import CutFinder, luma_grid
+from multiface.video.tracks.cuts import CutFinder, luma_grid
 
 
 def scene(seed: int, size: tuple[int, int] = (90, 160)) -> np.ndarray:

@@ -22,14 +22,14 @@ from multiface.errors import FingerprintMismatch, InputError, PictureError, Usag
 from multiface.images import Image
 from multiface.recognition import Recognizer
 from multiface.recognition.demo import PORTRAIT
-from multiface.video.engine import VideoEngine
-from multiface.video.engine_settings import EngineSettings
-from multiface.video.file_source import open_file
-from multiface.video.frame import Frame, SourceInfo
-from multiface.video.naming import Names
+from multiface.video.engine.engine import VideoEngine
+from multiface.video.engine.engine_settings import EngineSettings
+from multiface.video.names.naming import Names
 from multiface.video.results import Event, FrameResult
-from multiface.video.track import EndedTrack, SeenTrack, StepResult
-from multiface.video.views import Views
+from multiface.video.sources.file_source import open_file
+from multiface.video.sources.frame import Frame, SourceInfo
+from multiface.video.tracks.track import EndedTrack, SeenTrack, StepResult
+from multiface.video.tracks.views import Views
 from multiface.weights.store import Store
 
 RATE = 25
@@ -795,7 +795,7 @@ def test_a_computing_thread_that_does_not_end_in_time(
     recognizer: Recognizer, faces: dict[str, Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is known is told, and nothing of what that thread does later."""
-    monkeypatch.setattr("multiface.video.engine.CLOSING", 0.1)
+    monkeypatch.setattr("multiface.video.engine.engine.CLOSING", 0.1)
     own = copy.copy(recognizer)
     own.detector = held = Held(recognizer.detector, 3)
     engine, scene = VideoEngine(own, EngineSettings(every=1)), Scene(faces)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from multiface.errors import UsageError
-from multiface.video.event_lines import EventLines, written_lines
+from multiface.video.events.event_lines import EventLines, written_lines
 from multiface.video.results import Event
 
 SEEN = Event(1.25, "recognised", 3, "Zoë \u2028 小明", 0.7, (1, 2, 3, 4), ("Bob", 0.1), 0.5)

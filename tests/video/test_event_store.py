@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from multiface.errors import GalleryError, InputError
-from multiface.video.event_store import EventStore
+from multiface.video.events.event_store import EventStore
 from multiface.video.results import Event
 
 BOX = (1.0, 2.0, 3.0, 4.0)

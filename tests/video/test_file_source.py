@@ -18,8 +18,8 @@ pytest.importorskip("av", reason="needs PyAV, the extra `video`")
 import av
 
 from multiface.errors import InputError, UsageError
-from multiface.video.file_source import FileSource, open_file
-from multiface.video.frame import Frame
+from multiface.video.sources.file_source import FileSource, open_file
+from multiface.video.sources.frame import Frame
 
 needs_ffmpeg = pytest.mark.skipif(
     shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from multiface.errors import InputError, UsageError
 from multiface.images import save_picture
-from multiface.video.folder_source import FolderSource, open_folder
-from multiface.video.frame import Frame
+from multiface.video.sources.folder_source import FolderSource, open_folder
+from multiface.video.sources.frame import Frame
 
 
 @pytest.fixture(scope="module")

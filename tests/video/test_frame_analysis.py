@@ -12,11 +12,11 @@ from multiface.faces.detector import Detector
 from multiface.faces.face import Faces, Image
 from multiface.recognition import Recognizer
 from multiface.recognition.demo import PORTRAIT
-from multiface.video.engine_settings import EngineSettings
-from multiface.video.engine_state import unpacked
-from multiface.video.frame import Frame
-from multiface.video.frame_analysis import FrameAnalysis
-from multiface.video.stranger_numbers import StrangerNumbers
+from multiface.video.engine.engine_settings import EngineSettings
+from multiface.video.engine.engine_state import unpacked
+from multiface.video.engine.frame_analysis import FrameAnalysis
+from multiface.video.names.stranger_numbers import StrangerNumbers
+from multiface.video.sources.frame import Frame
 from multiface.weights.store import Store
 
 SETTINGS = EngineSettings(checkpoint_every=1, min_views=1)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from multiface.errors import InputError
-from multiface.video.frame import Frame
-from multiface.video.handover import Closed, Handover
+from multiface.video.engine.handover import Closed, Handover
 from multiface.video.results import Event, FrameResult
+from multiface.video.sources.frame import Frame
 
 
 def frame(number: int, width: int = 10, height: int = 10) -> Frame:

@@ -6,11 +6,11 @@ from fractions import Fraction
 import numpy as np
 
 from multiface.decision import Candidate, Decision, Reason
-from multiface.video.frame import Frame
-from multiface.video.hindsight import with_hindsight
+from multiface.video.names.hindsight import with_hindsight
 from multiface.video.results import Box, FrameResult, SeenFace
-from multiface.video.track import SeenTrack, StepResult
-from multiface.video.views import Views
+from multiface.video.sources.frame import Frame
+from multiface.video.tracks.track import SeenTrack, StepResult
+from multiface.video.tracks.views import Views
 
 
 def box(left: float) -> Box:

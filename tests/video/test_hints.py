@@ -12,7 +12,7 @@ from multiface.faces.face import Faces
 from multiface.faces.opening import open_detector
 from multiface.images import Image, load_picture
 from multiface.recognition.demo import PORTRAIT
-from multiface.video.hints import Advice, Hint, advise
+from multiface.video.capture.hints import Advice, Hint, advise
 from multiface.weights.session import Engine
 from multiface.weights.store import Store
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiface.errors import UsageError
-from multiface.video.intervals import Interval, intervals_of, write_intervals
+from multiface.video.events.intervals import Interval, intervals_of, write_intervals
 from multiface.video.results import Event, EventKind
 
 BOX = (0.0, 0.0, 1.0, 1.0)

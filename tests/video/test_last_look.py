@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from multiface.video.last_look import LastLook
-from multiface.video.track import HiddenTrack, SeenTrack, StepResult
-from multiface.video.views import Views
+from multiface.video.tracks.last_look import LastLook
+from multiface.video.tracks.track import HiddenTrack, SeenTrack, StepResult
+from multiface.video.tracks.views import Views
 
 
 def views(count: int) -> Views:

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import pytest
 
 from multiface.errors import UsageError
-from multiface.video.frame import Frame
-from multiface.video.live_recording import LiveRecording
+from multiface.video.copy.live_recording import LiveRecording
 from multiface.video.results import FrameResult, SeenFace
+from multiface.video.sources.frame import Frame
 
 
 def result(number: int, at: float, shape: tuple[int, int] = (64, 96)) -> FrameResult:

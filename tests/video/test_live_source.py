@@ -15,8 +15,8 @@ import pytest
 pytest.importorskip("av", reason="needs PyAV (extra `video`)")
 
 from multiface.errors import UsageError
-from multiface.video.live_connection import Patience
-from multiface.video.live_source import LiveSource, open_live
+from multiface.video.sources.live_connection import Patience
+from multiface.video.sources.live_source import LiveSource, open_live
 
 Server = Any  # tests/video/conftest.py
 Start = Callable[..., Server]
@@ -121,7 +121,7 @@ def test_a_process_ends_while_the_network_hangs(live_server: Start) -> None:
     server = live_server("tcp")
     script = (
         "import sys, signal, os, time\n"
-        "from multiface.video.live_source import open_live\n"
+        "from multiface.video.sources.live_source import open_live\n"
         "source = open_live(sys.argv[1])\n"
         "next(source.frames())\n"
         "os.kill(int(sys.argv[2]), signal.SIGSTOP)\n"

@@ -20,8 +20,8 @@ pytest.importorskip("av", reason="needs PyAV (extra `video`)")
 import av
 
 from multiface.errors import InputError, UsageError
-from multiface.video.live_connection import Feed, Patience
-from multiface.video.live_source import LiveSource, open_live
+from multiface.video.sources.live_connection import Feed, Patience
+from multiface.video.sources.live_source import LiveSource, open_live
 
 USER, PASSWORD = "warden", "S3cretPa55wordXYZ"
 Server = Any  # tests/video/conftest.py
@@ -71,8 +71,8 @@ def test_a_source_that_is_slow_to_open_comes_back_too(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Short attempts alone would be given up for ever: the fourth one has as long as the first."""
-    monkeypatch.setattr("multiface.video.live_source.ANSWER", 0.1)
-    monkeypatch.setattr("multiface.video.live_connection.SLACK", 0.2)
+    monkeypatch.setattr("multiface.video.sources.live_source.ANSWER", 0.1)
+    monkeypatch.setattr("multiface.video.sources.live_connection.SLACK", 0.2)
     data, attempts = piece((320, 240)), 0
 
     def connect(_: tuple[float, float]) -> av.container.InputContainer:

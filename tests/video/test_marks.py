@@ -4,7 +4,7 @@ import pytest
 
 from multiface.decision import Candidate, Decision, Reason
 from multiface.images import Mark
-from multiface.video.marks import mark_of
+from multiface.video.copy.marks import mark_of
 from multiface.video.results import SeenFace
 
 ANNA, BERTA = Candidate("Anna", 0.7149), Candidate("Berta", 0.69)

@@ -10,10 +10,10 @@ from multiface.decision import Decision, Reason
 from multiface.faces.face import Floats
 from multiface.recognition import Recognizer
 from multiface.recognition.demo import PORTRAIT
-from multiface.video.naming import Names
-from multiface.video.neighbours import Neighbours
-from multiface.video.track import EndedTrack, SeenTrack, StepResult
-from multiface.video.views import Views
+from multiface.video.names.naming import Names
+from multiface.video.names.neighbours import Neighbours
+from multiface.video.tracks.track import EndedTrack, SeenTrack, StepResult
+from multiface.video.tracks.views import Views
 from multiface.weights.store import Store
 
 BOX = (0.0, 0.0, 10.0, 10.0)

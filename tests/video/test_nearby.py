@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from multiface.faces.face import Faces, Image
 from multiface.faces.opening import open_detector
 from multiface.recognition.demo import PORTRAIT
-from multiface.video.nearby import detect_nearby, regions_around
 from multiface.video.results import Box
+from multiface.video.tracks.nearby import detect_nearby, regions_around
 from multiface.weights.session import Engine
 from multiface.weights.store import Store
 

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multiface.video.neighbours import Neighbours
-from multiface.video.track import EndedTrack, HiddenTrack, SeenTrack, StepResult
-from multiface.video.views import Views
+from multiface.video.names.neighbours import Neighbours
+from multiface.video.tracks.track import EndedTrack, HiddenTrack, SeenTrack, StepResult
+from multiface.video.tracks.views import Views
 
 BOX = (0.0, 0.0, 10.0, 10.0)
 LOST_AFTER, CONFIRMED_AFTER = 3, 2

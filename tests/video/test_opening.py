@@ -23,10 +23,10 @@ import av
 from PIL import Image
 
 from multiface.errors import InputError, UsageError
-from multiface.video.file_source import FileSource
-from multiface.video.folder_source import FolderSource
-from multiface.video.live_source import LiveSource
-from multiface.video.opening import SpooledSource, open_source
+from multiface.video.sources.file_source import FileSource
+from multiface.video.sources.folder_source import FolderSource
+from multiface.video.sources.live_source import LiveSource
+from multiface.video.sources.opening import SpooledSource, open_source
 
 USER, PASSWORD = "warden", "S3cretPa55wordXYZ"
 FRAMES = 50
@@ -111,7 +111,7 @@ def test_standard_input(clip: Path, tmp_path: Path) -> None:
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from multiface.video.opening import open_source\n"
+        "from multiface.video.sources.opening import open_source\n"
         "source = open_source('-', scratch=Path(sys.argv[1]))\n"
         "assert source.path.stat().st_mode & 0o777 == 0o600\n"
         "sys.stdout.write(f'{source.info.name} {sum(1 for _ in source.frames())}')\n"

@@ -7,8 +7,8 @@ from multiface.decision import Calibration, Reason, read_calibration
 from multiface.decision.shipped import SHIPPED
 from multiface.errors import UsageError
 from multiface.gallery import Matrix
-from multiface.video.pooling import enough_views, pooled, pooled_decisions
-from multiface.video.views import Views
+from multiface.video.tracks.pooling import enough_views, pooled, pooled_decisions
+from multiface.video.tracks.views import Views
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,6 @@ def test_sources_without_pyav() -> None:
     """A folder of pictures and standard input need none."""
     script = (
         "import sys; sys.modules['av'] = None\n"
-        "import multiface.video.folder_source, multiface.video.stdin_spool, multiface.video.results"
+        "import multiface.video.sources.folder_source, multiface.video.sources.stdin_spool, multiface.video.results"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

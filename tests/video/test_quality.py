@@ -9,7 +9,7 @@ from PIL import ImageFilter
 
 from multiface.faces.face import Faces
 from multiface.images import load_picture
-from multiface.video.quality import alignable, covered, frontality, qualities, sharpness
+from multiface.video.tracks.quality import alignable, covered, frontality, qualities, sharpness
 from multiface.weights.spec import ARCFACE_TEMPLATE
 
 FACE = np.array(ARCFACE_TEMPLATE, np.float32)

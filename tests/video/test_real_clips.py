@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from multiface import Recognizer
-from multiface.video.engine import VideoEngine
-from multiface.video.file_source import open_file
+from multiface.video.engine.engine import VideoEngine
 from multiface.video.results import FrameResult
+from multiface.video.sources.file_source import open_file
 from multiface.weights.store import Store
 
 MIRANDA = "lin_manuel_miranda"

@@ -16,10 +16,10 @@ import numpy.typing as npt
 import pytest
 
 from multiface.errors import InputError
-from multiface.video.annotated_file import AnnotatedFile
-from multiface.video.frame import Frame, SourceInfo
+from multiface.video.copy.annotated_file import AnnotatedFile
+from multiface.video.copy.resume import Resumable, RunKey, StartsAnew, part_folder, run_key, work_left
 from multiface.video.results import Event, FrameResult
-from multiface.video.resume import Resumable, RunKey, StartsAnew, part_folder, run_key, work_left
+from multiface.video.sources.frame import Frame, SourceInfo
 
 ALL = 60
 SOURCE = SourceInfo("clip", 96, 64, None, Fraction(30), None, False)

@@ -8,10 +8,10 @@ import pytest
 
 from multiface.decision import read_calibration
 from multiface.decision.shipped import SHIPPED
-from multiface.video.likeness import Likeness
-from multiface.video.live_track import LiveTrack
-from multiface.video.returning import returns
-from multiface.video.views import Views
+from multiface.video.tracks.likeness import Likeness
+from multiface.video.tracks.live_track import LiveTrack
+from multiface.video.tracks.returning import returns
+from multiface.video.tracks.views import Views
 
 CALIBRATION = read_calibration(SHIPPED / "scrfd_2.5g-mobilefacenet_128_ms1m-flip.json")
 LIKENESS = Likeness(CALIBRATION)

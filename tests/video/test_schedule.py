@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiface.video.schedule import (
+from multiface.video.engine.schedule import (
     BUSY_SHARE,
     LONGEST_BLIND,
     Brake,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from multiface.errors import InputError, UsageError
-from multiface.video.stdin_spool import spooled_stdin
+from multiface.video.sources.stdin_spool import spooled_stdin
 
 
 def test_all_of_it_in_a_private_file(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_all_of_it_in_a_private_file(tmp_path: Path) -> None:
 def test_a_real_pipe(tmp_path: Path) -> None:
     """A process whose standard input is a pipe that is filled slowly."""
     script = (
-        "import sys; from pathlib import Path; from multiface.video.stdin_spool import spooled_stdin\n"
+        "import sys; from pathlib import Path; from multiface.video.sources.stdin_spool import spooled_stdin\n"
         "sys.stdout.write(str(spooled_stdin(sys.stdin.buffer, Path(sys.argv[1]))))"
     )
     with subprocess.Popen(
@@ -69,7 +69,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     script = (
         "import io, resource, signal, sys; from pathlib import Path\n"
         "from multiface.errors import InputError\n"
-        "from multiface.video.stdin_spool import spooled_stdin\n"
+        "from multiface.video.sources.stdin_spool import spooled_stdin\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n"
         "try: spooled_stdin(io.BytesIO(bytes(3 << 20)), Path(sys.argv[1]))\n"

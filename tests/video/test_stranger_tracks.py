@@ -10,14 +10,14 @@ from multiface.decision import Calibration, Candidate, Decision, Reason, read_ca
 from multiface.decision.shipped import SHIPPED
 from multiface.faces.face import Floats
 from multiface.gallery import Gallery, VectorOrigin
-from multiface.video.appearances import Appearances
-from multiface.video.neighbours import Neighbours
-from multiface.video.quality import LEAST_QUALITY
+from multiface.video.names.appearances import Appearances
+from multiface.video.names.neighbours import Neighbours
+from multiface.video.names.stranger_numbers import StrangerNumbers
+from multiface.video.names.stranger_tracks import StrangerTracks
 from multiface.video.results import BestView
-from multiface.video.stranger_numbers import StrangerNumbers
-from multiface.video.stranger_tracks import StrangerTracks
-from multiface.video.track import EndedTrack, HiddenTrack, SeenTrack, StepResult
-from multiface.video.views import Views
+from multiface.video.tracks.quality import LEAST_QUALITY
+from multiface.video.tracks.track import EndedTrack, HiddenTrack, SeenTrack, StepResult
+from multiface.video.tracks.views import Views
 
 BOX = (0.0, 0.0, 10.0, 10.0)
 D = 128

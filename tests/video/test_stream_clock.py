@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiface.video.stream_clock import JUMP, Backlog, StreamClock
+from multiface.video.sources.stream_clock import JUMP, Backlog, StreamClock
 
 
 def test_time_follows_the_streams_clock_and_not_the_arrival() -> None:

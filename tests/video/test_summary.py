@@ -12,9 +12,9 @@ import pytest
 
 from multiface.errors import UsageError
 from multiface.images import load_picture
-from multiface.video.intervals import Interval
+from multiface.video.events.intervals import Interval
+from multiface.video.events.summary import write_summary
 from multiface.video.results import BestView
-from multiface.video.summary import write_summary
 
 HOSTILE = "\"><script>alert(1)</script><img src=http://evil.example/x onerror=a()> & '\udcff"
 VOID = {"meta", "img", "br"}

@@ -17,8 +17,8 @@ from multiface.decision import read_calibration
 from multiface.decision.shipped import SHIPPED
 from multiface.errors import InputError
 from multiface.faces.face import Faces
-from multiface.video.track import StepResult, TrackSettings
-from multiface.video.tracker import Tracker
+from multiface.video.tracks.track import StepResult, TrackSettings
+from multiface.video.tracks.tracker import Tracker
 from multiface.weights.spec import ARCFACE_TEMPLATE
 
 CALIBRATION = read_calibration(SHIPPED / "scrfd_2.5g-mobilefacenet_128_ms1m-flip.json")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multiface.video.views import Views
+from multiface.video.tracks.views import Views
 
 
 def vector(k: int) -> np.ndarray:

@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("av", reason="needs PyAV (extra `video`)")
 
 from multiface.errors import InputError, UsageError
-from multiface.video.frame import SourceInfo
-from multiface.video.webcam import _difference, _wishes, open_webcam
+from multiface.video.sources.frame import SourceInfo
+from multiface.video.sources.webcam import _difference, _wishes, open_webcam
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="devices have these names on Linux only")
 

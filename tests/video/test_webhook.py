@@ -28,10 +28,10 @@ from typing import Any
 import pytest
 
 from multiface.errors import UsageError
-from multiface.video.event_store import EventStore
+from multiface.video.events.event_store import EventStore
+from multiface.video.events.webhook import Webhook
+from multiface.video.events.webhook_post import webhook_address
 from multiface.video.results import Event
-from multiface.video.webhook import Webhook
-from multiface.video.webhook_post import webhook_address
 
 EVENT = Event(1.5, "recognised", 2, "Zoë", 0.5, (1.0, 2.0, 3.0, 4.0), ("B", 0.25), 0.4)
 
@@ -407,9 +407,9 @@ def test_certificates_are_checked(store: EventStore, tmp_path: Path, monkeypatch
 ANNOUNCER = """
 import json, os, random, sys, threading, time
 from pathlib import Path
-from multiface.video.event_store import EventStore
+from multiface.video.events.event_store import EventStore
 from multiface.video.results import Event
-from multiface.video.webhook import Webhook
+from multiface.video.events.webhook import Webhook
 
 # It ends when the test does, however that ends.
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(3)), daemon=True).start()

@@ -19,11 +19,11 @@ from multiface.cli.with_people import opened_recognizer
 from multiface.errors import UsageError
 
 if TYPE_CHECKING:
-    from multiface.video.engine import VideoEngine
-    from multiface.video.event_store import EventStore, StoredEvent
-    from multiface.video.frame import Source
-    from multiface.video.live_recording import LiveRecording
+    from multiface.video.copy.live_recording import LiveRecording
+    from multiface.video.engine.engine import VideoEngine
+    from multiface.video.events.event_store import EventStore, StoredEvent
     from multiface.video.results import Event
+    from multiface.video.sources.frame import Source
     from multiface.video.window import Window
 
 
@@ -96,12 +96,12 @@ def camera(
     Each event has a number and is kept in a file before it is announced, so that a crash loses none: --replay
     shows them again, and a webhook gets each at least once. With --json each event is a line.
     """
-    from multiface.video.engine import VideoEngine
-    from multiface.video.engine_settings import EngineSettings
-    from multiface.video.event_store import EventStore
-    from multiface.video.live_recording import LiveRecording
-    from multiface.video.opening import open_source
-    from multiface.video.webhook import Webhook
+    from multiface.video.copy.live_recording import LiveRecording
+    from multiface.video.engine.engine import VideoEngine
+    from multiface.video.engine.engine_settings import EngineSettings
+    from multiface.video.events.event_store import EventStore
+    from multiface.video.events.webhook import Webhook
+    from multiface.video.sources.opening import open_source
     from multiface.video.window import Window
 
     speaker = Speaker(as_json)

@@ -16,8 +16,8 @@ from multiface.errors import NoFace
 
 if TYPE_CHECKING:
     from multiface.recognition import Enrolment, Recognizer
-    from multiface.video.capture import CaptureSession, Refusal, Step, Take
-    from multiface.video.frame import Source, SourceInfo
+    from multiface.video.capture.capture import CaptureSession, Refusal, Step, Take
+    from multiface.video.sources.frame import Source, SourceInfo
 
 
 def capture(
@@ -54,9 +54,9 @@ def capture(
     best of the whole file.
     """
     from multiface.gallery.names import clean_name
-    from multiface.video.capture import CaptureSession, Manner
-    from multiface.video.opening import SpooledSource, open_source
-    from multiface.video.take_files import person_folder, save_takes
+    from multiface.video.capture.capture import CaptureSession, Manner
+    from multiface.video.capture.take_files import person_folder, save_takes
+    from multiface.video.sources.opening import SpooledSource, open_source
 
     speaker = Speaker(as_json)
     settings = Settings.here()
@@ -120,8 +120,8 @@ def _steps(
     speaker: Speaker, source: "Source", session: "CaptureSession", title: str | None
 ) -> "Generator[Step, None, None]":
     """The steps. title: of the window; None for none, and then the hints of a live source are told as they change."""
-    from multiface.video.capture_loops import take_by_itself, take_in_window
-    from multiface.video.hints import Hint
+    from multiface.video.capture.capture_loops import take_by_itself, take_in_window
+    from multiface.video.capture.hints import Hint
 
     info = source.info
     if title is None:
@@ -145,7 +145,7 @@ def _steps(
 
 
 def _tell(speaker: Speaker, outcome: "Take | Refusal | None", session: "CaptureSession") -> None:
-    from multiface.video.capture import Take
+    from multiface.video.capture.capture import Take
 
     if isinstance(outcome, Take):
         speaker.note(f"{len(session.takes)} of {session.wanted} taken ({outcome.time:.2f} s)")
@@ -155,7 +155,7 @@ def _tell(speaker: Speaker, outcome: "Take | Refusal | None", session: "CaptureS
 
 def _require_takes(session: "CaptureSession", info: "SourceInfo") -> None:
     """Raises NoFace when nothing was taken, with what was wrong with the frames."""
-    from multiface.video.hints import Hint
+    from multiface.video.capture.hints import Hint
 
     if session.takes:
         return
@@ -168,7 +168,7 @@ def _require_takes(session: "CaptureSession", info: "SourceInfo") -> None:
 
 
 def _enroll(recognizer: "Recognizer", name: str, takes: "list[Take]") -> "Enrolment":
-    from multiface.video.take_files import save_takes
+    from multiface.video.capture.take_files import save_takes
 
     with tempfile.TemporaryDirectory(prefix="multiface-") as folder:
         return recognizer.enroll(name, save_takes(Path(folder), takes).paths)

@@ -18,14 +18,14 @@ from multiface.version import __version__
 
 if TYPE_CHECKING:
     from multiface.recognition import Recognizer
-    from multiface.video.annotated_file import AnnotatedFile
-    from multiface.video.engine import VideoEngine
-    from multiface.video.engine_settings import EngineSettings
-    from multiface.video.event_lines import EventLines
-    from multiface.video.frame import Source, SourceInfo
-    from multiface.video.intervals import Interval
+    from multiface.video.copy.annotated_file import AnnotatedFile
+    from multiface.video.copy.resume import Resumable, RunKey
+    from multiface.video.engine.engine import VideoEngine
+    from multiface.video.engine.engine_settings import EngineSettings
+    from multiface.video.events.event_lines import EventLines
+    from multiface.video.events.intervals import Interval
     from multiface.video.results import Event
-    from multiface.video.resume import Resumable, RunKey
+    from multiface.video.sources.frame import Source, SourceInfo
     from multiface.video.window import Window
 
 CHECKPOINT_EVERY = 100
@@ -99,12 +99,12 @@ def video(
 
     A run with --out that was stopped goes on when it is started again. With --json each event is a line.
     """
-    from multiface.video.annotated_file import AnnotatedFile
-    from multiface.video.engine import VideoEngine
-    from multiface.video.engine_settings import EngineSettings
-    from multiface.video.intervals import intervals_of, write_intervals
-    from multiface.video.opening import SpooledSource, open_source
-    from multiface.video.summary import write_summary
+    from multiface.video.copy.annotated_file import AnnotatedFile
+    from multiface.video.engine.engine import VideoEngine
+    from multiface.video.engine.engine_settings import EngineSettings
+    from multiface.video.events.intervals import intervals_of, write_intervals
+    from multiface.video.events.summary import write_summary
+    from multiface.video.sources.opening import SpooledSource, open_source
     from multiface.video.window import Window
 
     speaker = Speaker(as_json)
@@ -257,7 +257,7 @@ class _Telling:
 @contextmanager
 def _telling(speaker: Speaker, path: Path | None) -> "Iterator[_Telling]":
     """Events to the speaker, and as lines to a file, which holds those of this run only."""
-    from multiface.video.event_lines import written_lines
+    from multiface.video.events.event_lines import written_lines
 
     if path is None:
         yield _Telling(speaker, None)
@@ -277,8 +277,8 @@ def _key(
     strangers: bool,
 ) -> "RunKey":
     """What must be equal for a run to go on where another stopped."""
-    from multiface.video.engine_state import VERSION
-    from multiface.video.resume import run_key
+    from multiface.video.copy.resume import run_key
+    from multiface.video.engine.engine_state import VERSION
 
     told = hashlib.sha256()
     if recognizer.gallery is not None:
@@ -298,7 +298,7 @@ def _key(
 @contextmanager
 def _told_when_stopped(speaker: Speaker, out: Path | None) -> "Iterator[None]":
     """Ctrl-C says whether there is something to go on with."""
-    from multiface.video.resume import part_folder
+    from multiface.video.copy.resume import part_folder
 
     try:
         yield
@@ -310,7 +310,7 @@ def _told_when_stopped(speaker: Speaker, out: Path | None) -> "Iterator[None]":
 
 def _left(speaker: Speaker, out: Path | None, key: "RunKey | None") -> "Resumable | None":
     """What an earlier run left to go on with."""
-    from multiface.video.resume import Resumable, work_left
+    from multiface.video.copy.resume import Resumable, work_left
 
     if out is None or key is None:
         return None
@@ -325,7 +325,7 @@ def _left(speaker: Speaker, out: Path | None, key: "RunKey | None") -> "Resumabl
 
 def _source_file(name: str, source: "Source") -> Path | None:
     """Where the source's sound can be read; None where it has none."""
-    from multiface.video.opening import SpooledSource
+    from multiface.video.sources.opening import SpooledSource
 
     if isinstance(source, SpooledSource):
         return source.path

@@ -6,14 +6,14 @@ from multiface.errors import UsageError
 
 if TYPE_CHECKING:
     from multiface.recognition import Recognizer
-    from multiface.video.naming import Strangers
+    from multiface.video.names.naming import Strangers
     from multiface.video.results import Event, FrameResult
     from multiface.video.window import Window
 
 
 def strangers_of(recognizer: "Recognizer", wanted: bool, days: float) -> "Strangers | None":
     """Who numbers the unknown; None where nobody is to. Raises UsageError without a gallery that lasts."""
-    from multiface.video.stranger_numbers import StrangerNumbers
+    from multiface.video.names.stranger_numbers import StrangerNumbers
 
     if not wanted:
         return None
@@ -44,7 +44,7 @@ def words_of(event: "Event") -> str:
 def shown(window: "Window", result: "FrameResult", score: bool) -> bool:
     """Show a frame with its faces; whether to go on (the window is open, and neither q nor escape was pressed)."""
     from multiface.images import draw_faces
-    from multiface.video.marks import mark_of
+    from multiface.video.copy.marks import mark_of
 
     window.show(draw_faces(result.frame.image, [mark_of(face, score) for face in result.faces]))
     return not {"q", "escape"} & set(window.keys()) and window.is_open

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from multiface.decision import Decision
 from multiface.faces.face import Floats, Image
-from multiface.video.frame import Frame
+from multiface.video.sources.frame import Frame
 
 Box = tuple[float, float, float, float]
 EventKind = Literal["appeared", "recognised", "changed", "left"]

@@ -1,0 +1,1 @@
+"""Pictures of one person from a camera or a film, with hints."""

@@ -1,0 +1,1 @@
+"""The annotated copy of a file with all its sound, and the recording of a stream."""

@@ -1,0 +1,322 @@
+"""What an unfinished annotated copy leaves behind, and whether a new run can go on with it.
+
+Beside the copy `TARGET` lies the folder `TARGET.part` (for the owner alone) with
+
+    run.json        what the run was made from and with (`RunKey`) and the shape of its pictures
+    000001.mp4 ...  closed stretches of the picture
+    000001.json     what the stretch holds, and the events up to its end; written last: what has it is finished
+    000002.state    the engine's state after the last finished stretch
+    complete        all pictures are there; only the joining is left
+    lock            held by the process that writes
+
+A process that is killed leaves at worst a stretch without its .json, which is thrown away.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from multiface.atomic_write import write_whole
+from multiface.errors import InputError, UsageError
+from multiface.video.copy.segments import Shape, Written
+from multiface.video.file_lock import lock
+from multiface.video.results import Event
+from multiface.video.sources.pyav import av
+
+_FORMAT = 1
+_HASHED = 1 << 20
+_SUFFIXES = {".mp4", ".json", ".state", ".part"}
+
+
+@dataclass(frozen=True, slots=True)
+class RunKey:
+    """What must be equal for a run to go on where another stopped.
+
+    size, modified_ns, start: of the source: bytes, time of the last change, SHA-256 of its first MiB. begin, duration:
+    seconds. settings: all that changes what is found and drawn, as one text. gallery: its revision, as text.
+    writer: versions of what encodes.
+    """
+
+    size: int
+    modified_ns: int
+    start: str
+    begin: float
+    duration: float | None
+    settings: str
+    gallery: str
+    writer: str
+
+
+def run_key(source: Path, begin: float, duration: float | None, settings: str, gallery: str) -> RunKey:
+    """The key of a run over the file `source`. Raises InputError for a file that cannot be read."""
+    try:
+        with source.open("rb") as file:
+            start = hashlib.sha256(file.read(_HASHED)).hexdigest()
+            status = os.fstat(file.fileno())
+    except OSError as error:
+        raise InputError(f"{source.name}: cannot be read ({error.strerror})") from error
+    return RunKey(status.st_size, status.st_mtime_ns, start, begin, duration, settings, gallery, _writer())
+
+
+@dataclass(frozen=True, slots=True)
+class Resumable:
+    """A run that can be taken up again.
+
+    frames: pictures that are finished. next_number: of the frame that comes next. pts, time_base, time: of the last
+    finished frame, as in `Frame`. events: all up to there. state: the engine's; None exactly where complete.
+    complete: no frame is missing, only the joining.
+    """
+
+    frames: int
+    next_number: int
+    pts: int
+    time_base: Fraction
+    time: float
+    events: tuple[Event, ...]
+    state: bytes | None
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StartsAnew:
+    """There is nothing to go on with. reason: why what lies there cannot be used; None where nothing does."""
+
+    reason: str | None
+
+
+def work_left(target: Path, key: RunKey) -> Resumable | StartsAnew:
+    """Whether an unfinished run for the copy `target` can be taken up. Raises UsageError for a folder of others."""
+    folder = part_folder(target)
+    if not folder.exists():
+        return StartsAnew(None)
+    _refuse_others(folder)
+    try:
+        run = _Run.read(folder)
+    except (OSError, ValueError, KeyError, TypeError):
+        return StartsAnew("the unfinished run there cannot be read")
+    for names, what in (
+        (("size", "modified_ns", "start"), "the source has changed"),
+        (("begin", "duration"), "another part of the source is asked for"),
+        (("settings",), "the settings are others"),
+        (("gallery",), "the gallery has changed"),
+        (("writer",), "the video encoder is another version"),
+    ):
+        if any(getattr(run.key, name) != getattr(key, name) for name in names):
+            return StartsAnew(f"an unfinished run lies there, but {what}")
+    finished = finished_stretches(folder)
+    if not finished:
+        return StartsAnew("the run before did not get to its first checkpoint")
+    complete = (folder / "complete").exists()
+    last = finished[-1]
+    state = None
+    if not complete:
+        try:
+            state = (folder / f"{len(finished):06}.state").read_bytes()
+        except OSError:
+            return StartsAnew("the unfinished run there has lost its state")
+    return Resumable(
+        sum(one.written.frames for one in finished),
+        last.number + 1,
+        last.pts,
+        run.shape.time_base,
+        last.time,
+        tuple(event for one in finished for event in one.events),
+        state,
+        complete,
+    )
+
+
+def part_folder(target: Path) -> Path:
+    """Where the unfinished copy lies."""
+    return target.with_name(target.name + ".part")
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A finished stretch. number, pts, time: of its last frame. start: seconds of the container's clock at time 0."""
+
+    written: Written
+    number: int
+    pts: int
+    time: float
+    start: Fraction
+    events: tuple[Event, ...]
+
+
+def finished_stretches(folder: Path) -> list[Stretch]:
+    """Those from the first on that are whole."""
+    found: list[Stretch] = []
+    while (stretch := _stretch(folder, len(found) + 1)) is not None:
+        found.append(stretch)
+    return found
+
+
+def _stretch(folder: Path, index: int) -> Stretch | None:
+    try:
+        document = json.loads((folder / f"{index:06}.json").read_bytes())
+        written = Written(**document["written"])
+        if stretch_path(folder, index).stat().st_size != written.size:
+            return None
+        return Stretch(
+            written,
+            document["number"],
+            document["pts"],
+            document["time"],
+            Fraction(document["start"]),
+            tuple(_event(event) for event in document["events"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def stretch_path(folder: Path, index: int) -> Path:
+    """The pictures of the stretch, counted from 1."""
+    return folder / f"{index:06}.mp4"
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    key: RunKey
+    shape: Shape
+
+    @classmethod
+    def read(cls, folder: Path) -> "_Run":
+        document = json.loads((folder / "run.json").read_bytes())
+        if document["format"] != _FORMAT:
+            raise ValueError("another format")
+        shape = document["shape"]
+        rate = shape["rate"]
+        return cls(
+            RunKey(**document["key"]),
+            Shape(
+                shape["width"],
+                shape["height"],
+                Fraction(shape["time_base"]),
+                None if rate is None else Fraction(rate),
+                Fraction(shape["aspect"]),
+            ),
+        )
+
+
+class PartFolder:
+    """The folder of the copy that is being written, locked for this process alone (not locked on Windows)."""
+
+    def __init__(self, target: Path, resume: Resumable | None) -> None:
+        """Make it, or take up what `resume` says is there. Raises UsageError where that cannot be."""
+        self.path = part_folder(target)
+        self.stretches: list[Stretch] = []
+        self.shape: Shape | None = None
+        if self.path.exists():
+            _refuse_others(self.path)
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        self._lock = _locked(self.path / "lock", target)
+        try:
+            if resume is not None:
+                self.stretches = finished_stretches(self.path)
+                if sum(one.written.frames for one in self.stretches) != resume.frames:
+                    raise UsageError(
+                        f"{target.name}: the unfinished run was changed by another process; run again"
+                    )
+                self.shape = _Run.read(self.path).shape
+            kept = {
+                f"{index:06}{end}" for index in range(1, len(self.stretches) + 1) for end in (".mp4", ".json")
+            }
+            if self.stretches:
+                kept |= {"run.json", "complete", f"{len(self.stretches):06}.state"}
+            for entry in list(self.path.iterdir()):
+                if entry.name not in kept | {"lock"}:
+                    entry.unlink()
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def begin(self, key: RunKey | None, shape: Shape) -> None:
+        """Note what the run is made from; without a key it can never be taken up again."""
+        self.shape = shape
+        if key is None:
+            return
+        document = {
+            "format": _FORMAT,
+            "key": asdict(key),
+            "shape": {
+                "width": shape.width,
+                "height": shape.height,
+                "time_base": str(shape.time_base),
+                "rate": None if shape.rate is None else str(shape.rate),
+                "aspect": str(shape.aspect),
+            },
+        }
+        write_whole(self.path / "run.json", json.dumps(document).encode(), private=True)
+
+    def add(self, stretch: Stretch, state: bytes | None) -> None:
+        """Note that the next stretch, whose pictures are written, is finished. state: None at the very end."""
+        index = len(self.stretches) + 1
+        if state is not None:
+            write_whole(self.path / f"{index:06}.state", state, private=True)
+        document = {
+            "written": asdict(stretch.written),
+            "number": stretch.number,
+            "pts": stretch.pts,
+            "time": stretch.time,
+            "start": str(stretch.start),
+            "events": [asdict(event) for event in stretch.events],
+        }
+        write_whole(self.path / f"{index:06}.json", json.dumps(document).encode(), private=True)
+        self.stretches.append(stretch)
+        (self.path / f"{index - 1:06}.state").unlink(missing_ok=True)
+
+    def complete(self) -> None:
+        """Note that all pictures are there."""
+        write_whole(self.path / "complete", b"", private=True)
+
+    def close(self, remove: bool) -> None:
+        """Let go of it; remove: with all that is in it."""
+        if remove:
+            shutil.rmtree(self.path, ignore_errors=True)
+        self._lock.close()
+
+
+def _locked(path: Path, target: Path) -> BinaryIO:
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+    if not lock(file):
+        file.close()
+        raise UsageError(f"{target.name}: another process is writing it now")
+    return file
+
+
+def _refuse_others(folder: Path) -> None:
+    """A folder or file of that name that holds anything but our own files is not touched."""
+    ours = folder.is_dir() and not folder.is_symlink()
+    if not ours or any(not _is_ours(entry) for entry in folder.iterdir()):
+        raise UsageError(
+            f"{folder.name}: lies where unfinished work would be kept and is not from MultiFace; move it away"
+        )
+
+
+def _is_ours(entry: Path) -> bool:
+    if entry.name in {"run.json", "complete", "lock"} or entry.stem == "joined":
+        return entry.is_file()
+    stem = entry.name.removesuffix(entry.suffix)
+    numbered = stem.isdecimal() or (stem.startswith(".") and entry.suffix == ".part")
+    return entry.is_file() and numbered and entry.suffix in _SUFFIXES
+
+
+def _event(document: dict[str, Any]) -> Event:
+    event = Event(**document)
+    runner_up = None if event.runner_up is None else (event.runner_up[0], event.runner_up[1])
+    return replace(event, box=_box(event.box), runner_up=runner_up)
+
+
+def _box(values: Sequence[float]) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = values
+    return x0, y0, x1, y1
+
+
+def _writer() -> str:
+    return f"av {av.__version__}, libavcodec {'.'.join(map(str, av.library_versions['libavcodec']))}"

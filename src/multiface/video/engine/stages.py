@@ -1,0 +1,241 @@
+"""The stages of a run, each what a thread of its own works through: read and compute, of a file or live."""
+
+import time
+from collections import deque
+from dataclasses import replace
+from fractions import Fraction
+
+from multiface.video.engine.engine_settings import EngineSettings
+from multiface.video.engine.event_ledger import EventLedger
+from multiface.video.engine.frame_analysis import FrameAnalysis
+from multiface.video.engine.handover import MOST_BYTES, Closed, Handover
+from multiface.video.engine.schedule import LONGEST_BLIND, Brake, LivePace, file_interval, file_look_due
+from multiface.video.names.hindsight import HINDSIGHT, with_hindsight
+from multiface.video.results import FrameResult
+from multiface.video.sources.frame import Frame, Source
+from multiface.video.tracks.track import TrackSettings
+
+MOST_BETWEEN = MOST_BYTES // 2
+"""Bytes of pictures that wait for the next detection of a file; before there are more the detector looks."""
+AWAY = TrackSettings().lost_after + 0.5
+"""Seconds for which a live source may give no frame; then those who were there have left."""
+
+
+def read(source: Source, handover: Handover) -> None:
+    """Decode ahead: frames with their pictures, as many as there is room for."""
+    for frame in source.frames():
+        handover.admit(frame)
+        _ = frame.image  # made here, beside the computing
+        handover.put_frame(frame)
+
+
+def read_live(source: Source, handover: Handover) -> None:
+    """Take a frame only when one is asked for, so that it is the newest."""
+    frames = source.frames()
+    handover.wait_until_asked()
+    for frame in frames:
+        handover.put_frame(frame)
+        handover.wait_until_asked()
+
+
+class FileStage:
+    """Computes a file: every frame, in order, boxes between two detections interpolated.
+
+    Results wait for a second of the file (`hindsight`), and no longer than there is room. Events belong to the first
+    result that was not handed out when they were decided; their times may so be a little later than its frame. The
+    last frame before a cut is looked at too, so that nothing is carried over a cut. At a checkpoint nothing waits:
+    its result is only kept back until another frame comes, since the events of the end belong to the last frame.
+    """
+
+    def __init__(
+        self,
+        handover: Handover,
+        analysis: FrameAnalysis,
+        ledger: EventLedger,
+        settings: EngineSettings,
+        rate: Fraction | None,
+    ) -> None:
+        self._handover = handover
+        self._analysis = analysis
+        self._ledger = ledger
+        self._checkpoint_every = settings.checkpoint_every
+        self._interval = settings.every or file_interval(rate)
+        self._by_time = settings.every is None
+        self._brake = Brake(settings.max_fps, handover.stop)
+        self._waiting: list[Frame] = []
+        self._results: deque[FrameResult] = deque()
+        self._sealed: FrameResult | None = None
+
+    def work(self) -> None:
+        """Until the frames end. Raises what ended them or failed, when all before it is handed out."""
+        try:
+            self._work()
+        except Closed:
+            raise
+        except BaseException:
+            self._hand_out_all()
+            raise
+        self._hand_out_all()
+
+    def _work(self) -> None:
+        while (frame := self._handover.next_frame()) is not None:
+            self._brake.wait()
+            self._make_room(frame)
+            cut = self._analysis.is_cut(frame)
+            if cut and self._waiting:
+                self._look_again()
+            self._waiting.append(frame)
+            if cut or self._due(frame):
+                self._look(cut)
+            self._handover.shed(frame)
+        if self._waiting:
+            self._look_again()
+        if self._handover.read_error is not None:
+            raise self._handover.read_error
+        if self._sealed is not None:
+            # From a state after the last frame there is nothing to go on to.
+            self._results.append(replace(self._sealed, checkpoint=None))
+            self._sealed = None
+        if self._results:
+            last = self._results.pop()
+            events = self._analysis.finish()
+            self._ledger.decided(events)
+            self._results.append(replace(last, events=(*last.events, *events)))
+
+    def _due(self, frame: Frame) -> bool:
+        last = self._analysis.last
+        return (
+            last is None
+            or self._is_checkpoint(frame)
+            or file_look_due(
+                self._interval, len(self._waiting), frame.time - last.time, self._by_time, last.settled
+            )
+            or sum(one.picture_bytes for one in self._waiting) + frame.picture_bytes > MOST_BETWEEN
+        )
+
+    def _is_checkpoint(self, frame: Frame) -> bool:
+        return self._checkpoint_every is not None and (frame.number + 1) % self._checkpoint_every == 0
+
+    def _look_again(self) -> None:
+        """Look at the last waiting frame after all; its pixels, made again for it, are in nobody's account."""
+        frame = self._waiting[-1]
+        self._look(False)
+        frame.shed()
+
+    def _look(self, cut: bool) -> None:
+        """Look at the last waiting frame; the results of all of them."""
+        last = self._analysis.last
+        *between, frame = self._waiting
+        self._waiting = []
+        step, events = self._analysis.look(frame, cut)
+        self._ledger.decided(events, step)
+        faces = self._analysis.faces(step)
+        if last is not None:
+            for one in between:
+                boxes = self._analysis.faces_before(last, step, one.time)
+                self._results.append(FrameResult(one, boxes, ()))
+        self._results = deque(with_hindsight(result, step, faces) for result in self._results)
+        self._results.append(FrameResult(frame, faces, ()))
+        first = self._results.popleft()
+        self._results.appendleft(replace(first, events=(*first.events, *events)))
+        if self._is_checkpoint(frame):
+            self._sealed = replace(self._results.pop(), checkpoint=self._analysis.state())
+            self._hand_out_results()
+
+    def _make_room(self, frame: Frame) -> None:
+        """Hand out what waited long enough when this frame comes, and what there is no room for beside it."""
+        if self._sealed is not None:
+            self._handover.put_result(self._sealed)
+            self._sealed = None
+        size = frame.picture_bytes + sum(one.picture_bytes for one in self._waiting)
+        size += sum(result.frame.picture_bytes for result in self._results)
+        while self._results and (self._results[0].frame.time < frame.time - HINDSIGHT or size > MOST_BETWEEN):
+            size -= self._results[0].frame.picture_bytes
+            self._handover.put_result(self._results.popleft())
+
+    def _hand_out_results(self) -> None:
+        while self._results:
+            self._handover.put_result(self._results.popleft())
+
+    def _hand_out_all(self) -> None:
+        if self._sealed is not None:
+            self._handover.put_result(self._sealed)
+        self._hand_out_results()
+
+
+class LiveStage:
+    """Computes a live source: the newest frame each time, boxes between two detections moved on, nothing waits.
+
+    When no frame comes for `AWAY` seconds, those who were there leave: the last frame is handed out a second time,
+    without faces, with their events, and with words for it in `Frame.gap`.
+    """
+
+    def __init__(
+        self,
+        handover: Handover,
+        analysis: FrameAnalysis,
+        ledger: EventLedger,
+        settings: EngineSettings,
+        rate: Fraction | None,
+    ) -> None:
+        self._handover = handover
+        self._analysis = analysis
+        self._ledger = ledger
+        self._every = settings.every
+        self._brake = Brake(settings.max_fps, handover.stop)
+        self._pace = LivePace(None if rate is None else float(rate), settings.max_fps)
+
+    def work(self) -> None:
+        """Until the frames end. Raises what ended them or failed."""
+        last: Frame | None = None
+        before: float | None = None
+        since = 0
+        while True:
+            self._brake.wait()
+            asked = time.monotonic()
+            if last is not None and not self._handover.frame_comes(AWAY):
+                self._away(last)
+            frame = self._handover.next_frame()
+            if frame is None:
+                if self._handover.read_error is not None:
+                    raise self._handover.read_error
+                return
+            began = time.monotonic()
+            came = began if frame.captured is None else frame.captured
+            if before is not None and frame.gap is None and came > asked:
+                self._pace.arrived(came - before)
+            last, before = frame, came
+            since += 1
+            looked = self._analyse(frame, since)
+            if looked:
+                since = 0
+            self._pace.took(looked, time.monotonic() - began)
+
+    def _analyse(self, frame: Frame, since: int) -> bool:
+        """Hand out one frame; whether the detector looked at it."""
+        last = self._analysis.last
+        cut = self._analysis.is_cut(frame)
+        due = (
+            last is None
+            or cut
+            or frame.gap is not None
+            or since >= (self._every or self._pace.interval)
+            or (self._every is None and frame.time - last.time >= LONGEST_BLIND)
+        )
+        if due:
+            step, events = self._analysis.look(frame, cut)
+            self._ledger.decided(events, step)
+            self._handover.put_newest(FrameResult(frame, self._analysis.faces(step), events))
+        else:
+            faces = self._analysis.faces_ahead(frame.time)
+            self._handover.put_newest(FrameResult(frame, faces, ()))
+        return due
+
+    def _away(self, last: Frame) -> None:
+        """No frame came for long after this one: all tracks end."""
+        step, events = self._analysis.nobody(last)
+        self._ledger.decided(events, step)
+        if events:
+            image = last.image
+            again = replace(last, convert=lambda: image, gap=f"no frames for {AWAY:g} s")
+            self._handover.put_newest(FrameResult(again, (), events))

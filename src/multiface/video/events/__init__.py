@@ -1,0 +1,1 @@
+"""What was found, for others: lines, a durable store, a webhook, intervals, a page."""

@@ -1,0 +1,1 @@
+"""Who the tracks are: people, strangers, and what is announced of them."""

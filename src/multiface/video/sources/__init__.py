@@ -1,0 +1,1 @@
+"""Where frames come from: files, folders, webcams and streams, as timed pictures."""

@@ -1,0 +1,1 @@
+"""Faces followed over frames, and the views that are kept of each."""

@@ -1,0 +1,44 @@
+"""Whether a face that was given to a track by its place is that person's, by the track's views.
+
+A continuing box is strong evidence, and faces in profile are unlike their own frontal views. So a face is doubted only
+where its vector is less alike than one pair of strangers in ten, its quality is at least half that of the track's
+median view, and the track's box jumped since its last view (`LiveTrack.jumped`). If the next face is like the doubted
+one and unlike the views too, the track has gone over to another person. Useless is a poor look that is unlike the
+views.
+
+A track without a number and with one view has shown nothing yet: an unlike face is another person's at once, unless
+one of the two looks is poor.
+"""
+
+from enum import Enum, auto
+
+import numpy as np
+
+from multiface.faces.face import Floats
+from multiface.video.tracks.likeness import Likeness
+from multiface.video.tracks.live_track import LiveTrack
+from multiface.video.tracks.pooling import pooled
+from multiface.video.tracks.quality import LEAST_QUALITY
+
+
+class Verdict(Enum):
+    """What a face is to its track."""
+
+    OURS = auto()
+    USELESS = auto()
+    DOUBTFUL = auto()
+    ANOTHER = auto()
+
+
+def judge(track: LiveTrack, quality: float, vector: Floats, likeness: Likeness) -> Verdict:
+    """quality, vector: of the face that the track has been given last."""
+    if not len(track.views) or float(pooled(track.views)[0] @ vector) >= likeness.different:
+        return Verdict.OURS
+    if len(track.views) == 1:
+        poor = min(quality, float(track.views.qualities[0])) < LEAST_QUALITY
+        return Verdict.OURS if poor or track.confirmed or track.detections < 2 else Verdict.ANOTHER
+    if quality < 0.5 * float(np.median(track.views.qualities)):
+        return Verdict.USELESS
+    if len(track.doubt) and float(track.doubt @ vector) >= likeness.same(1):
+        return Verdict.ANOTHER
+    return Verdict.DOUBTFUL if track.jumped or len(track.doubt) else Verdict.OURS
