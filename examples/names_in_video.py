@@ -1,0 +1,26 @@
+"""Who is in a video, from when to when? Needs the extra `video`.
+
+python names_in_video.py VIDEO PEOPLE
+"""
+
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from multiface import Recognizer
+from multiface.video.engine.engine import VideoEngine
+from multiface.video.sources.opening import open_source
+
+
+def main(video: str, people: Path) -> None:
+    with Recognizer(people=people) as recognizer, closing(open_source(video, live=False)) as source:
+        engine = VideoEngine(recognizer)
+        with closing(engine.run(source)) as results:
+            for result in results:
+                for event in result.events:
+                    if event.event == "left":
+                        print(f"{event.name or 'unknown'}: {event.since:.2f} to {event.time:.2f} s")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
