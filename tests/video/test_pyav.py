@@ -11,7 +11,7 @@ def test_without_pyav(file: str) -> None:
     script = (
         "import sys; sys.modules['av'] = None\n"
         "from multiface.errors import ExtraMissing\n"
-        f"try: import multiface.video.{file}\n"
+        f"try: import multiface.video.sources.{file}\n"
         "except ExtraMissing as error: sys.stdout.write(str(error))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
