@@ -200,6 +200,7 @@ def test_a_stream_that_goes_on_as_another_program_is_read_anew() -> None:
 
 CONSUMER = """
 import gc, sys, time
+import psutil
 from multiface.video.sources.live_source import open_live
 
 def resident():
