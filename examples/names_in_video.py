@@ -7,7 +7,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from multiface import Recognizer
+from multiface import MultifaceError, Recognizer
 from multiface.video.engine.engine import VideoEngine
 from multiface.video.sources.opening import open_source
 
@@ -23,4 +23,7 @@ def main(video: str, people: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    try:
+        main(sys.argv[1], Path(sys.argv[2]))
+    except MultifaceError as error:
+        sys.exit(str(error))

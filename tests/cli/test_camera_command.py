@@ -17,6 +17,8 @@ from typing import Any
 import av
 import pytest
 
+from multiface.video.events.event_store import EventStore
+
 
 @pytest.fixture
 def hook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -97,6 +99,7 @@ def test_events_are_kept_before_they_are_told_and_can_be_replayed(
     assert [event["number"] for event in told] == list(range(1, len(told) + 1))
     assert {"appeared", "left"} <= {event["event"] for event in told}
     assert got == told
+    assert {event["source"] for event in told} == {stream}
     replayed = call("camera", "--replay", "0", "--events", "e.sqlite", "--json")
     assert [json.loads(line) for line in replayed.out.splitlines()] == told
     later = call("camera", "--replay", str(told[0]["number"]), "--events", "e.sqlite", "--json")
@@ -130,6 +133,30 @@ def test_a_signal_ends_it_cleanly(
     with sqlite3.connect(tmp_path / "e.sqlite") as store:
         assert store.execute("SELECT count(*) FROM event").fetchone() == (len(events),)
     store.close()
+
+
+def test_two_cameras_do_not_share_a_file_of_events(
+    start: Any, first_line: Any, call: Any, stream: str, people: Path
+) -> None:
+    """One's webhook would get the other's people."""
+    process = start("camera", "--source", stream, "--people", people, "--headless", "--events", "e.sqlite")
+    first_line(process)
+    second = call(
+        "camera", "--source", "tcp://127.0.0.1:9", "--people", people, "--headless", "--events", "e.sqlite"
+    )
+    assert second.code == 2 and "a file of its own" in second.err
+    assert call("camera", "--replay", "0", "--events", "e.sqlite").code == 0, "reading is free"
+    process.terminate()
+    assert process.wait(30) == 0
+
+
+def test_a_replay_without_events_says_so(call: Any, tmp_path: Path) -> None:
+    missing = call("camera", "--replay", "0", "--events", "nosuch.sqlite")
+    assert missing.code == 3 and "nosuch.sqlite: there is no such file" in missing.err
+    assert not (tmp_path / "nosuch.sqlite").exists()
+    EventStore(tmp_path / "e.sqlite").close()
+    nothing = call("camera", "--replay", "7", "--events", "e.sqlite")
+    assert nothing.code == 0 and "no events after number 7" in nothing.err
 
 
 def test_a_stream_that_is_lost_is_told_at_once(

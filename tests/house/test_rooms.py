@@ -36,7 +36,7 @@ VIDEO: dict[str, set[str]] = {
     "names": {"results", "tracks"},
     "engine": {"sources", "results", "tracks", "names"},
     "copy": {"sources", "results", "file_lock"},
-    "events": {"results"},
+    "events": {"results", "file_lock"},
     "capture": {"sources", "tracks", "window"},
 }
 """Inside the room of video."""

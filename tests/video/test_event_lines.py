@@ -67,3 +67,16 @@ def test_a_full_disk_and_a_place_that_cannot_be_written(tmp_path: Path) -> None:
         pass
     with pytest.raises(UsageError, match="No space left"), written_lines(Path("/dev/full")) as lines:
         lines.write(SEEN)
+
+
+def test_two_runs_do_not_write_into_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    with written_lines(path) as first:
+        first.write(SEEN)
+        with pytest.raises(UsageError, match="another process"), written_lines(path):
+            pass
+        first.write(SEEN)
+    assert path.read_text("utf-8").count("\n") == 2, "what the first one wrote is still there"
+    with written_lines(path):
+        pass
+    assert path.read_text() == ""

@@ -16,7 +16,7 @@ from multiface.cli.paths import require_folder
 from multiface.cli.settings import Settings
 from multiface.cli.stopping import sigterm_is_ctrl_c, stop_on_signals
 from multiface.cli.with_people import opened_recognizer
-from multiface.errors import UsageError
+from multiface.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from multiface.video.copy.live_recording import LiveRecording
@@ -99,7 +99,7 @@ def camera(
     from multiface.video.copy.live_recording import LiveRecording
     from multiface.video.engine.engine import VideoEngine
     from multiface.video.engine.engine_settings import EngineSettings
-    from multiface.video.events.event_store import EventStore
+    from multiface.video.events.event_store import EventStore, written_by_one
     from multiface.video.events.webhook import Webhook
     from multiface.video.sources.opening import open_source
     from multiface.video.window import Window
@@ -111,11 +111,12 @@ def camera(
     if out is not None:
         require_folder(out)
     with ExitStack() as stack:
-        store = stack.enter_context(EventStore(_events_file(events)))
+        file = _events_file(events)
         if replay is not None:
-            for one in store.since(replay):
-                _say(speaker, one)
+            _replay(speaker, file, replay)
             return
+        stack.enter_context(written_by_one(file))
+        store = stack.enter_context(EventStore(file))
         store.forget(timedelta(days=keep_days))
         settings = Settings.here()
         chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
@@ -158,7 +159,7 @@ def _watch(
 
     def keep(events: "Iterable[Event]") -> None:
         """All of them are on the disk before the first is announced."""
-        for stored, event in [(store.add(session, event), event) for event in events]:
+        for stored, event in [(store.add(session, event, source.info.name), event) for event in events]:
             _say(speaker, stored, event)
 
     try:
@@ -182,6 +183,21 @@ def _watch(
             speaker.note(note)
 
 
+def _replay(speaker: Speaker, file: Path, after: int) -> None:
+    """Print the kept events with higher numbers."""
+    from multiface.video.events.event_store import EventStore
+
+    if not file.exists():
+        raise InputError(f"{file}: there is no such file of events")
+    with EventStore(file) as store:
+        any_kept = False
+        for one in store.since(after):
+            _say(speaker, one)
+            any_kept = True
+        if not any_kept:
+            speaker.note(f"no events after number {after} are kept; the last one had number {store.last()}")
+
+
 def _say(speaker: Speaker, stored: "StoredEvent", event: "Event | None" = None) -> None:
     """Announce an event that is kept."""
     speaker.document(stored.document())
@@ -190,7 +206,7 @@ def _say(speaker: Speaker, stored: "StoredEvent", event: "Event | None" = None) 
     else:
         told = stored.event
         speaker.result(
-            f"{stored.number}: {stored.stored}  {told['time']:.2f} s  track {told['track']}: "
+            f"{stored.number}: {stored.stored}  {told.get('source', '')}  {told['time']:.2f} s  track {told['track']}: "
             f"{told['name'] or 'unknown'} {told['event']}"
         )
 

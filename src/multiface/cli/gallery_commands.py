@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from multiface.cli import options, stranger_commands
-from multiface.cli.console import Speaker
+from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import gallery_of, opened_gallery, ready
 from multiface.cli.paths import picture_paths
 from multiface.cli.settings import Settings
@@ -129,7 +129,7 @@ def list_people(gallery: options.GalleryFile = None, as_json: options.Json = Fal
         everybody = opened.people()
         origin = opened.origin
     for person in everybody:
-        speaker.result(f"{person.name}  ({person.templates} templates, since {person.created})")
+        speaker.result(f"{person.name}  ({counted(person.templates, 'template')}, since {person.created})")
     speaker.result(f"{len(everybody)} people; vectors of {origin.weights} ({origin.fingerprint[:12]})")
     speaker.document(
         {
@@ -148,7 +148,7 @@ def show_person(name: Name, gallery: options.GalleryFile = None, as_json: option
     speaker = Speaker(as_json)
     with opened_gallery(gallery) as opened:
         person, templates = opened.person(name), opened.templates(name)
-    speaker.result(f"{person.name}: {person.templates} templates, since {person.created}")
+    speaker.result(f"{person.name}: {counted(person.templates, 'template')}, since {person.created}")
     for one in templates:
         facts = one.facts
         speaker.result(
@@ -201,7 +201,7 @@ def merge_people(
     speaker = Speaker(as_json)
     with opened_gallery(gallery) as opened:
         moved = opened.merge(into, other)
-    speaker.result(f"{other} is now {into} ({moved} templates moved)")
+    speaker.result(f"{other} is now {into} ({counted(moved, 'template')} moved)")
     speaker.document({"into": into, "from": other, "moved": moved})
 
 
@@ -211,7 +211,7 @@ def remove_person(name: Name, gallery: options.GalleryFile = None, as_json: opti
     speaker = Speaker(as_json)
     with opened_gallery(gallery) as opened:
         removed = opened.remove(name)
-    speaker.result(f"{name} is removed ({removed.templates} templates)")
+    speaker.result(f"{name} is removed ({counted(removed.templates, 'template')})")
     if not removed.purged:
         speaker.note("another process is reading; the vectors leave the file when the last process closes it")
     speaker.document({"removed": name, "templates": removed.templates, "purged": removed.purged})

@@ -77,19 +77,19 @@ def crop_files(out: Path, pictures: Sequence[Path]) -> Callable[[Path, int], Pat
     return lambda picture, k: names[picture].with_name(f"{names[picture].name}_{k}.png")
 
 
-def require_folder(out: Path) -> None:
+def require_folder(out: Path, option: str = "--out") -> None:
     """Raises UsageError when the folder of a file to be written is not there: before the work, not after."""
     if not out.absolute().parent.is_dir():
-        raise UsageError(f"--out {out}: cannot be written, there is no folder {out.parent}")
+        raise UsageError(f"{option} {out}: cannot be written, there is no folder {out.parent}")
 
 
 def refuse_inputs(targets: Iterable[Path], pictures: Iterable[Path]) -> None:
-    """Raises UsageError when a file that would be written is one of the pictures that are read."""
+    """Raises UsageError when a file that would be written is one of those that are read."""
     read = {_identity(picture) for picture in pictures} - {None}
     for target in targets:
         if _identity(target) in read:
             raise UsageError(
-                f"--out: {target} is one of the pictures that are read, and would be written over; choose "
+                f"{target} is one of the files that are read, and would be written over; choose "
                 f"another folder or name"
             )
 

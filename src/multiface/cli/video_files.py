@@ -61,7 +61,7 @@ def check_targets(targets: VideoTargets, read: tuple[Path, ...]) -> None:
     """Raises UsageError for what cannot be written, or would be written over what is read."""
     given = targets.given()
     for option, path in given:
-        require_folder(path)
+        require_folder(path, option)
         if path.is_dir():
             raise UsageError(f"{option} {path}: is a folder, wanted the name of a file")
         for one in read:

@@ -34,6 +34,7 @@ def words_of(event: "Event") -> str:
         line += f", there since {event.since:.2f} s"
     if (
         event.event in ("recognised", "changed")
+        and event.stranger is None  # both are of the nearest person of the gallery
         and event.similarity is not None
         and event.threshold is not None
     ):

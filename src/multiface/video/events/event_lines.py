@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import BinaryIO
 
 from multiface.errors import UsageError
 from multiface.images.path_text import path_text
+from multiface.video.file_lock import lock
 from multiface.video.results import Event
 
 
@@ -36,15 +38,21 @@ class EventLines:
 def written_lines(path: Path) -> Iterator[EventLines]:
     """Lines into a file, which is made (for its owner only: names are personal) or emptied; or into a pipe or device.
 
-    Raises UsageError where it cannot be opened.
+    Raises UsageError where it cannot be opened, or where another process writes its events into it.
     """
     name = path_text(path)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
     except (OSError, ValueError) as error:
         raise _unwritable(name, error) from error
     # Unbuffered: what could not be written must not be tried again at the end.
     with os.fdopen(handle, "wb", buffering=0) as file:
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            if not lock(file):
+                raise UsageError(
+                    f"{name}: another process writes its events there now; give each a file of its own"
+                )
+            file.truncate()
         yield EventLines(file, name)
 
 

@@ -7,17 +7,21 @@ each webhook has been told (`delivered`), by a digest of its address. It is as d
 """
 
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from multiface.errors import InputError
+from multiface.errors import InputError, UsageError
 from multiface.gallery.connection import BadContent, Database, FileKind, table_version
+from multiface.images.path_text import path_text
+from multiface.video.file_lock import lock
 from multiface.video.results import Event
 
 APPLICATION_ID = int.from_bytes(b"MFev", "big")
@@ -66,6 +70,27 @@ class Forgotten:
     purged: bool
 
 
+@contextmanager
+def written_by_one(path: Path) -> Iterator[None]:
+    """Only one process at a time writes its events there; reading is free. To be entered before the store is opened.
+
+    Raises UsageError where another process does, InputError where the file cannot be opened.
+    """
+    try:
+        # Held open all the while: closing any file handle would take SQLite's own locks away.
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
+    except OSError as error:
+        raise InputError(
+            f"{path_text(path)}: events cannot be kept there ({error.strerror}); give another file"
+        ) from error
+    with file:
+        if not lock(file):
+            raise UsageError(
+                f"{path_text(path)}: another process keeps its events there now; give each camera a file of its own"
+            )
+        yield
+
+
 class EventStore:
     """An open store of events. Threads may share it; processes open their own. Close it, or use `with`."""
 
@@ -105,12 +130,13 @@ class EventStore:
     ) -> None:
         self.close()
 
-    def add(self, session: str, event: Event) -> StoredEvent:
+    def add(self, session: str, event: Event, source: str | None = None) -> StoredEvent:
         """Keep an event; it is on the disk when this returns, and may be announced.
 
-        session: any text that names the run. Raises InputError (a full disk, say); the event is not kept then.
+        session: any text that names the run. source: where it was seen, without credentials; `source` of the document.
+        Raises InputError (a full disk, say); the event is not kept then.
         """
-        document = event.document()
+        document = event.document() if source is None else event.document() | {"source": source}
         stored = _time(datetime.now(UTC))
         text = json.dumps(document, allow_nan=False)  # in ASCII: names may hold what is no UTF-8
         with self._database.writing() as connection:
