@@ -1,4 +1,4 @@
-"""The examples run as they are, with the package's default networks, on the packaged portrait."""
+"""The examples run as they are, with the package's default networks, on the packaged portrait and a real video."""
 
 import os
 import shutil
@@ -70,3 +70,14 @@ def test_search_gallery(home: Path, people: Path, tmp_path: Path) -> None:
         "Eileen Collins: most like Eileen Collins (1.000)",
     ]
     assert output(home, "search_gallery.py", *arguments).startswith("1 people, 0 pictures embedded")
+
+
+def test_names_in_video(home: Path, people: Path, shared: Path) -> None:
+    pytest.importorskip("av", reason="needs PyAV (extra `video`)")
+    photos = shared / "data" / "photos" / "people" / "lin_manuel_miranda"
+    shutil.copytree(photos, people / "lin_manuel_miranda")
+    lines = output(
+        home, "names_in_video.py", shared / "data" / "video" / "short_hamilton_clip.mp4", people
+    ).splitlines()
+    assert "lin_manuel_miranda: 2.74 to 7.01 s" in lines
+    assert {line.split(":")[0] for line in lines} == {"lin_manuel_miranda", "unknown"}
