@@ -19,7 +19,7 @@ def scene(seed: int, size: tuple[int, int] = (90, 160)) -> np.ndarray:
 
 def found(images: list[np.ndarray]) -> list[bool]:
     finder = CutFinder()
-    return [finder.step(image) for image in images]
+    return [finder.step(luma_grid(image)) for image in images]
 
 
 def test_another_scene_is_a_cut_and_the_first_frame_none() -> None:
@@ -39,7 +39,7 @@ def test_movement_noise_and_fading_light_are_none() -> None:
 
 
 def test_the_state_goes_on_exactly() -> None:
-    a, b = scene(1), scene(2)
+    a, b = luma_grid(scene(1)), luma_grid(scene(2))
     finder = CutFinder()
     assert CutFinder.from_state(finder.state()).step(a) is False
     finder.step(a)
@@ -60,6 +60,8 @@ def test_the_cuts_of_a_real_clip(shared: Path) -> None:
     finder = CutFinder()
     with av.open(str(shared / "data" / "video" / "short_hamilton_clip.mp4")) as clip:
         cuts = [
-            k for k, frame in enumerate(clip.decode(video=0)) if finder.step(frame.to_ndarray(format="rgb24"))
+            k
+            for k, frame in enumerate(clip.decode(video=0))
+            if finder.step(luma_grid(frame.to_ndarray(format="rgb24")))
         ]
     assert cuts == [20, 82, 211]

@@ -125,37 +125,21 @@ def test_a_frame_larger_than_all_bounds_goes_through(started: Start) -> None:
     assert handover.next_frame() is None
 
 
-def test_what_is_shed_makes_room(started: Start) -> None:
-    """Frames of 450 bytes, 300 of which are pixels, and room for 1,000; in the end two fit in as at first."""
+def test_frames_count_by_what_they_keep(started: Start) -> None:
+    """Frames of 10 x 10: room for 1,000 bytes holds three as RGB and six as they were decoded."""
     av = pytest.importorskip("av")
     decoded = av.VideoFrame(10, 10, "yuv420p")
-    handover = Handover(most_bytes=1000)
-
-    def sheddable(number: int) -> Frame:
-        one = frame(number)
-        one.coded = decoded
-        return one
-
-    def admits(count: int) -> None:
-        wait_until(lambda: len(admitted) == count)
+    for coded, count in ((None, 3), (decoded, 6)):
+        handover = Handover(most_bytes=1000)
+        frames = [frame(number) for number in range(12)]
+        for one in frames:
+            one.coded = coded
+        admitted: list[int] = []
+        started(reader(handover, frames, admitted))
+        wait_until(lambda: len(admitted) == count)  # noqa: B023
         time.sleep(0.05)
         assert len(admitted) == count
-
-    admitted: list[int] = []
-    started(reader(handover, [sheddable(number) for number in range(12)], admitted))
-    admits(2)
-    taken = []
-    for count in (2, 3, 4):  # 150 + 2 x 450 do not fit, 2 x 150 + 450 do, 3 x 150 + 450 do
-        one = handover.next_frame()
-        assert one is not None
-        taken.append(one)
-        handover.shed(one)
-        admits(count)
-    for one in taken:
-        handover.put_result(FrameResult(one, (), ()))
-        assert handover.next_result() is not None
-    admits(5)
-    handover.close()
+        handover.close()
 
 
 def test_an_error_comes_after_what_was_done() -> None:

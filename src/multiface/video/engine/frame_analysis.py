@@ -16,10 +16,11 @@ from multiface.video.names.naming import Names, Strangers
 from multiface.video.names.neighbours import Neighbours
 from multiface.video.names.stranger_tracks import StrangerTracks
 from multiface.video.results import Event, SeenFace
+from multiface.video.sources.coded_picture import luma_of
 from multiface.video.sources.frame import Frame
 from multiface.video.tracks.best_views import BestViews
 from multiface.video.tracks.between import interpolate
-from multiface.video.tracks.cuts import CutFinder
+from multiface.video.tracks.cuts import CutFinder, coded_luma_grid, luma_grid
 from multiface.video.tracks.last_look import LastLook
 from multiface.video.tracks.nearby import WHOLE_SECONDS, detect_nearby
 from multiface.video.tracks.track import StepResult, TrackSettings
@@ -61,10 +62,11 @@ class FrameAnalysis:
 
     def is_cut(self, frame: Frame) -> bool:
         """Whether a new scene begins with this frame, or pictures of another size do."""
-        size = (frame.image.shape[0], frame.image.shape[1])
+        size = (frame.height, frame.width)
         resized = self._size is not None and self._size != size
         self._size = size
-        return self._cuts.step(frame.image) or resized
+        grid = luma_grid(frame.image) if frame.coded is None else coded_luma_grid(luma_of(frame.coded))
+        return self._cuts.step(grid) or resized
 
     def look(self, frame: Frame, cut: bool) -> tuple[StepResult, tuple[Event, ...]]:
         """Detect, follow, embed and decide. After an exception nothing more can be computed."""

@@ -60,14 +60,6 @@ class Handover:
             self._wait_for(room)
             self._held += size
 
-    def shed(self, frame: Frame) -> None:
-        """The computing needs no pixels of this frame any more, which was given to it: see `Frame.shed`."""
-        before = frame.picture_bytes
-        frame.shed()
-        with self._changed:
-            self._held -= before - frame.picture_bytes
-            self._changed.notify_all()
-
     def put_frame(self, frame: Frame) -> None:
         """Hand over an admitted frame."""
         with self._changed:

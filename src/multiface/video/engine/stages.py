@@ -25,7 +25,10 @@ def read(source: Source, handover: Handover) -> None:
     """Decode ahead: frames with their pictures, as many as there is room for."""
     for frame in source.frames():
         handover.admit(frame)
-        _ = frame.image  # made here, beside the computing
+        if frame.coded is None:
+            _ = (
+                frame.image
+            )  # made here, beside the computing; else only those that the detector looks at need it
         handover.put_frame(frame)
 
 
@@ -83,13 +86,12 @@ class FileStage:
             self._make_room(frame)
             cut = self._analysis.is_cut(frame)
             if cut and self._waiting:
-                self._look_again()
+                self._look(False)
             self._waiting.append(frame)
             if cut or self._due(frame):
                 self._look(cut)
-            self._handover.shed(frame)
         if self._waiting:
-            self._look_again()
+            self._look(False)
         if self._handover.read_error is not None:
             raise self._handover.read_error
         if self._sealed is not None:
@@ -116,18 +118,13 @@ class FileStage:
     def _is_checkpoint(self, frame: Frame) -> bool:
         return self._checkpoint_every is not None and (frame.number + 1) % self._checkpoint_every == 0
 
-    def _look_again(self) -> None:
-        """Look at the last waiting frame after all; its pixels, made again for it, are in nobody's account."""
-        frame = self._waiting[-1]
-        self._look(False)
-        frame.shed()
-
     def _look(self, cut: bool) -> None:
-        """Look at the last waiting frame; the results of all of them."""
+        """Look at the last waiting frame; the results of all of them. RGB made for it is in nobody's account."""
         last = self._analysis.last
         *between, frame = self._waiting
         self._waiting = []
         step, events = self._analysis.look(frame, cut)
+        frame.shed()
         self._ledger.decided(events, step)
         faces = self._analysis.faces(step)
         if last is not None:

@@ -38,6 +38,11 @@ def drawn_copy(picture: "av.VideoFrame", marks: Sequence[Mark]) -> "av.VideoFram
     return copy
 
 
+def luma_of(picture: "av.VideoFrame") -> Pixels:
+    """Luma of a picture that `fits_copy`, (h, w) uint8, black 16, white 235; not to be written to."""
+    return _pixels(picture.planes[0])
+
+
 def _pixels(plane: "av.video.plane.VideoPlane") -> Pixels:
     """The pixels of a plane, in place."""
     rows: Pixels = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)

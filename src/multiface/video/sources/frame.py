@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Frame:
-    """One frame. Its pixels are converted when they are first asked for, and kept until `shed`; one thread asks at a
-    time.
+    """One frame. Its pixels are converted when they are first asked for, and kept (until `shed`); one thread asks at
+    a time.
 
     number: 0 for the first frame of the source; a live source counts those that it handed out. time: seconds in the
     source. pts, time_base: the exact presentation time. convert: makes the picture; None when it is made. coded: the
@@ -41,14 +41,13 @@ class Frame:
     gap: str | None = None
     coded: "av.VideoFrame | None" = None
     _image: Image | None = field(default=None, init=False, repr=False)
-    _shed: bool = field(default=False, init=False, repr=False)
 
     @property
     def image(self) -> Image:
         """(height, width, 3) uint8 RGB, upright. Raises PictureError for a frame that cannot be converted."""
         if self._image is None:
             assert self.convert is not None
-            self._image, self._shed = self.convert(), False
+            self._image = self.convert()
             if self.coded is None:
                 # What converts holds the decoded frame; that is not needed any more.
                 self.convert = None
@@ -56,14 +55,14 @@ class Frame:
 
     @property
     def picture_bytes(self) -> int:
-        """Bytes of the pictures that it holds: RGB (made or not) until they are shed, and the decoded one."""
+        """Bytes of the picture that it keeps: the decoded one where it has it, else RGB, made or not."""
         pixels = self.width * self.height
-        return (0 if self._shed else pixels * 3) + (0 if self.coded is None else pixels * 3 // 2)
+        return pixels * 3 if self.coded is None else pixels * 3 // 2
 
     def shed(self) -> None:
-        """Let go of the pixels where they can be made again; who asks for them later waits a moment."""
+        """Let go of RGB that can be made again; who asks for it later waits a moment."""
         if self.coded is not None:
-            self._image, self._shed = None, True
+            self._image = None
 
 
 @dataclass(frozen=True, slots=True)

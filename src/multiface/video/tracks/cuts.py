@@ -24,17 +24,17 @@ Grid = npt.NDArray[np.float32]
 
 
 class CutFinder:
-    """Is handed every frame in turn. Cheap: it looks at a grid of 36 x 64 pixels."""
+    """Is handed the grid of every frame in turn."""
 
     def __init__(self) -> None:
         self._before: Grid = np.zeros((0, 0), np.float32)
 
-    def step(self, image: Image) -> bool:
-        """Whether a new scene begins with this frame; False for the first. image: (h, w, 3) uint8 RGB."""
-        before, self._before = self._before, luma_grid(image)
+    def step(self, grid: Grid) -> bool:
+        """Whether a new scene begins with this frame; False for the first. grid: as `luma_grid` makes it."""
+        before, self._before = self._before, grid
         if not before.size:
             return False
-        histogram, change = differences(before, self._before)
+        histogram, change = differences(before, grid)
         return (histogram >= HISTOGRAM and change >= CHANGE) or change >= GREAT_CHANGE
 
     def state(self) -> Grid:
@@ -50,10 +50,19 @@ class CutFinder:
 
 
 def luma_grid(image: Image) -> Grid:
-    """Luma, 0..255, of 36 x 64 pixels at equal distances: float32 (36, 64). Any size from 1 x 1."""
-    rows = (np.arange(GRID[0]) * 2 + 1) * image.shape[0] // (2 * GRID[0])
-    columns = (np.arange(GRID[1]) * 2 + 1) * image.shape[1] // (2 * GRID[1])
-    return np.asarray(image[rows[:, None], columns[None]].astype(np.float32) @ _LUMA, np.float32)
+    """Luma, 0..255, of 36 x 64 pixels at equal distances: float32 (36, 64). image: (h, w, 3) uint8 RGB, of any size."""
+    return np.asarray(image[_places(image)].astype(np.float32) @ _LUMA, np.float32)
+
+
+def coded_luma_grid(luma: npt.NDArray[np.uint8]) -> Grid:
+    """The same of luma (h, w) as videos hold it, in limited range: 16 for black, 235 for white."""
+    return (luma[_places(luma)].astype(np.float32) - 16) * np.float32(255 / 219)
+
+
+def _places(picture: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    rows = (np.arange(GRID[0]) * 2 + 1) * picture.shape[0] // (2 * GRID[0])
+    columns = (np.arange(GRID[1]) * 2 + 1) * picture.shape[1] // (2 * GRID[1])
+    return rows[:, None], columns[None]
 
 
 def differences(before: Grid, after: Grid) -> tuple[float, float]:
