@@ -49,11 +49,11 @@ class Counted:
     def sure(self) -> float:
         return self.detector.sure
 
-    def detect(self, image: Image) -> Faces:
+    def detect(self, image: Image, smallest: float | None = None) -> Faces:
         self.seen += 1
         if self.seen == self.stop_at:
             raise KeyboardInterrupt
-        return self.detector.detect(image)
+        return self.detector.detect(image, smallest)
 
 
 @pytest.fixture

@@ -100,9 +100,9 @@ class ReplacingDetector:
         self.inner, self.path = inner, path
         self.name, self.sure, self.min_face = inner.name, inner.sure, inner.min_face
 
-    def detect(self, image: Image) -> Faces:
+    def detect(self, image: Image, smallest: float | None = None) -> Faces:
         PIL.Image.new("RGB", (50, 50)).save(self.path)
-        faces: Faces = self.inner.detect(image)
+        faces: Faces = self.inner.detect(image, smallest)
         return faces
 
 
@@ -123,11 +123,11 @@ class CollapsingDetector:
         self.inner, self.name = inner, inner.name
         self.sure, self.min_face = inner.sure, inner.min_face
 
-    def detect(self, image: Image) -> Faces:
+    def detect(self, image: Image, smallest: float | None = None) -> Faces:
         if image.shape[0] == 100:
             box = np.array([[10, 10, 60, 60]], np.float32)
             return Faces(box, np.ones(1, np.float32), np.full((1, 5, 2), 30, np.float32))
-        faces: Faces = self.inner.detect(image)
+        faces: Faces = self.inner.detect(image, smallest)
         return faces
 
 

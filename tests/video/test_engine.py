@@ -458,9 +458,9 @@ class Failing:
         if self._times < 0:
             raise ZeroDivisionError("a bug")
 
-    def detect(self, image: Image) -> Any:
+    def detect(self, image: Image, smallest: float | None = None) -> Any:
         self._count()
-        return self._inner.detect(image)
+        return self._inner.detect(image, smallest)
 
     def embed(self, crops: Any, flip: bool) -> Any:
         self._count()
@@ -754,10 +754,10 @@ class Slow:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def detect(self, image: Image) -> Any:
+    def detect(self, image: Image, smallest: float | None = None) -> Any:
         self.calls += 1
         time.sleep(self._seconds)
-        return self._inner.detect(image)
+        return self._inner.detect(image, smallest)
 
 
 @pytest.mark.usefixtures("real_time")
@@ -841,12 +841,12 @@ class Held:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def detect(self, image: Image) -> Any:
+    def detect(self, image: Image, smallest: float | None = None) -> Any:
         self.pictures -= 1
         if self.pictures < 0:
             self.reached.set()
             assert self.go_on.wait(20)
-        return self._inner.detect(image)
+        return self._inner.detect(image, smallest)
 
 
 class Leaving(Camera):

@@ -70,21 +70,22 @@ class Mtcnn:
         self._score = score
         self.min_face = min_face
 
-    def detect(self, image: Image) -> Faces:
-        """The faces in a picture (h, w, 3), uint8 RGB, upright; best score first.
+    def detect(self, image: Image, smallest: float | None = None) -> Faces:
+        """The faces in a picture (h, w, 3), uint8 RGB, upright; best score first. smallest: as in `Detector`.
 
         Raises PictureError when the picture is another kind of array.
         """
         check_picture(self.name, image)
         picture = _Picture(image)
-        found = self._finish(picture, self._refine(picture, self._propose(picture)))
+        min_face = max(self.min_face, smallest or 0.0)
+        found = self._finish(picture, self._refine(picture, self._propose(picture, min_face)))
         sides = found.boxes[:, 2:] - found.boxes[:, :2]
-        return found.take((found.scores >= self._score) & (sides.min(axis=1) >= self.min_face))
+        return found.take((found.scores >= self._score) & (sides.min(axis=1) >= min_face))
 
-    def _propose(self, picture: "_Picture") -> Floats:
-        """Square windows (n, 4) that P-Net takes for faces."""
+    def _propose(self, picture: "_Picture", min_face: float) -> Floats:
+        """Square windows (n, 4) that P-Net takes for faces whose shorter side is `min_face` or more."""
         found = _Windows.none()
-        scale = min(1.0, _WINDOW / (_LEAST_WINDOW * self.min_face))
+        scale = min(1.0, _WINDOW / (_LEAST_WINDOW * min_face))
         while min(picture.width, picture.height) * scale >= _WINDOW / 2:
             level = picture.scaled(scale)
             zoom = np.array([level.shape[1] / picture.width, level.shape[0] / picture.height] * 2, np.float32)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from multiface.video.tracks.best_views import BestViews
 from multiface.video.tracks.between import interpolate
 from multiface.video.tracks.cuts import CutFinder, coded_luma_grid, luma_grid
 from multiface.video.tracks.last_look import LastLook
-from multiface.video.tracks.nearby import WHOLE_SECONDS, detect_nearby
+from multiface.video.tracks.looking import Found, look_on, look_thoroughly
 from multiface.video.tracks.track import StepResult, TrackSettings
 from multiface.video.tracks.tracker import Tracker
 
@@ -71,12 +70,12 @@ class FrameAnalysis:
     def look(self, frame: Frame, cut: bool) -> tuple[StepResult, tuple[Event, ...]]:
         """Detect, follow, embed and decide. After an exception nothing more can be computed."""
         with self._for_good():
-            return self._take_in(frame, self._detected(frame, cut), cut)
+            return self._take_in(frame, self._found(frame, cut), cut)
 
     def nobody(self, frame: Frame) -> tuple[StepResult, tuple[Event, ...]]:
         """What a look at this frame would give after a cut, if nobody were in it: all tracks end."""
         with self._for_good():
-            return self._take_in(frame, _Detected(Faces.none(), frame.time), True)
+            return self._take_in(frame, Found(Faces.none(), frame.time, frame.time), True)
 
     def faces(self, step: StepResult) -> tuple[SeenFace, ...]:
         """The faces of the frame that was looked at last."""
@@ -130,22 +129,14 @@ class FrameAnalysis:
             self._finished = True
             raise
 
-    def _detected(self, frame: Frame, cut: bool) -> "_Detected":
+    def _found(self, frame: Frame, cut: bool) -> Found:
         last, detector = self.last, self._recognizer.detector
-        in_vain = False
-        if last is not None and last.followed and not cut and self._settings.every is None:
-            next_time = frame.time + (frame.time - last.time)
-            if next_time - last.whole <= WHOLE_SECONDS:
-                boxes = [box for _, box in self._tracker.predict(frame.time)]
-                found = detect_nearby(detector, frame.image, boxes)
-                if found is not None:
-                    return _Detected(found, last.whole)
-                in_vain = True
-        return _Detected(detector.detect(frame.image), frame.time, in_vain)
+        if last is None or cut or self._settings.every is not None:
+            return look_thoroughly(detector, frame.image, frame.time)
+        boxes = [box for _, box in self._tracker.predict(frame.time)]
+        return look_on(detector, frame.image, frame.time, last, boxes)
 
-    def _take_in(
-        self, frame: Frame, detected: "_Detected", cut: bool
-    ) -> tuple[StepResult, tuple[Event, ...]]:
+    def _take_in(self, frame: Frame, looked: Found, cut: bool) -> tuple[StepResult, tuple[Event, ...]]:
         image = frame.image
 
         def embed(landmarks: Floats) -> Floats:
@@ -154,14 +145,19 @@ class FrameAnalysis:
             crops = align(image, landmarks, spec.template, (spec.width, spec.height))
             return self._recognizer.embedder.embed(crops, self._recognizer.flip)
 
-        found = detected.faces
+        found = looked.faces
         if self._settings.max_faces is not None:
             found = largest(found, self._settings.max_faces)
         step = self._tracker.step(frame.time, found, image, embed, cut)
         self.best_views.step(step, image)
         events = self._announced(step)
         self.last = LastLook.of(
-            step, (image.shape[0], image.shape[1]), len(found), detected.whole, detected.in_vain
+            step,
+            (image.shape[0], image.shape[1]),
+            len(found),
+            looked.whole,
+            looked.thorough,
+            looked.in_vain,
         )
         return step, events
 
@@ -184,17 +180,6 @@ class FrameAnalysis:
         if self._strangers is not None:
             self._strangers.keep(remembered)
         return events
-
-
-@dataclass(frozen=True, slots=True)
-class _Detected:
-    """Faces of a frame. whole: when the whole of a picture was last looked at. in_vain: somebody was not found around
-    the known faces, so it had to be.
-    """
-
-    faces: Faces
-    whole: float
-    in_vain: bool = False
 
 
 def largest(faces: Faces, most: int) -> Faces:
