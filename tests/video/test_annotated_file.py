@@ -626,7 +626,7 @@ def test_names_that_cannot_be_meant(tmp_path: Path) -> None:
         AnnotatedFile(tmp_path / "copy.avi", None, info())
     with pytest.raises(UsageError, match="is the source itself"):
         AnnotatedFile(source, source, info())
-    key = RunKey(4, 0, "", 0.0, None, "", "", "")
+    key = RunKey(4, 0, "", 0.0, None, (), "", "")
     with pytest.raises(UsageError, match=r"cannot be written \(No such file or directory\)$"):
         AnnotatedFile(tmp_path / "no" / "copy.mp4", None, info(), key=key)
     (tmp_path / "folder.mp4").mkdir()

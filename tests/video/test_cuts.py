@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multiface.video.tracks.cuts import CutFinder, luma_grid
+from multiface.video.tracks.cuts import CutFinder, differences, luma_grid
 
 
 def scene(seed: int, size: tuple[int, int] = (90, 160)) -> np.ndarray:
@@ -65,3 +65,14 @@ def test_the_cuts_of_a_real_clip(shared: Path) -> None:
             if finder.step(luma_grid(frame.to_ndarray(format="rgb24")))
         ]
     assert cuts == [20, 82, 211]
+
+
+def test_the_differences_are_those_of_histogram_and_grid() -> None:
+    rng = np.random.default_rng(0)
+    before, after = (rng.uniform(0, 255, (36, 64)).astype(np.float32) ** power for power in (1.0, 0.9))
+    first, second = (np.histogram(grid, 32, (0.0, 256.0))[0] / grid.size for grid in (before, after))
+    expected = np.abs(first - second).sum() / 2, np.abs(before - after).mean()
+    assert differences(before, after) == pytest.approx(expected)
+    below, beyond = np.full((36, 64), -18.0, np.float32), np.full((36, 64), 278.0, np.float32)
+    assert differences(below, np.zeros_like(below))[0] == 0 == differences(beyond, beyond - 23)[0]
+    assert differences(below, beyond)[0] == 1

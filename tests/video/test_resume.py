@@ -66,7 +66,7 @@ def stopped(target: Path, key: RunKey, frames: range, resume: Resumable | None =
 @pytest.fixture
 def key(tmp_path: Path) -> RunKey:
     (tmp_path / "source.bin").write_bytes(b"film")
-    return run_key(tmp_path / "source.bin", 0.0, None, "scrfd", "7")
+    return run_key(tmp_path / "source.bin", 0.0, None, (("--every", "5"), ("--score", "False")), "7")
 
 
 def shown(path: Path) -> tuple[list[Fraction], list[bytes]]:
@@ -122,7 +122,7 @@ def test_unfinished_work_is_for_the_owner_alone(tmp_path: Path, key: RunKey) -> 
         ("source", "the source has changed"),
         ("touched", "the source has changed"),
         ("begin", "another part of the source"),
-        ("settings", "the settings are others"),
+        ("settings", "other settings are asked for: --every, --flip"),
         ("gallery", "the gallery has changed"),
         ("run.json", "cannot be read"),
         ("000001.state", "has lost its state"),
@@ -133,7 +133,7 @@ def test_what_starts_anew_says_why(tmp_path: Path, key: RunKey, change: str, rea
     target, source = tmp_path / "copy.mp4", tmp_path / "source.bin"
     stopped(target, key, range(20))
     assert isinstance(work_left(target, key), Resumable)
-    begin, settings, gallery = 0.0, "scrfd", "7"
+    begin, settings, gallery = 0.0, key.settings, "7"
     match change:
         case "source":
             modified = source.stat().st_mtime_ns
@@ -144,7 +144,7 @@ def test_what_starts_anew_says_why(tmp_path: Path, key: RunKey, change: str, rea
         case "begin":
             begin = 1.0
         case "settings":
-            settings = "yunet"
+            settings = (("--every", "6"), ("--score", "False"), ("--flip", "True"))
         case "gallery":
             gallery = "8"
         case "000001.state":
@@ -162,7 +162,7 @@ def test_what_starts_anew_says_why(tmp_path: Path, key: RunKey, change: str, rea
 def test_nothing_there_and_nothing_readable(tmp_path: Path, key: RunKey) -> None:
     assert work_left(tmp_path / "copy.mp4", key) == StartsAnew(None)
     with pytest.raises(InputError, match="cannot be read"):
-        run_key(tmp_path / "no.mp4", 0.0, None, "", "")
+        run_key(tmp_path / "no.mp4", 0.0, None, (), "")
 
 
 def test_before_the_first_checkpoint_nothing_is_left(tmp_path: Path, key: RunKey) -> None:
@@ -181,7 +181,7 @@ folder, pause, limit = Path(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
 if limit:
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-key = frames.run_key(folder / "source.bin", 0.0, None, "scrfd", "7")
+key = frames.run_key(folder / "source.bin", 0.0, None, (("--every", "5"), ("--score", "False")), "7")
 left = frames.work_left(folder / "copy.mp4", key)
 resume = left if isinstance(left, frames.Resumable) else None
 print("begins at", resume.next_number if resume else 0, flush=True)

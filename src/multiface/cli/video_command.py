@@ -288,11 +288,20 @@ def _key(
         told.update(matrix.vectors.tobytes())
         told.update(recognizer.calibration.to_json().encode())
     origin = recognizer.origin
-    settings = (
-        f"{__version__} {origin.detector} {origin.fingerprint} {origin.flip} {recognizer.rate} {chosen.min_face} "
-        f"{asked.every} {asked.max_faces} {asked.checkpoint_every} {score} {strangers} {VERSION}"
-    )
-    return run_key(file, begin, duration, settings, told.hexdigest())
+    settings = {
+        "the version of MultiFace": f"{__version__} {VERSION} {asked.checkpoint_every}",
+        "--detector": origin.detector,
+        "--weights": origin.fingerprint,
+        "--flip": origin.flip,
+        "--rate": recognizer.rate,
+        "--min-face": chosen.min_face,
+        "--every": asked.every,
+        "--max-faces": asked.max_faces,
+        "--score": score,
+        "--strangers": strangers,
+    }
+    named = tuple((name, str(value)) for name, value in settings.items())
+    return run_key(file, begin, duration, named, told.hexdigest())
 
 
 @contextmanager

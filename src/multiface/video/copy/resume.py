@@ -29,9 +29,12 @@ from multiface.video.file_lock import lock
 from multiface.video.results import Event
 from multiface.video.sources.pyav import av
 
-_FORMAT = 1
+_FORMAT = 2
 _HASHED = 1 << 20
 _SUFFIXES = {".mp4", ".json", ".state", ".part"}
+
+Settings = tuple[tuple[str, str], ...]
+"""What a setting is called, as the user knows it, and its value as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class RunKey:
     """What must be equal for a run to go on where another stopped.
 
     size, modified_ns, start: of the source: bytes, time of the last change, SHA-256 of its first MiB. begin, duration:
-    seconds. settings: all that changes what is found and drawn, as one text. gallery: its revision, as text.
+    seconds. settings: all that changes what is found and drawn. gallery: its revision, as text.
     writer: versions of what encodes.
     """
 
@@ -48,12 +51,12 @@ class RunKey:
     start: str
     begin: float
     duration: float | None
-    settings: str
+    settings: Settings
     gallery: str
     writer: str
 
 
-def run_key(source: Path, begin: float, duration: float | None, settings: str, gallery: str) -> RunKey:
+def run_key(source: Path, begin: float, duration: float | None, settings: Settings, gallery: str) -> RunKey:
     """The key of a run over the file `source`. Raises InputError for a file that cannot be read."""
     try:
         with source.open("rb") as file:
@@ -103,7 +106,7 @@ def work_left(target: Path, key: RunKey) -> Resumable | StartsAnew:
     for names, what in (
         (("size", "modified_ns", "start"), "the source has changed"),
         (("begin", "duration"), "another part of the source is asked for"),
-        (("settings",), "the settings are others"),
+        (("settings",), f"other settings are asked for: {_others(run.key.settings, key.settings)}"),
         (("gallery",), "the gallery has changed"),
         (("writer",), "the video encoder is another version"),
     ):
@@ -130,6 +133,12 @@ def work_left(target: Path, key: RunKey) -> Resumable | StartsAnew:
         state,
         complete,
     )
+
+
+def _others(before: Settings, now: Settings) -> str:
+    """The names of the settings that differ."""
+    old, new = dict(before), dict(now)
+    return ", ".join(name for name in {**old, **new} if old.get(name) != new.get(name))
 
 
 def part_folder(target: Path) -> Path:
@@ -193,7 +202,7 @@ class _Run:
         shape = document["shape"]
         rate = shape["rate"]
         return cls(
-            RunKey(**document["key"]),
+            RunKey(**document["key"] | {"settings": tuple((a, b) for a, b in document["key"]["settings"])}),
             Shape(
                 shape["width"],
                 shape["height"],

@@ -67,7 +67,11 @@ def _places(picture: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.intp], npt.N
 
 def differences(before: Grid, after: Grid) -> tuple[float, float]:
     """How much the histogram has changed, 0..1, and the grid, 0..255."""
-    first, second = (
-        np.histogram(grid, bins=BINS, range=(0.0, 256.0))[0] / grid.size for grid in (before, after)
-    )
-    return float(np.abs(first - second).sum() / 2), float(np.abs(before - after).mean())
+    histogram = np.abs(_counts(before) - _counts(after)).sum() / (2 * before.size)
+    return float(histogram), float(np.abs(before - after).mean())
+
+
+def _counts(grid: Grid) -> npt.NDArray[np.intp]:
+    """Pixels in each bin of luma; luma beyond 0..255, which a coded picture can hold, is in the first or last."""
+    bins = np.clip(grid.ravel() * (BINS / 256), 0, BINS - 1).astype(np.intp)
+    return np.bincount(bins, minlength=BINS)
