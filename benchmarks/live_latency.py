@@ -26,7 +26,6 @@ import psutil
 from moving_faces import RATE, scene
 
 from multiface import Recognizer
-from multiface.cli.steady_memory import keep_memory_steady
 from multiface.video.engine.engine import VideoEngine
 from multiface.video.sources.live_source import open_live
 
@@ -95,7 +94,6 @@ def main() -> None:
     parser.add_argument("--cache", type=Path)
     given = parser.parse_args()
     width, height = map(int, given.size.split("x"))
-    keep_memory_steady()  # as `multiface camera` does
     listening = socket.create_server(("127.0.0.1", 0))
     server = multiprocessing.Process(
         target=serve, args=(listening, tuple(given.photos), width, height), daemon=True

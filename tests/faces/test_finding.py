@@ -30,7 +30,7 @@ class MarkFinder:
         self.border = border
         self.seen: list[tuple[int, int]] = []
 
-    def detect(self, image: Image) -> Faces:
+    def detect(self, image: Image, _smallest: float | None = None, /) -> Faces:
         self.seen.append((image.shape[1], image.shape[0]))
         points = np.zeros((5, 2), np.float32)
         for k in range(5):

@@ -465,10 +465,16 @@ class TestClosing:
 
     def test_from_another_thread(self, folder: Path) -> None:
         path = ffmpeg(f"-f lavfi -i testsrc2=s=320x180:r=25:d=20 {X264}", folder / "threads.mp4")
+
+        def slowly(source: FileSource, seen: list[int]) -> None:
+            for frame in source.frames():
+                seen.append(frame.number)
+                time.sleep(0.001)
+
         for delay in (0.0, 0.01, 0.05):
             source = open_file(path)
             seen: list[int] = []
-            reader = threading.Thread(target=lambda s=source, n=seen: n.extend(f.number for f in s.frames()))
+            reader = threading.Thread(target=slowly, args=(source, seen))
             reader.start()
             time.sleep(delay)
             source.close()

@@ -124,7 +124,7 @@ def test_unfinished_work_is_for_the_owner_alone(tmp_path: Path, key: RunKey) -> 
         ("begin", "another part of the source"),
         ("settings", "other settings are asked for: --every, --flip"),
         ("gallery", "the gallery has changed"),
-        ("run.json", "cannot be read"),
+        ("run.json", "broken or of another version"),
         ("000001.state", "has lost its state"),
         ("000001.mp4", "did not get to its first checkpoint"),
     ],

@@ -14,7 +14,6 @@ from multiface.cli import options, video_options, watching
 from multiface.cli.console import Speaker, counted
 from multiface.cli.paths import require_folder
 from multiface.cli.settings import Settings
-from multiface.cli.steady_memory import keep_memory_steady
 from multiface.cli.stopping import sigterm_is_ctrl_c, stop_on_signals
 from multiface.cli.with_people import opened_recognizer
 from multiface.errors import InputError, UsageError
@@ -116,7 +115,6 @@ def camera(
         if replay is not None:
             _replay(speaker, file, replay)
             return
-        keep_memory_steady()
         stack.enter_context(written_by_one(file))
         store = stack.enter_context(EventStore(file))
         store.forget(timedelta(days=keep_days))

@@ -14,7 +14,6 @@ from multiface.cli.settings import Settings
 from multiface.cli.stopping import STOPPED, sigterm_is_ctrl_c, stop_on_signals
 from multiface.cli.video_files import VideoTargets, check_targets, files_read
 from multiface.cli.with_people import opened_recognizer
-from multiface.version import __version__
 
 if TYPE_CHECKING:
     from multiface.recognition import Recognizer
@@ -289,7 +288,6 @@ def _key(
         told.update(recognizer.calibration.to_json().encode())
     origin = recognizer.origin
     settings = {
-        "the version of MultiFace": f"{__version__} {VERSION} {asked.checkpoint_every}",
         "--detector": origin.detector,
         "--weights": origin.fingerprint,
         "--flip": origin.flip,
@@ -299,6 +297,7 @@ def _key(
         "--max-faces": asked.max_faces,
         "--score": score,
         "--strangers": strangers,
+        "the kind of checkpoint": f"{VERSION}, every {asked.checkpoint_every} frames",
     }
     named = tuple((name, str(value)) for name, value in settings.items())
     return run_key(file, begin, duration, named, told.hexdigest())

@@ -27,12 +27,12 @@ class Detector(Protocol):
     def min_face(self) -> float:
         """Shorter side of the smallest face that is given, in pixels of the picture."""
 
-    def detect(self, image: Image, smallest: float | None = None) -> Faces:
+    def detect(self, image: Image, smallest: float | None = None, /) -> Faces:
         """All faces of an (h, w, 3) uint8 RGB picture, best score first.
 
         None of them has a score below the detector's threshold, or a box whose shorter side is below `min_face`.
-        smallest: shorter side of the smallest face that is wanted this time, in pixels, where that is more than
-        `min_face`; a detector need not heed it, but can save time.
+        smallest: shorter side, in pixels, of the smallest face that must be found this time, where that is more than
+        `min_face`: a detector can save the time that smaller ones take.
         """
 
 

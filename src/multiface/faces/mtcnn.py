@@ -70,17 +70,17 @@ class Mtcnn:
         self._score = score
         self.min_face = min_face
 
-    def detect(self, image: Image, smallest: float | None = None) -> Faces:
+    def detect(self, image: Image, smallest: float | None = None, /) -> Faces:
         """The faces in a picture (h, w, 3), uint8 RGB, upright; best score first. smallest: as in `Detector`.
 
         Raises PictureError when the picture is another kind of array.
         """
         check_picture(self.name, image)
         picture = _Picture(image)
-        min_face = max(self.min_face, smallest or 0.0)
-        found = self._finish(picture, self._refine(picture, self._propose(picture, min_face)))
+        windows = self._propose(picture, max(self.min_face, smallest or 0.0))
+        found = self._finish(picture, self._refine(picture, windows))
         sides = found.boxes[:, 2:] - found.boxes[:, :2]
-        return found.take((found.scores >= self._score) & (sides.min(axis=1) >= min_face))
+        return found.take((found.scores >= self._score) & (sides.min(axis=1) >= self.min_face))
 
     def _propose(self, picture: "_Picture", min_face: float) -> Floats:
         """Square windows (n, 4) that P-Net takes for faces whose shorter side is `min_face` or more."""

@@ -49,11 +49,10 @@ class Scrfd:
         self._session = session
         self._input = session.get_inputs()[0].name
 
-    def detect(self, image: Image, smallest: float | None = None) -> Faces:
+    def detect(self, image: Image, smallest: float | None = None, /) -> Faces:
         """All faces of an (h, w, 3) uint8 RGB picture, best score first; smallest: as in `Detector`."""
         check_picture(self.name, image)
-        min_face = max(self.min_face, smallest or 0.0)
-        working = letterbox(image, min_face)
+        working = letterbox(image, max(self.min_face, smallest or 0.0))
         tensor = (working.image.transpose(2, 0, 1)[None].astype(np.float32) - 127.5) / 128.0
         outputs = [
             np.asarray(output, np.float32).reshape(-1, output.shape[-1])
@@ -70,5 +69,5 @@ class Scrfd:
             scores.append(score[kept])
             landmarks.append(centre[:, None] + outputs[level + 6][kept].reshape(-1, 5, 2) * stride)
         return working.settle(
-            np.concatenate(boxes), np.concatenate(scores), np.concatenate(landmarks), min_face, OVERLAP
+            np.concatenate(boxes), np.concatenate(scores), np.concatenate(landmarks), self.min_face, OVERLAP
         )

@@ -47,11 +47,10 @@ class YuNet:
         self._input = session.get_inputs()[0].name
         self._outputs = wanted
 
-    def detect(self, image: Image, smallest: float | None = None) -> Faces:
+    def detect(self, image: Image, smallest: float | None = None, /) -> Faces:
         """All faces of an (h, w, 3) uint8 RGB picture, best score first; smallest: as in `Detector`."""
         check_picture(self.name, image)
-        min_face = max(self.min_face, smallest or 0.0)
-        working = letterbox(image, min_face)
+        working = letterbox(image, max(self.min_face, smallest or 0.0))
         tensor = np.ascontiguousarray(working.image[..., ::-1].transpose(2, 0, 1)[None], np.float32)
         found = self._session.run(self._outputs, {self._input: tensor})
         by_part = [found[k : k + len(STRIDES)] for k in range(0, len(found), len(STRIDES))]
@@ -67,5 +66,5 @@ class YuNet:
             scores.append(score[kept])
             landmarks.append((place[:, None] + points[0, kept].reshape(-1, 5, 2)) * stride)
         return working.settle(
-            np.concatenate(boxes), np.concatenate(scores), np.concatenate(landmarks), min_face, OVERLAP
+            np.concatenate(boxes), np.concatenate(scores), np.concatenate(landmarks), self.min_face, OVERLAP
         )

@@ -24,6 +24,7 @@ from typing import Any, BinaryIO
 
 from multiface.atomic_write import write_whole
 from multiface.errors import InputError, UsageError
+from multiface.version import __version__
 from multiface.video.copy.segments import Shape, Written
 from multiface.video.file_lock import lock
 from multiface.video.results import Event
@@ -43,7 +44,7 @@ class RunKey:
 
     size, modified_ns, start: of the source: bytes, time of the last change, SHA-256 of its first MiB. begin, duration:
     seconds. settings: all that changes what is found and drawn. gallery: its revision, as text.
-    writer: versions of what encodes.
+    writer: versions of MultiFace and of what encodes.
     """
 
     size: int
@@ -102,13 +103,13 @@ def work_left(target: Path, key: RunKey) -> Resumable | StartsAnew:
     try:
         run = _Run.read(folder)
     except (OSError, ValueError, KeyError, TypeError):
-        return StartsAnew("the unfinished run there cannot be read")
+        return StartsAnew("the unfinished run there is broken or of another version of MultiFace")
     for names, what in (
         (("size", "modified_ns", "start"), "the source has changed"),
         (("begin", "duration"), "another part of the source is asked for"),
         (("settings",), f"other settings are asked for: {_others(run.key.settings, key.settings)}"),
         (("gallery",), "the gallery has changed"),
-        (("writer",), "the video encoder is another version"),
+        (("writer",), "MultiFace or its video encoder is of another version"),
     ):
         if any(getattr(run.key, name) != getattr(key, name) for name in names):
             return StartsAnew(f"an unfinished run lies there, but {what}")
@@ -328,4 +329,5 @@ def _box(values: Sequence[float]) -> tuple[float, float, float, float]:
 
 
 def _writer() -> str:
-    return f"av {av.__version__}, libavcodec {'.'.join(map(str, av.library_versions['libavcodec']))}"
+    codec = ".".join(map(str, av.library_versions["libavcodec"]))
+    return f"multiface {__version__}, av {av.__version__}, libavcodec {codec}"

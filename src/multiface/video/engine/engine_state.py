@@ -24,7 +24,7 @@ from multiface.video.names.neighbours import Presence
 from multiface.video.tracks.best_views import StoredView
 from multiface.video.tracks.last_look import LastLook
 
-VERSION = 5
+VERSION = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +54,6 @@ def packed(state: EngineState, origin: VectorOrigin) -> bytes:
         "boxes": state.last.boxes,
         "scores": state.last.scores,
         "whole": state.last.whole,
-        "thorough": state.last.thorough,
         "followed": state.last.followed,
         "settled": state.last.settled,
     }
@@ -111,7 +110,6 @@ def unpacked(data: bytes, origin: VectorOrigin) -> EngineState:
                     file["velocities"],
                     tuple(float(score) for score in last["scores"]),
                     float(last["whole"]),
-                    float(last["thorough"]),
                     bool(last["followed"]),
                     bool(last["settled"]),
                 ),

@@ -21,7 +21,7 @@ from multiface.video.tracks.best_views import BestViews
 from multiface.video.tracks.between import interpolate
 from multiface.video.tracks.cuts import CutFinder, coded_luma_grid, luma_grid
 from multiface.video.tracks.last_look import LastLook
-from multiface.video.tracks.looking import Found, look_on, look_thoroughly
+from multiface.video.tracks.looking import Looked, look_at_all, look_on
 from multiface.video.tracks.track import StepResult, TrackSettings
 from multiface.video.tracks.tracker import Tracker
 
@@ -70,12 +70,12 @@ class FrameAnalysis:
     def look(self, frame: Frame, cut: bool) -> tuple[StepResult, tuple[Event, ...]]:
         """Detect, follow, embed and decide. After an exception nothing more can be computed."""
         with self._for_good():
-            return self._take_in(frame, self._found(frame, cut), cut)
+            return self._take_in(frame, self._looked(frame, cut), cut)
 
     def nobody(self, frame: Frame) -> tuple[StepResult, tuple[Event, ...]]:
         """What a look at this frame would give after a cut, if nobody were in it: all tracks end."""
         with self._for_good():
-            return self._take_in(frame, Found(Faces.none(), frame.time, frame.time), True)
+            return self._take_in(frame, Looked(Faces.none(), frame.time), True)
 
     def faces(self, step: StepResult) -> tuple[SeenFace, ...]:
         """The faces of the frame that was looked at last."""
@@ -129,14 +129,14 @@ class FrameAnalysis:
             self._finished = True
             raise
 
-    def _found(self, frame: Frame, cut: bool) -> Found:
+    def _looked(self, frame: Frame, cut: bool) -> Looked:
         last, detector = self.last, self._recognizer.detector
         if last is None or cut or self._settings.every is not None:
-            return look_thoroughly(detector, frame.image, frame.time)
+            return look_at_all(detector, frame.image, frame.time)
         boxes = [box for _, box in self._tracker.predict(frame.time)]
         return look_on(detector, frame.image, frame.time, last, boxes)
 
-    def _take_in(self, frame: Frame, looked: Found, cut: bool) -> tuple[StepResult, tuple[Event, ...]]:
+    def _take_in(self, frame: Frame, looked: Looked, cut: bool) -> tuple[StepResult, tuple[Event, ...]]:
         image = frame.image
 
         def embed(landmarks: Floats) -> Floats:
@@ -156,7 +156,6 @@ class FrameAnalysis:
             (image.shape[0], image.shape[1]),
             len(found),
             looked.whole,
-            looked.thorough,
             looked.in_vain,
         )
         return step, events

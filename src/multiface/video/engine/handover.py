@@ -47,7 +47,7 @@ class Handover:
         """Set when the run is over, for threads that wait elsewhere."""
 
     def admit(self, frame: Frame) -> None:
-        """Wait until there is room for this frame's picture; the reader calls it before the picture is made."""
+        """Wait until there is room for this frame's picture; the reader calls it before RGB is made."""
         size = frame.picture_bytes
 
         def room() -> bool:

@@ -22,7 +22,7 @@ AWAY = TrackSettings().lost_after + 0.5
 
 
 def read(source: Source, handover: Handover) -> None:
-    """Decode ahead: frames with their pictures, as many as there is room for."""
+    """Decode ahead as many frames as there is room for, with RGB where that is what they keep."""
     for frame in source.frames():
         handover.admit(frame)
         if frame.coded is None:

@@ -22,7 +22,7 @@ from multiface.video.sources.colour import to_rgb
 from multiface.video.sources.frame import Frame, SourceInfo
 from multiface.video.sources.pyav import av
 from multiface.video.sources.stream_clock import Backlog, StreamClock
-from multiface.video.sources.upright import rotation_of
+from multiface.video.sources.upright import Rotation, Rotations
 
 CLOCKLESS = frozenset(
     {"mpjpeg", "mjpeg", "h264", "hevc", "m4v", "mpegvideo", "obu", "image2pipe", "jpeg_pipe", "png_pipe"}
@@ -126,6 +126,7 @@ class LiveConnection:
         paced = bool(formats & PIECEMEAL) or (container.duration is not None and "rtsp" not in formats)
         pace: float | None = None  # wall clock less the stream's
         rate = stream.average_rate or stream.guessed_rate or None
+        rotations = Rotations()
         backlog = Backlog()
         opened = newest = time.monotonic()
         self._within(self._patience.stall)
@@ -153,7 +154,8 @@ class LiveConnection:
                     opened = newest
                 self.lasted = newest - opened
                 seconds = None if clockless else _seconds(picture.pts, picture.time_base)
-                hand_out(_frame(picture, clock.time_of(seconds, newest), newest), rate)
+                rotation = rotations.of(picture)
+                hand_out(_frame(picture, rotation, clock.time_of(seconds, newest), newest), rate)
         return "the stream ended" if self.lasted is not None else "it ended before a picture came"
 
     def _within(self, seconds: float) -> None:
@@ -194,8 +196,7 @@ def _seconds(stamp: int | None, unit: Fraction | None) -> float | None:
     return None if stamp is None or unit is None else float(stamp * unit)
 
 
-def _frame(picture: av.VideoFrame, seconds: float, captured: float) -> Frame:
-    rotation = rotation_of(picture)
+def _frame(picture: av.VideoFrame, rotation: Rotation, seconds: float, captured: float) -> Frame:
     width, height = rotation.size(picture.width, picture.height)
     stamp, unit = picture.pts, picture.time_base
     if stamp is None or unit is None:

@@ -53,6 +53,24 @@ def rotation_of(frame: av.VideoFrame) -> Rotation:
     return Rotation(round(-math.atan2(b, a) / (math.pi / 2)) % 4, mirrored)
 
 
+class Rotations:
+    """The rotation of each frame of one stream.
+
+    A frame whose matrix was read lives on until Python's collector comes by, since PyAV's side data holds it and is
+    held by it: dozens of pictures at a time. So the matrix is read again only when its angle changes.
+    """
+
+    def __init__(self) -> None:
+        self._angle: int | None = None
+        self._rotation = UPRIGHT
+
+    def of(self, frame: av.VideoFrame) -> Rotation:
+        """As `rotation_of`."""
+        if frame.rotation != self._angle:
+            self._angle, self._rotation = frame.rotation, rotation_of(frame)
+        return self._rotation
+
+
 def set_upright(image: Image, rotation: Rotation) -> Image:
     """The picture turned, contiguous in memory; the same array where nothing is to be done."""
     if rotation == UPRIGHT:

@@ -55,7 +55,10 @@ def luma_grid(image: Image) -> Grid:
 
 
 def coded_luma_grid(luma: npt.NDArray[np.uint8]) -> Grid:
-    """The same of luma (h, w) as videos hold it, in limited range: 16 for black, 235 for white."""
+    """Nearly the same from the luma (h, w) of a video in limited range, 16 for black, 235 for white.
+
+    BT.709 weighs strong colours a little otherwise. Values beyond 16..235 give less than 0 and more than 255.
+    """
     return (luma[_places(luma)].astype(np.float32) - 16) * np.float32(255 / 219)
 
 

@@ -20,10 +20,9 @@ class LastLook:
     """The tracks that were seen at a look of the detector.
 
     size: height and width of the frame. numbers, boxes, velocities (float64 (n, 4), pixels a second of each side),
-    scores (0..1): of those tracks. whole, thorough: time of the last look at the whole picture, this one or
-    an earlier one, and of the last one for faces of every size.
-    followed: there are tracks, all that was found belongs to them, and nobody had been looked for in vain: the next
-    look may be at less than all of the picture (`looking`).
+    scores (0..1): of those tracks. whole: time of the last look at the whole picture, this one or an earlier one.
+    followed: there are tracks, all that was found belongs to them, and nobody had been looked for around them in vain:
+    the next look may be one around them (`looking`).
     settled: there are tracks, all that was found belongs to them, each has been there for a while, is well known and
     moves slowly: the next look may wait.
     """
@@ -35,7 +34,6 @@ class LastLook:
     velocities: Doubles
     scores: tuple[float, ...]
     whole: float
-    thorough: float
     followed: bool
     settled: bool
 
@@ -45,10 +43,9 @@ class LastLook:
         size: tuple[int, int],
         found: int,
         whole: float,
-        thorough: float,
         in_vain: bool = False,
     ) -> "LastLook":
-        """What is kept of a step. found: faces in its frame. whole, thorough, in_vain: as in `looking.Found`."""
+        """What is kept of a step. found: faces in its frame. whole, in_vain: as in `looking.Looked`."""
         all_known = bool(step.seen) and len(step.seen) == found and not step.hidden
         return LastLook(
             step.time,
@@ -58,7 +55,6 @@ class LastLook:
             np.array([track.velocity for track in step.seen], np.float64).reshape(-1, 4),
             tuple(float(track.score) for track in step.seen),
             whole,
-            thorough,
             all_known and not in_vain,
             all_known and all(_is_settled(track, step.time) for track in step.seen),
         )

@@ -23,7 +23,7 @@ picture (by two clips and four detectors; larger ones were not better)."""
 LARGER = 1.5
 """Times the detector's smallest face, that expected faces stay at least."""
 SMALLER = 0.55
-"""Times the smallest face that is expected, that faces are looked for from."""
+"""Times the smallest face that is expected, that faces must have to be found for sure."""
 MOST_AREA = 0.5
 """Share of the picture as detectors work on it; where the sheet has more, the whole costs hardly more."""
 AGAIN = 0.3
@@ -41,7 +41,8 @@ def detect_nearby(detector: Detector, image: Image, boxes: Sequence[Box]) -> Fac
         return None
     sheet = Sheet.of(regions)
     most = MOST_AREA * width * height * working_scale(width, height, detector.min_face) ** 2
-    if sheet.width * sheet.height > most or (len(regions) > 1 and sheet.height > BASE_SIDE):
+    shrunk = len(regions) > 1 and max(sheet.width, sheet.height) > BASE_SIDE
+    if sheet.width * sheet.height > most or shrunk:
         return None
     smallest = SMALLER * min(region.smallest for region in regions)
     found = detector.detect(sheet.drawn(image), smallest)
@@ -60,10 +61,8 @@ def detect_nearby(detector: Detector, image: Image, boxes: Sequence[Box]) -> Fac
 
 
 def all_found(boxes: Sequence[Box], faces: Faces) -> bool:
-    """Whether each box, where a face was expected, has a face of its own."""
+    """Whether each box, where a face was expected, has a face of its own. boxes: at least one."""
     if len(faces) < len(boxes):
         return False
-    if not boxes:
-        return True
     again = iou(np.array(boxes), faces.boxes.astype(np.float64))
     return bool(np.all(again.max(axis=1) >= AGAIN)) and len(set(again.argmax(axis=1).tolist())) == len(boxes)
