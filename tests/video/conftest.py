@@ -62,6 +62,25 @@ class Server:
 
 
 @pytest.fixture(scope="session")
+def turn() -> Callable[[Path, Path, int], None]:
+    """`turn(flat, turned, degrees)` copies a film with a display matrix for so many degrees; 0 for none."""
+    import av
+
+    def copy(flat: Path, turned: Path, degrees: int) -> None:
+        with av.open(str(flat)) as opened, av.open(str(turned), "w") as output:
+            stream = opened.streams.video[0]
+            written = output.add_stream_from_template(stream)
+            if degrees:
+                written.set_display_rotation(degrees)
+            for packet in opened.demux(stream):
+                if packet.pts is not None:
+                    packet.stream = written
+                    output.mux(packet)
+
+    return copy
+
+
+@pytest.fixture(scope="session")
 def _gstreamer() -> bool:
     """Whether there is GStreamer's RTSP server."""
     return (

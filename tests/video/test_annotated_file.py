@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -471,17 +471,12 @@ def test_high_definition_keeps_its_pixels(tmp_path: Path) -> None:
 
 @needs_ffmpeg
 @pytest.mark.parametrize("rotation", [90, 180, 270])
-def test_a_turned_source_gives_an_upright_copy(tmp_path: Path, rotation: int) -> None:
+def test_a_turned_source_gives_an_upright_copy(
+    tmp_path: Path, turn: Callable[[Path, Path, int], None], rotation: int
+) -> None:
     flat, source, target = tmp_path / "flat.mp4", tmp_path / "source.mp4", tmp_path / "copy.mp4"
     ffmpeg("-f lavfi -i testsrc2=size=96x64:rate=5:duration=1 -vf setsar=4/3 -c:v libx264 {0}", flat)
-    with av.open(str(flat)) as opened, av.open(str(source), "w") as output:
-        stream = opened.streams.video[0]
-        turned = output.add_stream_from_template(stream)
-        turned.set_display_rotation(rotation)
-        for packet in opened.demux(stream):
-            if packet.pts is not None:
-                packet.stream = turned
-                output.mux(packet)
+    turn(flat, source, rotation)
     copy(source, target)
     with av.open(str(target)) as opened:
         shown = next(opened.decode(video=0))

@@ -1,6 +1,7 @@
 """Rotation of the frames of a stream."""
 
 import gc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,30 +12,29 @@ from multiface.video.sources.pyav import av
 from multiface.video.sources.upright import UPRIGHT, Rotation, Rotations, rotation_of
 
 
-def film(path: Path, degrees: int) -> Path:
-    flat = path.with_name("flat.mp4")
+@pytest.fixture
+def film(tmp_path: Path, turn: Callable[[Path, Path, int], None]) -> Callable[[int], Path]:
+    """`film(degrees)`: 30 frames."""
+    flat = tmp_path / "flat.mp4"
     with av.open(str(flat), "w") as out:
         stream = out.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         for _ in range(30):
             out.mux(stream.encode(av.VideoFrame(96, 64, "yuv420p")))
         out.mux(stream.encode(None))
-    with av.open(str(flat)) as opened, av.open(str(path), "w") as out:
-        turned = out.add_stream_from_template(opened.streams.video[0])
-        if degrees:
-            turned.set_display_rotation(degrees)
-        for packet in opened.demux(video=0):
-            if packet.pts is not None:
-                packet.stream = turned
-                out.mux(packet)
-    return path
+
+    def turned(degrees: int) -> Path:
+        path = tmp_path / f"{degrees}.mp4"
+        turn(flat, path, degrees)
+        return path
+
+    return turned
 
 
-def test_a_turn_is_noticed_wherever_it_comes(tmp_path: Path) -> None:
-    films = [film(tmp_path / f"{degrees}.mp4", degrees) for degrees in (0, 90, 180, 0)]
+def test_a_turn_is_noticed_wherever_it_comes(film: Callable[[int], Path]) -> None:
     rotations, found = Rotations(), []
-    for path in films:
-        with av.open(str(path)) as opened:
+    for degrees in (0, 90, 180, 0):
+        with av.open(str(film(degrees))) as opened:
             for frame in opened.decode(video=0):
                 found.append(rotations.of(frame))
                 assert found[-1] == rotation_of(frame)
@@ -48,8 +48,8 @@ def pictures() -> int:
 
 
 @pytest.mark.parametrize("degrees", [0, 90])
-def test_frames_go_at_once_without_the_collector(tmp_path: Path, degrees: int) -> None:
-    path, rotations = film(tmp_path / "film.mp4", degrees), Rotations()
+def test_frames_go_at_once_without_the_collector(film: Callable[[int], Path], degrees: int) -> None:
+    path, rotations = film(degrees), Rotations()
     gc.collect()
     gc.disable()
     before = pictures()

@@ -5,6 +5,7 @@ boxes and landmarks scale with the picture. Boxes may leave the picture. Landmar
 face, right eye, nose, left and right mouth corner.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,15 @@ class Faces:
     def take(self, index: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "Faces":
         """The faces at these positions (integers) or where true (booleans)."""
         return Faces(self.boxes[index], self.scores[index], self.landmarks[index])
+
+    @staticmethod
+    def joined(parts: Sequence["Faces"]) -> "Faces":
+        """The faces of one part or more, in the order of the parts: sort them where that is not by score."""
+        return Faces(
+            np.concatenate([part.boxes for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.landmarks for part in parts]),
+        )
 
     @staticmethod
     def none() -> "Faces":

@@ -129,11 +129,7 @@ class Mtcnn:
             landmarks = corner + points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides
             faces = Faces(_corrected(batch, shift), _sigmoid(logit), landmarks)
             parts.append(faces.take(faces.scores >= self._score))
-        found = Faces(
-            np.concatenate([part.boxes for part in parts]),
-            np.concatenate([part.scores for part in parts]),
-            np.concatenate([part.landmarks for part in parts]),
-        )
+        found = Faces.joined(parts)
         return found.take(nms(found.boxes, found.scores, 0.7, "minimum"))
 
 

@@ -1,7 +1,20 @@
 """A lock on an open file that ends with the process however that ends: flock(2). Windows has none here."""
 
+import os
 import sys
+from pathlib import Path
 from typing import BinaryIO
+
+
+def opened_alone(path: Path) -> BinaryIO | None:
+    """The file, for reading and writing, locked; made, for its owner only, where there is none. None where another
+    process holds it. Raises OSError.
+    """
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
+    if not lock(file):
+        file.close()
+        return None
+    return file
 
 
 def lock(file: BinaryIO) -> bool:

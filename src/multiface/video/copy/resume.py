@@ -20,13 +20,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from multiface.atomic_write import write_whole
 from multiface.errors import InputError, UsageError
 from multiface.version import __version__
 from multiface.video.copy.segments import Shape, Written
-from multiface.video.file_lock import lock
+from multiface.video.file_lock import opened_alone
 from multiface.video.results import Event
 from multiface.video.sources.pyav import av
 
@@ -225,7 +225,10 @@ class PartFolder:
         if self.path.exists():
             _refuse_others(self.path)
         self.path.mkdir(mode=0o700, exist_ok=True)
-        self._lock = _locked(self.path / "lock", target)
+        file = opened_alone(self.path / "lock")
+        if file is None:
+            raise UsageError(f"{target.name}: another process is writing it now")
+        self._lock = file
         try:
             if resume is not None:
                 self.stretches = finished_stretches(self.path)
@@ -290,14 +293,6 @@ class PartFolder:
         if remove:
             shutil.rmtree(self.path, ignore_errors=True)
         self._lock.close()
-
-
-def _locked(path: Path, target: Path) -> BinaryIO:
-    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
-    if not lock(file):
-        file.close()
-        raise UsageError(f"{target.name}: another process is writing it now")
-    return file
 
 
 def _refuse_others(folder: Path) -> None:

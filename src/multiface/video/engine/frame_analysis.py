@@ -151,13 +151,8 @@ class FrameAnalysis:
         step = self._tracker.step(frame.time, found, image, embed, cut)
         self.best_views.step(step, image)
         events = self._announced(step)
-        self.last = LastLook.of(
-            step,
-            (image.shape[0], image.shape[1]),
-            len(found),
-            looked.whole,
-            looked.in_vain,
-        )
+        size = (frame.height, frame.width)
+        self.last = LastLook.of(step, size, len(found), looked.whole, looked.in_vain)
         return step, events
 
     def _announced(self, step: StepResult, learn: bool = True) -> tuple[Event, ...]:

@@ -26,9 +26,8 @@ def read(source: Source, handover: Handover) -> None:
     for frame in source.frames():
         handover.admit(frame)
         if frame.coded is None:
-            _ = (
-                frame.image
-            )  # made here, beside the computing; else only those that the detector looks at need it
+            # Made here, beside the computing. Of coded frames only those need it that the detector looks at.
+            _ = frame.image
         handover.put_frame(frame)
 
 

@@ -7,7 +7,6 @@ each webhook has been told (`delivered`), by a digest of its address. It is as d
 """
 
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from typing import Any
 from multiface.errors import InputError, UsageError
 from multiface.gallery.connection import BadContent, Database, FileKind, table_version
 from multiface.images.path_text import path_text
-from multiface.video.file_lock import lock
+from multiface.video.file_lock import opened_alone
 from multiface.video.results import Event
 
 APPLICATION_ID = int.from_bytes(b"MFev", "big")
@@ -78,16 +77,16 @@ def written_by_one(path: Path) -> Iterator[None]:
     """
     try:
         # Held open all the while: closing any file handle would take SQLite's own locks away.
-        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
+        file = opened_alone(path)
     except OSError as error:
         raise InputError(
             f"{path_text(path)}: events cannot be kept there ({error.strerror}); give another file"
         ) from error
+    if file is None:
+        raise UsageError(
+            f"{path_text(path)}: another process keeps its events there now; give each camera a file of its own"
+        )
     with file:
-        if not lock(file):
-            raise UsageError(
-                f"{path_text(path)}: another process keeps its events there now; give each camera a file of its own"
-            )
         yield
 
 

@@ -23,9 +23,9 @@ class Frame:
     a time.
 
     number: 0 for the first frame of the source; a live source counts those that it handed out. time: seconds in the
-    source. pts, time_base: the exact presentation time. convert: makes the picture; None when it is made. coded: the
-    decoded picture, where it `fits_copy`. captured:
-    `time.monotonic()` when the frame came in, for a live source. gap: for a live source, what kept frames from coming
+    source. pts, time_base: the exact presentation time. convert: makes the picture; None when it is made for good.
+    coded: the decoded picture, where it `fits_copy`. captured: `time.monotonic()` when the frame came in, for a live
+    source. gap: for a live source, what kept frames from coming
     before this one (in words), None for nothing; of a frame that is handed out again since no other comes, for how
     long none came.
     """

@@ -39,11 +39,7 @@ class LastLook:
 
     @staticmethod
     def of(
-        step: StepResult,
-        size: tuple[int, int],
-        found: int,
-        whole: float,
-        in_vain: bool = False,
+        step: StepResult, size: tuple[int, int], found: int, whole: float, in_vain: bool = False
     ) -> "LastLook":
         """What is kept of a step. found: faces in its frame. whole, in_vain: as in `looking.Looked`."""
         all_known = bool(step.seen) and len(step.seen) == found and not step.hidden
