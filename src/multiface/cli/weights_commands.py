@@ -33,8 +33,8 @@ def list_weights(as_json: options.Json = False) -> None:
     table = Table("name", "kind", "company may use", "licence", "state")
     documents = []
     for entry in CATALOGUE:
-        there = entry.name in installed or entry.wheel is not None
-        state = "built from wheel" if entry.wheel else "installed" if there else "not pulled"
+        there = entry.name in installed or bool(entry.packed)
+        state = "in the package" if entry.packed else "installed" if there else "not pulled"
         if entry.name in installed and installed[entry.name].problem:
             state = "damaged"
         table.add_row(entry.name, entry.kind, "yes" if entry.commercial else "no", entry.licence, state)

@@ -127,11 +127,11 @@ PUBLISHED: tuple[Published, ...] = (
         agedb_30=96.58,
     ),
     _row(
-        "ResNet, 29 convolutions",
-        "pairwise hinge loss",
-        "README of github.com/davisking/dlib-models",
-        ("dlib",),
-        lfw=99.3833,
+        "MobileNet (MS1M)",
+        "SFace",
+        "models/face_recognition_sface/README.md of github.com/opencv/opencv_zoo",
+        ("sface", "sface_zoo"),
+        lfw=99.40,
     ),
     _row(
         "EdgeFace-XS",

@@ -24,12 +24,19 @@ BATCH = 16
 class Embedder:
     """An embedding network with its input spec.
 
-    session: the network, with a free batch. name: of the weights. fingerprint: sha256 of file and spec.
+    session: the network, with a free batch. name: of the weights. fingerprint: sha256 of file and spec. flip: whether
+    mirror images are worth embedding too, so whether that is done unless the user says otherwise.
     """
 
     def __init__(
-        self, session: "onnxruntime.InferenceSession", spec: InputSpec, name: str, fingerprint: str
+        self,
+        session: "onnxruntime.InferenceSession",
+        spec: InputSpec,
+        name: str,
+        fingerprint: str,
+        flip: bool = True,
     ) -> None:
+        self.flip = flip
         self.spec = spec
         self.name = name
         self.fingerprint = fingerprint

@@ -42,4 +42,6 @@ def open_detector(store: Store, name: str, engine: Engine, min_face: float = MIN
 def open_embedder(store: Store, name_or_path: str, engine: Engine) -> Embedder:
     """The embedder of this catalogue name, ONNX file or training run."""
     file = store.embedder(name_or_path)
-    return Embedder(open_session(store.any_batch(file), engine), file.spec, file.name, file.fingerprint)
+    return Embedder(
+        open_session(store.any_batch(file), engine), file.spec, file.name, file.fingerprint, file.flip
+    )

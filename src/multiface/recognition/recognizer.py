@@ -41,7 +41,7 @@ from multiface.weights.session import Engine
 from multiface.weights.store import Store
 
 DETECTOR = "mtcnn"
-WEIGHTS = "dlib"
+WEIGHTS = "sface"
 IDENTIFY_RATE = 0.01
 VERIFY_RATE = 0.001
 RULE: Rule = "mean"
@@ -68,7 +68,8 @@ class Recognizer:
 
     detector: "mtcnn", "scrfd_2.5g", ... weights: a catalogue name, an ONNX file or a training run.
     people: a folder with a folder of pictures for each person, used directly. gallery: a gallery file
-    instead; it must exist, unless `create`. flip: embed each crop together with its mirror image. rate:
+    instead; it must exist, unless `create`. flip: embed each crop together with its mirror image; None does so where
+    the weights gain by it. rate:
     false-positive identification rate of `identify` for the whole gallery. threads: the budget of all
     networks; None for all processors. engine: "cpu", "cuda", ... min_face: shorter side of the smallest face,
     in pixels.
@@ -86,7 +87,7 @@ class Recognizer:
         people: str | Path | None = None,
         gallery: str | Path | None = None,
         create: bool = False,
-        flip: bool = True,
+        flip: bool | None = None,
         rate: float = IDENTIFY_RATE,
         threads: int | None = None,
         engine: str = "cpu",
@@ -100,7 +101,6 @@ class Recognizer:
         if not 0 < rate < 1:
             raise UsageError(f"an error rate lies between 0 and 1, not {rate}")
         self.rate = rate
-        self.flip = flip
         self._min_face = min_face
         self._cache = Path(cache) if cache is not None else default_cache_folder()
         self._store_folder = Path(store) if store is not None else default_store_folder()
@@ -108,7 +108,8 @@ class Recognizer:
         where = Engine(engine, threads)
         self.detector = open_detector(files, detector, where, min_face)
         self.embedder = open_embedder(files, weights, where)
-        self.analyser = Analyser(self.detector, self.embedder, flip)
+        self.flip = self.embedder.flip if flip is None else flip
+        self.analyser = Analyser(self.detector, self.embedder, self.flip)
         self.gallery: Gallery | None = None
         self.people_report: FolderReport | None = None
         self._chosen: ChosenCalibration | None = None

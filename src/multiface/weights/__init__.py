@@ -1,1 +1,1 @@
-"""Weights: the catalogue, the store, and the networks that are built from wheels."""
+"""Weights: the catalogue, the store, and the networks in the wheel."""

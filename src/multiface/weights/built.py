@@ -1,4 +1,4 @@
-"""Networks built from the files of installed wheels, kept in a cache folder.
+"""Networks made from files that stay where they are, kept in a cache folder: those whose batch or size was made free.
 
 Layout: `FOLDER/NAME/KEY/ROLE.onnx` and `stamp.json`, where KEY stands for the builder's version and the place
 of the source files, so that two installations that share a cache do not undo each other's work. The stamp
@@ -86,12 +86,6 @@ def built(
             f"folder writable, or set `{SETTING}` to a folder that is"
         ) from error
     return _paths(place, stamp.outputs)
-
-
-def built_sources(folder: Path, name: str, sources: Sequence[Path], version: str) -> tuple[str, ...]:
-    """sha256 of each source, in order, as of the last `built` with these arguments; empty if never built."""
-    stamp = _read_stamp(_place(folder, name, [source.resolve() for source in sources], version))
-    return () if stamp is None else tuple(source.sha256 for source in stamp.sources)
 
 
 def _place(folder: Path, name: str, sources: Sequence[Path], version: str) -> Path:

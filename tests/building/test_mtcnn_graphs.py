@@ -1,9 +1,7 @@
 """The three graphs against a literal forward pass in NumPy, and against numbers from facenet-pytorch 2.6.0,
 whose networks came another way from the same Caffe originals."""
 
-import importlib
 import io
-import sys
 from typing import Any
 
 import joblib
@@ -14,20 +12,20 @@ import onnx
 import onnxruntime
 import pytest
 
-from multiface.errors import WeightsError, WeightsMissing
-from multiface.weights.array_pickle import read_arrays
-from multiface.weights.mtcnn_graphs import MtcnnGraphs, build_mtcnn_graphs, mtcnn_weight_paths
+from building import sources
+from building.failure import BuildFailure
+from building.mtcnn_arrays import read_arrays
+from building.mtcnn_graphs import MtcnnGraphs, build_mtcnn_graphs
 
 Array = npt.NDArray[Any]
 
 
 @pytest.fixture(scope="module")
 def packed() -> dict[str, bytes]:
-    paths = mtcnn_weight_paths()
     return {
-        "pnet": paths.pnet.read_bytes(),
-        "rnet": paths.rnet.read_bytes(),
-        "onet": paths.onet.read_bytes(),
+        "pnet": sources.from_wheel(sources.PNET),
+        "rnet": sources.from_wheel(sources.RNET),
+        "onet": sources.from_wheel(sources.ONET),
     }
 
 
@@ -207,26 +205,13 @@ def test_models_are_valid_and_the_same_each_time(packed: dict[str, bytes], graph
 
 
 def test_files_of_another_network_or_broken_ones_are_refused(packed: dict[str, bytes]) -> None:
-    with pytest.raises(WeightsError, match=r"pnet\.lz4: wanted arrays of shapes"):
+    with pytest.raises(BuildFailure, match=r"pnet\.lz4: wanted arrays of shapes"):
         build_mtcnn_graphs(packed["rnet"], packed["rnet"], packed["onet"])
-    with pytest.raises(WeightsError, match=r"onet\.lz4"):
+    with pytest.raises(BuildFailure, match=r"onet\.lz4"):
         build_mtcnn_graphs(packed["pnet"], packed["rnet"], packed["onet"][:-100])
     arrays = read_arrays(packed["rnet"], "rnet.lz4")
     arrays[4][0] = np.nan
     file = io.BytesIO()
     joblib.dump(arrays, file)
-    with pytest.raises(WeightsError, match=r"rnet\.lz4: wanted finite float32"):
+    with pytest.raises(BuildFailure, match=r"rnet\.lz4: wanted finite float32"):
         build_mtcnn_graphs(packed["pnet"], lz4.frame.compress(file.getvalue()), packed["onet"])
-
-
-def test_a_missing_wheel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert mtcnn_weight_paths().onet.name == "onet.lz4"
-    monkeypatch.setattr(sys, "path", [])
-    importlib.invalidate_caches()
-    with pytest.raises(WeightsMissing, match="pip install mtcnn"):
-        mtcnn_weight_paths()
-
-
-def test_the_wheels_code_is_not_imported() -> None:
-    mtcnn_weight_paths()
-    assert "mtcnn" not in sys.modules and "tensorflow" not in sys.modules

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from multiface.errors import WeightsError
-from multiface.weights.array_pickle import read_arrays
-from multiface.weights.mtcnn_graphs import mtcnn_weight_paths
+from building import sources
+from building.failure import BuildFailure
+from building.mtcnn_arrays import read_arrays
 
 
 def packed_by_joblib(value: Any) -> bytes:
@@ -28,9 +28,9 @@ def packed_by_joblib(value: Any) -> bytes:
 
 @pytest.mark.parametrize("name", ["pnet", "rnet", "onet"])
 def test_the_wheels_files_as_joblib_reads_them(name: str) -> None:
-    path: Path = getattr(mtcnn_weight_paths(), name)
-    wanted = joblib.load(path)
-    found = read_arrays(path.read_bytes(), path.name)
+    packed = sources.from_wheel(getattr(sources, name.upper()))
+    wanted = joblib.load(io.BytesIO(packed))
+    found = read_arrays(packed, name)
     assert len(found) == len(wanted) > 10
     for array, other in zip(found, wanted, strict=True):
         assert array.dtype == other.dtype and array.flags.c_contiguous
@@ -80,7 +80,7 @@ def test_calls_are_refused_and_not_made(tmp_path: Path, protocol: int, nested: b
         plain = pickle.dumps([[{"shape": evil}]] if nested else evil, protocol)
         if protocol >= 4:
             assert b"\x93" in plain  # STACK_GLOBAL
-        with pytest.raises(WeightsError, match=r"refused: it asks for \w+\.(mkdir|getenv)"):
+        with pytest.raises(BuildFailure, match=r"refused: it asks for \w+\.(mkdir|getenv)"):
             read_arrays(lz4.frame.compress(plain), "evil")
     assert not folder.exists()
     pickle.loads(pickle.dumps(MakesAFolder(folder), protocol))  # noqa: S301 (the trap works)
@@ -89,7 +89,7 @@ def test_calls_are_refused_and_not_made(tmp_path: Path, protocol: int, nested: b
 
 def test_a_call_between_arrays_is_refused(tmp_path: Path) -> None:
     value = [np.zeros(3, np.float32), MakesAFolder(tmp_path / "made"), np.zeros(3, np.float32)]
-    with pytest.raises(WeightsError, match="mkdir"):
+    with pytest.raises(BuildFailure, match="mkdir"):
         read_arrays(packed_by_joblib(value), "evil")
     assert not (tmp_path / "made").exists()
 
@@ -108,7 +108,7 @@ def test_a_call_between_arrays_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_other_names_are_refused(plain: bytes) -> None:
-    with pytest.raises(WeightsError, match="refused"):
+    with pytest.raises(BuildFailure, match="refused"):
         read_arrays(lz4.frame.compress(plain), "evil")
 
 
@@ -123,7 +123,7 @@ def test_other_names_are_refused(plain: bytes) -> None:
     ],
 )
 def test_arrays_of_other_things_than_numbers_are_refused(value: Any) -> None:
-    with pytest.raises(WeightsError):
+    with pytest.raises(BuildFailure):
         read_arrays(packed_by_joblib(value), "odd")
 
 
@@ -131,14 +131,14 @@ def test_arrays_of_other_things_than_numbers_are_refused(value: Any) -> None:
     "value", [None, 3, "text", {"a": np.zeros(2)}, np.zeros(2), [np.zeros(2), 3], [[np.zeros(2)]]]
 )
 def test_other_structures_are_refused(value: Any) -> None:
-    with pytest.raises(WeightsError, match="list of arrays"):
+    with pytest.raises(BuildFailure, match="list of arrays"):
         read_arrays(packed_by_joblib(value), "odd")
 
 
 def test_classes_instead_of_arrays_are_refused() -> None:
     wrapper = b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n"
     for plain in (b"](" + wrapper + b"e.", b"](" + wrapper + b")Re.", b"](cnumpy\ndtype\n(Vf4\ntRe."):
-        with pytest.raises(WeightsError):
+        with pytest.raises(BuildFailure):
             read_arrays(lz4.frame.compress(plain), "odd")
 
 
@@ -149,12 +149,12 @@ def test_an_array_larger_than_its_file_is_refused_before_memory_is_taken() -> No
     huge = plain.replace(shape, b"J\xff\xff\xff\x7fJ\xff\xff\xff\x7f\x86")
     # protocol 4 frames state their length: the stream without frames is read the same way
     huge = huge[:2] + huge[11:] if huge[2:3] == b"\x95" else huge
-    with pytest.raises(WeightsError, match="cut off"):
+    with pytest.raises(BuildFailure, match="cut off"):
         read_arrays(lz4.frame.compress(huge), "huge")
 
 
 def test_a_huge_memo_index_takes_no_memory() -> None:
-    with pytest.raises(WeightsError, match="list of arrays"):
+    with pytest.raises(BuildFailure, match="list of arrays"):
         read_arrays(lz4.frame.compress(b"Nr\xff\xff\xff\xff."), "huge")
 
 
@@ -169,23 +169,23 @@ def test_cut_files_are_refused() -> None:
     packed = lz4.frame.compress(plain)
     assert len(read_arrays(packed, "whole")) == 2
     for length in range(len(plain)):
-        with pytest.raises(WeightsError):
+        with pytest.raises(BuildFailure):
             read_arrays(lz4.frame.compress(plain[:length]), "cut inside")
     for length in range(len(packed)):
-        with pytest.raises(WeightsError):
+        with pytest.raises(BuildFailure):
             read_arrays(packed[:length], "cut outside")
     for more in (lz4.frame.compress(plain + b"."), packed + b"."):
-        with pytest.raises(WeightsError, match="bytes after"):
+        with pytest.raises(BuildFailure, match="bytes after"):
             read_arrays(more, "longer")
 
 
 def test_the_size_limit_holds_for_packed_and_unpacked() -> None:
     bomb = lz4.frame.compress(bytes(10_000_000))
     assert len(bomb) < 100_000
-    with pytest.raises(WeightsError, match="limit of 100000 bytes"):
+    with pytest.raises(BuildFailure, match="limit of 100000 bytes"):
         read_arrays(bomb, "bomb", size_limit=100_000)
     noise = lz4.frame.compress(os.urandom(200_000))
-    with pytest.raises(WeightsError, match="limit of 100000 bytes"):
+    with pytest.raises(BuildFailure, match="limit of 100000 bytes"):
         read_arrays(noise, "noise", size_limit=100_000)
 
 
@@ -195,5 +195,5 @@ def test_spoilt_files_raise_nothing_else(data: st.DataObject) -> None:
     plain = bytearray(joblib_bytes([np.arange(4, dtype=np.float32), np.ones((2, 2))]))
     for _ in range(data.draw(st.integers(1, 3))):
         plain[data.draw(st.integers(0, len(plain) - 1))] = data.draw(st.integers(0, 255))
-    with contextlib.suppress(WeightsError):
+    with contextlib.suppress(BuildFailure):
         read_arrays(lz4.frame.compress(bytes(plain)), "spoilt")

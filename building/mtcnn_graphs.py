@@ -1,4 +1,4 @@
-"""MTCNN's three networks as ONNX graphs, built from the weights in the wheel `mtcnn`.
+"""MTCNN's three networks as ONNX graphs, made from the weights in the wheel `mtcnn`.
 
 The wheel keeps Keras weights: a flat list per network in layer order, kernels (height, width, in, out), dense
 matrices (in, out), and the last feature map flattened in the order (x, y, channel). They are the numbers of
@@ -18,32 +18,19 @@ Source: Zhang, Zhang, Li, Qiao: "Joint Face Detection and Alignment Using Multit
 Networks", 2016; the layers are those of `mtcnn.network` in the wheel (MIT licence).
 """
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from multiface.errors import WeightsError, WeightsMissing
-from multiface.weights.array_pickle import read_arrays
-
-if TYPE_CHECKING:
-    from onnx import NodeProto
+from building.failure import BuildFailure
+from building.mtcnn_arrays import read_arrays
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MtcnnPaths:
-    """Where the wheel keeps the weights of the three networks."""
-
-    pnet: Path
-    rnet: Path
-    onet: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +42,11 @@ class MtcnnGraphs:
     onet: bytes
 
 
-def mtcnn_weight_paths() -> MtcnnPaths:
-    """The weights files of the installed wheel `mtcnn`; the wheel's code is not imported.
-
-    Raises WeightsMissing when the wheel or one of the files is absent.
-    """
-    found = importlib.util.find_spec("mtcnn")
-    if found is None or found.origin is None:
-        raise WeightsMissing("MTCNN's weights are in the package mtcnn, which is missing: pip install mtcnn")
-    folder = Path(found.origin).parent / "assets" / "weights"
-    paths = MtcnnPaths(folder / "pnet.lz4", folder / "rnet.lz4", folder / "onet.lz4")
-    for path in (paths.pnet, paths.rnet, paths.onet):
-        if not path.is_file():
-            raise WeightsMissing(
-                f"the installed package mtcnn has no file {path.name}: reinstall it "
-                "(pip install --force-reinstall mtcnn)"
-            )
-    return paths
-
-
 def build_mtcnn_graphs(pnet: bytes, rnet: bytes, onet: bytes) -> MtcnnGraphs:
     """The three networks as ONNX models.
 
     pnet, rnet, onet: contents of the wheel's files pnet.lz4, rnet.lz4 and onet.lz4.
-    Raises WeightsError when a file is broken or holds other shapes than its network has.
+    Raises BuildFailure when a file is broken or holds other shapes than its network has.
     """
     return MtcnnGraphs(_build_pnet(pnet), _build_rnet(rnet), _build_onet(onet))
 
@@ -142,10 +110,10 @@ def _weights(packed: bytes, name: str, shapes: list[Shape]) -> list[Array]:
     arrays = read_arrays(packed, name)
     found = [array.shape for array in arrays]
     if found != shapes:
-        raise WeightsError(f"weights file {name}: wanted arrays of shapes {shapes}, found {found}")
+        raise BuildFailure(f"weights file {name}: wanted arrays of shapes {shapes}, found {found}")
     for array in arrays:
         if array.dtype != np.float32 or not np.isfinite(array).all():
-            raise WeightsError(f"weights file {name}: wanted finite float32 numbers, found {array.dtype}")
+            raise BuildFailure(f"weights file {name}: wanted finite float32 numbers, found {array.dtype}")
     return arrays
 
 
@@ -223,8 +191,6 @@ class _Graph:
 
     def finish(self, heads: str, sizes: dict[str, int], height: int | str, width: int | str) -> bytes:
         """The model; its outputs are the channels of `heads`, so many each (no axis for a single one)."""
-        from onnx import TensorProto, helper, numpy_helper
-
         cells = ["rows", "columns"] if isinstance(height, str) else []
         outputs = []
         for (name, size), part in zip(sizes.items(), self.split(heads, list(sizes.values())), strict=True):
@@ -244,8 +210,6 @@ class _Graph:
     def _node(
         self, operator: str, inputs: list[str], outputs: list[str] | None = None, **attributes: Any
     ) -> str:
-        from onnx import helper
-
         outputs = outputs or [f"x{len(self._nodes)}"]
         self._nodes.append(helper.make_node(operator, inputs, outputs, **attributes))
         return outputs[0]

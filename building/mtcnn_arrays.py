@@ -19,7 +19,7 @@ import lz4.frame
 import numpy as np
 import numpy.typing as npt
 
-from multiface.errors import WeightsError
+from building.failure import BuildFailure
 
 Array = npt.NDArray[Any]
 
@@ -36,7 +36,7 @@ def read_arrays(packed: bytes, name: str, size_limit: int = SIZE_LIMIT) -> list[
         numbers.
     name: the file's name, for messages.
     size_limit: most bytes that the file may have, packed or unpacked.
-    Raises WeightsError when the bytes are anything else than described.
+    Raises BuildFailure when the bytes are anything else than described.
     """
     return _parse_arrays(_unpack(packed, size_limit, name), name)
 
@@ -46,13 +46,13 @@ def _unpack(packed: bytes, size_limit: int, name: str) -> bytes:
     try:
         plain: bytes = decompressor.decompress(packed, max_length=size_limit + 1)
     except (RuntimeError, EOFError) as error:
-        raise WeightsError(f"weights file {name} is not an intact lz4 frame: {error}") from error
+        raise BuildFailure(f"weights file {name} is not an intact lz4 frame: {error}") from error
     if max(len(packed), len(plain)) > size_limit:
-        raise WeightsError(f"weights file {name} is larger than the limit of {size_limit} bytes")
+        raise BuildFailure(f"weights file {name} is larger than the limit of {size_limit} bytes")
     if not decompressor.eof:
-        raise WeightsError(f"weights file {name} is cut off: its lz4 frame does not end")
+        raise BuildFailure(f"weights file {name} is cut off: its lz4 frame does not end")
     if decompressor.unused_data:
-        raise WeightsError(f"weights file {name} has bytes after its lz4 frame")
+        raise BuildFailure(f"weights file {name} has bytes after its lz4 frame")
     return plain
 
 
@@ -60,8 +60,8 @@ def _parse_arrays(plain: bytes, name: str) -> list[Array]:
     stream = io.BytesIO(plain)
     try:
         value = _ArrayUnpickler(stream).load()
-    except WeightsError as error:
-        raise WeightsError(f"weights file {name}: {error}") from error
+    except BuildFailure as error:
+        raise BuildFailure(f"weights file {name}: {error}") from error
     except (
         pickle.UnpicklingError,
         EOFError,
@@ -74,13 +74,13 @@ def _parse_arrays(plain: bytes, name: str) -> list[Array]:
         AssertionError,
         struct.error,
     ) as error:
-        raise WeightsError(
+        raise BuildFailure(
             f"weights file {name} is not an intact list of arrays ({type(error).__name__}: {error})"
         ) from error
     if stream.read(1):
-        raise WeightsError(f"weights file {name} has bytes after its end")
+        raise BuildFailure(f"weights file {name} has bytes after its end")
     if not isinstance(value, list | tuple) or not all(isinstance(item, _StoredArray) for item in value):
-        raise WeightsError(f"weights file {name} must hold a list of arrays and nothing else")
+        raise BuildFailure(f"weights file {name} must hold a list of arrays and nothing else")
     return [item.array() for item in value]
 
 
@@ -105,11 +105,11 @@ class _ArrayUnpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         admitted = self._admitted.get((module, name))
         if admitted is None:
-            raise WeightsError(f"refused: it asks for {module}.{name}, which no list of arrays needs")
+            raise BuildFailure(f"refused: it asks for {module}.{name}, which no list of arrays needs")
         return admitted
 
     def persistent_load(self, _: Any) -> Never:
-        raise WeightsError("refused: it refers to an object outside the file")
+        raise BuildFailure("refused: it refers to an object outside the file")
 
 
 class _StoredDtype:
@@ -119,14 +119,14 @@ class _StoredDtype:
 
     def __init__(self, code: object, _align: object = False, _copy: object = True) -> None:
         if not isinstance(code, str) or code not in _NUMBERS:
-            raise WeightsError(f"refused: dtype {code!r} is not one of {', '.join(sorted(_NUMBERS))}")
+            raise BuildFailure(f"refused: dtype {code!r} is not one of {', '.join(sorted(_NUMBERS))}")
         self._code = code
         self._order = "="
 
     def __setstate__(self, state: Any) -> None:
         order, rest = state[1], state[2:5]
         if order not in ("<", ">", "=", "|") or any(part is not None for part in rest):
-            raise WeightsError("refused: a dtype with fields or an unknown byte order")
+            raise BuildFailure("refused: a dtype with fields or an unknown byte order")
         self._order = order
 
     def numpy(self) -> np.dtype[Any]:
@@ -142,11 +142,11 @@ class _StoredArray:
     def __setstate__(self, state: Any) -> None:
         shape, dtype = state["shape"], state["dtype"]
         if not isinstance(dtype, _StoredDtype):
-            raise WeightsError("refused: an array whose dtype is not a plain number")
+            raise BuildFailure("refused: an array whose dtype is not a plain number")
         if not isinstance(shape, tuple) or not all(type(side) is int and side >= 0 for side in shape):
-            raise WeightsError(f"refused: an array of shape {shape!r}")
+            raise BuildFailure(f"refused: an array of shape {shape!r}")
         if state["order"] not in ("C", "F"):
-            raise WeightsError(f"refused: an array in order {state['order']!r}")
+            raise BuildFailure(f"refused: an array in order {state['order']!r}")
         if state.get("numpy_array_alignment_bytes") is not None:
             self._take(self._take(1)[0])
         kind = dtype.numpy()
@@ -158,11 +158,11 @@ class _StoredArray:
         try:
             return self._array
         except AttributeError:
-            raise WeightsError("refused: an array without contents") from None
+            raise BuildFailure("refused: an array without contents") from None
 
     def _take(self, count: int) -> bytes:
         """The next `count` bytes; the count is checked first, since it comes from the file."""
         left = len(self.stream.getbuffer()) - self.stream.tell()
         if count > left:
-            raise WeightsError(f"cut off: an array needs {count} bytes and {left} are left")
+            raise BuildFailure(f"cut off: an array needs {count} bytes and {left} are left")
         return self.stream.read(count)
