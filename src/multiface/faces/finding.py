@@ -60,7 +60,10 @@ def find_faces(detector: Detector, image: Image) -> Found:
     for turn in (1, 3, 2):
         faces = _plausible(detector.detect(np.ascontiguousarray(np.rot90(image, turn))))
         if _worth(faces) > worth and _clearly_better(_worth(faces), upright):
-            best, worth = Found(_turned_back(faces, turn, image.shape[1], image.shape[0]), turn), _worth(faces)
+            best, worth = (
+                Found(_turned_back(faces, turn, image.shape[1], image.shape[0]), turn),
+                _worth(faces),
+            )
     return best
 
 
