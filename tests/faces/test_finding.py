@@ -159,3 +159,17 @@ def test_every_detector_sees_which_way_a_portrait_stands(
         size = (wanted.faces.boxes[0, 2:] - wanted.faces.boxes[0, :2]).max()
         wrong += bool(np.abs(found.faces.landmarks[0] - moved).max() > 0.15 * size)
     assert wrong <= 1
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_every_detector_sees_which_way_a_close_up_stands(
+    detector: Detector, shared: Path, turns: int
+) -> None:
+    """SCRFD took this picture, turned by 270 degrees, for upright, with landmarks beside the face."""
+    picture = load_picture(shared / "data" / "photos" / "people" / "obama" / "obama.jpg")
+    wanted = find_faces(detector, picture).faces
+    found = find_faces(detector, np.ascontiguousarray(np.rot90(picture, turns)))
+    assert found.turn == (4 - turns) % 4
+    moved = turned(wanted.landmarks[0], turns, picture.shape[1], picture.shape[0])
+    size = (wanted.boxes[0, 2:] - wanted.boxes[0, :2]).max()
+    assert np.abs(found.faces.landmarks[0] - moved).max() < 0.15 * size

@@ -122,15 +122,34 @@ class Mtcnn:
         parts = [Faces.none()]
         for start in range(0, len(windows), _BATCH):
             batch = windows[start : start + _BATCH]
-            logit, shift, points = self._sessions.onet.run(
-                ["logit", "shift", "points"], {"pixels": picture.crops(batch, 48)}
-            )
-            corner, sides = batch[:, None, :2], (batch[:, 2:] - batch[:, :2])[:, None]
-            landmarks = corner + points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides
+            logit, shift, landmarks = _landmarks(self._sessions.onet, picture, batch)
             faces = Faces(_corrected(batch, shift), _sigmoid(logit), landmarks)
             parts.append(faces.take(faces.scores >= self._score))
         found = Faces.joined(parts)
         return found.take(nms(found.boxes, found.scores, 0.7, "minimum"))
+
+
+def onet_landmarks(onet: "InferenceSession", image: Image, squares: Floats) -> tuple[Floats, Floats]:
+    """What O-Net says of square windows (n, 4) of an (h, w, 3) uint8 RGB picture, whoever found them.
+
+    Returns logits (n,), above 0 for what it takes for a face, and landmarks (n, 5, 2) in pixels of the picture.
+    """
+    picture = _Picture(image)
+    logits, landmarks = [np.zeros(0, np.float32)], [np.zeros((0, 5, 2), np.float32)]
+    for start in range(0, len(squares), _BATCH):
+        logit, _, points = _landmarks(onet, picture, squares[start : start + _BATCH])
+        logits.append(logit)
+        landmarks.append(points)
+    return np.concatenate(logits), np.concatenate(landmarks)
+
+
+def _landmarks(
+    onet: "InferenceSession", picture: "_Picture", squares: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Logits (n,), corrections (n, 4) and landmarks (n, 5, 2) in pixels of the picture."""
+    logit, shift, points = onet.run(["logit", "shift", "points"], {"pixels": picture.crops(squares, 48)})
+    corner, sides = squares[:, None, :2], (squares[:, 2:] - squares[:, :2])[:, None]
+    return logit, shift, corner + points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides
 
 
 @dataclass(frozen=True, slots=True)
