@@ -1,6 +1,6 @@
 """From similarities to decisions with a stated error rate."""
 
-from multiface.decision.calibration import Calibration, Threshold, read_calibration
+from multiface.decision.calibration import Calibration, Rate, Threshold, read_calibration
 from multiface.decision.decide import Candidate, Decision, Reason, decide
 from multiface.decision.shipped import ChosenCalibration, choose_calibration
 
@@ -9,6 +9,7 @@ __all__ = [
     "Candidate",
     "ChosenCalibration",
     "Decision",
+    "Rate",
     "Reason",
     "Threshold",
     "choose_calibration",
