@@ -211,6 +211,8 @@ class Recognizer:
             threshold=threshold.similarity,
             false_match_rate=rate,
             at_similarity=self.calibration.false_match_rate(similarity),
+            alike=self.calibration.false_match_rate_alike(similarity),
+            alike_by=None if self.calibration.alike is None else self.calibration.alike.chosen_by,
             missed=self.calibration.false_non_match_rate(threshold.similarity),
             detail=threshold,
             caveat=self.caveat,
