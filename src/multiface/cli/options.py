@@ -74,6 +74,7 @@ class Chosen:
     min_face: float
     store: Path
     cache: Path
+    calibration: str | None = None
 
     def recognizer(
         self,
@@ -101,6 +102,7 @@ class Chosen:
             store=self.store,
             cache=self.cache,
             progress=progress,
+            calibration=self.calibration,
         )
 
     def files(self) -> "Store":
@@ -140,6 +142,7 @@ def choose(
         min_face=settings.number("min_face", min_face, MIN_FACE),
         store=store,
         cache=cache,
+        calibration=settings.optional_text("calibration", None),
     )
 
 

@@ -2,7 +2,7 @@
 
 from multiface.decision.calibration import Calibration, Rate, Threshold, read_calibration
 from multiface.decision.decide import Candidate, Decision, Reason, decide
-from multiface.decision.shipped import ChosenCalibration, choose_calibration
+from multiface.decision.shipped import ChosenCalibration, choose_calibration, own_calibrations
 
 __all__ = [
     "Calibration",
@@ -14,5 +14,6 @@ __all__ = [
     "Threshold",
     "choose_calibration",
     "decide",
+    "own_calibrations",
     "read_calibration",
 ]

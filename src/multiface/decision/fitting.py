@@ -110,6 +110,25 @@ def fit_calibration(
     )
 
 
+def refuse_small(set_name: str, people: Ints) -> None:
+    """Raise DataSetError for a set that cannot support the rates of the defaults.
+
+    people: (n,), who is shown in each picture. A false-match rate of 1e-3 needs 30,000 pairs of different people.
+    A false-positive identification rate of 1 % is extrapolated by the FMR, which was tried with 100 people.
+    """
+    pictures = np.unique(people, return_counts=True)[1]
+    count, total = len(pictures), int(pictures.sum())
+    pairs = (total**2 - int((pictures**2).sum())) // 2
+    wanted = round(RULE_OF_30 / SPREAD_RATE)
+    if count >= 100 and total > count and pairs >= wanted:
+        return
+    raise DataSetError(
+        f"{set_name}: {count} people with {total} pictures; a calibration needs 100 people or more, some of "
+        f"them with several pictures, and {wanted:,} pairs of pictures of different people (here {pairs:,}) "
+        f"to support a false-match rate of 0.001; about 250 pictures do"
+    )
+
+
 def _bins(similarities: Floats) -> npt.NDArray[np.intp]:
     return np.clip(((similarities + 1) * (BINS / 2)).astype(np.intp), 0, BINS - 1)
 

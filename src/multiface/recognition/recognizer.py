@@ -74,6 +74,7 @@ class Recognizer:
     in pixels.
     store, cache: folders for weights and for cached networks and vectors; None for the user's own.
     progress: called with pictures done and all pictures while the people folder is read.
+    calibration: name of one in the store; None for the one in force there, else the package's.
 
     Raises WeightsMissing, EngineMissing, GalleryError, UsageError.
     """
@@ -94,6 +95,7 @@ class Recognizer:
         store: str | Path | None = None,
         cache: str | Path | None = None,
         progress: Progress | None = None,
+        calibration: str | None = None,
     ) -> None:
         if people is not None and gallery is not None:
             raise UsageError("give a folder of people or a gallery, not both")
@@ -112,6 +114,7 @@ class Recognizer:
         self.gallery: Gallery | None = None
         self.people_report: FolderReport | None = None
         self._chosen: ChosenCalibration | None = None
+        self._calibration_name = calibration
         if people is not None:
             self.gallery = cached_gallery(self._cache, Path(people), self.origin)
             try:
@@ -285,10 +288,11 @@ class Recognizer:
     def _calibrated(self) -> ChosenCalibration:
         if self._chosen is None:
             self._chosen = choose_calibration(
-                [self._store_folder / "calibrations"],
+                self._store_folder / "calibrations",
                 detector=self.detector.name,
                 weights=self.embedder.name,
                 fingerprint=self.embedder.fingerprint,
                 flip=self.flip,
+                name=self._calibration_name,
             )
         return self._chosen
