@@ -83,18 +83,17 @@ def measure(
         write_whole(file, calibration.to_json().encode())
     except OSError as error:
         raise UsageError(f"{file}: cannot be written ({error.strerror})") from error
-    before = in_force(chosen)
+    decides = in_force(chosen)
+    before = None if decides is None else decides.calibration
     document: dict[str, Any] = {
         "file": str(file),
         "name": title,
         "source": calibration.source,
-        "before": None if before is None else before.calibration.source,
-        "rates": _compared(speaker, calibration, before and before.calibration),
+        "before": None if before is None else before.source,
+        "rates": _compared(speaker, calibration, before),
     }
     if people is not None or gallery is not None:
-        document["gallery"] = _gallery(
-            speaker, chosen, calibration, before and before.calibration, people, gallery
-        )
+        document["gallery"] = _gallery(speaker, chosen, calibration, before, people, gallery)
     speaker.result(f"{calibration.source}; written to {file}")
     return document
 
