@@ -35,10 +35,10 @@ class ChosenPair:
         found = embed_portraits(paths, self.detector, self.embedder, True, usable_processors())
         return found.embeddings, np.array([picture.person for picture in pictures])
 
-    def calibration(self, folders: list[Path]) -> Calibration:
-        """That with flips, from these folders or the package. Raises NotAvailable."""
+    def calibration(self, own: Path | None) -> Calibration:
+        """That with flips: the one in force in this folder, or the package's. Raises NotAvailable."""
         return choose_calibration(
-            folders,
+            own,
             detector=self.detector_name,
             weights=self.embedder.name,
             fingerprint=self.embedder.fingerprint,

@@ -43,7 +43,7 @@ def main() -> None:
     pairs = [(crop(lfw.pairs.left[k]), crop(lfw.pairs.right[k])) for k in chosen]
     left = np.stack([a for a, b in pairs if a is not None and b is not None])
     right = np.stack([b for a, b in pairs if a is not None and b is not None])
-    threshold = pair.calibration([]).threshold_for_verify(1e-3).similarity
+    threshold = pair.calibration(None).threshold_for_verify(1e-3).similarity
     eyes = spec.template[1][0] - spec.template[0][0]
     cases = {"as it is": right, "mask": np.stack([masked(one, spec.template[2][1]) for one in right])}
     for distance in (24, 16, 12, 8, 6):

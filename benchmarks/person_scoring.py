@@ -29,7 +29,7 @@ def main() -> None:
     pair = chosen_pair(__doc__, Engine("cpu", 1))
     embeddings, people = pair.portraits()
     try:
-        calibration = pair.calibration([pair.calibrations])
+        calibration = pair.calibration(pair.calibrations)
     except NotAvailable:
         calibration = None
     print(pair.title)

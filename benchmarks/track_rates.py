@@ -41,7 +41,7 @@ LOOKS: tuple[tuple[str, dict[int, float]], ...] = (
 def main() -> None:
     pair = chosen_pair(__doc__, Engine("cpu", 1))
     embeddings, people = pair.portraits()
-    calibration = pair.calibration([pair.calibrations])
+    calibration = pair.calibration(pair.calibrations)
     print(pair.title)
     tables(embeddings, people, calibration)
 

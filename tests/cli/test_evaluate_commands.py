@@ -131,9 +131,9 @@ def test_calibrate_refuses_a_small_set(call: Call, small_lfw: Path, store: Path)
 
 @pytest.fixture(scope="module")
 def hundred(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hundred people with two pictures each: the smallest set that is taken."""
+    """130 people with two pictures each: a little more than the smallest set that is taken."""
     root = tmp_path_factory.mktemp("sets") / "own_set"
-    for folder in people_with_two(shared / "data" / "lfw", 100):
+    for folder in people_with_two(shared / "data" / "lfw", 130):
         (root / folder.name).mkdir(parents=True)
         for number in (1, 2):
             shutil.copy(folder / f"{folder.name}_000{number}.jpg", root / folder.name)
@@ -149,16 +149,68 @@ def own_store(store: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 
 @pytest.fixture
-def calibrated(call: Call, hundred: Path, own_store: dict[str, str]) -> dict[str, str]:
-    """The store with a calibration of one's own, made once."""
-    if not list(Path(own_store["MULTIFACE_STORE"]).glob("calibrations/*.json")):
-        done = call("calibrate", hundred, "--json", env=own_store)
+def calibrated(call: Call, hundred: Path, own_store: dict[str, str], people: Path) -> dict[str, str]:
+    """The store with a calibration of one's own in force, made once."""
+    folder = Path(own_store["MULTIFACE_STORE"]) / "calibrations"
+    if not (folder / "own_set.json").exists():
+        done = call("calibrate", hundred, "--json", "--people", people, env=own_store)
         assert done.code == 0, done
         document = done.document()
-        assert document["source"] == "own_set: 100 people, 200 pictures, 19,800 impostor pairs"
-        assert Path(document["file"]).parent == Path(own_store["MULTIFACE_STORE"]) / "calibrations"
-        assert "false-match rate" in done.err
+        assert document["source"] == "own_set: 130 people, 260 pictures, 33,540 impostor pairs"
+        assert Path(document["file"]) == folder / "own_set.json"
+        assert document["name"] == "own_set" and document["before"].startswith("LFW")
+        row = next(row for row in document["rates"] if row["rate"] == 0.001)
+        assert row["new"]["interval"] is not None and row["in_force"]["interval"] is not None
+        gallery = document["gallery"]
+        assert (gallery["people"], gallery["new"]["tried"]) == (4, 6)
+        assert "false-match rate" in done.err and "not in force" in done.err
+        assert not (folder / "in_force.json").exists()
+        answer = call("verify", *obama(people), "--json", env=own_store).document()
+        assert answer["calibration"].startswith("LFW")
+    assert call("calibrate", "--use", "--name", "own_set", env=own_store).code == 0
     return own_store
+
+
+def obama(people: Path) -> tuple[Path, Path]:
+    return people / "obama" / "obama.jpg", people / "obama" / "obama2.jpg"
+
+
+def test_what_is_in_force_is_shown_and_undone(call: Call, calibrated: dict[str, str], people: Path) -> None:
+    for command in (("weights", "list"), ("doctor",)):
+        shown = call(*command, env=calibrated)
+        assert "calibration own_set: in force" in shown.out and "calibrate --undo" in shown.out
+    (own,) = call("weights", "list", "--json", env=calibrated).document()["own_calibrations"]
+    assert (own["name"], own["in_force"], own["detector"]) == ("own_set", True, "yunet_n")
+    assert call("calibrate", "--undo", "--json", env=calibrated).document() == {"undone": "own_set"}
+    assert "not in force" in call("weights", "list", env=calibrated).out
+    answer = call("verify", *obama(people), "--json", env=calibrated).document()
+    assert answer["calibration"].startswith("LFW")
+    by_name = calibrated | {"MULTIFACE_CALIBRATION": "own_set"}
+    answer = call("verify", *obama(people), "--json", env=by_name).document()
+    assert answer["calibration"].startswith("own_set")
+    absent = call("verify", *obama(people), env=calibrated | {"MULTIFACE_CALIBRATION": "none"})
+    assert absent.code == 2 and "own_set" in absent.err
+
+
+def test_calibrate_without_a_folder(call: Call) -> None:
+    assert call("calibrate").code == 2
+    assert call("calibrate", "--use").code == 2
+    assert call("calibrate", "--use", "--undo").code == 2
+
+
+def test_verify_states_two_rates_and_bounds(call: Call, people: Path) -> None:
+    """Of two strangers and of one picture with itself, whose similarity no impostor pair reached."""
+    done = call("verify", people / "biden" / "biden.jpg", people / "rose_leslie" / "img1.jpg", "--json")
+    answer = done.document()
+    assert answer["false_match_rate_at_similarity_bound"] == "measured"
+    assert 0.02 < answer["false_match_rate_at_similarity"] < 1
+    assert answer["alike_chosen_by"] == "dlib"
+    assert answer["false_match_rate_alike_at_similarity"] > answer["false_match_rate_at_similarity"]
+    same = call("verify", *[people / "biden" / "biden.jpg"] * 2, "--json").document()
+    assert same["false_match_rate_at_similarity_bound"] == "at most"
+    assert same["false_match_rate_at_similarity"] < 2e-6
+    said = call("verify", *[people / "biden" / "biden.jpg"] * 2).out
+    assert "at large" in said and "resemble each other" in said and "at most" in said
 
 
 def test_a_calibration_of_ones_own_decides_from_then_on(
@@ -167,7 +219,7 @@ def test_a_calibration_of_ones_own_decides_from_then_on(
     pictures = (people / "obama" / "obama.jpg", people / "obama" / "obama2.jpg")
     document = call("verify", *pictures, "--rate", "0.01", "--json", env=calibrated).document()
     assert document["same"] is True
-    assert document["calibration"].startswith("own_set: 100 people")
+    assert document["calibration"].startswith("own_set: 130 people")
     assert (document["caveat"], document["extrapolated"]) == (None, False)
     strict = call("verify", *pictures, "--rate", "0.0005", "--json", env=calibrated)
     assert strict.document()["extrapolated"] is True
@@ -187,7 +239,7 @@ def test_a_small_calibration_says_when_it_reaches_its_end(
         done = call(*arguments, "--rate", rate, env=calibrated)
         assert done.code == 0, done
         ((faces[rate],),) = [picture["faces"] for picture in done.document()["pictures"]]
-        assert faces[rate]["calibration"].startswith("own_set: 100 people")
+        assert faces[rate]["calibration"].startswith("own_set: 130 people")
         assert faces[rate]["name"] == "obama"
     measured, stretched = faces["0.5"], faces["0.01"]
     assert (measured["extrapolated"], stretched["extrapolated"]) == (False, True)

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multiface.decision.calibration import Calibration, GallerySizeRow, RateRow, read_calibration
+from multiface.decision.calibration import Alike, Calibration, GallerySizeRow, Rate, RateRow, read_calibration
 from multiface.errors import InputError, RateNotSupported, UsageError
 
 VERIFY = (RateRow(0.1, 0.2, 0.09, 0.11), RateRow(0.01, 0.3, 0.008, 0.013), RateRow(0.001, 0.4, 0.0005, 0.002))
@@ -33,8 +34,9 @@ CALIBRATION = Calibration(
     ),
     fnmr=((0.1, 0.0), (0.5, 0.1), (0.9, 1.0)),
     margin=0.02,
+    alike=Alike("sface", 800, (RateRow(0.5, 0.35, 0.4, 0.6), RateRow(0.05, 0.55, 0.03, 0.07))),
 )
-rates = st.floats(math.log(1e-4), math.log(0.9)).map(math.exp)
+rates = st.floats(math.log(1e-4), math.log(0.0999)).map(math.exp)
 
 
 @pytest.mark.parametrize("row", VERIFY)
@@ -77,28 +79,61 @@ def test_more_people_never_lower_the_threshold(rate: float, people: int, more: i
 
 
 @settings(max_examples=100, deadline=None)
-@given(rate=st.floats(math.log(1e-3), math.log(0.1)).map(math.exp))
+@given(rate=st.floats(math.log(1.001e-3), math.log(0.0999)).map(math.exp))
 def test_the_rate_of_a_threshold_is_the_rate_asked_for(rate: float) -> None:
     similarity = CALIBRATION.threshold_for_verify(rate).similarity
-    assert CALIBRATION.false_match_rate(similarity) == pytest.approx(rate, rel=1e-9)
+    assert CALIBRATION.false_match_rate(similarity).value == pytest.approx(rate, rel=1e-9)
 
 
-def test_false_match_rates_at_the_ends() -> None:
-    """Never less than the set can show; everybody matches at -1."""
-    assert CALIBRATION.false_match_rate(0.99) == pytest.approx(0.001)
-    assert CALIBRATION.false_match_rate(-1) == 1
-    assert 0.1 < CALIBRATION.false_match_rate(0) < 1
+@settings(max_examples=200, deadline=None)
+@given(similarity=st.floats(-1, 1), other=st.floats(-1, 1))
+def test_nothing_outside_the_range_is_measured_and_no_curve_turns(similarity: float, other: float) -> None:
+    curves = (
+        (CALIBRATION.false_match_rate, 0.2, 0.4, (0.001, 0.1), -1),
+        (CALIBRATION.alike.false_match_rate, 0.35, 0.55, (0.05, 0.5), -1),  # type: ignore[union-attr]
+        (CALIBRATION.false_non_match_rate, 0.1, 0.9, (0.0, 1.0), 1),
+    )
+    for curve, low, high, (least, most), way in curves:
+        rate = curve(similarity)
+        assert (rate.bound == "measured") == (low <= similarity <= high)
+        assert least <= rate.value <= most
+        assert str(rate).startswith("at ") == (rate.bound != "measured")
+        below, above = (curve(one).value * way for one in sorted((similarity, other)))
+        assert below <= above + 1e-12
+
+
+def test_beyond_the_measured_a_bound_is_given() -> None:
+    assert CALIBRATION.false_match_rate(0.99) == Rate(0.001, "at most")
+    assert CALIBRATION.false_match_rate(0) == Rate(0.1, "at least")
+    assert CALIBRATION.false_non_match_rate(0) == Rate(0.0, "at most")
+    assert CALIBRATION.false_non_match_rate(1) == Rate(1.0, "at least")
+    assert CALIBRATION.false_match_rate_alike(1) == Rate(0.05, "at most")
+    assert replace(CALIBRATION, alike=None).false_match_rate_alike(0.4) is None
+    assert replace(CALIBRATION, fnmr=()).false_non_match_rate(0.4) == Rate(1.0, "at most")
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [
+        (Rate(0.88, "measured"), "0.88"),
+        (Rate(1e-6, "at most"), "at most 1e-06"),
+        (Rate(0.99999, "at least"), "at least 0.99999"),
+    ],
+)
+def test_rates_in_words(rate: Rate, words: str) -> None:
+    assert str(rate) == words
+    assert rate.document("x") == {"x": rate.value, "x_bound": rate.bound}
 
 
 def test_false_non_match_rates_are_interpolated() -> None:
-    assert [CALIBRATION.false_non_match_rate(s) for s in (-1, 0.3, 0.7, 1)] == pytest.approx(
-        [0, 0.05, 0.55, 1]
-    )
+    assert [CALIBRATION.false_non_match_rate(s).value for s in (0.3, 0.7)] == pytest.approx([0.05, 0.55])
 
 
-def test_a_rate_above_those_measured_has_the_interval_of_the_threshold_that_is_given() -> None:
-    found = CALIBRATION.threshold_for_verify(0.8)
-    assert (found.similarity, found.interval) == (0.2, pytest.approx((0.09, 0.11)))
+def test_a_rate_above_those_measured_is_refused() -> None:
+    with pytest.raises(RateNotSupported, match=r"measured up to 0\.1"):
+        CALIBRATION.threshold_for_verify(0.8)
+    with pytest.raises(RateNotSupported, match=r"measured up to 0\.1"):
+        CALIBRATION.threshold_for_identify(0.8, 20)
 
 
 def test_beyond_the_measured_a_line_goes_on_and_says_so() -> None:
@@ -168,6 +203,17 @@ def test_text_and_back(tmp_path: Path) -> None:
     path = tmp_path / "one.json"
     path.write_text(CALIBRATION.to_json())
     assert read_calibration(path) == CALIBRATION
+
+
+def test_an_old_file_says_how_to_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    values = json.loads(CALIBRATION.to_json())
+    del values["schema"], values["alike"]
+    path.write_text(json.dumps(values))
+    with pytest.raises(
+        InputError, match=r"format 1, this version reads 2.*make it again with `multiface calibrate"
+    ):
+        read_calibration(path)
 
 
 def changed(**values: Any) -> str:

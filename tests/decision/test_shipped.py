@@ -8,8 +8,16 @@ from pathlib import Path
 import pytest
 
 from multiface.decision.calibration import Calibration, GallerySizeRow, RateRow, read_calibration
-from multiface.decision.shipped import SHIPPED, ChosenCalibration, choose_calibration
-from multiface.errors import InputError, NotAvailable
+from multiface.decision.shipped import (
+    SHIPPED,
+    ChosenCalibration,
+    choose_calibration,
+    own_calibrations,
+    refuse_taken,
+    undo_calibration,
+    use_calibration,
+)
+from multiface.errors import InputError, NotAvailable, UsageError
 from multiface.weights.store import Store
 
 ROWS = (RateRow(0.1, 0.2, 0.05, 0.2), RateRow(0.01, 0.3, 0.005, 0.02))
@@ -39,33 +47,88 @@ def put(folder: Path, **calibrations: Calibration) -> Path:
 
 
 def choose(
-    *folders: Path, detector: str = "mtcnn", flip: bool = True, mark: str = "1" * 64
+    folder: Path | None,
+    detector: str = "mtcnn",
+    flip: bool = True,
+    mark: str = "1" * 64,
+    name: str | None = None,
 ) -> ChosenCalibration:
-    return choose_calibration(folders, detector=detector, weights="mine", fingerprint=mark, flip=flip)
+    return choose_calibration(
+        folder, detector=detector, weights="mine", fingerprint=mark, flip=flip, name=name
+    )
 
 
-def test_the_detector_in_use_comes_first(tmp_path: Path) -> None:
-    folder = put(tmp_path / "a", a=replace(ONE, detector="yunet_n"), b=replace(ONE, set_name="second"))
-    assert choose(folder) == ChosenCalibration(replace(ONE, set_name="second"), None)
+def test_a_file_in_the_folder_alone_decides_nothing(tmp_path: Path) -> None:
+    """Also one with the package's own vectors."""
+    with pytest.raises(NotAvailable):
+        choose(put(tmp_path / "a", a=ONE))
+    own = read_calibration(min(SHIPPED.glob("*.json")))
+    folder = put(tmp_path / "b", mine=replace(own, set_name="mine"))
+
+    def chosen() -> ChosenCalibration:
+        return choose_calibration(
+            folder, detector=own.detector, weights=own.weights, fingerprint=own.fingerprint, flip=own.flip
+        )
+
+    assert chosen() == ChosenCalibration(own, None)
+    use_calibration(folder, "mine")
+    assert (chosen().calibration.set_name, chosen().name) == ("mine", "mine")
+    assert (
+        undo_calibration(folder, detector=own.detector, fingerprint=own.fingerprint, flip=own.flip) == "mine"
+    )
+    assert chosen() == ChosenCalibration(own, None)
+
+
+def test_one_that_is_used_decides_for_its_own_pair_only(tmp_path: Path) -> None:
+    folder = put(tmp_path / "a", a=ONE, b=replace(ONE, detector="yunet_n"))
+    use_calibration(folder, "a")
+    assert choose(folder) == ChosenCalibration(ONE, None, "a")
+    for other in ({"detector": "yunet_n"}, {"flip": False}, {"mark": "2" * 64}):
+        with pytest.raises(NotAvailable):
+            choose(folder, **other)  # type: ignore[arg-type]
+
+
+def test_one_that_is_asked_for_by_name_wins(tmp_path: Path) -> None:
+    folder = put(tmp_path / "a", a=ONE, b=replace(ONE, set_name="second"))
+    use_calibration(folder, "a")
+    assert choose(folder, name="b").calibration.set_name == "second"
+    with pytest.raises(UsageError, match="no calibration 'c'; there are a, b"):
+        choose(folder, name="c")
+    with pytest.raises(UsageError, match="with flips, not of mine without flips"):
+        choose(folder, name="b", flip=False)
 
 
 def test_another_detector_has_a_caveat(tmp_path: Path) -> None:
-    chosen = choose(put(tmp_path / "a", a=ONE), detector="scrfd_2.5g")
+    chosen = choose(put(tmp_path / "a", a=ONE), detector="scrfd_2.5g", name="a")
     assert chosen.calibration == ONE
     assert chosen.caveat is not None
     assert "mtcnn" in chosen.caveat and "scrfd_2.5g" in chosen.caveat and "calibrate" in chosen.caveat
 
 
-def test_earlier_folders_win_and_absent_ones_are_empty(tmp_path: Path) -> None:
-    late = put(tmp_path / "late", a=replace(ONE, set_name="late"))
-    early = put(tmp_path / "early", z=replace(ONE, set_name="early"))
-    assert choose(tmp_path / "absent", early, late).calibration.set_name == "early"
-    assert choose(late, early).calibration.set_name == "late"
+def test_those_of_the_user_are_listed(tmp_path: Path) -> None:
+    folder = put(tmp_path / "a", a=ONE, b=replace(ONE, set_name="second"))
+    (folder / "old.json").write_text("{}")
+    use_calibration(folder, "b")
+    listed = own_calibrations(folder)
+    assert [(one.name, one.in_force) for one in listed] == [("a", False), ("b", True), ("old", False)]
+    assert listed[2].problem is not None and "make it again" in listed[2].problem
+    assert "not in force" in str(listed[0]) and "calibrate --undo" in str(listed[1])
+    assert own_calibrations(tmp_path / "absent") == ()
+    (folder / "in_force.json").write_text("{")
+    with pytest.raises(InputError, match=r"in_force\.json"):
+        own_calibrations(folder)
 
 
-def test_the_right_detector_in_a_later_folder_beats_another_in_an_earlier(tmp_path: Path) -> None:
-    other = put(tmp_path / "other", a=replace(ONE, detector="yunet_n"))
-    assert choose(other, put(tmp_path / "right", a=ONE)) == ChosenCalibration(ONE, None)
+def test_a_name_is_taken_once(tmp_path: Path) -> None:
+    folder = put(tmp_path / "a", a=ONE)
+    refuse_taken(folder, "a", "mtcnn", "1" * 64, True, "first")
+    refuse_taken(folder, "b", "mtcnn", "1" * 64, True, "first")
+    for other in (("yunet_n", "1" * 64, True, "first"), ("mtcnn", "1" * 64, True, "another")):
+        with pytest.raises(UsageError, match="another calibration has this name"):
+            refuse_taken(folder, "a", *other)
+    for bad in ("", "../x", "a/b", ".x", "in_force"):
+        with pytest.raises(UsageError, match="cannot be the name"):
+            refuse_taken(folder, bad, "mtcnn", "1" * 64, True, "first")
 
 
 @pytest.mark.parametrize(("flip", "mark"), [(False, "1" * 64), (True, "2" * 64)])
@@ -76,7 +139,8 @@ def test_other_vectors_are_never_judged_by_it(tmp_path: Path, flip: bool, mark: 
 
 
 def test_a_broken_file_is_not_passed_over(tmp_path: Path) -> None:
-    folder = put(tmp_path / "a", z=ONE)
+    folder = put(tmp_path / "a", a=ONE)
+    use_calibration(folder, "a")
     (folder / "a.json").write_text("{")
     with pytest.raises(InputError, match=r"a\.json"):
         choose(folder)

@@ -41,7 +41,7 @@ def distances_of(golden: dict[str, np.ndarray], case: str) -> np.ndarray:
 def test_reproduces_the_reference(case, golden, golden_json):
     distances = distances_of(golden, case)
     np.testing.assert_allclose(distances, golden[f"{case}.dist"], rtol=0, atol=1e-12)
-    result = fold_accuracy(distances, golden[f"{case}.issame"], GOLDEN_CASES[case])
+    result = fold_accuracy(distances, golden[f"{case}.issame"], GOLDEN_CASES[case], THRESHOLDS)
     np.testing.assert_array_equal(THRESHOLDS, golden["thresholds"])
     np.testing.assert_array_equal(result.best_thresholds, golden[f"{case}.best_thresholds"])
     np.testing.assert_allclose(result.accuracy, golden[f"{case}.accuracy"], rtol=0, atol=1e-12)
@@ -120,6 +120,29 @@ def test_equals_the_literal_loops(data):
         np.testing.assert_allclose(result.tpr, tpr, atol=1e-12)
         np.testing.assert_allclose(result.fpr, fpr, atol=1e-12)
         np.testing.assert_array_equal(result.correct, correct)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_without_thresholds_every_score_decides(data):
+    """Against loops over all rules "accept up to this distance", the lowest of the best; with ties."""
+    n = data.draw(st.integers(4, 30))
+    values = st.sampled_from([0.0, 0.5, 0.5000001, 0.7, 1.0, 4.0]) | st.floats(0, 4)
+    distances = np.array(data.draw(st.lists(values, min_size=n, max_size=n)))
+    issame = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    accuracy = []
+    for train, test in KFold(2, shuffle=False).split(distances):
+        rules = [-1.0, *sorted(set(distances))]
+        scores = [np.mean((distances[train] <= rule) == issame[train]) for rule in rules]
+        best = rules[int(np.argmax(scores))]
+        accuracy.append(np.mean((distances[test] <= best) == issame[test]))
+    np.testing.assert_allclose(fold_accuracy(distances, issame, 2).accuracy, accuracy, atol=1e-12)
+
+
+def test_a_grid_misses_what_scores_separate():
+    distances, issame = np.array([1.001, 1.003] * 10), np.array([True, False] * 10)
+    assert fold_accuracy(distances, issame, 2).mean == 1.0
+    assert fold_accuracy(distances, issame, 2, THRESHOLDS).mean == 0.5
 
 
 def test_given_folds_need_not_be_runs():

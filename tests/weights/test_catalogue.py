@@ -23,7 +23,7 @@ ALL = pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)
 def test_the_names_that_are_promised() -> None:
     names = [entry.name for entry in CATALOGUE]
     assert len(set(names)) == len(names)
-    promised = "mtcnn yunet yunet_zoo sface sface_zoo "
+    promised = "mtcnn yunet yunet_onet yunet_zoo sface sface_zoo "
     promised += "scrfd_500m scrfd_2.5g mobilefacenet_128_ms1m edgeface_xxs edgeface_xs "
     promised += "edgeface_s auraface buffalo_l buffalo_m buffalo_s buffalo_sc antelopev2"
     assert set(promised.split()) <= set(names)

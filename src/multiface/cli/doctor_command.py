@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from multiface.cli import options
+from multiface.cli.calibrations import say_calibrations
 from multiface.cli.console import Speaker
 from multiface.cli.settings import Settings
 from multiface.errors import MultifaceError
@@ -118,6 +119,7 @@ def _parts(speaker: Speaker, chosen: options.Chosen, problems: list[str]) -> dic
             report["calibration"] = calibration.source
             if recognizer.caveat:
                 speaker.note(recognizer.caveat)
+            report["own_calibrations"] = say_calibrations(speaker, chosen.store)
     except MultifaceError as error:
         problems.append(str(error))
     return report

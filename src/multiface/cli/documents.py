@@ -28,8 +28,14 @@ def verification_document(a: Path, b: Path, result: Verification) -> dict[str, A
         "similarity": result.similarity,
         "threshold": result.threshold,
         "false_match_rate": result.false_match_rate,
-        "false_match_rate_at_similarity": result.at_similarity,
-        "false_non_match_rate": result.missed,
+        **result.at_similarity.document("false_match_rate_at_similarity"),
+        **(
+            {"false_match_rate_alike_at_similarity": None, "false_match_rate_alike_at_similarity_bound": None}
+            if result.alike is None
+            else result.alike.document("false_match_rate_alike_at_similarity")
+        ),
+        "alike_chosen_by": result.alike_by,
+        **result.missed.document("false_non_match_rate"),
         **_rate(result.detail),
         "caveat": result.caveat,
         "pictures": [

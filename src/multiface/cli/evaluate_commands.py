@@ -63,17 +63,35 @@ def evaluate(
 
 def calibrate(
     folder: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             help="LFW, or any folder with a folder of pictures for each person.", show_default=False
         ),
-    ],
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="File (default: your own calibrations).", show_default=False)
+        Path | None,
+        typer.Option("--out", help="File (default: NAME.json in your own calibrations).", show_default=False),
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--name", help="What the set is called.", show_default=False)
+        str | None,
+        typer.Option(
+            "--name", help="Of the set and of the calibration (default: the folder's).", show_default=False
+        ),
     ] = None,
+    use: Annotated[
+        bool, typer.Option("--use", help="Decide by it from now on; without a folder: by the one of --name.")
+    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Decide by the package's own again.")] = False,
+    alike_by: Annotated[
+        str | None,
+        typer.Option(
+            "--alike-by",
+            help="Weights that choose who resembles whom (default: other weights that are there).",
+            show_default=False,
+        ),
+    ] = None,
+    people: options.People = None,
+    gallery: options.GalleryFile = None,
     detector: options.Detector = None,
     weights: options.Weights = None,
     flip: options.Flip = None,
@@ -82,55 +100,38 @@ def calibrate(
     min_face: options.MinFace = None,
     as_json: options.Json = False,
 ) -> None:
-    """Measure which threshold gives which error rate, for a detector, weights and choice of flips."""
-    import numpy as np
+    """Measure which threshold gives which error rate, for a detector, weights and choice of flips.
 
-    from multiface.atomic_write import write_whole
-    from multiface.cli.evaluation import flip_of, portraits_of
-    from multiface.datasets.people import portraits_by_person
-    from multiface.decision.fitting import fit_calibration
+    The calibration decides only where it is asked for: --use, or its name as MULTIFACE_CALIBRATION.
+    """
+    from multiface.cli.calibrating import measure, say_undone, say_used
 
     speaker = Speaker(as_json)
-    chosen = options.choose(Settings.here(), detector, weights, flip, threads, engine, min_face)
+    settings = Settings.here()
+    chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
+    if undo:
+        if folder is not None or use:
+            raise UsageError("--undo goes without a folder and without --use")
+        speaker.document(say_undone(speaker, chosen))
+        return
+    if folder is None:
+        if not use or name is None:
+            raise UsageError("calibrate needs a folder of pictures, or --use --name NAME, or --undo")
+        speaker.document(say_used(speaker, chosen, name))
+        return
     if out is not None:
+        if use:
+            raise UsageError("--use is for calibrations in the store; leave --out away")
         _make_place(out)
-    pictures = portraits_by_person(folder)
-    portraits, embedder = portraits_of(speaker, chosen, [picture.path for picture in pictures], strict=False)
-    found = np.ones(len(pictures), bool)
-    found[[*portraits.without_face, *(number for number, _ in portraits.broken)]] = False
-    for _, reason in portraits.broken:
-        speaker.note(f"left out: {reason}")
-    if portraits.without_face:
-        speaker.note(f"left out: {len(portraits.without_face)} pictures without a face")
-    flip = flip_of(chosen, embedder)
-    calibration = fit_calibration(
-        portraits.embeddings[found],
-        np.array([picture.person for picture in pictures])[found],
-        detector=chosen.detector,
-        weights=embedder.name,
-        fingerprint=embedder.fingerprint,
-        flip=flip,
-        set_name=name or folder.resolve().name,
-        made_by=shlex.join(
-            ["multiface", "calibrate", folder.resolve().name, *_shown_options(chosen, flip, name)]
-        ),
-    )
-    flips = "flip" if flip else "noflip"
-    file = (
-        out or chosen.store / "calibrations" / f"{chosen.detector}-{embedder.fingerprint[:16]}-{flips}.json"
-    )
-    _make_place(file)
-    try:
-        write_whole(file, calibration.to_json().encode())
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be written ({error.strerror})") from error
-    for row in calibration.verify:
+    made = measure(speaker, chosen, folder, name, out, alike_by, people, gallery)
+    document = made
+    if use:
+        document |= say_used(speaker, chosen, made["name"])
+    elif out is None:
         speaker.result(
-            f"false-match rate {row.rate:.2g}: similarity {row.threshold:.4f} "
-            f"(95 % interval {row.low:.2g} to {row.high:.2g})"
+            f"not in force: `multiface calibrate --use --name {shlex.quote(made['name'])}` makes it decide"
         )
-    speaker.result(f"{calibration.source}; written to {file}")
-    speaker.document({"file": str(file), "source": calibration.source})
+    speaker.document(document)
 
 
 def _make_place(file: Path) -> None:
@@ -141,13 +142,3 @@ def _make_place(file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{file}: cannot be written ({error.strerror})") from error
-
-
-def _shown_options(chosen: options.Chosen, flip: bool, name: str | None) -> list[str]:
-    """The options behind a calibration: all that changes its numbers or its words."""
-    from multiface.faces.opening import MIN_FACE
-
-    flips = ["--flip" if flip else "--no-flip"]
-    sizes = [] if chosen.min_face == MIN_FACE else ["--min-face", f"{chosen.min_face:g}"]
-    names = [] if name is None else ["--name", name]
-    return [*names, "--detector", chosen.detector, "--weights", chosen.weights, *flips, *sizes]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
 Detector = Annotated[
     str | None,
-    typer.Option("--detector", help="mtcnn (default), yunet, scrfd_2.5g, ...", show_default=False),
+    typer.Option("--detector", help="yunet_onet (default), mtcnn, yunet, ...", show_default=False),
 ]
 Weights = Annotated[
     str | None,
@@ -76,6 +76,7 @@ class Chosen:
     min_face: float
     store: Path
     cache: Path
+    calibration: str | None = None
 
     def recognizer(
         self,
@@ -103,6 +104,7 @@ class Chosen:
             store=self.store,
             cache=self.cache,
             progress=progress,
+            calibration=self.calibration,
         )
 
     def files(self) -> "Store":
@@ -142,6 +144,7 @@ def choose(
         min_face=settings.number("min_face", min_face, MIN_FACE),
         store=store,
         cache=cache,
+        calibration=settings.optional_text("calibration", None),
     )
 
 

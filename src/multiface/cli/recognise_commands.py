@@ -103,8 +103,13 @@ def verify(
         f"(false-match rate {result.false_match_rate:g}{_interval(result.detail.interval)})"
     )
     speaker.result(
-        f"of pairs of different people {result.at_similarity:.2g} are at least this similar; "
-        f"the threshold misses {100 * result.missed:.2g} % of pairs of one person ({result.detail.source})"
+        f"among people at large, the share of pairs of two people at least this similar is {result.at_similarity}; "
+        f"the threshold misses a share of {result.missed} of pairs of one person ({result.detail.source})"
+    )
+    speaker.result(
+        "among people who resemble each other, the share is not known for this calibration"
+        if result.alike is None
+        else f"among people who resemble each other (as {result.alike_by} sees them), the share is {result.alike}"
     )
     if result.detail.extrapolated:
         speaker.note("this rate is beyond what the set can show: the threshold is extrapolated")

@@ -20,6 +20,7 @@ KINDS: Mapping[str, type] = {
     "engine": str,
     "store": str,
     "cache": str,
+    "calibration": str,
     "flip": bool,
     "threads": int,
     "rate": float,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from multiface.cli import options
+from multiface.cli.calibrations import say_calibrations
 from multiface.cli.console import Speaker
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError, WeightsError, WeightsMissing
@@ -65,7 +66,8 @@ def list_weights(as_json: options.Json = False) -> None:
                 }
             )
     speaker.result(table)
-    speaker.document({"weights": documents})
+    own = say_calibrations(speaker, options.weights_store(Settings.here()).folder)
+    speaker.document({"weights": documents, "own_calibrations": own})
 
 
 @weights.command("show")

@@ -6,10 +6,12 @@ false-match rate, FMR), and the same for identification: the share of strangers 
 people lies at or above the threshold (false-positive identification rate, FPIR, ISO/IEC 19795-1), for a row
 of N.
 
-Between measured rates and sizes thresholds are interpolated in log(rate) and log(N). A rate is `supported`
-when the set holds at least 30 people's worth of errors at it (Doddington's rule of 30: with 30 errors the
-true rate is within about 30 % of the observed one, with 90 % confidence); beyond that, and beyond the largest
-measured N, a threshold is extrapolated and says so; more than a factor 100 beyond, it is refused.
+Between measured rates and sizes thresholds are interpolated in log(rate) and log(N). A rate is measured when
+the set holds at least 30 errors at it, and 30 comparisons that are none (Doddington's rule of 30: with 30
+errors the true rate is within about 30 % of the observed one, with 90 % confidence). A similarity beyond the
+measured ones has no rate: the answer is a `Rate` with a bound. A threshold for a smaller rate, or for more
+people than were measured, is extrapolated and says so; more than a factor 100 beyond, it is refused. A larger
+rate than those measured is refused.
 
 An FPIR below those measured is extrapolated by the FMR: with independent comparisons the FPIR is
 1 - (1 - FMR)^N, and a set has far more pairs than people. Measured with 100, 300 and 1,000 of LFW's people,
@@ -20,15 +22,38 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from multiface.errors import InputError, RateNotSupported, UsageError
 
+SCHEMA = 2
+"""Of the JSON documents. 1 had no such number, no curve above a rate of 0.1 and no `alike`."""
 RULE_OF_30 = 30
 REFUSED_BEYOND = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """An error rate, 0..1, as far as it was measured.
+
+    bound: "measured", or, beyond the measured range, whether the rate is at most or at least `value`.
+    """
+
+    value: float
+    bound: Literal["measured", "at most", "at least"]
+
+    def __str__(self) -> str:
+        # Two digits, of the distance to 1 where the rate is near it: 0.9998 is not 1.
+        digits = 2 if self.value < 0.9 else max(2, 1 - math.floor(math.log10(max(1 - self.value, 1e-9))))
+        number = f"{self.value:.{digits}g}"
+        return number if self.bound == "measured" else f"{self.bound} {number}"
+
+    def document(self, name: str) -> dict[str, float | str]:
+        """The rate as two JSON fields, NAME and NAME_bound."""
+        return {name: self.value, f"{name}_bound": self.bound}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +92,31 @@ class GallerySizeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Alike:
+    """The false-match rate among people who resemble each other.
+
+    Each person is paired with the one whose mean vector is nearest by another network, `chosen_by`, so that
+    the choice does not favour or punish the network that is measured. pairs: of people, each counted once and
+    all alike; the share of a pair is the mean over its pairs of pictures. rates: falling.
+    """
+
+    chosen_by: str
+    pairs: int
+    rates: tuple[RateRow, ...]
+
+    def false_match_rate(self, similarity: float) -> Rate:
+        """Share of these pairs at or above a similarity."""
+        return _rate_at(self.rates, similarity)
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """What was measured for one detector, one embedder and one choice of flips.
 
     set_name, set_people, set_pictures, impostor_pairs, genuine_pairs: what it was measured on. made_by: the
-    command. verify: falling rates. identify: rising sizes. similarities, fnmr: the share of genuine pairs
-    below a similarity. margin: a best candidate nearer than this to the runner-up is not decided.
+    command. verify: falling rates over the whole measured range. identify: rising sizes. fnmr: similarity and
+    the share of genuine pairs below it, rising; empty where the set has too few. margin: a best candidate
+    nearer than this to the runner-up is not decided. alike: None where no other network chose.
     """
 
     detector: str
@@ -90,6 +134,7 @@ class Calibration:
     fnmr: tuple[tuple[float, float], ...]
     margin: float
     spread_rise: float = 0.0
+    alike: Alike | None = None
 
     @property
     def source(self) -> str:
@@ -104,7 +149,7 @@ class Calibration:
 
         rate: false-match rate, above 0 and below 1. Raises UsageError, RateNotSupported.
         """
-        self._check(rate, self.verify[-1].rate)
+        self._check(rate, self.verify[-1].rate, self.verify[0].rate)
         last = self.verify[-1].rate
         if rate < last:
             return Threshold(self._verify_tail(rate), rate, 1, None, extrapolated=True, source=self.source)
@@ -121,7 +166,7 @@ class Calibration:
             raise UsageError(f"an identification threshold needs at least one person enrolled, not {people}")
         sizes = [row.people for row in self.identify]
         measured = max(row.rates[-1].rate for row in self.identify)
-        self._check(rate, measured)
+        self._check(rate, measured, min(row.rates[0].rate for row in self.identify))
         if people > REFUSED_BEYOND * sizes[-1]:
             raise RateNotSupported(
                 f"{people:,} people enrolled are out of reach of this calibration ({self.source}): it was "
@@ -151,30 +196,45 @@ class Calibration:
         """
         return (self.spread_rise * spread).astype(np.float32)
 
-    def false_match_rate(self, similarity: float) -> float:
-        """Share of impostor pairs at or above a similarity, never below what the set can show."""
-        thresholds = [-1.0, *(row.threshold for row in self.verify)]
-        logs = [0.0, *(math.log(row.rate) for row in self.verify)]
-        return math.exp(float(np.interp(similarity, thresholds, logs)))
+    def false_match_rate(self, similarity: float) -> Rate:
+        """Share of impostor pairs at or above a similarity."""
+        return _rate_at(self.verify, similarity)
 
-    def false_non_match_rate(self, similarity: float) -> float:
+    def false_match_rate_alike(self, similarity: float) -> Rate | None:
+        """The same among people who resemble each other; None where it is not known."""
+        return None if self.alike is None else self.alike.false_match_rate(similarity)
+
+    def false_non_match_rate(self, similarity: float) -> Rate:
         """Share of genuine pairs below a similarity."""
+        if not self.fnmr:
+            return Rate(1.0, "at most")
         known = np.array(self.fnmr)
-        return float(np.interp(similarity, known[:, 0], known[:, 1]))
+        if similarity < known[0, 0]:
+            return Rate(float(known[0, 1]), "at most")
+        if similarity > known[-1, 0]:
+            return Rate(float(known[-1, 1]), "at least")
+        return Rate(float(np.interp(similarity, known[:, 0], known[:, 1])), "measured")
 
-    def _check(self, rate: float, measured: float) -> None:
+    def _check(self, rate: float, lowest: float, highest: float) -> None:
         if not 0 < rate < 1:
             raise UsageError(f"an error rate lies between 0 and 1, not {rate}")
-        if rate < measured / REFUSED_BEYOND:
+        if rate > highest:
             raise RateNotSupported(
                 f"a rate of {rate:g} is out of reach of this calibration ({self.source}): it was measured "
-                f"down to {measured:g}. Ask for {measured / REFUSED_BEYOND:g} or more, or calibrate on a "
+                f"up to {highest:g}. Ask for {highest:g} or less"
+            )
+        if rate < lowest / REFUSED_BEYOND:
+            raise RateNotSupported(
+                f"a rate of {rate:g} is out of reach of this calibration ({self.source}): it was measured "
+                f"down to {lowest:g}. Ask for {lowest / REFUSED_BEYOND:g} or more, or calibrate on a "
                 f"larger set"
             )
 
     def _verify_tail(self, rate: float) -> float:
-        """Threshold for an FMR below those measured: on the line through the last two, in log(rate)."""
-        before, last = self.verify[-2:]
+        """Threshold for an FMR below those measured: on a line in log(rate), through the last row and the last
+        of at least 1.5 times its rate."""
+        last = self.verify[-1]
+        before = next((row for row in reversed(self.verify) if row.rate >= 1.5 * last.rate), self.verify[0])
         slope = (last.threshold - before.threshold) / math.log(last.rate / before.rate)
         return min(1.0, last.threshold + slope * math.log(rate / last.rate))
 
@@ -190,25 +250,32 @@ class Calibration:
 
     def to_json(self) -> str:
         """The calibration as a JSON document."""
-        return json.dumps(asdict(self), indent=1)
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1)
 
     @staticmethod
     def from_json(text: str, where: str) -> "Calibration":
         """Inverse of `to_json`; `where` names the file in errors. Raises InputError."""
         try:
             values: dict[str, Any] = json.loads(text)
-            values["verify"] = tuple(RateRow(**row) for row in values["verify"])
+            schema = values.pop("schema", 1)
+            if schema != SCHEMA:
+                raise ValueError(f"format {schema}, this version reads {SCHEMA}")
+            values["verify"] = _rows(values["verify"])
             values["identify"] = tuple(
-                GallerySizeRow(row["people"], tuple(RateRow(**rate) for rate in row["rates"]))
-                for row in values["identify"]
+                GallerySizeRow(row["people"], _rows(row["rates"])) for row in values["identify"]
             )
+            if values["alike"] is not None:
+                rows = _rows(values["alike"]["rates"])
+                values["alike"] = Alike(**(values["alike"] | {"rates": rows}))
+                if not rows:
+                    raise ValueError("alike without rates")
             values["fnmr"] = tuple((float(x), float(y)) for x, y in values["fnmr"])
             if min(len(values["verify"]), len(values["identify"])) < 2:
                 raise ValueError("fewer than two rates or gallery sizes")
             if not all(row.rates for row in values["identify"]):
                 raise ValueError("a gallery size without rates")
             return Calibration(**values)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(
                 f"{where}: not a calibration ({type(error).__name__}: {error}); "
                 f"make it again with `multiface calibrate`"
@@ -224,8 +291,23 @@ def read_calibration(path: Path) -> Calibration:
     return Calibration.from_json(text, str(path))
 
 
+def _rows(values: list[dict[str, float]]) -> tuple[RateRow, ...]:
+    return tuple(RateRow(**row) for row in values)
+
+
+def _rate_at(rows: tuple[RateRow, ...], similarity: float) -> Rate:
+    """The rate of a similarity by falling rows."""
+    if similarity < rows[0].threshold:
+        return Rate(rows[0].rate, "at least")
+    if similarity > rows[-1].threshold:
+        return Rate(rows[-1].rate, "at most")
+    logs = np.interp(similarity, [row.threshold for row in rows], np.log([row.rate for row in rows]))
+    # exp(log(x)) can miss x by a step and leave the measured range.
+    return Rate(min(max(math.exp(float(logs)), rows[-1].rate), rows[0].rate), "measured")
+
+
 def _interpolated(rows: tuple[RateRow, ...], rate: float) -> tuple[float, tuple[float, float]]:
-    """Threshold and interval at a rate among those measured, or nearest to them."""
+    """Threshold and interval at a rate among those measured; for one beyond, those of the nearest row."""
     rate = min(max(rate, rows[-1].rate), rows[0].rate)
     logs = np.log([row.rate for row in rows])
     threshold = float(np.interp(-math.log(rate), -logs, [row.threshold for row in rows]))

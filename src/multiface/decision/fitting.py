@@ -13,7 +13,6 @@ people were drawn). A person drawn counts both as the stranger who searches and 
 without the second, intervals for FPIR held the true rate in only 63 to 85 % of synthetic sets.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -26,7 +25,9 @@ from multiface.decision.calibration import (
     GallerySizeRow,
     RateRow,
 )
-from multiface.errors import DataSetError
+from multiface.decision.looking_alike import alike_rates
+from multiface.decision.rounding import rounded
+from multiface.errors import DataSetError, UsageError
 from multiface.metrics import false_positive_chances
 
 Floats = npt.NDArray[np.float32]
@@ -37,8 +38,11 @@ BINS = 40_000
 COARSE = 2_000
 """Bins of the counts kept for each probe, over the part of the scale where impostors lie."""
 RATES_A_DECADE = 5
-FMR_FROM = 5
-"""The first rate, in steps: 0.1."""
+"""Of identification."""
+CURVE_A_DECADE = 10
+"""Rates of the false-match and false-non-match curves, by the distance to 0 and by that to 1."""
+EXACT_TO = 0.1
+"""Up to this false-match rate intervals count every pair of drawn people, above to first order."""
 FPIR_FROM = 1
 """The first rate, in steps: 0.63, for 100 people cannot show less than 0.3."""
 SPREAD_RATE = 1e-3
@@ -57,12 +61,20 @@ def fit_calibration(
     flip: bool,
     set_name: str,
     made_by: str,
+    chooser: Floats | None = None,
+    chooser_name: str | None = None,
     seed: int = 0,
 ) -> Calibration:
     """A calibration from unit embeddings (n, d) and the person (n,), any integers, of each.
 
-    Raises DataSetError when there are fewer than 100 people, or no person with two pictures.
+    chooser: unit embeddings (n, e) of the same pictures by another network, `chooser_name`; they choose who
+    resembles whom. None: the calibration does not say how often people who resemble each other are confused.
+
+    Raises DataSetError when there are fewer than 100 people, or no person with two pictures; UsageError for a
+    chooser of other pictures or without a name.
     """
+    if (chooser is None) != (chooser_name is None) or (chooser is not None and len(chooser) != len(people)):
+        raise UsageError("chooser: wanted an embedding for each picture and the name of its network")
     _, person = np.unique(people, return_inverse=True)
     count = int(person.max()) + 1 if len(person) else 0
     if count < 100 or len(person) == count:
@@ -75,6 +87,9 @@ def fit_calibration(
     verify = _verify_rows(embeddings, person, impostor, rng)
     identify, margin = _identify_rows(embeddings, person, rng)
     spread_rise = _spread_rise(embeddings, person, rng)
+    alike = None
+    if chooser is not None and chooser_name is not None:
+        alike = alike_rates(embeddings, person, chooser, chooser_name, rng)
     return Calibration(
         detector=detector,
         weights=weights,
@@ -91,6 +106,26 @@ def fit_calibration(
         fnmr=_fnmr(genuine),
         margin=margin,
         spread_rise=spread_rise,
+        alike=alike,
+    )
+
+
+def refuse_small(set_name: str, people: Ints) -> None:
+    """Raise DataSetError for a set that cannot support the rates of the defaults.
+
+    people: (n,), who is shown in each picture. A false-match rate of 1e-3 needs 30,000 pairs of different people.
+    A false-positive identification rate of 1 % is extrapolated by the FMR, which was tried with 100 people.
+    """
+    pictures = np.unique(people, return_counts=True)[1]
+    count, total = len(pictures), int(pictures.sum())
+    pairs = (total**2 - int((pictures**2).sum())) // 2
+    wanted = round(RULE_OF_30 / SPREAD_RATE)
+    if count >= 100 and total > count and pairs >= wanted:
+        return
+    raise DataSetError(
+        f"{set_name}: {count} people with {total} pictures; a calibration needs 100 people or more, some of "
+        f"them with several pictures, and {wanted:,} pairs of pictures of different people (here {pairs:,}) "
+        f"to support a false-match rate of 0.001; about 250 pictures do"
     )
 
 
@@ -122,32 +157,71 @@ def _rates(events: float, first: int) -> list[float]:
     return [rate for rate in rates if rate * events >= RULE_OF_30]
 
 
+def _curve(events: Ints) -> list[tuple[float, float]]:
+    """Similarity and the share of the events (a histogram) at or above it, falling.
+
+    From where 30 events lie below down to where 30 are left; shares are those counted at the edge of a bin.
+    """
+    above = np.cumsum(events[::-1])[::-1]
+    total = int(above[0]) if len(above) else 0
+    steps = 10 ** (-np.arange(1, 10 * CURVE_A_DECADE) / CURVE_A_DECADE)
+    wanted = np.concatenate([1 - steps[::-1], np.linspace(0.9, 0.1, 81), steps])
+    counts = np.unique(np.clip(wanted * total, RULE_OF_30, total - RULE_OF_30))
+    # The last bin with at least so many at or above it; and no more than all less 30.
+    places = np.unique(np.searchsorted(-above, -counts, side="right") - 1)
+    places = places[(above[places] >= RULE_OF_30) & (above[places] <= total - RULE_OF_30)]
+    shares, first = np.unique(above[places], return_index=True)
+    return [(_edge(int(places[k])), float(share / total)) for share, k in zip(shares, first, strict=True)][
+        ::-1
+    ]
+
+
 def _verify_rows(
     embeddings: Floats, person: Ints, impostor: Ints, rng: np.random.Generator
 ) -> tuple[RateRow, ...]:
-    above = np.cumsum(impostor[::-1])[::-1]
-    pairs = int(above[0])
-    first = np.searchsorted(-above, -np.array(_rates(pairs, FMR_FROM)) * pairs)
-    thresholds = [_edge(int(index)) for index in first]
-    weights = rng.multinomial(person.max() + 1, np.full(person.max() + 1, 1 / (person.max() + 1)), BOOTSTRAPS)
+    thresholds, rates = np.array(_curve(impostor)).T
+    count = int(person.max()) + 1
+    weights = rng.multinomial(count, np.full(count, 1 / count), BOOTSTRAPS)
     pictures = np.bincount(person)
     everyone = weights @ pictures
     total = (everyone**2 - (weights**2) @ (pictures**2)) / 2
-    left, right, values = _impostors_above(embeddings, person, thresholds[0])
+    shares = np.empty((BOOTSTRAPS, len(thresholds)))
+    exact = rates <= EXACT_TO
+    own = _impostors_of(embeddings, person, thresholds[~exact])
+    with_others = pictures * (len(person) - pictures)
+    shares[:, ~exact] = (rates[~exact] * impostor.sum() + (weights - 1) @ own) / (
+        impostor.sum() + (weights - 1) @ with_others
+    )[:, None]
+    left, right, values = _impostors_above(embeddings, person, thresholds[exact][0])
     order = np.argsort(-values, kind="stable")
     left, right, values = left[order], right[order], values[order]
-    ends = np.searchsorted(-values, -np.array(thresholds), side="right")
-    shares = np.empty((BOOTSTRAPS, len(thresholds)))
+    ends = np.searchsorted(-values, -thresholds[exact], side="right")
     for draw, weight in enumerate(weights):
         running = np.concatenate([[0], np.cumsum(weight[left] * weight[right])])
-        shares[draw] = running[ends] / total[draw]
-    low, high = np.quantile(shares, [0.025, 0.975], axis=0)
+        shares[draw, exact] = running[ends] / total[draw]
+    low, high = np.clip(np.quantile(shares, [0.025, 0.975], axis=0), 0.0, 1.0)
     return tuple(
-        RateRow(_rounded(rate), threshold, _rounded(lowest), _rounded(highest))
-        for rate, threshold, lowest, highest in zip(
-            _rates(pairs, FMR_FROM), thresholds, low, high, strict=True
-        )
+        RateRow(_share(rate), float(threshold), _share(lowest), _share(highest))
+        for rate, threshold, lowest, highest in zip(rates, thresholds, low, high, strict=True)
     )
+
+
+def _impostors_of(
+    embeddings: Floats, person: Ints, thresholds: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """(people, levels): the impostor pairs of each person at or above rising thresholds."""
+    levels = len(thresholds)
+    counts = np.zeros((int(person.max()) + 1, levels + 1))
+    for start in range(0, len(person), 512):
+        rows = slice(start, min(start + 512, len(person)))
+        similarities = embeddings[rows] @ embeddings.T
+        similarities[person[rows][:, None] == person[None]] = -np.inf
+        level = np.searchsorted(thresholds, similarities.ravel(), side="right")
+        flat = level + (levels + 1) * np.repeat(np.arange(len(similarities)), similarities.shape[1])
+        found = np.bincount(flat, minlength=len(similarities) * (levels + 1)).reshape(len(similarities), -1)
+        np.add.at(counts, person[rows], found)
+    reached: npt.NDArray[np.float64] = np.cumsum(counts[:, :0:-1], axis=1)[:, ::-1]
+    return reached
 
 
 def _impostors_above(
@@ -224,7 +298,7 @@ def _identify_rows(
         GallerySizeRow(size, _fpir_rows(searches, counts, size, drawn, lowest, step)) for size in sizes
     )
     margin = float(np.quantile(wrong_gaps, 0.5)) if wrong_gaps else 0.0
-    return rows_by_size, _rounded(margin)
+    return rows_by_size, rounded(margin)
 
 
 def _impostor_range(searches: _Searches) -> tuple[float, float]:
@@ -263,7 +337,7 @@ def _fpir_rows(
     shares = fpir[found] + (drawn - 1) @ (as_probe + as_found) / len(searches.gallery)
     low, high = np.clip(np.quantile(shares, [0.025, 0.975], axis=0), 0.0, 1.0)
     return tuple(
-        RateRow(_rounded(rate), _rounded(lowest + index * step), _rounded(a), _rounded(b))
+        RateRow(rounded(rate), rounded(lowest + index * step), rounded(a), rounded(b))
         for rate, index, a, b in zip(wanted, found, low, high, strict=True)
     )
 
@@ -295,18 +369,14 @@ def _spread_rise(embeddings: Floats, person: Ints, rng: np.random.Generator) -> 
     if not points:
         return 0.0
     spread, rises = np.array(points).T
-    return _rounded(max(0.0, float(spread @ rises / (spread @ spread))))
+    return rounded(max(0.0, float(spread @ rises / (spread @ spread))))
 
 
 def _fnmr(genuine: Ints) -> tuple[tuple[float, float], ...]:
-    """Similarity and the share of genuine pairs below it, at 200 quantiles."""
-    below = np.concatenate([[0], np.cumsum(genuine)]) / genuine.sum()
-    places = np.unique(np.searchsorted(below, np.linspace(0, 1, 201)))
-    return tuple((_edge(int(place)), _rounded(below[place])) for place in places)
+    """Similarity and the share of genuine pairs below it, from 30 pairs below to 30 at or above."""
+    return tuple((similarity, _share(1 - above)) for similarity, above in _curve(genuine))
 
 
-def _rounded(number: float) -> float:
-    """Five significant digits: more would pretend."""
-    if number == 0:
-        return 0.0
-    return round(float(number), 4 - math.floor(math.log10(abs(number))))
+def _share(share: float) -> float:
+    """A share 0..1 with five digits, those near 1 by their distance to it."""
+    return rounded(share) if share <= 0.5 else 1 - rounded(1 - share)

@@ -1,55 +1,199 @@
-"""The calibrations that come with the package, and those a user has made.
+"""The calibrations that come with the package, those a user has made, and which of them is in force.
 
-Calibrations are JSON files; those of the package lie in `decision/calibrations/`. The one that fits is chosen
-by the embedder's fingerprint and the choice of flips, and among these by the detector.
+Calibrations are JSON files; those of the package lie in `decision/calibrations/`, a user's in a folder of the
+store, NAME.json each. A user's is in force only where somebody asked for it: by name, or by `in_force.json`
+in that folder, which names one for a detector, an embedder (by fingerprint) and a choice of flips. Otherwise
+the package's own is taken: that of the embedder and the flips, and among these that of the detector.
 """
 
-from collections.abc import Sequence
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from multiface.atomic_write import write_whole
 from multiface.decision.calibration import Calibration, read_calibration
-from multiface.errors import NotAvailable
+from multiface.errors import InputError, NotAvailable, UsageError
 
 SHIPPED = Path(__file__).parent / "calibrations"
+IN_FORCE = "in_force.json"
+UNDO = "`multiface calibrate --undo` goes back to the package's own"
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenCalibration:
-    """A calibration, and how its detector differs from the one in use (None where it does not)."""
+    """A calibration, and how its detector differs from the one in use (None where it does not).
+
+    name: of a user's own; None for one of the package.
+    """
 
     calibration: Calibration
     caveat: str | None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCalibration:
+    """A calibration file of the user's.
+
+    in_force: whether it decides, for what it was measured on. problem: why it cannot be read, None where it can.
+    """
+
+    name: str
+    calibration: Calibration | None
+    in_force: bool
+    problem: str | None
+
+    def __str__(self) -> str:
+        if self.in_force:
+            return f"calibration {self.name}: in force ({UNDO})" + (
+                f"; cannot be read: {self.problem}" if self.problem else ""
+            )
+        return f"calibration {self.name}: there but not in force" + (
+            f"; cannot be read: {self.problem}" if self.problem else ""
+        )
 
 
 def choose_calibration(
-    folders: Sequence[Path], *, detector: str, weights: str, fingerprint: str, flip: bool
+    folder: Path | None,
+    *,
+    detector: str,
+    weights: str,
+    fingerprint: str,
+    flip: bool,
+    name: str | None = None,
 ) -> ChosenCalibration:
     """The calibration for this detector, embedder and choice of flips.
 
-    folders: searched in order for `*.json`, the package's own last; a folder that does not exist is empty.
-    Where only another detector was calibrated with these weights, that calibration is used with a caveat: the
-    vectors are of the same network, but crops by other landmarks are a little different.
+    folder: of the user's own; None or absent for none. name: one of these that is asked for; it wins over the
+    one in force. Where only another detector was calibrated with these weights, that calibration is used with a
+    caveat: the vectors are of the same network, but crops by other landmarks are a little different.
 
-    Raises NotAvailable when there is none for the embedder; InputError for a broken file.
+    Raises NotAvailable when there is none for the embedder; UsageError for a name that is not there or belongs
+    to other vectors; InputError for a broken file.
     """
+    if name is None and folder is not None:
+        name = _choices(folder).get(_key(detector, fingerprint, flip))
+    if name is not None:
+        own = _named(folder, name)
+        if (own.fingerprint, own.flip) != (fingerprint, flip):
+            raise UsageError(
+                f"the calibration {name} is of {own.weights} {_flips(own.flip)}, not of {weights} {_flips(flip)}"
+            )
+        return ChosenCalibration(own, _caveat(own, weights, detector), name)
     fitting = [
         calibration
-        for folder in (*folders, SHIPPED)
-        for path in sorted(folder.glob("*.json"))
+        for path in sorted(SHIPPED.glob("*.json"))
         if (calibration := read_calibration(path)).fingerprint == fingerprint and calibration.flip == flip
     ]
-    for calibration in fitting:
-        if calibration.detector == detector:
-            return ChosenCalibration(calibration, None)
     if fitting:
-        return ChosenCalibration(
-            fitting[0],
-            f"thresholds for {weights} were measured with the detector {fitting[0].detector}, not "
-            f"{detector}; `multiface calibrate` with your detector makes them exact",
-        )
+        best = next((one for one in fitting if one.detector == detector), fitting[0])
+        return ChosenCalibration(best, _caveat(best, weights, detector))
     raise NotAvailable(
-        f"no calibration is known for the weights {weights} ({'with' if flip else 'without'} flips), so no "
+        f"no calibration is known for the weights {weights} ({_flips(flip)}), so no "
         f"error rate can be stated. Make one from pictures of at least 100 people: "
-        f"multiface calibrate FOLDER --weights {weights} --detector {detector}{'' if flip else ' --no-flip'}"
+        f"multiface calibrate FOLDER --weights {weights} --detector {detector}{'' if flip else ' --no-flip'} --use"
     )
+
+
+def own_calibrations(folder: Path) -> tuple[OwnCalibration, ...]:
+    """All calibrations of the user's, by name, and which are in force. Raises InputError for `in_force.json`."""
+    choices = _choices(folder)
+    found = []
+    for name in sorted({*(path.stem for path in _files(folder)), *choices.values()}):
+        calibration, problem = None, None
+        try:
+            calibration = read_calibration(folder / f"{name}.json")
+        except InputError as error:
+            problem = str(error)
+        in_force = name in choices.values()
+        if calibration is not None:
+            key = _key(calibration.detector, calibration.fingerprint, calibration.flip)
+            in_force = choices.get(key) == name
+        found.append(OwnCalibration(name, calibration, in_force, problem))
+    return tuple(found)
+
+
+def use_calibration(folder: Path, name: str) -> None:
+    """Put a calibration in force for its detector, embedder and flips. Raises UsageError, InputError, OSError."""
+    own = _named(folder, name)
+    _write(folder, _choices(folder) | {_key(own.detector, own.fingerprint, own.flip): name})
+
+
+def undo_calibration(folder: Path, *, detector: str, fingerprint: str, flip: bool) -> str | None:
+    """Go back to the package's own; the name of the one that was in force, None for none. Raises OSError."""
+    choices = _choices(folder)
+    name = choices.pop(_key(detector, fingerprint, flip), None)
+    if name is not None:
+        _write(folder, choices)
+    return name
+
+
+def refuse_taken(folder: Path, name: str, detector: str, fingerprint: str, flip: bool, set_name: str) -> None:
+    """Raise UsageError where a calibration cannot have this name: it is no file name, or another has it."""
+    if not name or name != Path(name).name or name.startswith(".") or f"{name}.json" == IN_FORCE:
+        raise UsageError(f"--name {name}: cannot be the name of a calibration's file")
+    path = folder / f"{name}.json"
+    if not path.exists():
+        return
+    try:
+        there = read_calibration(path)
+        same = (there.detector, there.fingerprint, there.flip, there.set_name) == (
+            detector,
+            fingerprint,
+            flip,
+            set_name,
+        )
+    except InputError:
+        same = False
+    if not same:
+        raise UsageError(
+            f"{path}: another calibration has this name; choose one with --name, or delete the file"
+        )
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*.json") if path.name != IN_FORCE]
+
+
+def _key(detector: str, fingerprint: str, flip: bool) -> str:
+    return f"{detector} {fingerprint} {'flip' if flip else 'noflip'}"
+
+
+def _flips(flip: bool) -> str:
+    return "with flips" if flip else "without flips"
+
+
+def _caveat(calibration: Calibration, weights: str, detector: str) -> str | None:
+    if calibration.detector == detector:
+        return None
+    return (
+        f"thresholds for {weights} were measured with the detector {calibration.detector}, not "
+        f"{detector}; `multiface calibrate` with your detector makes them exact"
+    )
+
+
+def _named(folder: Path | None, name: str) -> Calibration:
+    if folder is None or not (folder / f"{name}.json").is_file():
+        known = [] if folder is None else sorted(path.stem for path in _files(folder))
+        raise UsageError(
+            f"there is no calibration {name!r}; there {'are' if known else 'is'} {', '.join(known) or 'none'} "
+            f"(`multiface calibrate` makes one; {UNDO})"
+        )
+    return read_calibration(folder / f"{name}.json")
+
+
+def _choices(folder: Path) -> dict[str, str]:
+    path = folder / IN_FORCE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); delete it to use the package's own") from error
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values.values()):
+        raise InputError(f"{path}: not a table of names; delete it to use the package's own")
+    return values
+
+
+def _write(folder: Path, choices: dict[str, str]) -> None:
+    write_whole(folder / IN_FORCE, (json.dumps(choices, indent=1) + "\n").encode())

@@ -8,6 +8,7 @@ from multiface.faces.embedder import Embedder
 from multiface.faces.mtcnn import Mtcnn, MtcnnSessions
 from multiface.faces.scrfd import Scrfd
 from multiface.faces.yunet import YuNet
+from multiface.faces.yunet_onet import YuNetOnet
 from multiface.weights.session import Engine, open_session
 from multiface.weights.store import Store
 
@@ -31,6 +32,9 @@ def open_detector(store: Store, name: str, engine: Engine, min_face: float = MIN
             return Scrfd(open_session(store.any_size(found), engine), found.name, min_face=min_face)
         case "yunet":
             return YuNet(open_session(store.any_size(found), engine), found.name, min_face=min_face)
+        case "yunet_onet":
+            networks = {role: open_session(path, engine) for role, path in found.files}
+            return YuNetOnet(YuNet(networks["yunet"], found.name, min_face=min_face), networks["onet"])
         case None:
             raise WeightsError(
                 f"{name}: nothing says which kind of detector this file is; pull it by its name"

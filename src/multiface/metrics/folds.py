@@ -22,7 +22,7 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 THRESHOLDS: Floats = np.arange(0, 4, 0.01)
-"""The protocol's 400 thresholds on squared distance: 0, 0.01, ... 3.99."""
+"""The reference's 400 thresholds on squared distance: 0, 0.01, ... 3.99. Coarse: pass them to compare with it."""
 THRESHOLDS.setflags(write=False)
 
 
@@ -83,7 +83,7 @@ def fold_accuracy(
     distances: npt.ArrayLike,
     issame: npt.ArrayLike,
     folds: int | npt.ArrayLike = 10,
-    thresholds: npt.ArrayLike = THRESHOLDS,
+    thresholds: npt.ArrayLike | None = None,
 ) -> FoldAccuracy:
     """Accuracy by folds (the protocol at the head of this file).
 
@@ -91,13 +91,15 @@ def fold_accuracy(
     issame: (n,) bool.
     folds: how many folds to cut the pairs into, or the fold of each pair, (n,) int with every one of
         0..folds-1 in use.
-    thresholds: (t,) squared distances, ascending.
+    thresholds: (t,) squared distances, ascending. None: every cut between neighbouring distinct distances,
+        at the middle, and one on either side, so that no decision rule is missed. Equal distances are
+        accepted or refused together; of equally good cuts the lowest counts.
 
     Raises InputError for arrays of different lengths, distances that are not finite or folds with a gap;
     UsageError for a number of folds that cannot be and thresholds that do not ascend.
     """
     d, same = _pairs(distances, issame)
-    grid = np.asarray(thresholds, np.float64)
+    grid = cuts(d) if thresholds is None else np.asarray(thresholds, np.float64)
     if grid.ndim != 1 or len(grid) == 0 or not np.all(np.diff(grid) > 0):
         raise UsageError("thresholds: wanted one ascending row of at least one number")
     fold = (
@@ -129,6 +131,19 @@ def fold_accuracy(
         fpr=(accepted_impostor / np.maximum(impostor, 1)[:, None]).mean(axis=0),
         correct=(first <= best[fold]) == same,
     )
+
+
+def cuts(distances: Floats) -> Floats:
+    """Ascending thresholds that accept none, then one distinct distance more each: float64 (distinct + 1,).
+
+    Those between two distances lie in the middle, or at the higher one where there is no number between them.
+    """
+    values = np.unique(distances)
+    if len(values) == 0:
+        return np.zeros(1)
+    middles = values[:-1] + np.diff(values) / 2
+    middles = np.where(middles > values[:-1], middles, values[1:])
+    return np.concatenate([values[:1], middles, [np.nextafter(values[-1], np.inf)]])
 
 
 def angle_statistics(distances: npt.ArrayLike, issame: npt.ArrayLike) -> AngleStatistics:

@@ -40,7 +40,7 @@ from multiface.weights.places import default_cache_folder, default_store_folder
 from multiface.weights.session import Engine
 from multiface.weights.store import Store
 
-DETECTOR = "mtcnn"
+DETECTOR = "yunet_onet"
 WEIGHTS = "sface"
 IDENTIFY_RATE = 0.01
 VERIFY_RATE = 0.001
@@ -66,7 +66,7 @@ class Enrolment:
 class Recognizer:
     """Detector, embedder, people and decisions together.
 
-    detector: "mtcnn", "scrfd_2.5g", ... weights: a catalogue name, an ONNX file or a training run.
+    detector: "yunet_onet", "mtcnn", "scrfd_2.5g", ... weights: a catalogue name, an ONNX file or a training run.
     people: a folder with a folder of pictures for each person, used directly. gallery: a gallery file
     instead; it must exist, unless `create`. flip: embed each crop together with its mirror image; None does so where
     the weights gain by it. rate:
@@ -75,6 +75,7 @@ class Recognizer:
     in pixels.
     store, cache: folders for weights and for cached networks and vectors; None for the user's own.
     progress: called with pictures done and all pictures while the people folder is read.
+    calibration: name of one in the store; None for the one in force there, else the package's.
 
     Raises WeightsMissing, EngineMissing, GalleryError, UsageError.
     """
@@ -95,6 +96,7 @@ class Recognizer:
         store: str | Path | None = None,
         cache: str | Path | None = None,
         progress: Progress | None = None,
+        calibration: str | None = None,
     ) -> None:
         if people is not None and gallery is not None:
             raise UsageError("give a folder of people or a gallery, not both")
@@ -113,6 +115,7 @@ class Recognizer:
         self.gallery: Gallery | None = None
         self.people_report: FolderReport | None = None
         self._chosen: ChosenCalibration | None = None
+        self._calibration_name = calibration
         if people is not None:
             self.gallery = cached_gallery(self._cache, Path(people), self.origin)
             try:
@@ -212,6 +215,8 @@ class Recognizer:
             threshold=threshold.similarity,
             false_match_rate=rate,
             at_similarity=self.calibration.false_match_rate(similarity),
+            alike=self.calibration.false_match_rate_alike(similarity),
+            alike_by=None if self.calibration.alike is None else self.calibration.alike.chosen_by,
             missed=self.calibration.false_non_match_rate(threshold.similarity),
             detail=threshold,
             caveat=self.caveat,
@@ -284,10 +289,11 @@ class Recognizer:
     def _calibrated(self) -> ChosenCalibration:
         if self._chosen is None:
             self._chosen = choose_calibration(
-                [self._store_folder / "calibrations"],
+                self._store_folder / "calibrations",
                 detector=self.detector.name,
                 weights=self.embedder.name,
                 fingerprint=self.embedder.fingerprint,
                 flip=self.flip,
+                name=self._calibration_name,
             )
         return self._chosen

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from multiface.decision import Decision, Threshold
+from multiface.decision import Decision, Rate, Threshold
 from multiface.faces.face import Floats
 
 Box = tuple[float, float, float, float]
@@ -57,17 +57,20 @@ class Verification:
 
     same: similarity >= threshold. threshold: the similarity that the wanted false-match rate asks for.
     false_match_rate: that rate. at_similarity: the share of pairs of different people that are at least this
-    similar. missed: the share of pairs of one person that this threshold refuses. detail: threshold with its
-    interval and the set behind it. caveat: what does not quite fit, None where all does. first, second: how
-    the face of each picture was found.
+    similar. alike: the same among people who resemble each other, as `alike_by`, another network, chose them;
+    both None where the calibration does not know. missed: the share of pairs of one person that this threshold
+    refuses. detail: threshold with its interval and the set behind it. caveat: what does not quite fit, None
+    where all does. first, second: how the face of each picture was found.
     """
 
     same: bool
     similarity: float
     threshold: float
     false_match_rate: float
-    at_similarity: float
-    missed: float
+    at_similarity: Rate
+    alike: Rate | None
+    alike_by: str | None
+    missed: Rate
     detail: Threshold
     caveat: str | None
     first: Look

@@ -19,7 +19,7 @@ from multiface.errors import UsageError, WeightsMissing
 from multiface.weights.spec import ARCFACE_TEMPLATE, InputSpec
 
 Kind = Literal["detector", "embedder"]
-Family = Literal["mtcnn", "scrfd", "yunet"]
+Family = Literal["mtcnn", "scrfd", "yunet", "yunet_onet"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +189,20 @@ CATALOGUE: tuple[Entry, ...] = (
         notes="Three small networks; finds faces of any size from about 20 pixels on.",
         family="mtcnn",
         packed=(("pnet", "mtcnn_pnet.onnx"), ("rnet", "mtcnn_rnet.onnx"), ("onet", "mtcnn_onet.onnx")),
+    ),
+    Entry(
+        name="yunet_onet",
+        kind="detector",
+        files=(),
+        licence="MIT",
+        commercial=True,
+        origin="`yunet` and the third network of `mtcnn`",
+        spec=None,
+        published="no figure recorded for the two together",
+        notes="The default. YuNet finds the faces, MTCNN's third network their landmarks, which are more exact than "
+        "YuNet's.",
+        family="yunet_onet",
+        packed=(("yunet", "yunet.onnx"), ("onet", "mtcnn_onet.onnx")),
     ),
     Entry(
         name="yunet_zoo",
