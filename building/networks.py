@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from building import sources
+from building.compact import compact
+from building.fast_chain import fast
 from building.mtcnn_graphs import build_mtcnn_graphs
 from building.quantised import dequantised, free_batch, free_size
 
@@ -15,12 +17,13 @@ def build_networks(folder: Path | None) -> Mapping[str, bytes]:
     """
     content = sources.read_sources(folder)
     sface = dequantised(content[sources.SFACE], "SFace")
-    free_batch(sface)
-    yunet = dequantised(content[sources.YUNET], "YuNet")
+    free_batch(sface.model)
+    quick, origins = fast(sface.model)
+    yunet = dequantised(content[sources.YUNET], "YuNet").model
     free_size(yunet)
     mtcnn = build_mtcnn_graphs(content[sources.PNET], content[sources.RNET], content[sources.ONET])
     return {
-        "sface.onnx": sface.SerializeToString(deterministic=True),
+        "sface.onnx": compact(quick, origins, sface.blocks).SerializeToString(deterministic=True),
         "yunet.onnx": yunet.SerializeToString(deterministic=True),
         "mtcnn_pnet.onnx": mtcnn.pnet,
         "mtcnn_rnet.onnx": mtcnn.rnet,

@@ -7,6 +7,8 @@ time, goes, and so do weights that are also declared as inputs (ONNX Runtime wou
 Source: the ONNX operators `DequantizeLinear`-21, `Reshape` and `Dropout`.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,19 +21,44 @@ from building.failure import BuildFailure
 Array = npt.NDArray[Any]
 
 
-def dequantised(content: bytes, name: str) -> onnx.ModelProto:
-    """The network with float32 weights and one input. name: of the file, for errors. Raises BuildFailure."""
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """A quantised matrix. numbers: int8 (rows, columns); scales, zeros: float32 (rows, blocks)."""
+
+    numbers: Array
+    scales: Array
+    zeros: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Dequantised:
+    """The network with float32 weights and one input, and the matrices behind its weights, by their names."""
+
+    model: onnx.ModelProto
+    blocks: Mapping[str, Blocks]
+
+
+def dequantised(content: bytes, name: str) -> Dequantised:
+    """The plain network in a block-quantised file. name: of the file, for errors. Raises BuildFailure."""
     model = onnx.load_model_from_string(content)
     graph = model.graph
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     renamed: dict[str, str] = {}
+    blocks: dict[str, Blocks] = {}
     nodes = []
     for node in graph.node:
         inputs = [renamed.get(value, value) for value in node.input]
         if node.op_type == "DequantizeLinear":
-            values[node.output[0]] = _restored(node, [values[value] for value in inputs])
+            parts = [values[value] for value in inputs]
+            values[node.output[0]] = _restored(node, parts)
+            if parts[0].ndim == 2 and parts[1].ndim == 2:
+                blocks[node.output[0]] = Blocks(
+                    parts[0], parts[1].astype(np.float32), parts[2].astype(np.float32)
+                )
         elif node.op_type == "Reshape" and inputs[0] in values:
             values[node.output[0]] = values[inputs[0]].reshape(values[inputs[1]])
+            if inputs[0] in blocks:
+                blocks[node.output[0]] = blocks[inputs[0]]
         elif node.op_type == "Dropout":
             renamed[node.output[0]] = inputs[0]
         else:
@@ -49,7 +76,8 @@ def dequantised(content: bytes, name: str) -> onnx.ModelProto:
         list(graph.output),
         [numpy_helper.from_array(np.ascontiguousarray(array), value) for value, array in weights.items()],
     )
-    return helper.make_model(plain, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(plain, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return Dequantised(model, {weight: of for weight, of in blocks.items() if weight in weights})
 
 
 def free_batch(model: onnx.ModelProto) -> None:

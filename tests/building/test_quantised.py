@@ -53,7 +53,7 @@ def quantised_network(columns: int) -> tuple[bytes, np.ndarray]:
 def test_the_weight_is_restored(columns: int) -> None:
     """Also where the last block is not full."""
     content, weight = quantised_network(columns)
-    model = dequantised(content, "made here")
+    model = dequantised(content, "made here").model
     onnx.checker.check_model(model)
     tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     np.testing.assert_array_equal(tensors.pop("weight"), weight)
@@ -65,7 +65,7 @@ def test_the_result_is_that_of_onnx_runtime() -> None:
     content, _ = quantised_network(12)
     declared = onnx.load_model_from_string(content)
     del declared.graph.input[1]  # ONNX Runtime refuses the file as it is published
-    model = dequantised(content, "made here")
+    model = dequantised(content, "made here").model
     free_batch(model)
     images = RNG.normal(size=(3, 3, 8, 8)).astype(np.float32)
     together = run(model.SerializeToString(), images)
@@ -74,7 +74,7 @@ def test_the_result_is_that_of_onnx_runtime() -> None:
 
 
 def test_a_free_size_is_declared() -> None:
-    model = dequantised(quantised_network(9)[0], "made here")
+    model = dequantised(quantised_network(9)[0], "made here").model
     free_size(model)
     sizes = model.graph.input[0].type.tensor_type.shape.dim
     assert [size.dim_value or size.dim_param for size in sizes] == [1, 3, "height", "width"]

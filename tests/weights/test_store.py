@@ -92,8 +92,10 @@ def test_sface_is_in_the_wheel(store: Store) -> None:
     assert not store.cache.exists() and not store.folder.exists(), "nothing is built at first use"
 
 
-@pytest.mark.parametrize(("name", "roles"),
-    [("mtcnn", ["pnet", "rnet", "onet"]), ("yunet", ["network"]), ("yunet_onet", ["yunet", "onet"])],)
+@pytest.mark.parametrize(
+    ("name", "roles"),
+    [("mtcnn", ["pnet", "rnet", "onet"]), ("yunet", ["network"]), ("yunet_onet", ["yunet", "onet"])],
+)
 def test_detectors_are_in_the_wheel(store: Store, name: str, roles: list[str]) -> None:
     detector = store.detector(name)
     assert [role for role, _ in detector.files] == roles

@@ -31,7 +31,7 @@ _LENGTH_IN_BOX = (0.15, 0.8)
 def plausible(faces: Faces) -> npt.NDArray[np.bool_]:
     """Which faces have a box and landmarks that can be those of an upright face: bool (n,)."""
     boxes, points = faces.boxes.astype(np.float64), faces.landmarks.astype(np.float64)
-    finite = np.isfinite(boxes).all(axis=1) & np.isfinite(points).all(axis=(1, 2))
+    finite = np.asarray(np.isfinite(boxes).all(axis=1) & np.isfinite(points).all(axis=(1, 2)))
     boxes, points = np.where(finite[:, None], boxes, 0.0), np.where(finite[:, None, None], points, 0.0)
     eyes, nose, mouth = points[:, :2], points[:, 2], points[:, 3:]
     down = mouth.mean(axis=1) - eyes.mean(axis=1)  # (n, 2)
