@@ -133,7 +133,7 @@ def test_pictures_of_another_size_are_counted(tmp_path, embedder):
 def test_weights_with_another_template_get_the_crop_of_their_own():
     """A white dot on each of the usual points must lie on the points of the other template."""
     spec = InputSpec(150, 150, "rgb", (0.0,) * 3, (1.0,) * 3, OTHER, 128)
-    for source, target in zip(ARCFACE_TEMPLATE, strict=True):
+    for source, target in zip(ARCFACE_TEMPLATE, OTHER, strict=True):
         picture = np.zeros((112, 112, 3), np.uint8)
         x, y = round(source[0]), round(source[1])
         picture[y - 1 : y + 2, x - 1 : x + 2] = 255

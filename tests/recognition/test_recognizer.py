@@ -155,7 +155,7 @@ def test_verify(recognizer: Recognizer, people: Path) -> None:
     result = recognizer.verify(a, b)
     assert result.same and result.similarity >= result.threshold
     assert result.false_match_rate == 0.001
-    assert 0 < result.at_similarity < 0.001
+    assert 0 < result.at_similarity.value < 0.001
     other = recognizer.verify(a, people / "biden" / "biden.jpg")
     assert not other.same and other.similarity < other.threshold == result.threshold
     assert recognizer.verify(a, b, 0.01).threshold < result.threshold
