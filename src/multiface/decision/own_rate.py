@@ -32,8 +32,8 @@ TAIL_PEOPLE = 50
 SHRINK = 8
 BODY_RATE = 0.25
 TAIL_RATE = 0.2
-MOST_COSINES = 1 << 28
-"""Computed for one gallery, about two seconds; a larger gallery is judged by the pictures of some of its people."""
+MOST_COSINES = 1 << 26
+"""Computed for one gallery, about half a second; a larger gallery is judged by the pictures of some of its people."""
 _BLOCK = 1 << 22
 """Cosines held at once: 16 MiB."""
 
