@@ -47,9 +47,7 @@ def calibration() -> Calibration:
 
 
 def own(matrix: Matrix, rate: float = 0.01) -> OwnRate:
-    return own_rate(
-        matrix.vectors, matrix.person_index, matrix.centres, matrix.spread, calibration(), rate
-    )
+    return own_rate(matrix.vectors, matrix.person_index, matrix.centres, matrix.spread, calibration(), rate)
 
 
 def quantile(weighted: list[tuple[float, float]], share: float) -> float:

@@ -59,7 +59,9 @@ def test_two_tracks_at_one_time_are_two_people(calibration: Calibration) -> None
     """Both are like person 0; the better one is, and the other one is told that the person is taken."""
     near = views([axis(0) + 0.1 * axis(3)])
     less = views([axis(0) + 0.6 * axis(4)])
-    alone, other = pooled_decisions([less, near], gallery(axis(0), axis(1)), GalleryThreshold(calibration, 0.01))
+    alone, other = pooled_decisions(
+        [less, near], gallery(axis(0), axis(1)), GalleryThreshold(calibration, 0.01)
+    )
     assert alone.name is None and alone.reason is Reason.PERSON_TAKEN
     assert other.name == "person 0"
     (single,) = pooled_decisions([less], gallery(axis(0), axis(1)), GalleryThreshold(calibration, 0.01))
