@@ -30,7 +30,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """What a weight was made of: that of this name times a factor of each row (out,) and a sign of each column (in,)."""
+    """What a weight was made of: the one of this name, a factor for each row (out,), a sign for each column (in,)."""
 
     weight: str
     rows: Array

@@ -59,7 +59,7 @@ def test_doctor_is_well(call: Callable[..., Any]) -> None:
     assert report["detection_ms"] > 0 and report["embedding_ms"] > 0
     assert report["licence"] == "Apache-2.0" and "people" in report["calibration"]
     words = call("doctor").out
-    assert "all is well" in words and "ms a face with flips" in words
+    assert "all is well" in words and "ms a face without flips" in words
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,9 @@ def test_doctor_is_well(call: Callable[..., Any]) -> None:
     [
         ("--engine cuda", "the engine cuda is not in the installed ONNX Runtime"),
         (f"--threads {usable_processors() + 1}", f"{usable_processors() + 1} threads on"),
-        ("--weights sface", "weights pull sface"),
+        ("--weights sface_zoo", "weights pull sface_zoo"),
         ("--detector scrfd_500m", "weights pull scrfd_500m"),
-        ("--detector nonsense", "no weights are named 'nonsense'"),
+        ("--detector nonsense", "no detector is named 'nonsense'"),
     ],
 )
 def test_doctor_says_what_is_wrong(options: str, words: str, call: Callable[..., Any]) -> None:

@@ -204,7 +204,7 @@ def test_verify_states_two_rates_and_bounds(call: Call, people: Path) -> None:
     answer = done.document()
     assert answer["false_match_rate_at_similarity_bound"] == "measured"
     assert 0.02 < answer["false_match_rate_at_similarity"] < 1
-    assert answer["alike_chosen_by"] == "dlib"
+    assert answer["alike_chosen_by"] == "sface"
     assert answer["false_match_rate_alike_at_similarity"] > answer["false_match_rate_at_similarity"]
     same = call("verify", *[people / "biden" / "biden.jpg"] * 2, "--json").document()
     assert same["false_match_rate_at_similarity_bound"] == "at most"

@@ -135,12 +135,12 @@ def test_the_option_gallery_wins_over_the_setting_people(
 
 
 def test_vectors_of_other_weights_never_meet(call: Callable[..., Any], gallery: Path, portrait: Path) -> None:
-    done = call("identify", portrait, "--gallery", gallery, "--json", env={"MULTIFACE_WEIGHTS": "dlib"})
+    done = call("identify", portrait, "--gallery", gallery, "--json", env={"MULTIFACE_WEIGHTS": "sface"})
     assert done.code == 3
     error = done.document()["error"]
     assert error["kind"] == "FingerprintMismatch"
     assert "--weights mobilefacenet_128_ms1m" in error["message"]
-    assert call("enroll", "x", portrait, "--gallery", gallery, "--weights", "dlib").code == 3
+    assert call("enroll", "x", portrait, "--gallery", gallery, "--weights", "sface").code == 3
     assert call("identify", portrait, "--gallery", gallery).code == 0
 
 

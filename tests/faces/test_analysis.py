@@ -58,19 +58,12 @@ def test_no_pictures_give_nothing(detectors: dict[str, Detector], embedder: Embe
     assert Analyser(detectors["mtcnn"], embedder).analyse([]) == []
 
 
-def test_the_crop_is_of_the_embedder_s_size(
-    store: Store, detectors: dict[str, Detector], portrait: Image
-) -> None:
-    (one,) = Analyser(detectors["mtcnn"], open_embedder(store, "dlib", Engine())).analyse([portrait])
-    assert one.embeddings.shape == (1, 128)
-
-
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("yunet", WeightsMissing, "weights pull yunet"),
+        ("yunet_zoo", WeightsMissing, "weights pull yunet_zoo"),
         ("mtcn", WeightsMissing, "mtcn"),
-        ("dlib", UsageError, "embedder, not a detector"),
+        ("sface", UsageError, "embedder, not a detector"),
     ],
 )
 def test_a_name_that_is_no_detector_here(store: Store, name: str, error: type, message: str) -> None:

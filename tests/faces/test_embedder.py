@@ -16,7 +16,7 @@ from multiface.weights.session import Engine, open_session
 from multiface.weights.spec import ARCFACE_TEMPLATE, InputSpec
 from multiface.weights.store import Store
 
-NAMES = ("mobilefacenet_128_ms1m", "dlib")
+NAMES = ("mobilefacenet_128_ms1m", "sface")
 Crops = npt.NDArray[np.uint8]
 
 SMALL = InputSpec(8, 9, "bgr", (10.0, 20.0, 30.0), (2.0, 4.0, 5.0), ARCFACE_TEMPLATE, 3)

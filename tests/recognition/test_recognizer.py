@@ -108,7 +108,7 @@ def test_a_gallery_must_exist_unless_created(places: dict[str, Any], tmp_path: P
     with Recognizer(gallery=tmp_path / "g.sqlite", **SMALL, **places) as again:
         assert names_of(again.identify(PORTRAIT)) == ["Eileen"]
     with pytest.raises(FingerprintMismatch):
-        Recognizer(gallery=tmp_path / "g.sqlite", detector="yunet_n", weights="dlib", **places)
+        Recognizer(gallery=tmp_path / "g.sqlite", detector="yunet_n", weights="sface", **places)
 
 
 def test_a_gallery_of_the_other_choice_of_flips(places: dict[str, Any], tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def stored(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 @pytest.mark.parametrize(
     ("detector", "weights"),
-    [("mtcnn", "dlib"), ("scrfd_2.5g", "mobilefacenet_128_ms1m")],
+    [("yunet_onet", "sface"), ("scrfd_2.5g", "mobilefacenet_128_ms1m")],
     ids=["defaults", "scrfd"],
 )
 def test_the_singer_is_named_and_nobody_wrongly(
