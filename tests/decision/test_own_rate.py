@@ -91,7 +91,7 @@ def by_hand(matrix: Matrix, rate: float) -> tuple[float, tuple[int, int]]:
         shift = (shift + start + excess * math.log(0.2 / rate) - at_large) / 2
     shift *= people / (people + 8)
     _, other, mine = max(pairs)
-    return min(1.0, at_large + (max(0.0, shift) if people < 50 else shift)), (mine, other)
+    return min(1.0, at_large + max(0.0, shift)), (mine, other)
 
 
 @settings(max_examples=25, deadline=None)
@@ -108,12 +108,9 @@ def test_the_slow_loop(seed: int, people: int, alike: float, rate: float) -> Non
     found = own(matrix, rate)
     assert found.similarity == pytest.approx(threshold, abs=1e-5)
     assert found.alike == pair and found.people == people
-    assert found.alike_similarity == pytest.approx(
-        float(matrix.centres[pair[1]] @ matrix.vectors[matrix.person_index == pair[0]].T.max(axis=1))
-        if matrix.person_index.tolist().count(pair[0]) == 1
-        else max(float(v @ matrix.centres[pair[1]]) for v in matrix.vectors[matrix.person_index == pair[0]]),
-        abs=1e-5,
-    )
+    mine, other = pair
+    cosines = matrix.vectors[matrix.person_index == mine] @ matrix.centres[other]
+    assert found.alike_similarity == pytest.approx(float(cosines.max()), abs=1e-5)
     assert found.calibrated + found.shift == pytest.approx(found.similarity)
 
 
@@ -129,8 +126,8 @@ def test_the_order_of_people_does_not_matter(seed: int, people: int, alike: floa
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 1000), people=st.integers(1, 49), alike=st.floats(0, 0.9))
-def test_below_50_people_the_threshold_never_falls(seed: int, people: int, alike: float) -> None:
+@given(seed=st.integers(0, 1000), people=st.integers(1, 200), alike=st.floats(0, 0.9))
+def test_the_threshold_never_falls(seed: int, people: int, alike: float) -> None:
     rng = np.random.default_rng(seed)
     found = own(drawn(rng, people, [1] * people, alike))
     assert found.calibrated <= found.similarity <= 1
@@ -146,7 +143,7 @@ def test_two_people_say_nothing(people: int) -> None:
 @pytest.mark.parametrize("people", [10, 100, 400])
 def test_random_people_shift_little(people: int) -> None:
     shifts = [own(drawn(np.random.default_rng(seed), people, [2] * people)).shift for seed in range(20)]
-    assert abs(float(np.mean(shifts))) < 0.03
+    assert float(np.mean(shifts)) < 0.02
 
 
 @pytest.mark.parametrize("people", [10, 100])
@@ -175,7 +172,7 @@ def test_one_person_of_many_pictures_counts_once() -> None:
 
 
 def test_a_large_gallery_is_judged_by_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    matrix = drawn(np.random.default_rng(5), 1000, [2] * 1000)
+    matrix = drawn(np.random.default_rng(5), 1000, [2] * 1000, 0.3)
     whole = own(matrix)
     monkeypatch.setattr(module, "MOST_COSINES", 500_000)
     sample = own(matrix)

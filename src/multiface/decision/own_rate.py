@@ -10,8 +10,10 @@ together counting once, estimate the wanted threshold in two ways:
 - with 50 people and more also by their tail: exponential above the 80 % quantile, extrapolated to the wanted
   rate. The mean of both is taken.
 
-With few people the estimate is noisy, so only n / (n + 8) of the shift is taken, and below 50 people the threshold
-never falls below the calibrated one. benchmarks/rates.py measures stated rates against seen ones.
+With few people the estimate is noisy, so only n / (n + 8) of the shift is taken. The threshold never falls below the
+calibrated one: enrolled pictures are often better than those of strangers, and little is lost. Where it could fall, from
+50 people on, one in ten random galleries of 100 people saw more than twice the stated 1 %, where it cannot 1.2 %, and
+the misses were the same within 0.05 %. benchmarks/rates.py measures stated rates against seen ones.
 """
 
 import math
@@ -28,7 +30,7 @@ Indices = npt.NDArray[np.intp]
 
 LEAST_PEOPLE = 3
 TAIL_PEOPLE = 50
-"""From here on the tail is fitted, and the threshold may fall."""
+"""From here on the tail is fitted."""
 SHRINK = 8
 BODY_RATE = 0.25
 TAIL_RATE = 0.2
@@ -42,8 +44,8 @@ _BLOCK = 1 << 22
 class OwnRate:
     """The threshold of one gallery for one false-positive identification rate.
 
-    similarity: the threshold in this gallery, calibrated + shift, at most 1. calibrated: among people at large. people:
-    enrolled. alike: positions of the two people who are taken for each other first, and alike_similarity, the
+    similarity: the threshold in this gallery, calibrated + shift, at most 1. shift: 0 or more. calibrated: among people at
+    large. people: enrolled. alike: positions of the two people who are taken for each other first, and alike_similarity, the
     cosine of a picture of the first to the mean of the second; None below 3 people, where nothing shifts.
     """
 
@@ -90,10 +92,7 @@ def own_rate(
     shift = _upper_quantile(maxima.value, weight, BODY_RATE) - at_large
     if people >= TAIL_PEOPLE and rate < TAIL_RATE:
         shift = (shift + _tail(maxima.value, weight, rate) - calibrated) / 2
-    shift *= people / (people + SHRINK)
-    if people < TAIL_PEOPLE:
-        shift = max(0.0, shift)
-    similarity = min(1.0, calibrated + shift)
+    similarity = min(1.0, calibrated + max(0.0, shift * people / (people + SHRINK)))
     first = int(np.argmax(maxima.value))
     pair = int(maxima.person[first]), int(maxima.other[first])
     cosine = float(maxima.value[first]) + float(rise[pair[1]])
