@@ -43,7 +43,18 @@ def test_facebank_twice_embeds_nothing_the_second_time(call: Call, people: Path,
     assert people_of(call, gallery) == {"biden": 1, "kit_harington": 2, "obama": 2, "rose_leslie": 2}
     check = call("people", "check", "--gallery", gallery, "--json")
     assert check.code == 0
-    assert check.document() == {"people": 4, "templates": 7, "strangers": 0, "problems": []}
+    document = check.document()
+    alike = document.pop("alike")
+    assert document == {"people": 4, "templates": 7, "strangers": 0, "problems": []}
+    with Gallery.open(gallery) as opened:
+        matrix = opened.matrix()
+    across = matrix.vectors @ matrix.centres.T
+    across[np.arange(7), matrix.person_index] = -1
+    vector, other = np.unravel_index(across.argmax(), across.shape)
+    assert alike["names"] == [matrix.names[matrix.person_index[vector]], matrix.names[other]]
+    assert alike["similarity"] == pytest.approx(across.max(), abs=1e-5)
+    assert alike["threshold"] >= alike["threshold_at_large"]
+    assert alike["false_non_match_rate"] >= alike["false_non_match_rate_at_large"]
 
 
 def test_facebank_follows_the_folder(call: Call, people: Path, empty_wall: Path, tmp_path: Path) -> None:

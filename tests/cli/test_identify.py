@@ -9,7 +9,17 @@ import numpy as np
 
 from multiface.images import load_picture
 
-FACE_FIELDS = {"box", "score", "name", "similarity", "runner_up", "threshold", "rate", "calibration"}
+FACE_FIELDS = {
+    "box",
+    "score",
+    "name",
+    "similarity",
+    "runner_up",
+    "threshold",
+    "threshold_at_large",
+    "rate",
+    "calibration",
+}
 
 
 def names_of(picture: dict[str, Any]) -> list[str | None]:
@@ -27,6 +37,8 @@ def test_names_in_a_picture(call: Callable[..., Any], people: Path, groups: Path
     for face in picture["faces"]:
         assert face.keys() >= FACE_FIELDS
         assert face["similarity"] >= face["threshold"] > face["runner_up"]["similarity"]
+        assert face["threshold"] >= face["threshold_at_large"]
+        assert f"in this gallery {face['threshold']:.3f}" in done.err or face is not picture["faces"][0]
         assert face["runner_up"]["name"] in {"biden", "kit_harington", "obama", "rose_leslie"} - {
             face["name"]
         }

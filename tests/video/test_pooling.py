@@ -7,6 +7,7 @@ from multiface.decision import Calibration, Reason, read_calibration
 from multiface.decision.shipped import SHIPPED
 from multiface.errors import UsageError
 from multiface.gallery import Matrix
+from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.video.tracks.pooling import enough_views, pooled, pooled_decisions
 from multiface.video.tracks.views import Views
 
@@ -58,10 +59,12 @@ def test_two_tracks_at_one_time_are_two_people(calibration: Calibration) -> None
     """Both are like person 0; the better one is, and the other one is told that the person is taken."""
     near = views([axis(0) + 0.1 * axis(3)])
     less = views([axis(0) + 0.6 * axis(4)])
-    alone, other = pooled_decisions([less, near], gallery(axis(0), axis(1)), calibration, 0.01)
+    alone, other = pooled_decisions(
+        [less, near], gallery(axis(0), axis(1)), GalleryThreshold(calibration, 0.01)
+    )
     assert alone.name is None and alone.reason is Reason.PERSON_TAKEN
     assert other.name == "person 0"
-    (single,) = pooled_decisions([less], gallery(axis(0), axis(1)), calibration, 0.01)
+    (single,) = pooled_decisions([less], gallery(axis(0), axis(1)), GalleryThreshold(calibration, 0.01))
     assert single.name == "person 0"
 
 
@@ -76,7 +79,7 @@ def test_both_spreads_raise_the_threshold(calibration: Calibration) -> None:
     base = calibration.threshold_for_identify(0.01, 2).similarity
     asked = []
     for track in (wide, narrow):
-        (decision,) = pooled_decisions([track], people, calibration, 0.01)
+        (decision,) = pooled_decisions([track], people, GalleryThreshold(calibration, 0.01))
         assert decision.threshold is not None
         asked.append(decision.threshold.similarity - base)
     spread_of_ada = float(people.spread[0])
@@ -89,11 +92,11 @@ def test_both_spreads_raise_the_threshold(calibration: Calibration) -> None:
 
 def test_nobody_enrolled_needs_no_calibration(calibration: Calibration) -> None:
     empty = Matrix(np.zeros((0, 8), np.float32), np.zeros(0, np.intp), ())
-    (decision,) = pooled_decisions([views([axis(0)])], empty, None, 0.01)
+    (decision,) = pooled_decisions([views([axis(0)])], empty, None)
     assert decision.reason is Reason.NOBODY_ENROLLED
-    assert pooled_decisions([], gallery(axis(0)), calibration, 0.01) == []
+    assert pooled_decisions([], gallery(axis(0)), GalleryThreshold(calibration, 0.01)) == []
     with pytest.raises(UsageError, match="calibration"):
-        pooled_decisions([views([axis(0)])], gallery(axis(0)), None, 0.01)
+        pooled_decisions([views([axis(0)])], gallery(axis(0)), None)
 
 
 @pytest.mark.parametrize(

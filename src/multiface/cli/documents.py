@@ -90,6 +90,7 @@ def _face(face: IdentifiedFace) -> dict[str, Any]:
         "runner_up": _candidate(decision.runner_up),
         "reason": decision.reason.value,
         "threshold": None if decision.threshold is None else decision.threshold.similarity,
+        "threshold_at_large": None if decision.threshold is None else decision.threshold.at_large,
         **({} if decision.threshold is None else _rate(decision.threshold)),
     }
 

@@ -9,6 +9,7 @@ from multiface.cli import options, stranger_commands
 from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import gallery_of, opened_gallery, ready
 from multiface.cli.paths import picture_paths
+from multiface.cli.people_alike import say_alike
 from multiface.cli.settings import Settings
 from multiface.errors import PictureError
 
@@ -219,24 +220,29 @@ def remove_person(name: Name, gallery: options.GalleryFile = None, as_json: opti
 
 @people.command("check")
 def check_people(gallery: options.GalleryFile = None, as_json: options.Json = False) -> None:
-    """Look at everything in the gallery file (exit code 3: something is wrong)."""
+    """Look at everything in the gallery file (exit code 3: something is wrong).
+
+    Also says which two people are the most alike, and how far the threshold rises because people resemble each other.
+    """
     speaker = Speaker(as_json)
     with opened_gallery(gallery) as opened:
         check = opened.check()
-    speaker.result(
-        f"{check.people} people, {check.templates} templates, {check.strangers} strangers, "
-        f"{len(check.problems)} problems"
-    )
-    for problem in check.problems:
-        speaker.result(f"  {problem}")
-    for name in check.people_without_templates:
-        speaker.note(f"{name} has no template")
+        speaker.result(
+            f"{check.people} people, {check.templates} templates, {check.strangers} strangers, "
+            f"{len(check.problems)} problems"
+        )
+        for problem in check.problems:
+            speaker.result(f"  {problem}")
+        for name in check.people_without_templates:
+            speaker.note(f"{name} has no template")
+        alike = None if check.problems else say_alike(speaker, Settings.here(), opened)
     speaker.document(
         {
             "people": check.people,
             "templates": check.templates,
             "strangers": check.strangers,
             "problems": list(check.problems),
+            "alike": alike,
         }
     )
     if check.problems:

@@ -316,6 +316,11 @@ def _say_identification(speaker: Speaker, path: Path, result: "Identification") 
             f"{counted(threshold.people, 'person', 'people')}{_interval(threshold.interval)}"
             f"{' - extrapolated' if threshold.extrapolated else ''} ({threshold.source})"
         )
+        if threshold.calibrated is not None:
+            speaker.result(
+                f"  similarity wanted in this gallery {threshold.similarity:.3f}, "
+                f"among people at large {threshold.calibrated:.3f}"
+            )
 
 
 def _interval(interval: tuple[float, float] | None) -> str:

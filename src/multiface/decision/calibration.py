@@ -62,7 +62,8 @@ class Threshold:
 
     rate: the rate asked for (FMR, or FPIR with `people` enrolled). interval: 95 % interval of the true rate
     at this threshold, by resampling the people of the set; None where extrapolated. source: the set and its
-    size, in words.
+    size, in words. calibrated: the similarity that holds the rate among people at large, where `similarity` is that
+    for one gallery (`decision.own_rate`) and the interval is the calibrated one's; None where `similarity` is it.
     """
 
     similarity: float
@@ -71,6 +72,12 @@ class Threshold:
     interval: tuple[float, float] | None
     extrapolated: bool
     source: str
+    calibrated: float | None = None
+
+    @property
+    def at_large(self) -> float:
+        """The similarity that holds the rate among people at large."""
+        return self.similarity if self.calibrated is None else self.calibrated
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,5 +123,7 @@ def _decision(
     second = int(np.argmax(others))
     best = Candidate(names[first], float(row[first]))
     runner_up = Candidate(names[second], float(row[second])) if len(row) > 1 else None
-    asked = replace(threshold, similarity=float(wanted[first]))
+    own_rise = float(wanted[first]) - threshold.similarity
+    at_large = None if threshold.calibrated is None else threshold.calibrated + own_rise
+    asked = replace(threshold, similarity=float(wanted[first]), calibrated=at_large)
     return Decision(best.name if reason is Reason.KNOWN else None, reason, best, runner_up, asked)

@@ -32,6 +32,7 @@ from multiface.gallery import (
 )
 from multiface.images import PictureSource, load_picture
 from multiface.recognition.enrolment import templates_of
+from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.recognition.only_face import only_face
 from multiface.recognition.people_folder import cached_gallery, drop_from_others, people_folder
 from multiface.recognition.results import Identification, IdentifiedFace, Look, Verification
@@ -116,6 +117,7 @@ class Recognizer:
         self.people_report: FolderReport | None = None
         self._chosen: ChosenCalibration | None = None
         self._calibration_name = calibration
+        self._threshold: GalleryThreshold | None = None
         if people is not None:
             self.gallery = cached_gallery(self._cache, Path(people), self.origin)
             try:
@@ -174,9 +176,7 @@ class Recognizer:
             raise UsageError("identify needs people: give a folder of people or a gallery")
         analysis = self.analyse(picture)
         matrix = self.gallery.matrix()
-        threshold = (
-            self.calibration.threshold_for_identify(self.rate, len(matrix.names)) if matrix.names else None
-        )
+        threshold = self._gallery_threshold().of(matrix)
         similarities = score_people(analysis.embeddings, matrix, RULE)
         decisions = decide(
             similarities,
@@ -285,6 +285,12 @@ class Recognizer:
             prune=prune,
             if_all_are_meant=if_all_are_meant,
         )
+
+    def _gallery_threshold(self) -> GalleryThreshold:
+        rate = self.rate
+        if self._threshold is None or self._threshold.rate != rate:
+            self._threshold = GalleryThreshold(self.calibration, rate)
+        return self._threshold
 
     def _calibrated(self) -> ChosenCalibration:
         if self._chosen is None:

@@ -10,6 +10,7 @@ from multiface.decision import Calibration, Decision, Reason
 from multiface.errors import GalleryError, NotAvailable
 from multiface.faces.face import Floats, Image
 from multiface.gallery import Matrix
+from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.recognition.recognizer import Recognizer
 from multiface.video.names.neighbours import Neighbours
 from multiface.video.tracks.pooling import enough_views, pooled_decisions
@@ -74,7 +75,6 @@ class Names:
         self._gallery = recognizer.gallery
         self._least = least_views
         self._note = note
-        self._rate = recognizer.rate
         self.calibration: Calibration | None = None
         try:
             self.calibration = recognizer.calibration
@@ -86,8 +86,10 @@ class Names:
         self._matrix = Matrix(np.zeros((0, length), np.float32), np.zeros(0, np.intp), ())
         if self._gallery is not None:
             self._matrix = self._gallery.matrix()
-        if self._matrix.names and self.calibration is not None:
-            self.calibration.threshold_for_identify(self._rate, len(self._matrix.names))
+        self._threshold: GalleryThreshold | None = None
+        if self.calibration is not None:
+            self._threshold = GalleryThreshold(self.calibration, recognizer.rate)
+            self._threshold.of(self._matrix)
         self._last: tuple[Matrix, tuple[int, ...]] | None = None
 
     def step(self, step: StepResult, known: Mapping[int, Decision]) -> dict[int, Decision]:
@@ -116,7 +118,7 @@ class Names:
             or matrix is not self._last[0]
             or situation[1] != self._last[1]
         ):
-            decided = pooled_decisions([track.views for track in alive], matrix, self.calibration, self._rate)
+            decided = pooled_decisions([track.views for track in alive], matrix, self._threshold)
             decisions.update(zip(situation[1], decided, strict=True))
             names = {**known, **decisions}
             decisions = {number: self._apart(number, one, names) for number, one in decisions.items()}
@@ -139,7 +141,7 @@ class Names:
         met = {other for number in numbers for other in self.neighbours.of(number)} - numbers
         beside: list[AliveTrack | EndedTrack] = [*alive, *(track for track in ended if track.number in known)]
         together = [*late, *(track for track in beside if track.number in met)]
-        decided = pooled_decisions([track.views for track in together], matrix, self.calibration, self._rate)
+        decided = pooled_decisions([track.views for track in together], matrix, self._threshold)
         names = {**known, **decisions}
         return {
             track.number: self._apart(track.number, decision, names)

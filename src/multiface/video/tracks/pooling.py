@@ -16,6 +16,7 @@ from multiface.decision import Calibration, Decision, decide
 from multiface.errors import UsageError
 from multiface.faces.face import Floats
 from multiface.gallery import Matrix, score_people
+from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.video.tracks.views import Views
 
 PROBE_RISE = 0.5
@@ -53,26 +54,27 @@ def enough_views(views: Views, seen_for: float, ended: bool, least: int = VIEWS_
 
 
 def pooled_decisions(
-    tracks: Sequence[Views], matrix: Matrix, calibration: Calibration | None, rate: float
+    tracks: Sequence[Views], matrix: Matrix, threshold: GalleryThreshold | None
 ) -> list[Decision]:
     """Decisions for all tracks that are alive at one moment, each with at least one view.
 
-    They are decided together: two of them cannot be one person. matrix: of the gallery. calibration: None only with
-    nobody enrolled. rate: false-positive identification rate. Raises UsageError, RateNotSupported.
+    They are decided together: two of them cannot be one person. matrix: of the gallery. threshold: None only with
+    nobody enrolled. Raises UsageError, RateNotSupported.
     """
     if not tracks:
         return []
     probes, spreads = zip(*(pooled(views) for views in tracks), strict=True)
     if not matrix.names:
         return decide(np.zeros((len(tracks), 0), np.float32), (), None, 0.0)
-    if calibration is None:
+    if threshold is None:
         raise UsageError("names need a calibration: without one no error rate can be stated")
+    calibration = threshold.calibration
     own = probe_rise(np.array(spreads, np.float32), calibration)
     rise = own[:, None] + calibration.rise(matrix.spread)[None]
     return decide(
         score_people(np.stack(probes), matrix, "mean"),
         matrix.names,
-        calibration.threshold_for_identify(rate, len(matrix.names)),
+        threshold.of(matrix),
         calibration.margin,
         rise,
     )
