@@ -12,6 +12,7 @@ from multiface.evaluate.measure import embed_portraits
 from multiface.faces.detector import Detector
 from multiface.faces.embedder import Embedder
 from multiface.faces.opening import open_detector, open_embedder
+from multiface.recognition.recognizer import DETECTOR, WEIGHTS
 from multiface.weights.places import default_cache_folder, default_store_folder
 from multiface.weights.session import Engine, usable_processors
 from multiface.weights.store import Store
@@ -29,20 +30,23 @@ class ChosenPair:
     calibrations: Path
 
     def portraits(self) -> tuple[np.ndarray, np.ndarray]:
-        """Unit embeddings (n, d) of all pictures of the folder, with flips, and the person of each (n,)."""
+        """Unit embeddings (n, d) of all pictures of the folder, and the person of each (n,).
+
+        With flips where the weights gain by them.
+        """
         pictures = portraits_by_person(self.folder)
         paths = [picture.path for picture in pictures]
-        found = embed_portraits(paths, self.detector, self.embedder, True, usable_processors())
+        found = embed_portraits(paths, self.detector, self.embedder, self.embedder.flip, usable_processors())
         return found.embeddings, np.array([picture.person for picture in pictures])
 
-    def calibration(self, own: Path | None) -> Calibration:
-        """That with flips: the one in force in this folder, or the package's. Raises NotAvailable."""
+    def calibration(self, own: Path | None = None) -> Calibration:
+        """For the same flips: the one in force in this folder, or the package's. Raises NotAvailable."""
         return choose_calibration(
             own,
             detector=self.detector_name,
             weights=self.embedder.name,
             fingerprint=self.embedder.fingerprint,
-            flip=True,
+            flip=self.embedder.flip,
         ).calibration
 
 
@@ -52,8 +56,8 @@ def chosen_pair(description: str | None, engine: Engine) -> ChosenPair:
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--detector", default="mtcnn")
-    parser.add_argument("--weights", default="dlib")
+    parser.add_argument("--detector", default=DETECTOR)
+    parser.add_argument("--weights", default=WEIGHTS)
     parser.add_argument("--store", type=Path, default=default_store_folder())
     parser.add_argument("--cache", type=Path, default=default_cache_folder())
     given = parser.parse_args()

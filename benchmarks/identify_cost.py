@@ -34,7 +34,7 @@ def main() -> None:
     )
     parser.add_argument("picture", type=Path)
     parser.add_argument("--detector", default="mtcnn")
-    parser.add_argument("--weights", default="dlib")
+    parser.add_argument("--weights", default="sface")
     arguments = parser.parse_args()
     command = [str(Path(sys.executable).with_name("multiface")), "identify", "--json"]
     command += ["--detector", arguments.detector, "--weights", arguments.weights]

@@ -1,6 +1,6 @@
 """How much masks and small faces cost: recognition on LFW pairs with one picture of each pair made worse.
 
-    python benchmarks/limits.py LFW-FOLDER --detector mtcnn --weights dlib
+    python benchmarks/limits.py LFW-FOLDER --detector yunet_onet --weights sface
 
 In one picture of every genuine pair of the first two folds the crop is changed: everything below the middle of the
 nose

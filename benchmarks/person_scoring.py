@@ -1,6 +1,6 @@
 """Which rule scores a person with several templates? Measured on LFW; the table is in docs/person-scoring.md.
 
-    python benchmarks/person_scoring.py LFW-FOLDER --detector mtcnn --weights dlib
+    python benchmarks/person_scoring.py LFW-FOLDER --detector yunet_onet --weights sface
 
 For k = 1, 2, 3, 5 templates a person: the gallery is everybody with more than k pictures, with k of them drawn at
 random; the mated probe is one other picture of each; the strangers are one picture of everybody else. For each rule

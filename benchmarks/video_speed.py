@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument(
         "--photos", type=Path, nargs=2, help="of one face each, about half as high as the photo"
     )
-    parser.add_argument("--pair", nargs=2, default=["mtcnn", "dlib"], metavar=("DETECTOR", "WEIGHTS"))
+    parser.add_argument("--pair", nargs=2, default=["yunet_onet", "sface"], metavar=("DETECTOR", "WEIGHTS"))
     parser.add_argument("--peer-detector", help="of the original's way; that of the pair")
     parser.add_argument("--clip", type=Path, help="a video instead of the two moving photos")
     parser.add_argument("--rounds", type=int, default=5)

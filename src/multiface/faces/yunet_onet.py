@@ -2,7 +2,8 @@
 
 YuNet finds about as many faces as MTCNN in a fraction of its time, but its landmarks are less exact. O-Net looks at a
 square around each of YuNet's boxes (same centre, the longer side) and gives five landmarks. Boxes and scores stay
-YuNet's; its landmarks stay too where O-Net takes the square for no face (a score below 0.5) or its points cannot be a face.
+YuNet's; its landmarks stay too where O-Net takes the square for no face (a score below 0.5) or its points cannot be
+a face.
 """
 
 from typing import TYPE_CHECKING
