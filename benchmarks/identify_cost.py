@@ -33,7 +33,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("picture", type=Path)
-    parser.add_argument("--detector", default="mtcnn")
+    parser.add_argument("--detector", default="yunet_onet")
     parser.add_argument("--weights", default="sface")
     arguments = parser.parse_args()
     command = [str(Path(sys.executable).with_name("multiface")), "identify", "--json"]
