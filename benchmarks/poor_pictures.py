@@ -4,7 +4,8 @@
 
 600 people, one picture each. Each aligned crop is made worse (shrunk and enlarged again, blurred, darkened,
 compressed); counted is the share of pairs of different people at or above the threshold for a false-match rate of
-1e-3: both crops poor, and one poor, one as it is. Sizes are pixels of the 112 x 112 crop, where the eyes lie 35 pixels apart.
+1e-3: both crops poor, and one poor, one as it is. Sizes are pixels of the 112 x 112 crop, where the eyes lie 35
+pixels apart.
 """
 
 import io

@@ -12,8 +12,8 @@ together counting once, estimate the wanted threshold in two ways:
 
 With few people the estimate is noisy, so only n / (n + 8) of the shift is taken. The threshold never falls below
 the calibrated one: enrolled pictures are often better than those of strangers, and little is lost. Where it could
-fall, from 50 people on, one in ten random galleries of 100 people saw more than twice the stated 1 %, where it cannot 1.2 %, and
-the misses were the same within 0.05 %. benchmarks/rates.py measures stated rates against seen ones.
+fall, from 50 people on, one in ten random galleries of 100 people saw more than twice the stated 1 %, where it cannot
+1.2 %, and the misses were the same within 0.05 %. benchmarks/rates.py measures stated rates against seen ones.
 """
 
 import math
