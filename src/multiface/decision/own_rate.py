@@ -10,10 +10,10 @@ together counting once, estimate the wanted threshold in two ways:
 - with 50 people and more also by their tail: exponential above the 80 % quantile, extrapolated to the wanted
   rate. The mean of both is taken.
 
-With few people the estimate is noisy, so only n / (n + 8) of the shift is taken. The threshold never falls below
-the calibrated one: enrolled pictures are often better than those of strangers, and little is lost. Where it could
-fall, from 50 people on, one in ten random galleries of 100 people saw more than twice the stated 1 %, where it cannot
-1.2 %, and the misses were the same within 0.05 %. benchmarks/rates.py measures stated rates against seen ones.
+With few people the estimate is noisy, so only n / (n + 8) of the shift is taken. The threshold never falls below the
+calibrated one: enrolled pictures are often better than those of strangers. Measured with random galleries of 100
+people at 1 %: where it may fall, one gallery in ten sees more than 2 %, where it may not, more than 1.2 %; the misses
+differ by less than 0.05 %. benchmarks/rates.py measures stated rates against seen ones.
 """
 
 import math
@@ -44,10 +44,10 @@ _BLOCK = 1 << 22
 class OwnRate:
     """The threshold of one gallery for one false-positive identification rate.
 
-    similarity: the threshold in this gallery, calibrated + shift, at most 1. shift: 0 or more. calibrated: among people
-    at large. people: enrolled. alike: positions of the two people who are taken for each other first, and
-    alike_similarity, the cosine of a picture of the first to the mean of the second; None below 3 people, where nothing
-    shifts.
+    similarity: the threshold in this gallery, calibrated + shift, at most 1. shift: 0 or more. calibrated: among
+    people at large. people: enrolled. alike: positions of the two people who are taken for each other first;
+    alike_similarity: the cosine of a picture of the first to the mean of the second; both None below 3 people, where
+    nothing shifts.
     """
 
     similarity: float
