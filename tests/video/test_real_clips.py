@@ -21,6 +21,11 @@ def is_miranda(number: int, box: Box) -> bool:
     return (number < 20 and x > 400) or (82 <= number < 211 and height > 50)
 
 
+def is_obama(number: int, box: Box) -> bool:
+    """Whether a face of the clip is his, by eye: in the audience, in profile, from frame 211 on; he is enrolled too."""
+    return number >= 211 and 280 < (box[0] + box[2]) / 2 < 390
+
+
 @pytest.fixture(scope="session")
 def stored(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A store with the small networks, and a cache."""
@@ -52,9 +57,9 @@ def test_the_singer_is_named_and_nobody_wrongly(
                 results.append(result)
                 number = result.frame.number
                 for face in result.faces:
-                    assert face.name is None or (face.name == MIRANDA and is_miranda(number, face.box)), (
-                        number
-                    )
+                    miranda = face.name == MIRANDA and is_miranda(number, face.box)
+                    obama = face.name == "obama" and is_obama(number, face.box)
+                    assert face.name is None or miranda or obama, number
                 # His scenes, every third frame: the detector alone says whether he can be found.
                 if (number < 20 or 82 <= number < 211) and number % 3 == 0:
                     boxes = recognizer.detector.detect(result.frame.image).boxes.tolist()
@@ -64,7 +69,7 @@ def test_the_singer_is_named_and_nobody_wrongly(
     assert [result.frame.number for result in results] == list(range(275))
     assert found > 40
     assert named >= 0.9 * found, (named, found)
-    assert {event.name for result in results for event in result.events} == {None, MIRANDA}
+    assert {event.name for result in results for event in result.events} - {"obama"} == {None, MIRANDA}
 
 
 @pytest.mark.parametrize(
