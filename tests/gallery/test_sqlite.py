@@ -59,6 +59,14 @@ def test_origin_is_kept_and_guards(path: Path, origin: VectorOrigin) -> None:
             Gallery.open(path, other, create=create)
 
 
+def test_a_gallery_of_the_former_default_says_how_to_go_on(path: Path, origin: VectorOrigin) -> None:
+    SqliteGallery.open(path, replace(origin, weights="dlib"), create=True).close()
+    with pytest.raises(
+        FingerprintMismatch, match=r"no longer part of MultiFace.*facebank FOLDER --gallery NEW"
+    ):
+        Gallery.open(path, VectorOrigin("cd" * 32, "sface", "yunet_onet", 128, False))
+
+
 def test_vectors_with_and_without_mirror_images_never_meet(path: Path, origin: VectorOrigin) -> None:
     for flip, advice in ((True, "use --flip"), (False, "use --no-flip")):
         file = path.with_name(f"{flip}.db")

@@ -14,6 +14,8 @@ from multiface.gallery.connection import BadContent, Database, gallery_path
 from multiface.gallery.engine import VectorOrigin
 
 BUSY_SECONDS = 10.0
+GONE = "dlib"
+"""Weights that were the default once, in galleries that are still about."""
 
 
 class SqliteGallery:
@@ -110,6 +112,11 @@ def _same_embedder(path: Path, held: VectorOrigin, used: VectorOrigin) -> None:
         raise FingerprintMismatch(
             f"gallery {path}: holds vectors of faces embedded {how} their mirror images, and others "
             f"cannot be compared with them; use {option}, or make a new gallery from the pictures"
+        )
+    if held.weights == GONE:
+        raise FingerprintMismatch(
+            f"gallery {path}: holds vectors of dlib's network, which is no longer part of MultiFace; make a new gallery "
+            f"from the pictures: multiface facebank FOLDER --gallery NEW"
         )
     raise FingerprintMismatch(
         f"gallery {path}: holds vectors of the weights {held.weights!r} ({held.fingerprint[:12]}, "
