@@ -115,8 +115,8 @@ def _same_embedder(path: Path, held: VectorOrigin, used: VectorOrigin) -> None:
         )
     if held.weights == GONE:
         raise FingerprintMismatch(
-            f"gallery {path}: holds vectors of dlib's network, which is no longer part of MultiFace; make a new gallery "
-            f"from the pictures: multiface facebank FOLDER --gallery NEW"
+            f"gallery {path}: holds vectors of dlib's network, which is no longer part of MultiFace; make a new "
+            f"gallery from the pictures: multiface facebank FOLDER --gallery NEW"
         )
     raise FingerprintMismatch(
         f"gallery {path}: holds vectors of the weights {held.weights!r} ({held.fingerprint[:12]}, "
