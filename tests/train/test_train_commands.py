@@ -121,7 +121,20 @@ def test_photos_and_lfw_are_aligned_once(tmp_path: Path, shared: Path) -> None:
             (lfw / name / file).write_bytes((shared / "data" / "lfw" / name / file).read_bytes())
     (lfw / "pairs.txt").write_text("\n".join(lines) + "\n")
     (tmp_path / "tiny.toml").write_text(TINY.replace("batch = 6", "batch = 2"))
-    command = ["train", "tiny.toml", "--data", people, "--out", tmp_path / "run", "-w", 0, "--threads", 1]
+    command = [
+        "train",
+        "tiny.toml",
+        "--data",
+        people,
+        "--out",
+        tmp_path / "run",
+        "-w",
+        0,
+        "--threads",
+        1,
+        "--lr",
+        0.001,
+    ]
     result = done(*command, "--validate", lfw)
     assert result["finished"] and 0 <= float(str(result["best"])) <= 1
     crops = [path.relative_to(tmp_path / "cache" / "crops").parts for path in tmp_path.glob("cache/**/*.jpg")]
