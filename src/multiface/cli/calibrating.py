@@ -154,9 +154,7 @@ def say_undone(speaker: Speaker, chosen: options.Chosen) -> dict[str, Any]:
 
 def _settled(chosen: options.Chosen) -> options.Chosen:
     """The same with the choice of flips made: the user's, else that of the weights."""
-    if chosen.flip is not None:
-        return chosen
-    return replace(chosen, flip=chosen.files().embedder(chosen.weights).flip)
+    return replace(chosen, flip=chosen.flips(chosen.files().embedder(chosen.weights).flip))
 
 
 def _other_weights(chosen: options.Chosen) -> str | None:

@@ -53,15 +53,10 @@ def portraits_of(
     detector = open_detector(files, chosen.detector, single, chosen.min_face)
     embedder = open_embedder(files, chosen.weights, single)
     workers = chosen.engine_value().thread_count
-    flip = flip_of(chosen, embedder)
+    flip = chosen.flips(embedder.flip)
     with speaker.progress("pictures") as progress:
         portraits = embed_portraits(paths, detector, embedder, flip, workers, progress, strict)
     return portraits, embedder
-
-
-def flip_of(chosen: Chosen, embedder: Embedder) -> bool:
-    """Whether mirror images are embedded too: as the user says, else as the weights gain by it."""
-    return embedder.flip if chosen.flip is None else chosen.flip
 
 
 def _folder(speaker: Speaker, root: Path, chosen: Chosen) -> Evaluated:
@@ -70,7 +65,7 @@ def _folder(speaker: Speaker, root: Path, chosen: Chosen) -> Evaluated:
     portraits, embedder = portraits_of(speaker, chosen, folder.paths)
     seconds = time.monotonic() - start
     pairs = PairSet.from_lfw(folder.pairs, root.resolve().name)
-    flip = flip_of(chosen, embedder)
+    flip = chosen.flips(embedder.flip)
     result = evaluate_pairs(score_pairs(portraits.embeddings, pairs), pairs)
     without = [str(folder.paths[k].relative_to(root)) for k in portraits.without_face]
     listed = ": " + ", ".join(without) if without else ""

@@ -107,6 +107,10 @@ class Chosen:
             calibration=self.calibration,
         )
 
+    def flips(self, usual: bool) -> bool:
+        """Whether mirror images are embedded too: as the user says, else as is usual for the weights."""
+        return usual if self.flip is None else self.flip
+
     def files(self) -> "Store":
         """The store of weights."""
         from multiface.weights.store import Store
