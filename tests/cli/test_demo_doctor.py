@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from multiface.images import load_picture
+from multiface.weights.openvino_session import has_openvino
 from multiface.weights.session import usable_processors
 
 # A port that nobody listens on: whoever asks for a server gets a refusal at once.
@@ -82,3 +83,15 @@ def test_doctor_says_what_is_wrong(options: str, words: str, call: Callable[...,
 def test_doctor_with_wrong_use(call: Callable[..., Any]) -> None:
     assert call("doctor", "--engine", "gpu").code == 2
     assert call("doctor", "--threads", "0").code == 2
+
+
+@pytest.mark.skipif(not has_openvino(), reason="the extra [openvino] is not installed")
+@pytest.mark.parametrize(("engine", "other"), [("cpu", "openvino"), ("openvino", "cpu")])
+def test_doctor_times_the_other_engine(engine: str, other: str, call: Callable[..., Any]) -> None:
+    report = call("doctor", "--engine", engine, "--json").document()
+    assert (report["ok"], report["engine"], report["other_engine"]) == (True, engine, other)
+    clearly = report["other_embedding_ms"] < 0.9 * report["embedding_ms"]
+    near = abs(report["other_embedding_ms"] - 0.9 * report["embedding_ms"]) < 0.2
+    assert near or report["other_is_faster"] == clearly
+    words = " ".join(call("doctor", "--engine", engine).out.split())
+    assert f"ms a face on the engine {other}: " in words

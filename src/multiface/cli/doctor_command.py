@@ -2,7 +2,7 @@
 
 import platform
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -12,8 +12,14 @@ from multiface.cli.console import Speaker
 from multiface.cli.settings import Settings
 from multiface.errors import MultifaceError
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 LIBRARIES = ("numpy", "pillow", "onnxruntime")
-EXTRAS = {"heic": "pillow_heif", "import": "onnx", "train": "torch"}
+EXTRAS = {"heic": "pillow_heif", "import": "onnx", "openvino": "openvino", "train": "torch"}
+_CLEARLY = 0.9
+"""Another engine is recommended if it needs less than this share of the time; less of a gain may be noise."""
 
 
 def doctor(
@@ -62,14 +68,14 @@ def _version(name: str) -> str | None:
 
 
 def _engine(speaker: Speaker, chosen: options.Chosen, problems: list[str]) -> dict[str, Any]:
-    from multiface.weights.session import available_engines, usable_processors
+    from multiface.weights.session import OPENVINO, available_engines, usable_processors
 
     engines, processors = available_engines(), usable_processors()
     budget = chosen.engine_value().thread_count
     speaker.result(
         f"engine {chosen.engine} (of {', '.join(engines)}), {budget} threads of {processors} processors"
     )
-    if chosen.engine not in engines:
+    if chosen.engine not in (*engines, OPENVINO):  # `_parts` says what OpenVINO lacks
         problems.append(f"the engine {chosen.engine} is not in the installed ONNX Runtime")
     if budget > processors:
         problems.append(f"{budget} threads on {processors} processors are slower than {processors}")
@@ -110,6 +116,7 @@ def _parts(speaker: Speaker, chosen: options.Chosen, problems: list[str]) -> dic
                 "detection_ms": round(1000 * detecting, 1),
                 "embedding_ms": round(1000 * embedding, 1),
             }
+            report |= _other_engine(speaker, chosen, crops, embedding)
             slow = "detection" if detecting > embedding else "embedding"
             speaker.result(f"a picture with one face spends most of its time in {slow}")
             if len(found.faces) != 1:
@@ -123,6 +130,31 @@ def _parts(speaker: Speaker, chosen: options.Chosen, problems: list[str]) -> dic
     except MultifaceError as error:
         problems.append(str(error))
     return report
+
+
+def _other_engine(
+    speaker: Speaker, chosen: options.Chosen, crops: "npt.NDArray[np.uint8]", embedding: float
+) -> dict[str, Any]:
+    """Time the embedder on cpu or openvino, whichever is not in use, and recommend it if it is clearly faster.
+
+    embedding: seconds for these crops on the engine in use. Empty unless both engines are there.
+    """
+    from multiface.faces.opening import open_embedder
+    from multiface.weights.session import OPENVINO, Engine, available_engines
+
+    others = {"cpu": OPENVINO, OPENVINO: "cpu"}
+    other = others.get(chosen.engine)
+    if other is None or other not in available_engines():
+        return {}
+    embedder = open_embedder(chosen.files(), chosen.weights, Engine(other, chosen.threads))
+    flip = embedder.flip if chosen.flip is None else chosen.flip
+    seconds = _seconds(lambda: embedder.embed(crops, flip))
+    faster = seconds < _CLEARLY * embedding
+    speaker.result(
+        f"the embedder takes {1000 * seconds:.0f} ms a face on the engine {other}: "
+        + (f"use --engine {other}" if faster else f"{chosen.engine} is the better choice here")
+    )
+    return {"other_engine": other, "other_embedding_ms": round(1000 * seconds, 1), "other_is_faster": faster}
 
 
 def _seconds(action: Any) -> float:

@@ -42,7 +42,8 @@ Threads = Annotated[
     int | None, typer.Option("--threads", help="Thread budget (default: all processors).", show_default=False)
 ]
 EngineName = Annotated[
-    str | None, typer.Option("--engine", help="cpu (default), cuda, coreml, ...", show_default=False)
+    str | None,
+    typer.Option("--engine", help="cpu (default), openvino, cuda, coreml, ...", show_default=False),
 ]
 MinFace = Annotated[
     float | None,

@@ -5,17 +5,13 @@ flips, each crop and its mirror image are embedded, and the unit embedding of th
 is returned.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
 from multiface.errors import WeightsError
 from multiface.faces.face import Floats
+from multiface.weights.session import Session
 from multiface.weights.spec import InputSpec
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 BATCH = 16
 """Crops a call of the network; more did not run faster on a processor and takes more memory."""
@@ -30,7 +26,7 @@ class Embedder:
 
     def __init__(
         self,
-        session: "onnxruntime.InferenceSession",
+        session: Session,
         spec: InputSpec,
         name: str,
         fingerprint: str,

@@ -17,7 +17,6 @@ Networks", 2016; thresholds and pyramid factor are the authors'.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +25,7 @@ from PIL import Image as Pillow
 from multiface.faces.boxes import nms
 from multiface.faces.detector import check_limits, check_picture
 from multiface.faces.face import Faces, Floats, Image
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+from multiface.weights.session import Session
 
 _FACTOR = 0.709  # from one copy of the pyramid to the next
 _WINDOW = 12  # what one cell of P-Net sees; cells are two pixels apart
@@ -45,11 +42,11 @@ _FRAME = _WINDOW // 2  # of that colour around each copy, so that faces that the
 
 @dataclass(frozen=True, slots=True)
 class MtcnnSessions:
-    """The three networks, as ONNX Runtime sessions of the graphs in `weights.mtcnn_graphs`."""
+    """The three networks, as sessions of the graphs in `weights.mtcnn_graphs`."""
 
-    pnet: "InferenceSession"
-    rnet: "InferenceSession"
-    onet: "InferenceSession"
+    pnet: Session
+    rnet: Session
+    onet: Session
 
 
 class Mtcnn:
@@ -129,7 +126,7 @@ class Mtcnn:
         return found.take(nms(found.boxes, found.scores, 0.7, "minimum"))
 
 
-def onet_landmarks(onet: "InferenceSession", image: Image, squares: Floats) -> tuple[Floats, Floats]:
+def onet_landmarks(onet: Session, image: Image, squares: Floats) -> tuple[Floats, Floats]:
     """What O-Net says of square windows (n, 4) of an (h, w, 3) uint8 RGB picture, whoever found them.
 
     Returns logits (n,), above 0 for what it takes for a face, and landmarks (n, 5, 2) in pixels of the picture.
@@ -143,9 +140,7 @@ def onet_landmarks(onet: "InferenceSession", image: Image, squares: Floats) -> t
     return np.concatenate(logits), np.concatenate(landmarks)
 
 
-def _landmarks(
-    onet: "InferenceSession", picture: "_Picture", squares: Floats
-) -> tuple[Floats, Floats, Floats]:
+def _landmarks(onet: Session, picture: "_Picture", squares: Floats) -> tuple[Floats, Floats, Floats]:
     """Logits (n,), corrections (n, 4) and landmarks (n, 5, 2) in pixels of the picture."""
     logit, shift, points = onet.run(["logit", "shift", "points"], {"pixels": picture.crops(squares, 48)})
     corner, sides = squares[:, None, :2], (squares[:, 2:] - squares[:, :2])[:, None]

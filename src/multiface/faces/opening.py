@@ -24,6 +24,7 @@ def open_detector(store: Store, name: str, engine: Engine, min_face: float = MIN
     """
     check_limits(name, 0.0, min_face)
     found = store.detector(name)
+    engine = engine.for_detectors()
     match found.family:
         case "mtcnn":
             sessions = {role: open_session(path, engine) for role, path in found.files}

@@ -6,17 +6,13 @@ and bottom (n, 4) and five landmark offsets (n, 10), all in units of the stride;
 two anchors at each place. Input: RGB, (pixel - 127.5) / 128.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from multiface.errors import WeightsError
 from multiface.faces.detector import check_limits, check_picture
 from multiface.faces.face import Faces, Image
 from multiface.faces.letterbox import letterbox
-
-if TYPE_CHECKING:
-    import onnxruntime
+from multiface.weights.session import Session
 
 STRIDES = (8, 16, 32)
 ANCHORS = 2
@@ -33,9 +29,7 @@ class Scrfd:
 
     sure = 0.8
 
-    def __init__(
-        self, session: "onnxruntime.InferenceSession", name: str, score: float = 0.5, min_face: float = 20.0
-    ) -> None:
+    def __init__(self, session: Session, name: str, score: float = 0.5, min_face: float = 20.0) -> None:
         outputs = session.get_outputs()
         if len(outputs) != 9 or len(session.get_inputs()) != 1:
             raise WeightsError(

@@ -6,17 +6,13 @@ place: score = sqrt(class x object), centre = (place + offset) x stride, size = 
 landmark = (place + offset) x stride. Input: BGR, pixels as they are (0..255).
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from multiface.errors import WeightsError
 from multiface.faces.detector import check_limits, check_picture
 from multiface.faces.face import Faces, Image
 from multiface.faces.letterbox import letterbox
-
-if TYPE_CHECKING:
-    import onnxruntime
+from multiface.weights.session import Session
 
 STRIDES = (8, 16, 32)
 OVERLAP = 0.3
@@ -32,9 +28,7 @@ class YuNet:
 
     sure = 0.91
 
-    def __init__(
-        self, session: "onnxruntime.InferenceSession", name: str, score: float = 0.7, min_face: float = 20.0
-    ) -> None:
+    def __init__(self, session: Session, name: str, score: float = 0.7, min_face: float = 20.0) -> None:
         wanted = [f"{part}_{stride}" for part in ("cls", "obj", "bbox", "kps") for stride in STRIDES]
         missing = set(wanted) - {output.name for output in session.get_outputs()}
         if missing:

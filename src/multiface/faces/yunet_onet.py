@@ -6,17 +6,13 @@ YuNet's; its landmarks stay too where O-Net takes the square for no face (a scor
 a face.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from multiface.faces.face import Faces, Floats, Image
 from multiface.faces.mtcnn import onet_landmarks
 from multiface.faces.plausible import plausible
 from multiface.faces.yunet import YuNet
-
-if TYPE_CHECKING:
-    import onnxruntime
+from multiface.weights.session import Session
 
 
 class YuNetOnet:
@@ -28,7 +24,7 @@ class YuNetOnet:
     name = "yunet_onet"
     sure = YuNet.sure
 
-    def __init__(self, yunet: YuNet, onet: "onnxruntime.InferenceSession") -> None:
+    def __init__(self, yunet: YuNet, onet: Session) -> None:
         self.yunet = yunet
         self.min_face = yunet.min_face
         self._onet = onet

@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions: which engine runs a network, and on how many threads.
+"""Sessions: which engine runs a network, and on how many threads.
 
 One `Engine` value is handed to every network of a process, so that all share one thread budget: the networks
 are called one after the other, each with `threads` threads, and none of them spins between calls
@@ -9,14 +9,13 @@ a CUDA library is missing; here that is an `EngineMissing`.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from multiface.errors import EngineMissing, UsageError, WeightsError
-
-if TYPE_CHECKING:
-    import onnxruntime
+from multiface.weights.openvino_session import OpenVinoSession, has_openvino, require_openvino
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -25,16 +24,32 @@ PROVIDERS = {
     "rocm": "ROCMExecutionProvider",
     "coreml": "CoreMLExecutionProvider",
     "directml": "DmlExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
 }
-"""The engines by the names users give them, and what ONNX Runtime calls them."""
+"""The engines inside ONNX Runtime by the names users give them, and what ONNX Runtime calls them."""
+
+OPENVINO = "openvino"
+ENGINES = (*PROVIDERS, OPENVINO)
+"""Every engine by the name users give it."""
+
+
+class Session(Protocol):
+    """A network ready to run: one of ONNX Runtime or an `OpenVinoSession`. Safe to call from several threads."""
+
+    def get_inputs(self) -> Sequence[Any]:
+        """The inputs, each with `name` and `shape`."""
+
+    def get_outputs(self) -> Sequence[Any]:
+        """The outputs, each with `name` and `shape`."""
+
+    def run(self, names: Sequence[str] | None, feed: dict[str, Any]) -> list[Any]:
+        """The outputs of these names (None: all, in order), as arrays, for arrays by input name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
     """Where networks run.
 
-    name: one of `PROVIDERS`.
+    name: one of `ENGINES`.
     threads: the thread budget of all networks together; None means every processor this process may use.
     """
 
@@ -42,8 +57,8 @@ class Engine:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        if self.name not in PROVIDERS:
-            raise UsageError(f"unknown engine {self.name!r}; the engines are {', '.join(PROVIDERS)}")
+        if self.name not in ENGINES:
+            raise UsageError(f"unknown engine {self.name!r}; the engines are {', '.join(ENGINES)}")
         if self.threads is not None and not 1 <= self.threads <= 1024:
             raise UsageError(f"threads must be within 1..1024, not {self.threads}")
 
@@ -51,6 +66,17 @@ class Engine:
     def thread_count(self) -> int:
         """The budget as a number."""
         return self.threads or usable_processors()
+
+    def for_detectors(self) -> "Engine":
+        """The engine that detectors run on: this one, but ONNX Runtime on the processor in place of OpenVINO.
+
+        Detectors see another size in each picture, for which OpenVINO prepares the network anew. Raises
+        EngineMissing if this engine is OpenVINO and is not installed.
+        """
+        if self.name != OPENVINO:
+            return self
+        require_openvino()
+        return Engine("cpu", self.threads)
 
 
 def usable_processors() -> int:
@@ -61,19 +87,23 @@ def usable_processors() -> int:
 
 
 def available_engines() -> tuple[str, ...]:
-    """The engines that the installed ONNX Runtime was built with. Their libraries may still be missing."""
+    """The engines in the installed ONNX Runtime, whose libraries may still be missing, and OpenVINO if installed."""
     import onnxruntime
 
     present = set(onnxruntime.get_available_providers())
-    return tuple(name for name, provider in PROVIDERS.items() if provider in present)
+    found = tuple(name for name, provider in PROVIDERS.items() if provider in present)
+    return (*found, OPENVINO) if has_openvino() else found
 
 
-def open_session(model: Path | bytes, engine: Engine) -> "onnxruntime.InferenceSession":
+def open_session(model: Path | bytes, engine: Engine) -> Session:
     """A session for an ONNX file, or for its bytes, on exactly this engine.
 
     Raises EngineMissing when the engine is not there or did not start, WeightsError when the file is not a
-    network that ONNX Runtime can run.
+    network that the engine can run.
     """
+    what = str(model) if isinstance(model, Path) else f"{len(model)} bytes"
+    if engine.name == OPENVINO:
+        return OpenVinoSession(model, engine.thread_count, what)
     import onnxruntime
     from onnxruntime.capi.onnxruntime_pybind11_state import (
         Fail,
@@ -100,7 +130,6 @@ def open_session(model: Path | bytes, engine: Engine) -> "onnxruntime.InferenceS
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    what = str(model) if isinstance(model, Path) else f"{len(model)} bytes"
     try:
         session = onnxruntime.InferenceSession(
             model if isinstance(model, bytes) else str(model), options, providers=[provider]
@@ -121,4 +150,5 @@ def open_session(model: Path | bytes, engine: Engine) -> "onnxruntime.InferenceS
             f"engine {engine.name!r} was asked for but ONNX Runtime started {used[0]}: a library of that "
             f"engine is missing or does not fit. Mend it, or use the engine cpu"
         )
-    return session
+    opened: Session = session
+    return opened
