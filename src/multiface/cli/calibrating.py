@@ -66,6 +66,8 @@ def measure(
     if chooser_name is not None:
         other = replace(chosen, weights=chooser_name, flip=None)
         chooser = portraits_of(speaker, other, paths, strict=False)[0]
+    decides = in_force(chosen)
+    before = None if decides is None else decides.calibration
     calibration = fit_calibration(
         portraits.embeddings[found],
         person[found],
@@ -79,14 +81,13 @@ def measure(
         ),
         chooser=None if chooser is None else chooser.embeddings[found],
         chooser_name=chooser_name,
+        limits=None if before is None else before.limits,
     )
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, calibration.to_json().encode())
     except OSError as error:
         raise UsageError(f"{file}: cannot be written ({error.strerror})") from error
-    decides = in_force(chosen)
-    before = None if decides is None else decides.calibration
     document: dict[str, Any] = {
         "file": str(file),
         "name": title,

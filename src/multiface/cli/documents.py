@@ -24,7 +24,7 @@ def identification_document(path: Path, result: Identification) -> dict[str, Any
 def verification_document(a: Path, b: Path, result: Verification) -> dict[str, Any]:
     """The answer of `verify`."""
     return {
-        "same": result.same,
+        "same": result.same if result.decided else None,
         "similarity": result.similarity,
         "threshold": result.threshold,
         "false_match_rate": result.false_match_rate,
@@ -39,7 +39,7 @@ def verification_document(a: Path, b: Path, result: Verification) -> dict[str, A
         **_rate(result.detail),
         "caveat": result.caveat,
         "pictures": [
-            {"path": str(path), "turn": look.turn, "bordered": look.bordered}
+            {"path": str(path), "turn": look.turn, "bordered": look.bordered, "too_poor": look.fault}
             for path, look in ((a, result.first), (b, result.second))
         ],
     }
@@ -89,6 +89,7 @@ def _face(face: IdentifiedFace) -> dict[str, Any]:
         "best": _candidate(decision.best),
         "runner_up": _candidate(decision.runner_up),
         "reason": decision.reason.value,
+        "too_poor": decision.fault,
         "threshold": None if decision.threshold is None else decision.threshold.similarity,
         "threshold_at_large": None if decision.threshold is None else decision.threshold.at_large,
         **({} if decision.threshold is None else _rate(decision.threshold)),

@@ -88,7 +88,7 @@ def verify(
     min_face: options.MinFace = None,
     as_json: options.Json = False,
 ) -> None:
-    """Say whether two pictures show the same person (exit code 0: yes, 1: no)."""
+    """Say whether two pictures show the same person (exit code 0: yes, 1: no, 3: both are too poor to tell)."""
     from multiface.cli.documents import verification_document
     from multiface.recognition import VERIFY_RATE
 
@@ -97,7 +97,10 @@ def verify(
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
     with chosen.recognizer() as recognizer:
         result = recognizer.verify(a, b, settings.number("rate", rate, VERIFY_RATE))
-    relation, answer = (">=", "the same person") if result.same else ("<", "not the same person")
+    relation = ">=" if result.similarity >= result.threshold else "<"
+    answer = "the same person" if result.same else "not the same person"
+    if not result.decided:
+        answer = "unknown, both pictures are too poor for this rate"
     speaker.result(
         f"{answer}: similarity {result.similarity:.4f} {relation} threshold {result.threshold:.4f} "
         f"(false-match rate {result.false_match_rate:g}{_interval(result.detail.interval)})"
@@ -116,10 +119,12 @@ def verify(
     for path, look in ((a, result.first), (b, result.second)):
         if how := _how_found(look.turn, look.bordered):
             speaker.note(f"{path}: the face was {how}")
+        if look.fault:
+            speaker.note(f"{path}: picture too poor ({look.fault})")
     if result.caveat:
         speaker.note(result.caveat)
     speaker.document(verification_document(a, b, result))
-    raise typer.Exit(0 if result.same else 1)
+    raise typer.Exit((0 if result.same else 1) if result.decided else 3)
 
 
 def detect(
@@ -308,7 +313,8 @@ def _say_identification(speaker: Speaker, path: Path, result: "Identification") 
             line += f"  similarity {best:.3f}{who} {'>=' if best >= wanted else '<'} {wanted:.3f}"
         if decision.runner_up is not None:
             line += f", next {decision.runner_up.name} {decision.runner_up.similarity:.3f}"
-        speaker.result(f"{line}  ({decision.reason.value}; box {x0:.0f},{y0:.0f} to {x1:.0f},{y1:.0f})")
+        why = decision.reason.value + (f": {decision.fault}" if decision.fault else "")
+        speaker.result(f"{line}  ({why}; box {x0:.0f},{y0:.0f} to {x1:.0f},{y1:.0f})")
     threshold = next((f.decision.threshold for f in result.faces if f.decision.threshold), None)
     if threshold is not None:
         speaker.result(

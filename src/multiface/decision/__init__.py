@@ -2,6 +2,7 @@
 
 from multiface.decision.calibration import Calibration, Rate, Threshold, read_calibration
 from multiface.decision.decide import Candidate, Decision, Reason, decide
+from multiface.decision.picture_limits import PictureLimits
 from multiface.decision.shipped import ChosenCalibration, choose_calibration, own_calibrations
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Candidate",
     "ChosenCalibration",
     "Decision",
+    "PictureLimits",
     "Rate",
     "Reason",
     "Threshold",

@@ -27,6 +27,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from multiface.decision.picture_limits import PictureLimits
 from multiface.errors import InputError, RateNotSupported, UsageError
 
 SCHEMA = 2
@@ -123,7 +124,8 @@ class Calibration:
     set_name, set_people, set_pictures, impostor_pairs, genuine_pairs: what it was measured on. made_by: the
     command. verify: falling rates over the whole measured range. identify: rising sizes. fnmr: similarity and
     the share of genuine pairs below it, rising; empty where the set has too few. margin: a best candidate
-    nearer than this to the runner-up is not decided. alike: None where no other network chose.
+    nearer than this to the runner-up is not decided. alike: None where no other network chose. limits: what a picture
+    must show for these rates; None where that was not measured.
     """
 
     detector: str
@@ -142,6 +144,7 @@ class Calibration:
     margin: float
     spread_rise: float = 0.0
     alike: Alike | None = None
+    limits: PictureLimits | None = None
 
     @property
     def source(self) -> str:
@@ -276,6 +279,8 @@ class Calibration:
                 values["alike"] = Alike(**(values["alike"] | {"rates": rows}))
                 if not rows:
                     raise ValueError("alike without rates")
+            if values.get("limits") is not None:
+                values["limits"] = PictureLimits(**values["limits"])
             values["fnmr"] = tuple((float(x), float(y)) for x, y in values["fnmr"])
             if min(len(values["verify"]), len(values["identify"])) < 2:
                 raise ValueError("fewer than two rates or gallery sizes")

@@ -1,8 +1,8 @@
 """Similarities to names.
 
 A face is given a name when its best person lies at or above the threshold of the wanted false-positive
-identification rate, no other free person is too near, and no other face of the picture has a better claim on
-the same person: two faces in one picture cannot be the same person.
+identification rate, no other free person is too near, no other face of the picture has a better claim on
+the same person (two faces in one picture cannot be the same person), and the picture is good enough for the rate.
 """
 
 from collections.abc import Sequence
@@ -26,6 +26,7 @@ class Reason(Enum):
     RUNNER_UP_TOO_NEAR = "runner-up too near"
     PERSON_TAKEN = "the person is another face of this picture"
     NOBODY_ENROLLED = "nobody enrolled"
+    TOO_POOR = "picture too poor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Decision:
 
     name: None for unknown. best: the person named, else the most similar one. runner_up: the most similar of
     the others. Both are None where the gallery has nobody for them. threshold: what `best` had to reach, with
-    the rate behind it; None with nobody enrolled.
+    the rate behind it; None with nobody enrolled. fault: what is wrong with a picture that is too poor, in words.
     """
 
     name: str | None
@@ -50,6 +51,7 @@ class Decision:
     best: Candidate | None
     runner_up: Candidate | None
     threshold: Threshold | None
+    fault: str | None = None
 
 
 def decide(
@@ -58,13 +60,15 @@ def decide(
     threshold: Threshold | None,
     margin: float,
     rise: npt.NDArray[np.float32] | None = None,
+    faults: Sequence[str | None] = (),
 ) -> list[Decision]:
     """Decisions for the faces of one picture.
 
     similarities: (faces, people) cosines. names: of the people. threshold: for this number of people, None
     exactly when there are none. margin: the least distance to any other person who is not another face here.
     rise: what the threshold of each person is higher (`Calibration.rise`), (people,) or, where it differs from face to
-    face, (faces, people); None for nothing.
+    face, (faces, people); None for nothing. faults: what is wrong with each face that is too poor for the rate, one a
+    face or none at all: such a face claims nobody.
 
     Claims at or above the person's threshold are granted from the highest similarity down, one person to one
     face.
@@ -80,11 +84,17 @@ def decide(
         if rise.shape not in (exact.shape, exact.shape[1:]):
             raise UsageError(f"rise {rise.shape} does not fit similarities {similarities.shape}")
         wanted += rise
-    owner = _granted(exact, wanted)
-    return [
+    if faults and len(faults) != len(exact):
+        raise UsageError(f"{len(faults)} faults do not fit {len(exact)} faces")
+    poor = np.array([fault is not None for fault in faults or [None] * len(exact)], np.bool_)
+    owner = _granted(exact, np.where(poor[:, None], np.inf, wanted))
+    decisions = [
         _decision(face, row, names, threshold, least, margin, owner)
         for face, (row, least) in enumerate(zip(exact, wanted, strict=True))
     ]
+    for face in np.flatnonzero(poor):
+        decisions[face] = replace(decisions[face], reason=Reason.TOO_POOR, fault=faults[face])
+    return decisions
 
 
 def _granted(similarities: Floats, wanted: Floats) -> npt.NDArray[np.intp]:

@@ -26,6 +26,7 @@ from multiface.decision.calibration import (
     RateRow,
 )
 from multiface.decision.looking_alike import alike_rates
+from multiface.decision.picture_limits import PictureLimits
 from multiface.decision.rounding import rounded
 from multiface.errors import DataSetError, UsageError
 from multiface.metrics import false_positive_chances
@@ -63,12 +64,14 @@ def fit_calibration(
     made_by: str,
     chooser: Floats | None = None,
     chooser_name: str | None = None,
+    limits: PictureLimits | None = None,
     seed: int = 0,
 ) -> Calibration:
     """A calibration from unit embeddings (n, d) and the person (n,), any integers, of each.
 
     chooser: unit embeddings (n, e) of the same pictures by another network, `chooser_name`; they choose who
-    resembles whom. None: the calibration does not say how often people who resemble each other are confused.
+    resembles whom. None: the calibration does not say how often people who resemble each other are confused. limits:
+    what a picture must show, which this function does not measure.
 
     Raises DataSetError when there are fewer than 100 people, or no person with two pictures; UsageError for a
     chooser of other pictures or without a name.
@@ -107,6 +110,7 @@ def fit_calibration(
         margin=margin,
         spread_rise=spread_rise,
         alike=alike,
+        limits=limits,
     )
 
 

@@ -11,6 +11,7 @@ from multiface.faces.detector import Detector
 from multiface.faces.embedder import Embedder
 from multiface.faces.face import Faces, Floats, Image
 from multiface.faces.finding import find_faces
+from multiface.faces.picture_quality import PictureQuality
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +19,14 @@ class Analysis:
     """The faces of one picture.
 
     width, height: of the picture, in pixels. embeddings: float32 (n, d), unit length, in the order of
-    `faces`. turn, bordered: how the faces were found, see `Found`.
+    `faces`, as `quality` is. turn, bordered: how the faces were found, see `Found`.
     """
 
     width: int
     height: int
     faces: Faces
     embeddings: Floats
+    quality: PictureQuality
     turn: int
     bordered: bool
 
@@ -48,9 +50,10 @@ class Analyser:
             align(image, one.faces.landmarks, spec.template, (spec.width, spec.height))
             for image, one in zip(images, found, strict=True)
         ]
-        embeddings = self.embedder.embed(
-            np.concatenate(crops) if crops else np.zeros((0, spec.height, spec.width, 3), np.uint8), self.flip
+        together = (
+            np.concatenate(crops) if crops else np.zeros((0, spec.height, spec.width, 3), np.uint8)
         )
+        embeddings, norms = self.embedder.embed_with_norms(together, self.flip)
         starts = np.cumsum([0] + [len(one.faces) for one in found])
         return [
             Analysis(
@@ -58,6 +61,9 @@ class Analyser:
                 height=image.shape[0],
                 faces=one.faces,
                 embeddings=embeddings[start:stop],
+                quality=PictureQuality.of(
+                    one.faces.landmarks, together[start:stop], norms[start:stop]
+                ),
                 turn=one.turn,
                 bordered=one.bordered,
             )

@@ -43,10 +43,15 @@ class Embedder:
 
     def embed(self, crops: npt.NDArray[np.uint8], flip: bool = True) -> Floats:
         """Unit embeddings, float32 (n, d), of uint8 (n, h, w, 3) RGB crops of the size of the input spec."""
-        unit = normalised(self._run(crops))
+        return self.embed_with_norms(crops, flip)[0]
+
+    def embed_with_norms(self, crops: npt.NDArray[np.uint8], flip: bool = True) -> tuple[Floats, Floats]:
+        """The same, and the length of the raw feature of each crop as it is, not mirrored: float32 (n,)."""
+        features = self._run(crops)
+        unit = normalised(features)
         if flip:
             unit = normalised(unit + normalised(self._run(crops[:, :, ::-1])))
-        return unit
+        return unit, np.linalg.norm(features, axis=1)
 
     def features(self, crops: npt.NDArray[np.uint8]) -> Floats:
         """Raw features as the network gives them, float32 (n, d); their norms tell of the crop's quality."""

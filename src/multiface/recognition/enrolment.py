@@ -1,4 +1,4 @@
-"""Pictures of people to templates: one face a picture, or a reason why not.
+"""Pictures of people to templates: one clear face a picture, or a reason why not.
 
 A file is read once, so that digest and pixels belong together. Pictures are decoded and aligned one after
 another and only the crop of the face is kept; the crops of a batch are embedded together.
@@ -12,19 +12,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from multiface.errors import (
-    MultifaceError,
-    NoFace,
-    SeveralFaces,
-    UndecodablePicture,
-)
+from multiface.decision import PictureLimits
+from multiface.errors import MultifaceError, NoFace, SeveralFaces, UndecodablePicture
 from multiface.faces.align import align
 from multiface.faces.analysis import Analyser
+from multiface.faces.face import Floats
 from multiface.faces.finding import find_faces
+from multiface.faces.picture_quality import PictureQuality
 from multiface.gallery import NewTemplate, PictureFacts, Refusal
 from multiface.images import load_picture, read_picture
 from multiface.images.path_text import path_text
 from multiface.recognition.only_face import only_face
+from multiface.recognition.picture_faults import picture_faults
 
 BATCH = 32
 """Crops embedded together."""
@@ -38,31 +37,55 @@ _NAME = "the picture"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Crop:
-    """The face of one picture before it is embedded. pixels: uint8 (1, h, w, 3) RGB, aligned."""
+    """The face of one picture before it is embedded.
+
+    landmarks: float32 (1, 5, 2), in the picture. pixels: uint8 (1, h, w, 3) RGB, aligned.
+    """
 
     path: Path
     digest: str
     facts: PictureFacts
+    landmarks: Floats
     pixels: npt.NDArray[np.uint8]
 
 
-def templates_of(analyser: Analyser, paths: Sequence[Path]) -> Iterator[tuple[Path, NewTemplate | Refusal]]:
-    """For each path, in order, its template, or the reason (without the path) why there is none."""
+def templates_of(
+    analyser: Analyser, paths: Sequence[Path], limits: PictureLimits | None
+) -> Iterator[tuple[Path, NewTemplate | Refusal]]:
+    """For each path, in order, its template, or the reason (without the path) why there is none.
+
+    limits: what a picture must show; None takes poor ones too.
+    """
     for start in range(0, len(paths), BATCH):
-        yield from _templates_of_batch(analyser, paths[start : start + BATCH])
+        yield from _templates_of_batch(analyser, paths[start : start + BATCH], limits)
 
 
 def _templates_of_batch(
-    analyser: Analyser, paths: Sequence[Path]
+    analyser: Analyser, paths: Sequence[Path], limits: PictureLimits | None
 ) -> Iterator[tuple[Path, NewTemplate | Refusal]]:
     cut = [_cut(analyser, path) for path in paths]
-    crops = [one.pixels for one in cut if isinstance(one, _Crop)]
-    vectors = iter(analyser.embedder.embed(np.concatenate(crops), analyser.flip) if crops else ())
+    crops = [one for one in cut if isinstance(one, _Crop)]
+    embedded = iter(_embedded(analyser, crops, limits) if crops else ())
     for path, one in zip(paths, cut, strict=True):
         if isinstance(one, Refusal):
             yield path, one
+            continue
+        vector, fault = next(embedded)
+        if fault is not None:
+            yield path, Refusal(f"picture too poor ({fault}); --force takes it all the same")
         else:
-            yield path, NewTemplate(next(vectors), one.digest, path.name, one.facts)
+            yield path, NewTemplate(vector, one.digest, path.name, one.facts)
+
+
+def _embedded(
+    analyser: Analyser, crops: Sequence[_Crop], limits: PictureLimits | None
+) -> list[tuple[Floats, str | None]]:
+    """For each crop its vector and what makes it too poor."""
+    pixels = np.concatenate([crop.pixels for crop in crops])
+    vectors, norms = analyser.embedder.embed_with_norms(pixels, analyser.flip)
+    landmarks = np.concatenate([crop.landmarks for crop in crops])
+    faults = picture_faults(limits, PictureQuality.of(landmarks, pixels, norms))
+    return list(zip(vectors, faults, strict=True))
 
 
 def _cut(analyser: Analyser, path: Path) -> _Crop | Refusal:
@@ -73,9 +96,8 @@ def _cut(analyser: Analyser, path: Path) -> _Crop | Refusal:
         found = find_faces(analyser.detector, image)
         main = only_face(found.faces, _NAME)
         spec = analyser.embedder.spec
-        pixels = align(
-            image, found.faces.landmarks[main : main + 1], spec.template, (spec.width, spec.height)
-        )
+        landmarks = found.faces.landmarks[main : main + 1]
+        pixels = align(image, landmarks, spec.template, (spec.width, spec.height))
     except MultifaceError as error:
         reason = str(error).removeprefix(_NAME).removeprefix(path_text(path)).removeprefix(":").strip()
         return Refusal(reason, isinstance(error, _LASTING))
@@ -89,4 +111,4 @@ def _cut(analyser: Analyser, path: Path) -> _Crop | Refusal:
         quarter_turns=found.turn,
         faces_in_picture=len(found.faces),
     )
-    return _Crop(path, hashlib.sha256(data).hexdigest(), facts, pixels)
+    return _Crop(path, hashlib.sha256(data).hexdigest(), facts, landmarks, pixels)

@@ -14,8 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from multiface.decision import Calibration, ChosenCalibration, choose_calibration, decide
-from multiface.errors import UsageError
+from multiface.decision import (
+    Calibration,
+    ChosenCalibration,
+    PictureLimits,
+    choose_calibration,
+    decide,
+)
+from multiface.errors import NotAvailable, UsageError
 from multiface.faces.analysis import Analyser, Analysis
 from multiface.faces.finding import Found, find_faces
 from multiface.faces.opening import MIN_FACE, open_detector, open_embedder
@@ -34,6 +40,7 @@ from multiface.images import PictureSource, load_picture
 from multiface.recognition.enrolment import templates_of
 from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.recognition.only_face import only_face
+from multiface.recognition.picture_faults import picture_faults
 from multiface.recognition.people_folder import cached_gallery, drop_from_others, people_folder
 from multiface.recognition.results import Identification, IdentifiedFace, Look, Verification
 from multiface.version import __version__
@@ -184,6 +191,7 @@ class Recognizer:
             threshold,
             self.calibration.margin,
             self.calibration.rise(matrix.spread),
+            picture_faults(self.calibration.limits, analysis.quality),
         )
         boxes = analysis.faces.boxes.astype(float).tolist()
         faces = tuple(
@@ -201,16 +209,21 @@ class Recognizer:
         """Whether two pictures show the same person, at a false-match rate.
 
         Each picture must have one face, or one clearly larger than the others: NoFace, SeveralFaces
-        otherwise.
+        otherwise. Where both are too poor for the rate, nothing is decided.
         """
         threshold = self.calibration.threshold_for_verify(rate)
         first, second = self.analyser.analyse([load_picture(a), load_picture(b)])
-        similarity = float(
-            first.embeddings[only_face(first.faces, "the first picture")]
-            @ second.embeddings[only_face(second.faces, "the second picture")]
+        one, other = only_face(first.faces, "the first picture"), only_face(second.faces, "the second picture")
+        similarity = float(first.embeddings[one] @ second.embeddings[other])
+        limits = self.calibration.limits
+        faults = (
+            picture_faults(limits, first.quality)[one],
+            picture_faults(limits, second.quality)[other],
         )
+        decided = None in faults
         return Verification(
-            same=similarity >= threshold.similarity,
+            same=decided and similarity >= threshold.similarity,
+            decided=decided,
             similarity=similarity,
             threshold=threshold.similarity,
             false_match_rate=rate,
@@ -220,20 +233,23 @@ class Recognizer:
             missed=self.calibration.false_non_match_rate(threshold.similarity),
             detail=threshold,
             caveat=self.caveat,
-            first=Look(first.turn, first.bordered),
-            second=Look(second.turn, second.bordered),
+            first=Look(first.turn, first.bordered, faults[0]),
+            second=Look(second.turn, second.bordered, faults[1]),
         )
 
-    def enroll(self, name: str, pictures: Sequence[str | Path]) -> Enrolment:
+    def enroll(self, name: str, pictures: Sequence[str | Path], force: bool = False) -> Enrolment:
         """Add pictures of one person to the gallery.
 
-        A picture without one clear face is refused and listed; the others are added. Raises UsageError
-        without a gallery, GalleryError when a picture is enrolled as somebody else.
+        A picture without one clear face is refused and listed, so is one that is too poor for the stated rates unless
+        `force`; the others are added. Raises UsageError without a gallery, GalleryError when a picture is enrolled as
+        somebody else.
         """
         if self.gallery is None:
             raise UsageError("enroll needs a gallery")
         templates, refused, notes = [], [], []
-        for path, outcome in templates_of(self.analyser, [Path(picture) for picture in pictures]):
+        for path, outcome in templates_of(
+            self.analyser, [Path(picture) for picture in pictures], self._limits(force)
+        ):
             if isinstance(outcome, Refusal):
                 refused.append((path, outcome.reason))
                 continue
@@ -256,15 +272,22 @@ class Recognizer:
             finally:
                 self.gallery = None
 
-    def sync(self, folder: str | Path, progress: Progress | None = None, prune: bool = False) -> FolderReport:
+    def sync(
+        self,
+        folder: str | Path,
+        progress: Progress | None = None,
+        prune: bool = False,
+        force: bool = False,
+    ) -> FolderReport:
         """Bring the gallery up to date with a folder that has a folder of pictures for each person.
 
         Only new and changed pictures are embedded. prune: also remove the templates of pictures that
-        vanished. Raises UsageError without a gallery, PictureError when the folder is none.
+        vanished. force: also take pictures that are too poor for the stated rates. Raises UsageError without a gallery,
+        PictureError when the folder is none.
         """
         if self.gallery is None:
             raise UsageError("a folder can be taken up only into a gallery")
-        return self._sync(self.gallery, Path(folder), progress, prune, "remove the people by name")
+        return self._sync(self.gallery, Path(folder), progress, prune, "remove the people by name", force)
 
     def _follow(self, gallery: Gallery, folder: Path, progress: Progress | None) -> FolderReport:
         """Bring the cache file of a people folder up to date, and drop from the others what vanished."""
@@ -274,17 +297,33 @@ class Recognizer:
         return report
 
     def _sync(
-        self, gallery: Gallery, folder: Path, progress: Progress | None, prune: bool, if_all_are_meant: str
+        self,
+        gallery: Gallery,
+        folder: Path,
+        progress: Progress | None,
+        prune: bool,
+        if_all_are_meant: str,
+        force: bool = False,
     ) -> FolderReport:
+        limits = self._limits(force)
+        # What was refused is tried again when any of this changes.
+        settings = f"{self.detector.name}, min_face {self._min_face:g}, {limits}, multiface {__version__}"
         return sync_folder(
             gallery,
             people_folder(folder),
-            lambda paths: templates_of(self.analyser, paths),
-            detector=f"{self.detector.name}, min_face {self._min_face:g}, multiface {__version__}",
+            lambda paths: templates_of(self.analyser, paths, limits),
+            detector=settings,
             progress=None if progress is None else lambda step: progress(step.done, step.total),
             prune=prune,
             if_all_are_meant=if_all_are_meant,
         )
+
+    def _limits(self, force: bool) -> PictureLimits | None:
+        """What pictures to enrol must show; None for anything, as without a calibration."""
+        try:
+            return None if force else self.calibration.limits
+        except NotAvailable:
+            return None
 
     def _gallery_threshold(self) -> GalleryThreshold:
         rate = self.rate

@@ -45,17 +45,22 @@ class Identification:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How the face of a picture was found: `turn` and `bordered` as in `Identification`."""
+    """How the face of a picture was found: `turn` and `bordered` as in `Identification`.
+
+    fault: what makes the picture too poor for the stated rates, in words; None where nothing does.
+    """
 
     turn: int
     bordered: bool
+    fault: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
     """Whether two pictures show the same person.
 
-    same: similarity >= threshold. threshold: the similarity that the wanted false-match rate asks for.
+    same: decided, and similarity >= threshold. decided: false where both pictures are too poor, since two such pictures
+    resemble each other whoever they show; one of them against a good one holds the rate. threshold: the similarity that the wanted false-match rate asks for.
     false_match_rate: that rate. at_similarity: the share of pairs of different people that are at least this
     similar. alike: the same among people who resemble each other, as `alike_by`, another network, chose them;
     both None where the calibration does not know. missed: the share of pairs of one person that this threshold
@@ -64,6 +69,7 @@ class Verification:
     """
 
     same: bool
+    decided: bool
     similarity: float
     threshold: float
     false_match_rate: float
