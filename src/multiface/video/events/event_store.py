@@ -76,8 +76,8 @@ def written_by_one(path: Path) -> Iterator[None]:
     Raises UsageError where another process does, InputError where the file cannot be opened.
     """
     try:
-        # Held open all the while: closing any file handle would take SQLite's own locks away.
-        file = opened_alone(path)
+        # A file of its own: closing a handle on the store would take SQLite's own locks away.
+        file = opened_alone(path.with_name(path.name + "-lock"))
     except OSError as error:
         raise InputError(
             f"{path_text(path)}: events cannot be kept there ({error.strerror}); give another file"
