@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+import PIL.ImageFilter
 import pytest
 
 from multiface.gallery import Gallery
@@ -98,6 +99,24 @@ def test_facebank_says_what_it_took_and_what_not(
     assert refusal.count("wall.png") == 1 and "cannot be decoded" in refusal
     again = call("identify", portrait, "--people", folder)
     assert "obama/both.png: 2 faces, the clearly largest one was taken" in again.err
+
+
+def test_poor_pictures_are_refused_unless_forced(call: Call, portrait: Path, tmp_path: Path) -> None:
+    folder, gallery = tmp_path / "mine", tmp_path / "g.sqlite"
+    (folder / "eileen").mkdir(parents=True)
+    poor = folder / "eileen" / "poor.png"
+    PIL.Image.open(portrait).filter(PIL.ImageFilter.GaussianBlur(4)).save(poor)
+    shutil.copy(portrait, folder / "eileen" / "good.png")
+    first = call("facebank", folder, "--gallery", gallery)
+    assert people_of(call, gallery) == {"eileen": 1}
+    (refusal,) = [line for line in first.err.splitlines() if line.startswith("refused: ")]
+    assert "poor.png: picture too poor (blurred: sharpness 0.0" in refusal
+    assert "--force takes it all the same" in refusal
+    refused = call("enroll", "eileen", poor, "--gallery", gallery)
+    assert refused.code == 3 and "picture too poor" in refused.err
+    call("facebank", folder, "--gallery", gallery, "--force")
+    assert people_of(call, gallery) == {"eileen": 2}
+    assert call("enroll", "ana", poor, "--gallery", tmp_path / "other.sqlite", "--force").code == 0
 
 
 def test_the_gallery_of_the_user(call: Call, people: Path, tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
+import PIL.ImageFilter
 
 from multiface.images import load_picture
 
@@ -182,6 +184,37 @@ def test_verify_same_and_different(call: Callable[..., Any], people: Path) -> No
     words = call("verify", obama / "obama.jpg", obama / "obama2.jpg")
     assert words.out.startswith("the same person: similarity ")
     assert "false-match rate 0.001" in words.out
+
+
+def test_two_poor_pictures_are_not_compared(call: Callable[..., Any], people: Path, tmp_path: Path) -> None:
+    poor = {}
+    for name in ("obama", "biden"):
+        poor[name] = tmp_path / f"{name}.png"
+        picture = PIL.Image.open(people / name / f"{name}.jpg")
+        picture.filter(PIL.ImageFilter.GaussianBlur(12)).save(poor[name])
+    done = call("verify", poor["obama"], poor["biden"], "--json")
+    document = done.document()
+    assert (done.code, document["same"]) == (3, None)
+    assert all(one["too_poor"].startswith("blurred: sharpness 0.0") for one in document["pictures"])
+    words = call("verify", poor["obama"], poor["biden"])
+    assert words.code == 3 and words.out.startswith("unknown, too poor for this rate: ")
+    assert all(f"{path}: picture too poor (blurred" in words.err for path in poor.values())
+    assert "people at large" not in words.out
+    one = call("verify", people / "obama" / "obama.jpg", poor["obama"], "--json")
+    assert one.document()["same"] is (one.code == 0)
+    assert [bool(picture["too_poor"]) for picture in one.document()["pictures"]] == [False, True]
+
+
+def test_an_unknown_poor_face_says_why(
+    call: Callable[..., Any], people: Path, portrait: Path, tmp_path: Path
+) -> None:
+    poor = tmp_path / "poor.png"
+    PIL.Image.open(portrait).filter(PIL.ImageFilter.GaussianBlur(4)).save(poor)
+    done = call("identify", poor, "--people", people, "--json")
+    (face,) = done.document()["pictures"][0]["faces"]
+    assert (face["name"], face["reason"]) == (None, "picture too poor")
+    assert face["too_poor"].startswith("blurred: sharpness 0.0")
+    assert f"(picture too poor: {face['too_poor']}; box " in call("identify", poor, "--people", people).out
 
 
 def test_verify_is_the_same_both_ways(call: Callable[..., Any], people: Path) -> None:

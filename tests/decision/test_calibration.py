@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multiface.decision.calibration import Alike, Calibration, GallerySizeRow, Rate, RateRow, read_calibration
+from multiface.decision.quality_limits import QualityLimits
 from multiface.errors import InputError, RateNotSupported, UsageError
 
 VERIFY = (RateRow(0.1, 0.2, 0.09, 0.11), RateRow(0.01, 0.3, 0.008, 0.013), RateRow(0.001, 0.4, 0.0005, 0.002))
@@ -35,6 +36,7 @@ CALIBRATION = Calibration(
     fnmr=((0.1, 0.0), (0.5, 0.1), (0.9, 1.0)),
     margin=0.02,
     alike=Alike("sface", 800, (RateRow(0.5, 0.35, 0.4, 0.6), RateRow(0.05, 0.55, 0.03, 0.07))),
+    limits=QualityLimits(0.14, 1.3, 8.0, 9.9, 6.0, 0.0165),
 )
 rates = st.floats(math.log(1e-4), math.log(0.0999)).map(math.exp)
 
@@ -205,6 +207,14 @@ def test_text_and_back(tmp_path: Path) -> None:
     assert read_calibration(path) == CALIBRATION
 
 
+def test_a_file_without_limits_asks_for_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "before.json"
+    values = json.loads(CALIBRATION.to_json())
+    del values["limits"]
+    path.write_text(json.dumps(values))
+    assert read_calibration(path) == replace(CALIBRATION, limits=None)
+
+
 def test_an_old_file_says_how_to_go_on(tmp_path: Path) -> None:
     path = tmp_path / "old.json"
     values = json.loads(CALIBRATION.to_json())
@@ -233,6 +243,7 @@ def changed(**values: Any) -> str:
         changed(verify=[json.loads(CALIBRATION.to_json())["verify"][0]]),
         changed(identify=[{"people": 1, "rates": []}, {"people": 2, "rates": []}]),
         changed(fnmr=[[1]]),
+        changed(limits={"sharpness": 0.1}),
     ],
     ids=lambda text: text[:8],
 )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from multiface.decision.calibration import Threshold
 from multiface.decision.decide import Reason, decide
+from multiface.decision.quality_limits import PictureFault
 from multiface.errors import UsageError
 
 
@@ -191,3 +192,47 @@ def test_shapes_that_do_not_fit_are_refused(shape: tuple[int, ...]) -> None:
 def test_a_rise_that_does_not_fit_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match=r"does not fit similarities \(2, 2\)"):
         decide(np.zeros((2, 2), np.float32), ["a", "b"], threshold(0.5), 0.0, np.zeros(shape, np.float32))
+
+
+POOR, ALONE = PictureFault("blurred", alone=False), PictureFault("norm 4", alone=True)
+
+
+@settings(max_examples=300, deadline=None)
+@given(picture=pictures(), kinds=st.lists(st.sampled_from([None, POOR, ALONE]), min_size=6, max_size=6))
+def test_poor_faces_are_named_or_blamed(
+    picture: tuple[np.ndarray, float, float], kinds: list[PictureFault | None]
+) -> None:
+    """A face that is too poor alone is not there for the others; any other is judged as if it were good."""
+    similarities, least, margin = picture
+    names = [f"person {k}" for k in range(similarities.shape[1])]
+    faults = kinds[: len(similarities)]
+    claiming = np.array([fault is not ALONE for fault in faults], bool)
+    decisions = decide(similarities, names, threshold(least), margin, faults=faults)
+    rest = iter(decide(similarities[claiming], names, threshold(least), margin))
+    for decision, fault in zip(decisions, faults, strict=True):
+        assert decision.fault == (None if fault is None else fault.words)
+        if fault is ALONE:
+            assert decision.name is None and decision.reason is Reason.TOO_POOR
+            continue
+        wanted = next(rest)
+        blamed = fault is POOR and wanted.reason is Reason.BELOW_THRESHOLD
+        assert decision.reason is (Reason.TOO_POOR if blamed else wanted.reason)
+        assert (decision.name, decision.best, decision.runner_up, decision.threshold) == (
+            wanted.name,
+            wanted.best,
+            wanted.runner_up,
+            wanted.threshold,
+        )
+
+
+def test_with_nobody_enrolled_that_is_the_reason_and_the_fault_is_told() -> None:
+    good, poor = decide(np.zeros((2, 0), np.float32), [], None, 0.0, faults=[None, ALONE])
+    assert good.reason is poor.reason is Reason.NOBODY_ENROLLED
+    assert (good.fault, poor.fault) == (None, "norm 4")
+
+
+@pytest.mark.parametrize("names", [[], ["Ada"]])
+def test_faults_are_one_a_face(names: list[str]) -> None:
+    similarities = np.zeros((2, len(names)), np.float32)
+    with pytest.raises(UsageError, match="1 faults do not fit 2 faces"):
+        decide(similarities, names, threshold(0.5) if names else None, 0.0, faults=[POOR])

@@ -156,6 +156,7 @@ def test_the_package_s_own_calibrations_make_sense() -> None:
         seen.add(key)
         assert json.loads(path.read_text()) == json.loads(calibration.to_json())
         assert len(calibration.fingerprint) == 64 and calibration.margin >= 0
+        assert calibration.limits is not None and 0 < calibration.limits.refused < 0.06
         assert [row.people for row in calibration.identify] == sorted(
             {r.people for r in calibration.identify}
         )

@@ -22,7 +22,7 @@ from multiface.recognition.enrolment import templates_of
 
 
 def outcome(recognizer: Recognizer, path: Path) -> NewTemplate | Refusal:
-    ((seen, found),) = templates_of(recognizer.analyser, [path])
+    ((seen, found),) = templates_of(recognizer.analyser, [path], None)
     assert seen == path
     return found
 
@@ -110,7 +110,7 @@ def test_digest_and_pixels_are_of_the_same_bytes(recognizer: Recognizer, tmp_pat
     path = tmp_path / "face.jpg"
     path.write_bytes(PORTRAIT.read_bytes())
     detector = ReplacingDetector(recognizer.detector, path)
-    ((_, found),) = templates_of(Analyser(detector, recognizer.embedder), [path])
+    ((_, found),) = templates_of(Analyser(detector, recognizer.embedder), [path], None)
     assert isinstance(found, NewTemplate)
     assert found.source_digest == hashlib.sha256(PORTRAIT.read_bytes()).hexdigest()
     np.testing.assert_allclose(found.vector, recognizer.analyse(PORTRAIT).embeddings[0], atol=1e-6)
@@ -136,7 +136,7 @@ def test_a_face_that_cannot_be_aligned_ends_only_its_own_picture(
 ) -> None:
     PIL.Image.new("RGB", (100, 100)).save(tmp_path / "bad.png")
     analyser = Analyser(CollapsingDetector(recognizer.detector), recognizer.embedder)
-    found = list(templates_of(analyser, [PORTRAIT, tmp_path / "bad.png", PORTRAIT]))
+    found = list(templates_of(analyser, [PORTRAIT, tmp_path / "bad.png", PORTRAIT], None))
     assert [type(one) for _, one in found] == [NewTemplate, Refusal, NewTemplate]
     assert isinstance(found[1][1], Refusal) and "cannot be aligned" in found[1][1].reason
 
@@ -144,7 +144,7 @@ def test_a_face_that_cannot_be_aligned_ends_only_its_own_picture(
 def test_batches_change_no_vector(recognizer: Recognizer, people: Path) -> None:
     """Against each picture analysed alone: the largest face's vector and facts."""
     paths = sorted(people.rglob("*.jpg"))
-    for path, found in templates_of(recognizer.analyser, paths):
+    for path, found in templates_of(recognizer.analyser, paths, None):
         alone = recognizer.analyse(path)
         assert isinstance(found, NewTemplate) and len(alone.faces) == 1
         np.testing.assert_allclose(found.vector, alone.embeddings[0], atol=1e-5)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+import PIL.ImageFilter
 import pytest
 
 from multiface.decision import Reason
@@ -159,6 +160,18 @@ def test_verify(recognizer: Recognizer, people: Path) -> None:
     other = recognizer.verify(a, people / "biden" / "biden.jpg")
     assert not other.same and other.similarity < other.threshold == result.threshold
     assert recognizer.verify(a, b, 0.01).threshold < result.threshold
+
+
+def test_what_is_taken_for_a_face_in_a_blur_is_compared_with_nothing() -> None:
+    """Blurred beyond recognition the portrait still has "a face" for the detector, of a norm that says it is none."""
+    picture = PIL.Image.open(PORTRAIT).convert("RGB")
+    blurred = np.asarray(picture.filter(PIL.ImageFilter.GaussianBlur(15)))
+    with Recognizer() as recognizer:
+        result = recognizer.verify(PORTRAIT, blurred)
+        assert not result.decided and not result.same
+        assert result.first.fault is None and result.second.fault is not None
+        less = np.asarray(picture.filter(PIL.ImageFilter.GaussianBlur(3)))
+        assert recognizer.verify(PORTRAIT, less).decided and not recognizer.verify(less, less).decided
 
 
 def test_verify_wants_one_face_each(recognizer: Recognizer, group: Path) -> None:

@@ -15,7 +15,7 @@ from multiface.cli.with_people import opened_recognizer
 from multiface.errors import ExtraMissing, PictureError, UsageError
 
 if TYPE_CHECKING:
-    from multiface.recognition import Identification
+    from multiface.recognition import Identification, Verification
 
 
 def identify(
@@ -88,7 +88,7 @@ def verify(
     min_face: options.MinFace = None,
     as_json: options.Json = False,
 ) -> None:
-    """Say whether two pictures show the same person (exit code 0: yes, 1: no, 3: both are too poor to tell)."""
+    """Say whether two pictures show the same person (exit code 0: yes, 1: no, 3: too poor to tell)."""
     from multiface.cli.documents import verification_document
     from multiface.recognition import VERIFY_RATE
 
@@ -100,20 +100,14 @@ def verify(
     relation = ">=" if result.similarity >= result.threshold else "<"
     answer = "the same person" if result.same else "not the same person"
     if not result.decided:
-        answer = "unknown, both pictures are too poor for this rate"
+        poor = [str(path) for path, look in ((a, result.first), (b, result.second)) if look.fault]
+        answer = f"unknown, too poor for this rate: {' and '.join(poor)}"
     speaker.result(
         f"{answer}: similarity {result.similarity:.4f} {relation} threshold {result.threshold:.4f} "
         f"(false-match rate {result.false_match_rate:g}{_interval(result.detail.interval)})"
     )
-    speaker.result(
-        f"among people at large, the share of pairs of two people at least this similar is {result.at_similarity}; "
-        f"the threshold misses a share of {result.missed} of pairs of one person ({result.detail.source})"
-    )
-    speaker.result(
-        "among people who resemble each other, the share is not known for this calibration"
-        if result.alike is None
-        else f"among people who resemble each other (as {result.alike_by} sees them), the share is {result.alike}"
-    )
+    if result.decided:
+        _say_shares(speaker, result)
     if result.detail.extrapolated:
         speaker.note("this rate is beyond what the set can show: the threshold is extrapolated")
     for path, look in ((a, result.first), (b, result.second)):
@@ -125,6 +119,19 @@ def verify(
         speaker.note(result.caveat)
     speaker.document(verification_document(a, b, result))
     raise typer.Exit((0 if result.same else 1) if result.decided else 3)
+
+
+def _say_shares(speaker: Speaker, result: "Verification") -> None:
+    """How often this similarity, or more, occurs between two people."""
+    speaker.result(
+        f"among people at large, the share of pairs of two people at least this similar is {result.at_similarity}; "
+        f"the threshold misses a share of {result.missed} of pairs of one person ({result.detail.source})"
+    )
+    speaker.result(
+        "among people who resemble each other, the share is not known for this calibration"
+        if result.alike is None
+        else f"among people who resemble each other (as {result.alike_by} sees them), the share is {result.alike}"
+    )
 
 
 def detect(

@@ -2,7 +2,7 @@
 
 from multiface.decision.calibration import Calibration, Rate, Threshold, read_calibration
 from multiface.decision.decide import Candidate, Decision, Reason, decide
-from multiface.decision.picture_limits import PictureLimits
+from multiface.decision.quality_limits import PictureFault, QualityLimits
 from multiface.decision.shipped import ChosenCalibration, choose_calibration, own_calibrations
 
 __all__ = [
@@ -10,7 +10,8 @@ __all__ = [
     "Candidate",
     "ChosenCalibration",
     "Decision",
-    "PictureLimits",
+    "PictureFault",
+    "QualityLimits",
     "Rate",
     "Reason",
     "Threshold",

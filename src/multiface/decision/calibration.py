@@ -27,7 +27,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from multiface.decision.picture_limits import PictureLimits
+from multiface.decision.quality_limits import QualityLimits
 from multiface.errors import InputError, RateNotSupported, UsageError
 
 SCHEMA = 2
@@ -144,7 +144,7 @@ class Calibration:
     margin: float
     spread_rise: float = 0.0
     alike: Alike | None = None
-    limits: PictureLimits | None = None
+    limits: QualityLimits | None = None
 
     @property
     def source(self) -> str:
@@ -280,7 +280,7 @@ class Calibration:
                 if not rows:
                     raise ValueError("alike without rates")
             if values.get("limits") is not None:
-                values["limits"] = PictureLimits(**values["limits"])
+                values["limits"] = QualityLimits(**values["limits"])
             values["fnmr"] = tuple((float(x), float(y)) for x, y in values["fnmr"])
             if min(len(values["verify"]), len(values["identify"])) < 2:
                 raise ValueError("fewer than two rates or gallery sizes")

@@ -1,8 +1,9 @@
 """Similarities to names.
 
 A face is given a name when its best person lies at or above the threshold of the wanted false-positive
-identification rate, no other free person is too near, no other face of the picture has a better claim on
-the same person (two faces in one picture cannot be the same person), and the picture is good enough for the rate.
+identification rate, no other free person is too near, and no other face of the picture has a better claim on
+the same person: two faces in one picture cannot be the same person. Of a picture that is too poor to be compared even
+with a good one, no face is named; where any other poor picture stays without a name, that is the reason given.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from multiface.decision.calibration import Threshold
+from multiface.decision.quality_limits import PictureFault
 from multiface.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
@@ -43,7 +45,8 @@ class Decision:
 
     name: None for unknown. best: the person named, else the most similar one. runner_up: the most similar of
     the others. Both are None where the gallery has nobody for them. threshold: what `best` had to reach, with
-    the rate behind it; None with nobody enrolled. fault: what is wrong with a picture that is too poor, in words.
+    the rate behind it; None with nobody enrolled. fault: what makes the picture
+    too poor for the rate against another poor one, in words; None where nothing does.
     """
 
     name: str | None
@@ -60,23 +63,27 @@ def decide(
     threshold: Threshold | None,
     margin: float,
     rise: npt.NDArray[np.float32] | None = None,
-    faults: Sequence[str | None] = (),
+    faults: Sequence[PictureFault | None] = (),
 ) -> list[Decision]:
     """Decisions for the faces of one picture.
 
     similarities: (faces, people) cosines. names: of the people. threshold: for this number of people, None
     exactly when there are none. margin: the least distance to any other person who is not another face here.
     rise: what the threshold of each person is higher (`Calibration.rise`), (people,) or, where it differs from face to
-    face, (faces, people); None for nothing. faults: what is wrong with each face that is too poor for the rate, one a
-    face or none at all: such a face claims nobody.
+    face, (faces, people); None for nothing. faults: what is wrong with each face that is poor, one a face or none at
+    all; one that is too poor alone claims nobody.
 
     Claims at or above the person's threshold are granted from the highest similarity down, one person to one
     face.
     """
     if similarities.ndim != 2 or similarities.shape[1] != len(names):
         raise UsageError(f"similarities {similarities.shape} do not fit {len(names)} people")
+    if faults and len(faults) != len(similarities):
+        raise UsageError(f"{len(faults)} faults do not fit {len(similarities)} faces")
+    known = faults or [None] * len(similarities)
     if threshold is None:
-        return [Decision(None, Reason.NOBODY_ENROLLED, None, None, None) for _ in similarities]
+        nobody = Decision(None, Reason.NOBODY_ENROLLED, None, None, None)
+        return [_with_fault(nobody, fault) for fault in known]
     # In float64, in which the threshold is: rounded to float32 it could lie below itself.
     exact = similarities.astype(np.float64)
     wanted = np.full(exact.shape, threshold.similarity)
@@ -84,17 +91,21 @@ def decide(
         if rise.shape not in (exact.shape, exact.shape[1:]):
             raise UsageError(f"rise {rise.shape} does not fit similarities {similarities.shape}")
         wanted += rise
-    if faults and len(faults) != len(exact):
-        raise UsageError(f"{len(faults)} faults do not fit {len(exact)} faces")
-    poor = np.array([fault is not None for fault in faults or [None] * len(exact)], np.bool_)
-    owner = _granted(exact, np.where(poor[:, None], np.inf, wanted))
-    decisions = [
-        _decision(face, row, names, threshold, least, margin, owner)
-        for face, (row, least) in enumerate(zip(exact, wanted, strict=True))
+    silent = np.array([fault is not None and fault.alone for fault in known], np.bool_)
+    owner = _granted(exact, np.where(silent[:, None], np.inf, wanted))
+    return [
+        _with_fault(_decision(face, row, names, threshold, least, margin, owner), fault)
+        for face, (row, least, fault) in enumerate(zip(exact, wanted, known, strict=True))
     ]
-    for face in np.flatnonzero(poor):
-        decisions[face] = replace(decisions[face], reason=Reason.TOO_POOR, fault=faults[face])
-    return decisions
+
+
+def _with_fault(decision: Decision, fault: PictureFault | None) -> Decision:
+    if fault is None:
+        return decision
+    blamed = fault.alone or decision.reason is Reason.BELOW_THRESHOLD
+    if blamed and decision.reason is not Reason.NOBODY_ENROLLED:
+        return replace(decision, reason=Reason.TOO_POOR, fault=fault.words)
+    return replace(decision, fault=fault.words)
 
 
 def _granted(similarities: Floats, wanted: Floats) -> npt.NDArray[np.intp]:

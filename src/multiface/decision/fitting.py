@@ -26,7 +26,7 @@ from multiface.decision.calibration import (
     RateRow,
 )
 from multiface.decision.looking_alike import alike_rates
-from multiface.decision.picture_limits import PictureLimits
+from multiface.decision.quality_limits import QualityLimits
 from multiface.decision.rounding import rounded
 from multiface.errors import DataSetError, UsageError
 from multiface.metrics import false_positive_chances
@@ -64,7 +64,7 @@ def fit_calibration(
     made_by: str,
     chooser: Floats | None = None,
     chooser_name: str | None = None,
-    limits: PictureLimits | None = None,
+    limits: QualityLimits | None = None,
     seed: int = 0,
 ) -> Calibration:
     """A calibration from unit embeddings (n, d) and the person (n,), any integers, of each.

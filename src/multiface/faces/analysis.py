@@ -50,9 +50,7 @@ class Analyser:
             align(image, one.faces.landmarks, spec.template, (spec.width, spec.height))
             for image, one in zip(images, found, strict=True)
         ]
-        together = (
-            np.concatenate(crops) if crops else np.zeros((0, spec.height, spec.width, 3), np.uint8)
-        )
+        together = np.concatenate(crops) if crops else np.zeros((0, spec.height, spec.width, 3), np.uint8)
         embeddings, norms = self.embedder.embed_with_norms(together, self.flip)
         starts = np.cumsum([0] + [len(one.faces) for one in found])
         return [
@@ -61,9 +59,7 @@ class Analyser:
                 height=image.shape[0],
                 faces=one.faces,
                 embeddings=embeddings[start:stop],
-                quality=PictureQuality.of(
-                    one.faces.landmarks, together[start:stop], norms[start:stop]
-                ),
+                quality=PictureQuality.of(one.faces.landmarks, together[start:stop], norms[start:stop]),
                 turn=one.turn,
                 bordered=one.bordered,
             )

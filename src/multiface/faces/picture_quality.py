@@ -19,12 +19,14 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 class PictureQuality:
     """Of n faces, float32 (n,) each.
 
-    eyes: pixels between the eyes in the picture. sharpness: of the aligned crop, 0 for an even picture, see
-    `relative_detail`. norm: length of the embedder's raw feature of the crop, in the embedder's own units.
+    eyes: pixels between the eyes in the picture. sharpness: relative detail of the aligned crop's middle, see
+    `detail_and_contrast`; blurred crops have little, noisy ones much. contrast: of the same. norm: length of the
+    embedder's raw feature of the crop, in the embedder's own units.
     """
 
     eyes: Floats
     sharpness: Floats
+    contrast: Floats
     norm: Floats
 
     @staticmethod
@@ -32,18 +34,16 @@ class PictureQuality:
         """Of faces with landmarks (n, 5, 2) in the picture, aligned crops (n, h, w, 3) RGB and norms (n,)."""
         between = landmarks[:, 1].astype(np.float64) - landmarks[:, 0]
         eyes = np.hypot(between[:, 0], between[:, 1]).astype(np.float32)
-        return PictureQuality(eyes, relative_detail(crops), norm)
-
-    def take(self, part: slice) -> "PictureQuality":
-        """The faces at these positions."""
-        return PictureQuality(self.eyes[part], self.sharpness[part], self.norm[part])
+        sharpness, contrast = detail_and_contrast(crops)
+        return PictureQuality(eyes, sharpness, contrast, norm)
 
 
-def relative_detail(crops: npt.NDArray[np.uint8]) -> Floats:
-    """Standard deviation of the Laplacian (4 neighbours) of the luma over that of the luma; float32 (n,), 0..8.
+def detail_and_contrast(crops: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    """How much detail crops have for their contrast, and the contrast; float32 (n,) each.
 
     crops: uint8 (n, h, w, 3) RGB, aligned. Only the middle is looked at, where the face is: all but a seventh above
-    and below and three fourteenths at the sides. An even crop has 0.
+    and below and three fourteenths at the sides. Contrast is the standard deviation of the luma, 0..127.5; detail is
+    that of the luma's Laplacian (4 neighbours) over the contrast, 0..8. An even crop has 0 of both.
     """
     height, width = crops.shape[1:3]
     top, left = height // 7, 3 * width // 14
@@ -53,4 +53,4 @@ def relative_detail(crops: npt.NDArray[np.uint8]) -> Floats:
     detail = (4.0 * middle - around).std(axis=(1, 2))
     contrast = luma.std(axis=(1, 2))
     sharpness: Floats = np.divide(detail, contrast, out=np.zeros_like(detail), where=contrast > 0)
-    return sharpness
+    return sharpness, contrast

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from multiface.decision import PictureLimits
+from multiface.decision import QualityLimits
 from multiface.errors import MultifaceError, NoFace, SeveralFaces, UndecodablePicture
 from multiface.faces.align import align
 from multiface.faces.analysis import Analyser
@@ -50,7 +50,7 @@ class _Crop:
 
 
 def templates_of(
-    analyser: Analyser, paths: Sequence[Path], limits: PictureLimits | None
+    analyser: Analyser, paths: Sequence[Path], limits: QualityLimits | None
 ) -> Iterator[tuple[Path, NewTemplate | Refusal]]:
     """For each path, in order, its template, or the reason (without the path) why there is none.
 
@@ -61,7 +61,7 @@ def templates_of(
 
 
 def _templates_of_batch(
-    analyser: Analyser, paths: Sequence[Path], limits: PictureLimits | None
+    analyser: Analyser, paths: Sequence[Path], limits: QualityLimits | None
 ) -> Iterator[tuple[Path, NewTemplate | Refusal]]:
     cut = [_cut(analyser, path) for path in paths]
     crops = [one for one in cut if isinstance(one, _Crop)]
@@ -78,14 +78,15 @@ def _templates_of_batch(
 
 
 def _embedded(
-    analyser: Analyser, crops: Sequence[_Crop], limits: PictureLimits | None
+    analyser: Analyser, crops: Sequence[_Crop], limits: QualityLimits | None
 ) -> list[tuple[Floats, str | None]]:
     """For each crop its vector and what makes it too poor."""
     pixels = np.concatenate([crop.pixels for crop in crops])
     vectors, norms = analyser.embedder.embed_with_norms(pixels, analyser.flip)
     landmarks = np.concatenate([crop.landmarks for crop in crops])
     faults = picture_faults(limits, PictureQuality.of(landmarks, pixels, norms))
-    return list(zip(vectors, faults, strict=True))
+    words = [None if fault is None else fault.words for fault in faults]
+    return list(zip(vectors, words, strict=True))
 
 
 def _cut(analyser: Analyser, path: Path) -> _Crop | Refusal:

@@ -17,7 +17,8 @@ from types import TracebackType
 from multiface.decision import (
     Calibration,
     ChosenCalibration,
-    PictureLimits,
+    PictureFault,
+    QualityLimits,
     choose_calibration,
     decide,
 )
@@ -40,8 +41,8 @@ from multiface.images import PictureSource, load_picture
 from multiface.recognition.enrolment import templates_of
 from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.recognition.only_face import only_face
-from multiface.recognition.picture_faults import picture_faults
 from multiface.recognition.people_folder import cached_gallery, drop_from_others, people_folder
+from multiface.recognition.picture_faults import picture_faults
 from multiface.recognition.results import Identification, IdentifiedFace, Look, Verification
 from multiface.version import __version__
 from multiface.weights.places import default_cache_folder, default_store_folder
@@ -209,18 +210,21 @@ class Recognizer:
         """Whether two pictures show the same person, at a false-match rate.
 
         Each picture must have one face, or one clearly larger than the others: NoFace, SeveralFaces
-        otherwise. Where both are too poor for the rate, nothing is decided.
+        otherwise. Where both are too poor for the rate, or one is even against a good picture, nothing is decided.
         """
         threshold = self.calibration.threshold_for_verify(rate)
         first, second = self.analyser.analyse([load_picture(a), load_picture(b)])
-        one, other = only_face(first.faces, "the first picture"), only_face(second.faces, "the second picture")
+        one, other = (
+            only_face(first.faces, "the first picture"),
+            only_face(second.faces, "the second picture"),
+        )
         similarity = float(first.embeddings[one] @ second.embeddings[other])
         limits = self.calibration.limits
         faults = (
             picture_faults(limits, first.quality)[one],
             picture_faults(limits, second.quality)[other],
         )
-        decided = None in faults
+        decided = None in faults and not any(fault is not None and fault.alone for fault in faults)
         return Verification(
             same=decided and similarity >= threshold.similarity,
             decided=decided,
@@ -233,8 +237,8 @@ class Recognizer:
             missed=self.calibration.false_non_match_rate(threshold.similarity),
             detail=threshold,
             caveat=self.caveat,
-            first=Look(first.turn, first.bordered, faults[0]),
-            second=Look(second.turn, second.bordered, faults[1]),
+            first=_look(first, faults[0]),
+            second=_look(second, faults[1]),
         )
 
     def enroll(self, name: str, pictures: Sequence[str | Path], force: bool = False) -> Enrolment:
@@ -318,7 +322,7 @@ class Recognizer:
             if_all_are_meant=if_all_are_meant,
         )
 
-    def _limits(self, force: bool) -> PictureLimits | None:
+    def _limits(self, force: bool) -> QualityLimits | None:
         """What pictures to enrol must show; None for anything, as without a calibration."""
         try:
             return None if force else self.calibration.limits
@@ -342,3 +346,7 @@ class Recognizer:
                 name=self._calibration_name,
             )
         return self._chosen
+
+
+def _look(analysis: Analysis, fault: PictureFault | None) -> Look:
+    return Look(analysis.turn, analysis.bordered, None if fault is None else fault.words)

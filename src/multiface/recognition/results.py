@@ -59,12 +59,12 @@ class Look:
 class Verification:
     """Whether two pictures show the same person.
 
-    same: decided, and similarity >= threshold. decided: false where both pictures are too poor, since two such pictures
-    resemble each other whoever they show; one of them against a good one holds the rate. threshold: the similarity that the wanted false-match rate asks for.
-    false_match_rate: that rate. at_similarity: the share of pairs of different people that are at least this
-    similar. alike: the same among people who resemble each other, as `alike_by`, another network, chose them;
-    both None where the calibration does not know. missed: the share of pairs of one person that this threshold
-    refuses. detail: threshold with its interval and the set behind it. caveat: what does not quite fit, None
+    same: decided, and similarity >= threshold. decided: false where both pictures are too poor (two such pictures
+    resemble each other whoever they show), or one even against a good one. threshold: the similarity that the wanted
+    false-match rate asks for. false_match_rate: that rate. at_similarity: the share of pairs of different people that
+    are at least this similar. alike: the same among people who resemble each other, as `alike_by`, another network,
+    chose them; both None where the calibration does not know. missed: the share of pairs of one person that this
+    threshold refuses. detail: threshold with its interval and the set behind it. caveat: what does not quite fit, None
     where all does. first, second: how the face of each picture was found.
     """
 
