@@ -33,7 +33,7 @@ def many(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert len(portraits) == PICTURES
     for portrait in portraits:
         (root / portrait.parent.name).mkdir()
-        save_picture(load_picture(portrait)[60:190, 60:190], root / portrait.parent.name / "1.png")
+        save_picture(load_picture(portrait)[15:135, 15:135], root / portrait.parent.name / "1.png")
     return root
 
 
