@@ -18,6 +18,7 @@ from multiface.datasets.record_identities import record_identities
 from multiface.datasets.recordio import RecordFile
 from multiface.errors import DataSetError, UsageError
 from multiface.images.path_text import path_text
+from multiface.regular_file import read_regular
 
 Ints = npt.NDArray[np.int64]
 
@@ -174,7 +175,7 @@ class _FolderPictures:
         name = os.fsdecode(self.names[int(self.ends[i]) : int(self.ends[i + 1])])
         path = self.root / self.people[int(self.labels[i])] / name
         try:
-            return path.read_bytes()
+            return read_regular(path)
         except OSError as error:
             raise DataSetError(
                 f"{path_text(path)}: cannot be read ({error.strerror}), though it was there when the set was "
@@ -196,7 +197,7 @@ class _JoinedPictures:
 
 def _stated_classes(path: Path) -> int:
     try:
-        numbers = [int(part) for part in path.read_bytes().split(b",")]
+        numbers = [int(part) for part in read_regular(path).split(b",")]
     except (OSError, ValueError):
         numbers = []
     if len(numbers) != 3 or min(numbers) < 1:

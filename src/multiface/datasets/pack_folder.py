@@ -28,6 +28,7 @@ from multiface.errors import DataSetError, PictureError, UsageError
 from multiface.images import load_picture
 from multiface.images.path_text import path_text
 from multiface.images.signature import SIGNATURE_BYTES, PictureKind, picture_kind
+from multiface.regular_file import read_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def _looked_at(pool: ThreadPoolExecutor, paths: list[Path], ahead: int) -> Itera
 
 
 def _look(path: Path) -> _Looked | None:
-    content = path.read_bytes()
+    content = read_regular(path)
     kind = picture_kind(content[:SIGNATURE_BYTES])
     if kind is None and content:
         return None

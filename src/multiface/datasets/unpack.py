@@ -32,6 +32,7 @@ from multiface.errors import DataSetError, PictureError, UsageError
 from multiface.images import load_picture, save_picture
 from multiface.images.path_text import path_text
 from multiface.images.signature import SIGNATURE_BYTES, PictureKind, picture_kind
+from multiface.regular_file import read_regular
 
 Progress = Callable[[int, int], None]
 
@@ -189,7 +190,7 @@ def _claim(mark: Path, file: RecordFile, identities: RecordIdentities) -> None:
         "people": len(identities.originals),
     }
     try:
-        found = json.loads(mark.read_bytes())
+        found = json.loads(read_regular(mark))
     except FileNotFoundError:
         write_beside(mark, json.dumps(note).encode())
         return

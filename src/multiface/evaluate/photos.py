@@ -41,6 +41,7 @@ from multiface.faces.finding import Found, find_faces
 from multiface.faces.main_face import central_face, clear_main_face
 from multiface.images import list_pictures, load_picture, save_picture
 from multiface.images.path_text import path_text
+from multiface.regular_file import read_regular, read_regular_text
 from multiface.weights.spec import ARCFACE_TEMPLATE
 
 Progress = Callable[[int, int], None]
@@ -175,7 +176,7 @@ def prepare_lfw(
     made = _work(jobs, notes, lambda path: _central_crop(path, detector), workers, progress)
 
     photos = [notes.of(path.relative_to(folder)) for path in lfw.paths]
-    files = [(crops / note.crop).read_bytes() for note in photos]
+    files = [read_regular(crops / note.crop) for note in photos]
     order = np.stack([lfw.pairs.left, lfw.pairs.right], axis=1).reshape(-1)
     pack = root / "lfw.bin"
     try:
@@ -306,7 +307,7 @@ def _read_notes(file: Path, head: str) -> dict[str, _Note]:
     Of runs that made crops in another way only the crops' names are kept, so that each is written over.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = read_regular_text(file).splitlines()
     except (FileNotFoundError, UnicodeDecodeError):
         return {}
     notes: dict[str, _Note] = {}

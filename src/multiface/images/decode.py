@@ -32,9 +32,11 @@ from PIL import (
 )
 
 from multiface.errors import ExtraMissing, PictureError, PictureTooLarge, UndecodablePicture, UsageError
+from multiface.images.deep_colour import brightened, raw_mode_of
 from multiface.images.path_text import path_text
 from multiface.images.pixels import Image, rgb_from_array, upright_rgb
 from multiface.images.signature import SIGNATURE_BYTES, PictureKind, picture_kind
+from multiface.regular_file import open_regular
 
 PictureSource = str | Path | bytes | npt.NDArray[np.uint8]
 """A path, the bytes of a picture file, or an array (see `load_picture`)."""
@@ -66,7 +68,7 @@ def load_picture(source: PictureSource, limits: PictureLimits = _DEFAULT_LIMITS)
     """The picture as (h, w, 3) uint8 RGB, upright.
 
     source: a path (str or Path) of a file, the bytes of such a file, or an array: uint8 (h, w, 3) RGB, which
-        comes back without a copy where it is contiguous, (h, w) grey, or (h, w, 4) RGBA, laid over white.
+        comes back without a copy where it is contiguous, (h, w) or (h, w, 1) grey, or (h, w, 4) RGBA, laid over white.
 
     Raises PictureError for a file that is missing, empty, no regular file or not readable, and for arrays of
     another kind; UndecodablePicture for what is no picture or a broken one; PictureTooLarge for more bytes
@@ -100,7 +102,7 @@ def read_picture(path: str | Path, limits: PictureLimits = _DEFAULT_LIMITS) -> b
             raise PictureError(f"{name}: is not a regular file; copy the picture into a file first")
         if status.st_size > limits.max_bytes:
             raise _too_many_bytes(name, status.st_size, limits)
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(limits.max_bytes + 1)
     except FileNotFoundError as error:
         raise PictureError(f"{name}: there is no such file") from error
@@ -128,8 +130,9 @@ def _decode(data: bytes, name: str, limits: PictureLimits) -> Image:
             _check_pixels(name, *size, limits)
         with _open(kind, data) as picture:
             _check_pixels(name, *picture.size, limits)
+            raw_mode = raw_mode_of(picture)
             picture.load()
-            return upright_rgb(picture)
+            return upright_rgb(picture, brightened(picture, lambda: _open(kind, data), raw_mode))
     except (PictureError, ExtraMissing):
         raise
     except PIL.Image.DecompressionBombError as error:

@@ -7,7 +7,6 @@ capital letters do not matter, name by name along the path.
 
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from multiface.errors import PictureError
 from multiface.images.path_text import path_text
 from multiface.images.signature import SIGNATURE_BYTES, picture_kind
+from multiface.regular_file import open_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +109,7 @@ def _walk(top: Path) -> Iterator[Path]:
 
 def _holds_picture(path: Path) -> bool:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would keep us waiting
-            return False
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return picture_kind(file.read(SIGNATURE_BYTES)) is not None
     except OSError:
         return False
