@@ -1,22 +1,43 @@
 """Files to read that can be read to their end: regular ones.
 
 Open to every room, as `errors` is. A pipe, a socket or a device where a file is expected would keep the reader
-waiting for ever, or feed it without end; it is refused before a byte is read.
+waiting for ever, or feed it without end; it is refused before a byte is read. So is a database that this process has
+open: closing any descriptor of a file drops all the locks that the process holds on it, SQLite's too.
+Source: sqlite.org, "How To Corrupt An SQLite Database File", section 2.2.
 """
 
 import errno
+import itertools
 import os
 import stat
+import weakref
+from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 
 _HANDED_OVER = ("/dev/stdin", "/dev/fd/")
 """Paths by which a caller names what he has opened: standard input, and a shell's `<(command)`."""
 
+_DATABASE_ENDINGS = ("", "-wal", "-shm", "-journal")
+_databases: dict[int, str] = {}
+_numbers = itertools.count()
+
+
+def keep_shut(owner: object, database: Path) -> Callable[[], object]:
+    """Nothing here opens an SQLite file, its log or its locks until the answer is called or `owner` is gone."""
+    number = next(_numbers)
+    _databases[number] = str(database.absolute())
+    return weakref.finalize(owner, _databases.pop, number, None)
+
 
 def regular_descriptor(path: str | Path) -> int:
-    """The descriptor of a regular file, open for reading. Raises OSError, also for what is no regular file."""
-    _refuse_irregular(Path(path).stat().st_mode, path)
+    """The descriptor of a regular file, open for reading.
+
+    Raises OSError, also for what is no regular file or is a database that this process has open.
+    """
+    status = Path(path).stat()
+    _refuse_irregular(status.st_mode, path)
+    _refuse_databases(status, path)
     # The file may have been exchanged since: opening a pipe must not wait either.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
@@ -62,3 +83,14 @@ def _refuse_irregular(mode: int, path: str | Path) -> None:
         kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
         what = kinds.get(stat.S_IFMT(mode), "a device")
         raise OSError(errno.EINVAL, f"is {what}, not a regular file", os.fspath(path))
+
+
+def _refuse_databases(status: os.stat_result, path: str | Path) -> None:
+    for database in tuple(_databases.values()):
+        for ending in _DATABASE_ENDINGS:
+            try:
+                same = os.path.samestat(status, Path(database + ending).stat())
+            except OSError:
+                continue
+            if same:
+                raise OSError(errno.EBUSY, "is a database in use, not a file to read", os.fspath(path))

@@ -1,6 +1,7 @@
 """Nothing but regular files is opened to be read; a pipe, a socket or a device is refused at once."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import multiface
 from multiface.datasets.bin_pack import read_bin
 from multiface.datasets.recordio import RecordFile
 from multiface.decision.calibration import read_calibration
@@ -139,3 +141,23 @@ def test_no_command_waits_at_a_pipe(arguments: list[str], tmp_path: Path) -> Non
     )
     assert done.returncode in (2, 3, 4), done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+PACKAGE = Path(multiface.__file__).parent
+OWN_OPENING = {
+    "images/font.py": "a file of the package",
+    "regular_file.py": "standard input, where it is named",
+    "video/copy/joining.py": "files that the same run wrote",
+    "video/sources/webcam.py": "a device",
+}
+"""Files that open something to read without `regular_file`, and what it is."""
+
+
+def test_every_file_is_opened_to_be_read_by_regular_file() -> None:
+    reading = re.compile(r"\.read_(bytes|text)\(|\bopen\((\"|')rb|\bopen\([^()]*, *(\"|')r|O_RDONLY")
+    found = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if reading.search(path.read_text(encoding="utf-8").replace("av.open(", ""))
+    }
+    assert found == set(OWN_OPENING)

@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from multiface.errors import DataSetError
+from multiface.file_name import is_file_name
+from multiface.regular_file import read_regular_text
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -94,7 +96,7 @@ def read_pairs(path: Path | str) -> LfwPairs:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8-sig").rstrip().split("\n")
+        lines = read_regular_text(path).removeprefix("\ufeff").rstrip().split("\n")
     except OSError as error:
         raise DataSetError(f"{path}: cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
@@ -160,7 +162,7 @@ def _pair(where: str, line: str) -> tuple[tuple[str, int], tuple[str, int]]:
         case _:
             raise DataSetError(f"{where}: wanted NAME i j, or NAME1 i NAME2 j, got {line[:80]!r}")
     for name, _ in (left, right):
-        if not name or name in (".", "..") or any(sign in name for sign in "/\\\0"):
+        if not is_file_name(name):
             raise DataSetError(f"{where}: {name!r} cannot be the name of a person's folder")
     return left, right
 

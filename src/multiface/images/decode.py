@@ -220,5 +220,5 @@ def _too_many_bytes(name: str, count: int, limits: PictureLimits) -> PictureTooL
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno is not None:
-        return os.strerror(error.errno)
+        return error.strerror or os.strerror(error.errno)
     return str(error).strip() or type(error).__name__
