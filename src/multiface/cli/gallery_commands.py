@@ -43,7 +43,10 @@ def facebank(
     min_face: options.MinFace = None,
     as_json: options.Json = False,
 ) -> None:
-    """Take a folder of people up into a gallery; run again, only what is new or changed is embedded."""
+    """Take a folder of people up into a gallery; run again, only what is new or changed is embedded.
+
+    Exit code 3: pictures were refused, the others are in the gallery.
+    """
     from multiface.recognition import people_folder
 
     speaker = Speaker(as_json)
@@ -78,6 +81,8 @@ def facebank(
             ],
         }
     )
+    if report.refused:
+        raise typer.Exit(3)
 
 
 def enroll(
@@ -286,6 +291,8 @@ def say_report(speaker: Speaker, report: "FolderReport", quiet_when_unchanged: b
         (speaker.note if quiet_when_unchanged else speaker.result)(words)
     for one in report.refused:
         speaker.note(f"refused: {one.path}: {one.reason}")
+    if report.refused:
+        speaker.note(f"{counted(len(report.refused), 'picture')} refused")
     for note in report.notes:
         speaker.note(str(note))
     for name in report.without_picture:

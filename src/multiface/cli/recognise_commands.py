@@ -287,6 +287,8 @@ def _each(
                 failed.append(error)
                 speaker.note(f"error: {error}")
                 documents.append({"path": str(path), "error": str(error)})
+    if failed and len(paths) > 1:
+        speaker.note(f"{len(failed):,} of {len(paths):,} pictures could not be used")
     return documents, failed
 
 

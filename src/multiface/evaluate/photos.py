@@ -32,7 +32,7 @@ import numpy as np
 from multiface.datasets.bin_pack import write_bin
 from multiface.datasets.lfw import LfwFolder
 from multiface.datasets.whole_file import write_beside
-from multiface.errors import DataSetError, PictureError, UsageError
+from multiface.errors import DataSetError, ExtraMissing, PictureError, UsageError
 from multiface.evaluate.measure import middle_landmarks
 from multiface.faces.align import align
 from multiface.faces.detector import Detector
@@ -199,7 +199,7 @@ class _Crop:
 def _clear_crop(path: Path, detector: Detector) -> _Crop:
     try:
         image = load_picture(path)
-    except PictureError as error:
+    except (PictureError, ExtraMissing) as error:
         return _Crop(None, Reason.BROKEN, str(error))
     found = find_faces(detector, image)
     chosen = clear_main_face(found.faces)
@@ -272,11 +272,11 @@ class _Notes:
         jobs: list[_Job | None] = []
         for path in paths:
             photo = path.relative_to(folder)
-            status = path.stat()
+            size, modified = _facts(path)
             known = self._notes.get(photo.as_posix())
             crop = known.crop if known else name(photo, taken)
             taken.add(crop.casefold())
-            fresh = _Note(photo.as_posix(), status.st_size, status.st_mtime_ns, crop)
+            fresh = _Note(photo.as_posix(), size, modified, crop)
             jobs.append(None if known and self._there(known, fresh) else _Job(path, fresh))
         return jobs
 
@@ -293,12 +293,21 @@ class _Notes:
     def _there(self, known: _Note, fresh: _Note) -> bool:
         if (known.bytes, known.modified) != (fresh.bytes, fresh.modified):
             return False
-        if known.crop_bytes == 0:
-            return True
+        if known.crop_bytes == 0:  # what could not be read may be readable today
+            return known.reason != Reason.BROKEN
         try:
             return (self.crops / known.crop).stat().st_size == known.crop_bytes
         except OSError:
             return False
+
+
+def _facts(path: Path) -> tuple[int, int]:
+    """Size and time of change of a photo; of one that is gone since it was listed, what no file has."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, -1
+    return status.st_size, status.st_mtime_ns
 
 
 def _read_notes(file: Path, head: str) -> dict[str, _Note]:
