@@ -506,7 +506,7 @@ def test_cut_short(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "cut.jpg"
     data = encoded(PIL.Image.fromarray(noise(64, 64)), kind)
     path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(UndecodablePicture, match=r"cut\.jpg: cannot be decoded as a .* picture"):
+    with pytest.raises(UndecodablePicture, match=r"cut\.jpg: (cannot be decoded as a .* picture|is damaged)"):
         load_picture(path)
 
 

@@ -25,6 +25,7 @@ people.command("name-stranger")(stranger_commands.name_stranger)
 people.command("remove-stranger")(stranger_commands.remove_stranger)
 
 Name = Annotated[str, typer.Argument(help="A person's name.", show_default=False)]
+Force = Annotated[bool, typer.Option("--force", help="Also take damaged pictures.")]
 
 
 def facebank(
@@ -35,6 +36,7 @@ def facebank(
     prune: Annotated[
         bool, typer.Option("--prune", help="Also remove people and pictures that vanished.")
     ] = False,
+    force: Force = False,
     detector: options.Detector = None,
     weights: options.Weights = None,
     flip: options.Flip = None,
@@ -58,7 +60,7 @@ def facebank(
         chosen.recognizer(gallery=place, create=True) as recognizer,
         speaker.progress("pictures") as progress,
     ):
-        report = recognizer.sync(folder, progress, prune)
+        report = recognizer.sync(folder, progress, prune, force)
     say_report(speaker, report)
     require_people(report, folder)
     speaker.result(f"gallery: {place}")
@@ -89,6 +91,7 @@ def enroll(
     name: Name,
     pictures: options.Pictures,
     gallery: options.GalleryFile = None,
+    force: Force = False,
     detector: options.Detector = None,
     weights: options.Weights = None,
     flip: options.Flip = None,
@@ -104,7 +107,7 @@ def enroll(
     place = ready(gallery_of(settings, gallery))
     paths = picture_paths(speaker, pictures)
     with chosen.recognizer(gallery=place, create=True) as recognizer:
-        result = recognizer.enroll(name, paths)
+        result = recognizer.enroll(name, paths, force)
     for note in result.notes:
         speaker.note(note)
     for path, reason in result.refused:

@@ -22,7 +22,7 @@ from multiface.faces.align import align
 from multiface.faces.analysis import Analyser
 from multiface.faces.finding import find_faces
 from multiface.gallery import NewTemplate, PictureFacts, Refusal
-from multiface.images import load_picture, read_picture
+from multiface.images import open_picture, read_picture, share_in_words
 from multiface.images.path_text import path_text
 from multiface.recognition.only_face import only_face
 
@@ -46,16 +46,21 @@ class _Crop:
     pixels: npt.NDArray[np.uint8]
 
 
-def templates_of(analyser: Analyser, paths: Sequence[Path]) -> Iterator[tuple[Path, NewTemplate | Refusal]]:
-    """For each path, in order, its template, or the reason (without the path) why there is none."""
+def templates_of(
+    analyser: Analyser, paths: Sequence[Path], force: bool = False
+) -> Iterator[tuple[Path, NewTemplate | Refusal]]:
+    """For each path, in order, its template, or the reason (without the path) why there is none.
+
+    force: also take damaged pictures.
+    """
     for start in range(0, len(paths), BATCH):
-        yield from _templates_of_batch(analyser, paths[start : start + BATCH])
+        yield from _templates_of_batch(analyser, paths[start : start + BATCH], force)
 
 
 def _templates_of_batch(
-    analyser: Analyser, paths: Sequence[Path]
+    analyser: Analyser, paths: Sequence[Path], force: bool
 ) -> Iterator[tuple[Path, NewTemplate | Refusal]]:
-    cut = [_cut(analyser, path) for path in paths]
+    cut = [_cut(analyser, path, force) for path in paths]
     crops = [one.pixels for one in cut if isinstance(one, _Crop)]
     vectors = iter(analyser.embedder.embed(np.concatenate(crops), analyser.flip) if crops else ())
     for path, one in zip(paths, cut, strict=True):
@@ -65,11 +70,16 @@ def _templates_of_batch(
             yield path, NewTemplate(next(vectors), one.digest, path.name, one.facts)
 
 
-def _cut(analyser: Analyser, path: Path) -> _Crop | Refusal:
+def _cut(analyser: Analyser, path: Path, force: bool) -> _Crop | Refusal:
     """The aligned face of a picture; the picture itself is not kept."""
     try:
         data = read_picture(path)
-        image = load_picture(data)
+        picture = open_picture(data)
+        if picture.whole_share is not None and picture.damaged and not force:
+            return Refusal(
+                f"damaged, {share_in_words(picture.whole_share)}; --force takes it all the same", True
+            )
+        image = picture.pixels
         found = find_faces(analyser.detector, image)
         main = only_face(found.faces, _NAME)
         spec = analyser.embedder.spec

@@ -30,7 +30,7 @@ from multiface.gallery import (
     score_people,
     sync_folder,
 )
-from multiface.images import PictureSource, load_picture
+from multiface.images import PictureSource, open_picture
 from multiface.recognition.enrolment import templates_of
 from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.recognition.only_face import only_face
@@ -164,17 +164,18 @@ class Recognizer:
 
     def detect(self, picture: PictureSource) -> Found:
         """The faces of a picture (a path, bytes or an array), best score first."""
-        return find_faces(self.detector, load_picture(picture))
+        return find_faces(self.detector, open_picture(picture).pixels)
 
     def analyse(self, picture: PictureSource) -> Analysis:
         """The faces of a picture with their embeddings."""
-        return self.analyser.analyse([load_picture(picture)])[0]
+        return self.analyser.analyse([open_picture(picture).pixels])[0]
 
     def identify(self, picture: PictureSource) -> Identification:
         """Who is in a picture. Raises UsageError without people, PictureError, RateNotSupported."""
         if self.gallery is None:
             raise UsageError("identify needs people: give a folder of people or a gallery")
-        analysis = self.analyse(picture)
+        opened = open_picture(picture)
+        analysis = self.analyse(opened.pixels)
         matrix = self.gallery.matrix()
         threshold = self._gallery_threshold().of(matrix)
         similarities = score_people(analysis.embeddings, matrix, RULE)
@@ -195,7 +196,9 @@ class Recognizer:
             )
             for k, (box, decision) in enumerate(zip(boxes, decisions, strict=True))
         )
-        return Identification(analysis.width, analysis.height, analysis.turn, analysis.bordered, faces)
+        return Identification(
+            analysis.width, analysis.height, analysis.turn, analysis.bordered, faces, opened.whole_share
+        )
 
     def verify(self, a: PictureSource, b: PictureSource, rate: float = VERIFY_RATE) -> Verification:
         """Whether two pictures show the same person, at a false-match rate.
@@ -204,7 +207,8 @@ class Recognizer:
         otherwise.
         """
         threshold = self.calibration.threshold_for_verify(rate)
-        first, second = self.analyser.analyse([load_picture(a), load_picture(b)])
+        opened = open_picture(a), open_picture(b)
+        first, second = self.analyser.analyse([one.pixels for one in opened])
         similarity = float(
             first.embeddings[only_face(first.faces, "the first picture")]
             @ second.embeddings[only_face(second.faces, "the second picture")]
@@ -220,20 +224,20 @@ class Recognizer:
             missed=self.calibration.false_non_match_rate(threshold.similarity),
             detail=threshold,
             caveat=self.caveat,
-            first=Look(first.turn, first.bordered),
-            second=Look(second.turn, second.bordered),
+            first=Look(first.turn, first.bordered, opened[0].whole_share),
+            second=Look(second.turn, second.bordered, opened[1].whole_share),
         )
 
-    def enroll(self, name: str, pictures: Sequence[str | Path]) -> Enrolment:
+    def enroll(self, name: str, pictures: Sequence[str | Path], force: bool = False) -> Enrolment:
         """Add pictures of one person to the gallery.
 
-        A picture without one clear face is refused and listed; the others are added. Raises UsageError
-        without a gallery, GalleryError when a picture is enrolled as somebody else.
+        A picture without one clear face is refused and listed, so is a damaged one unless `force`; the others are
+        added. Raises UsageError without a gallery, GalleryError when a picture is enrolled as somebody else.
         """
         if self.gallery is None:
             raise UsageError("enroll needs a gallery")
         templates, refused, notes = [], [], []
-        for path, outcome in templates_of(self.analyser, [Path(picture) for picture in pictures]):
+        for path, outcome in templates_of(self.analyser, [Path(picture) for picture in pictures], force):
             if isinstance(outcome, Refusal):
                 refused.append((path, outcome.reason))
                 continue
@@ -256,15 +260,22 @@ class Recognizer:
             finally:
                 self.gallery = None
 
-    def sync(self, folder: str | Path, progress: Progress | None = None, prune: bool = False) -> FolderReport:
+    def sync(
+        self,
+        folder: str | Path,
+        progress: Progress | None = None,
+        prune: bool = False,
+        force: bool = False,
+    ) -> FolderReport:
         """Bring the gallery up to date with a folder that has a folder of pictures for each person.
 
         Only new and changed pictures are embedded. prune: also remove the templates of pictures that
-        vanished. Raises UsageError without a gallery, PictureError when the folder is none.
+        vanished. force: also take damaged pictures. Raises UsageError without a gallery, PictureError when the
+        folder is none.
         """
         if self.gallery is None:
             raise UsageError("a folder can be taken up only into a gallery")
-        return self._sync(self.gallery, Path(folder), progress, prune, "remove the people by name")
+        return self._sync(self.gallery, Path(folder), progress, prune, "remove the people by name", force)
 
     def _follow(self, gallery: Gallery, folder: Path, progress: Progress | None) -> FolderReport:
         """Bring the cache file of a people folder up to date, and drop from the others what vanished."""
@@ -274,13 +285,20 @@ class Recognizer:
         return report
 
     def _sync(
-        self, gallery: Gallery, folder: Path, progress: Progress | None, prune: bool, if_all_are_meant: str
+        self,
+        gallery: Gallery,
+        folder: Path,
+        progress: Progress | None,
+        prune: bool,
+        if_all_are_meant: str,
+        force: bool = False,
     ) -> FolderReport:
+        settings = f"{self.detector.name}, min_face {self._min_face:g}, multiface {__version__}"
         return sync_folder(
             gallery,
             people_folder(folder),
-            lambda paths: templates_of(self.analyser, paths),
-            detector=f"{self.detector.name}, min_face {self._min_face:g}, multiface {__version__}",
+            lambda paths: templates_of(self.analyser, paths, force),
+            detector=f"{settings}, forced" if force else settings,
             progress=None if progress is None else lambda step: progress(step.done, step.total),
             prune=prune,
             if_all_are_meant=if_all_are_meant,
