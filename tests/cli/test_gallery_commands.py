@@ -65,7 +65,7 @@ def test_facebank_follows_the_folder(call: Call, people: Path, empty_wall: Path,
     (folder / "wall").mkdir()
     shutil.copy(empty_wall, folder / "wall")
     first = call("facebank", folder, "--gallery", gallery, "--json")
-    assert first.code == 0
+    assert first.code == 3
     assert first.document()["without_picture"] == ["wall"]
     assert [one["path"] for one in first.document()["refused"]] == ["wall/wall.png"]
     assert "no picture could be used" in first.err
@@ -95,8 +95,9 @@ def test_facebank_says_what_it_took_and_what_not(
     assert (lying["path"], lying["faces"], lying["quarter_turns"] in (1, 3)) == ("eileen/lying.png", 1, True)
     assert "obama/both.png: 2 faces, the clearly largest one was taken" in done.err
     assert "eileen/lying.png: the face was found after" in done.err
-    (refusal,) = [line for line in done.err.splitlines() if "refused" in line]
-    assert refusal.count("wall.png") == 1 and "cannot be decoded" in refusal
+    refusal, count = [line for line in done.err.splitlines() if "refused" in line]
+    assert (done.code, count) == (3, "1 picture refused")
+    assert refusal.count("wall.png") == 1 and "damaged, at most" in refusal
     again = call("identify", portrait, "--people", folder)
     assert "obama/both.png: 2 faces, the clearly largest one was taken" in again.err
 

@@ -54,8 +54,9 @@ def test_killed_at_random_moments(
     command = [sys.executable, "-m", "multiface", *arguments]
     start = time.monotonic()
     whole = subprocess.run(
-        command, env=environment, cwd=tmp_path, capture_output=True, check=True, timeout=120
+        command, env=environment, cwd=tmp_path, capture_output=True, check=False, timeout=120
     )
+    assert whole.returncode == 3, whole.stderr  # some pictures have no clear face
     seconds = time.monotonic() - start
     usable = enrolled(gallery)
     assert len(usable) > 0.9 * PICTURES, whole.stderr

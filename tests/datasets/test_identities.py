@@ -18,6 +18,7 @@ from multiface.datasets.identities import IdentitySet, identities_from_folders, 
 from multiface.datasets.record_identities import record_identities
 from multiface.datasets.recordio import Record, RecordFile, RecordWriter
 from multiface.errors import DataSetError, UsageError
+from multiface.images.endings import PICTURE_ENDINGS
 
 
 def vector(*values: float) -> Any:
@@ -278,11 +279,39 @@ def test_a_folder_name_that_is_no_unicode(folders: Path) -> None:
 def test_folders_that_are_no_set(folders: Path, tmp_path: Path) -> None:
     with pytest.raises(DataSetError, match="cannot be read"):
         identities_from_folders(tmp_path / "none")
-    with pytest.raises(DataSetError, match="found no folder"):
+    with pytest.raises(DataSetError, match="found 0 folders without"):
         identities_from_folders(folders / "10")
-    (folders / "empty").mkdir()
-    with pytest.raises(DataSetError, match=r"1 of 4 folders hold no picture \(such as empty\)"):
-        identities_from_folders(folders)
+    (tmp_path / "blank" / "empty").mkdir(parents=True)
+    with pytest.raises(DataSetError, match="found 1 folders without"):
+        identities_from_folders(tmp_path / "blank")
+
+
+def test_every_ending_and_deeper_folders_count(tmp_path: Path) -> None:
+    for number, ending in enumerate(PICTURE_ENDINGS):
+        path = tmp_path / "a" / "deep" / "er" / f"{number}{ending.upper() if number % 2 else ending}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"%d" % number)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "x.jfif").write_bytes(b"x")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path / "a")
+    found = identities_from_folders(tmp_path)
+    assert found.classes == 2 and found.notes == ()
+    read = sorted(found.read(i) for i in range(len(found)))
+    assert read == sorted([b"x", *(b"%d" % n for n in range(len(PICTURE_ENDINGS)))])
+
+
+def test_what_is_left_out_is_told_and_ends_nothing(folders: Path) -> None:
+    before = identities_from_folders(folders)
+    (folders / "11").mkdir()
+    os.mkfifo(folders / "2" / "pipe.jpg")
+    (folders / "self").symlink_to(folders / "self")
+    found = identities_from_folders(folders)
+    assert found.labels.tolist() == before.labels.tolist() and found.classes == 3
+    assert [found.read(i) for i in range(4)] == [before.read(i) for i in range(4)]
+    files, empty = found.notes
+    assert "4 files are left out, such as readme.jpg" in files  # and a note, a pipe and a link
+    assert "1 folders hold no picture (such as 11)" in empty
+    assert join([found, found]).notes == (files, empty, files, empty)
 
 
 def test_the_photos_of_people(shared: Path) -> None:

@@ -269,13 +269,27 @@ def test_people_are_numbered_in_natural_order_and_empty_ones_left_out(tmp_path):
         ("picture.gif", b"GIF89a" + bytes(20), "is a GIF picture"),
     ],
 )
-def test_a_folder_that_cannot_be_packed_leaves_older_records_as_they_were(tmp_path, name, content, message):
+def test_a_picture_that_cannot_be_packed_is_left_out(tmp_path, name, content, message):
     (tmp_path / "in" / "anna").mkdir(parents=True)
     (tmp_path / "in" / "anna" / "a.jpg").write_bytes(jpeg((1, 2, 3)))
     pack_folder(tmp_path / "in", tmp_path / "out", workers=2)
     before = tree(tmp_path / "out")
-    (tmp_path / "in" / "anna" / name).write_bytes(content)
-    with pytest.raises(DataSetError, match=message):
+    odd = tmp_path / "in" / "anna" / name
+    odd.write_bytes(content)
+    (tmp_path / "in" / "self").symlink_to(tmp_path / "in" / "self")
+    packed = pack_folder(tmp_path / "in", tmp_path / "out", workers=2)
+    assert [path for path, _ in packed.left_out] == [odd] and message in packed.left_out[0][1]
+    assert tree(tmp_path / "out") == before
+
+
+def test_a_folder_without_a_whole_picture_leaves_older_records_as_they_were(tmp_path):
+    picture = tmp_path / "in" / "anna" / "a.jpg"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(jpeg((1, 2, 3)))
+    pack_folder(tmp_path / "in", tmp_path / "out", workers=2)
+    before = tree(tmp_path / "out")
+    picture.write_bytes(b"")
+    with pytest.raises(DataSetError, match=r"found none .*a\.jpg: is empty"):
         pack_folder(tmp_path / "in", tmp_path / "out", workers=2)
     assert tree(tmp_path / "out") == before
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from multiface.errors import PictureError
 from multiface.images import expand, list_pictures
+from multiface.images.endings import ENDINGS, PICTURE_ENDINGS, named_like_picture
 from multiface.images.listing import _natural
 from multiface.images.signature import SIGNATURE_BYTES, PictureKind, picture_kind
 
@@ -24,6 +25,34 @@ def put(path: Path, kind: str | None = "PNG") -> Path:
     return path
 
 
+def test_what_is_named_like_a_picture_is_listed_so_that_it_is_reported(tmp_path: Path) -> None:
+    named = [tmp_path / f"a{ending}" for ending in PICTURE_ENDINGS]
+    for path in named:
+        path.write_bytes(b"not a picture")
+    put(tmp_path / "b.txt", None)
+    os.mkfifo(tmp_path / "c.jpg")
+    listing = list_pictures(tmp_path)
+    assert sorted(listing.pictures) == sorted(named)
+    assert listing.ignored == (tmp_path / "b.txt", tmp_path / "c.jpg")
+
+
+def test_every_kind_has_endings_of_its_own() -> None:
+    assert set(ENDINGS) == set(PictureKind)
+    assert len(set(PICTURE_ENDINGS)) == len(PICTURE_ENDINGS)
+    assert {".jpe", ".jfif", ".hif", ".jp2"} <= set(PICTURE_ENDINGS)
+    assert (
+        named_like_picture("x/IMG.JPEG") and not named_like_picture("jpeg") and not named_like_picture("a.db")
+    )
+
+
+def test_a_path_that_is_given_twice_is_told(tmp_path: Path) -> None:
+    picture = put(tmp_path / "people" / "a.png")
+    folder = tmp_path / "people"
+    listing = expand([folder, picture, tmp_path / "people" / ".." / "people"])
+    assert listing.pictures == (picture,)
+    assert listing.again == (tmp_path / "people" / ".." / "people",)
+
+
 def test_recursive_by_content_and_in_natural_order(tmp_path: Path) -> None:
     wanted = [
         put(tmp_path / "Anna" / "2.jpg", "JPEG"),
@@ -33,11 +62,11 @@ def test_recursive_by_content_and_in_natural_order(tmp_path: Path) -> None:
         put(tmp_path / "IMG10.png", "WEBP"),
         put(tmp_path / "写真.bmp", "BMP"),
     ]
-    text = put(tmp_path / "Anna" / "notes.jpg", None)
-    (tmp_path / "empty.png").touch()
+    text = put(tmp_path / "Anna" / "notes.text", None)
+    (tmp_path / "empty").touch()
     listing = list_pictures(tmp_path)
     assert list(listing.pictures) == wanted
-    assert list(listing.ignored) == [text, tmp_path / "empty.png"]
+    assert list(listing.ignored) == [text, tmp_path / "empty"]
     assert list_pictures(str(tmp_path)) == listing
 
 

@@ -89,9 +89,46 @@ def test_a_folder_a_person_of_crops_and_the_rate_finder(
         "train", "tiny.toml", "--data", "people", "--out", "run", "-w", 0, "--threads", 1, "--find-lr"
     )
     assert 1e-9 < float(str(found["suggested"])) < 1 and (tmp_path / "run" / "rates.png").is_file()
-    two = done("train", "tiny.toml", "--data", "people", "--data", "people", "--out", "run", "-w", 0,
+    (tmp_path / "again").mkdir()
+    for folder in (tmp_path / "people").iterdir():
+        (tmp_path / "again" / folder.name).symlink_to(folder)
+    two = done("train", "tiny.toml", "--data", "people", "--data", "again", "--out", "run", "-w", 0,
                "--threads", 1, "--max-steps", 1)  # fmt: skip
     assert two["steps"] == 20
+
+
+def test_odd_files_end_no_run_and_a_folder_given_twice_counts_once(
+    tmp_path: Path, faces: list[tuple[int, bytes]]
+) -> None:
+    for number, (person, data) in enumerate(faces):
+        folder = tmp_path / "people" / f"p{person}" / ("deep" if number % 2 else ".")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.jfif").write_bytes(data)
+    first = min((tmp_path / "people").iterdir())
+    (first / "0.jpe").write_bytes(b"no picture")
+    (tmp_path / "people" / "nobody").mkdir()
+    (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "link").symlink_to("people")
+    command = [
+        "train",
+        "tiny.toml",
+        "--data",
+        "people",
+        "--data",
+        "link",
+        "-w",
+        "0",
+        "--threads",
+        "1",
+        "--json",
+    ]
+    result = CliRunner().invoke(app, [*command, "--out", "run"])
+    assert result.exit_code == 3, (result.stderr, result.exception)
+    document = json.loads(result.stdout)
+    assert document["finished"] and document["unusable"] == 1
+    assert f"{len(faces) + 1} pictures of {len({p for p, _ in faces})} people" in result.stderr
+    assert "people: given twice, counted once" in result.stderr
+    assert "such as nobody" in result.stderr
 
 
 def test_photos_and_lfw_are_aligned_once(tmp_path: Path, shared: Path) -> None:

@@ -17,6 +17,7 @@ def identification_document(path: Path, result: Identification) -> dict[str, Any
         "height": result.height,
         "turn": result.turn,
         "bordered": result.bordered,
+        "damaged": damage_document(result.whole_share),
         "faces": [_face(face) for face in result.faces],
     }
 
@@ -39,13 +40,21 @@ def verification_document(a: Path, b: Path, result: Verification) -> dict[str, A
         **_rate(result.detail),
         "caveat": result.caveat,
         "pictures": [
-            {"path": str(path), "turn": look.turn, "bordered": look.bordered, "too_poor": look.fault}
+            {
+                "path": str(path),
+                "turn": look.turn,
+                "bordered": look.bordered,
+                "too_poor": look.fault,
+                "damaged": damage_document(look.whole_share),
+            }
             for path, look in ((a, result.first), (b, result.second))
         ],
     }
 
 
-def detection_document(path: Path, width: int, height: int, found: Found) -> dict[str, Any]:
+def detection_document(
+    path: Path, width: int, height: int, found: Found, whole_share: float | None
+) -> dict[str, Any]:
     """One picture of `detect`."""
     faces = found.faces
     return {
@@ -54,6 +63,7 @@ def detection_document(path: Path, width: int, height: int, found: Found) -> dic
         "height": height,
         "turn": found.turn,
         "bordered": found.bordered,
+        "damaged": damage_document(whole_share),
         "faces": [
             {
                 "box": [float(edge) for edge in faces.boxes[k]],
@@ -63,6 +73,11 @@ def detection_document(path: Path, width: int, height: int, found: Found) -> dic
             for k in range(len(faces))
         ],
     }
+
+
+def damage_document(whole_share: float | None) -> dict[str, Any] | None:
+    """What is said of a damaged picture; null for one that is whole to its last byte."""
+    return None if whole_share is None else {"whole_share": round(whole_share, 4)}
 
 
 def embedding_documents(path: Path, analysis: Analysis) -> list[dict[str, Any]]:

@@ -27,7 +27,9 @@ people.command("remove-stranger")(stranger_commands.remove_stranger)
 Name = Annotated[str, typer.Argument(help="A person's name.", show_default=False)]
 Force = Annotated[
     bool,
-    typer.Option("--force", help="Also take pictures that are too poor for the stated error rates."),
+    typer.Option(
+        "--force", help="Also take pictures that are damaged or too poor for the stated error rates."
+    ),
 ]
 
 
@@ -48,7 +50,10 @@ def facebank(
     min_face: options.MinFace = None,
     as_json: options.Json = False,
 ) -> None:
-    """Take a folder of people up into a gallery; run again, only what is new or changed is embedded."""
+    """Take a folder of people up into a gallery; run again, only what is new or changed is embedded.
+
+    Exit code 3: pictures were refused, the others are in the gallery.
+    """
     from multiface.recognition import people_folder
 
     speaker = Speaker(as_json)
@@ -83,6 +88,8 @@ def facebank(
             ],
         }
     )
+    if report.refused:
+        raise typer.Exit(3)
 
 
 def enroll(
@@ -292,6 +299,8 @@ def say_report(speaker: Speaker, report: "FolderReport", quiet_when_unchanged: b
         (speaker.note if quiet_when_unchanged else speaker.result)(words)
     for one in report.refused:
         speaker.note(f"refused: {one.path}: {one.reason}")
+    if report.refused:
+        speaker.note(f"{counted(len(report.refused), 'picture')} refused")
     for note in report.notes:
         speaker.note(str(note))
     for name in report.without_picture:

@@ -11,7 +11,7 @@ from multiface.cli.console import Speaker, counted
 from multiface.errors import PictureError, UsageError
 from multiface.file_name import nearest_file_name
 
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
+WRITTEN_ENDINGS = (".png", ".jpg", ".jpeg")
 """Kinds of pictures that are written."""
 
 
@@ -20,6 +20,8 @@ def picture_paths(speaker: Speaker, given: Sequence[Path]) -> tuple[Path, ...]:
     from multiface.images import expand
 
     listing = expand(given)
+    for path in listing.again:
+        speaker.note(f"{path}: given twice, counted once")
     if listing.ignored:
         speaker.note(f"passed over {counted(len(listing.ignored), 'file')} that are no pictures")
     if not listing.pictures:
@@ -45,9 +47,9 @@ def annotated_copies(
                 f"--out {out}: this names a file, and there are {len(pictures)} pictures; name a folder "
                 f"(one with a dot in its name must be there already)"
             )
-        if out.suffix.lower() not in PICTURE_ENDINGS:
+        if out.suffix.lower() not in WRITTEN_ENDINGS:
             raise UsageError(
-                f"--out {out}: a picture is written as {', '.join(PICTURE_ENDINGS)}, got the ending "
+                f"--out {out}: a picture is written as {', '.join(WRITTEN_ENDINGS)}, got the ending "
                 f"'{out.suffix}'"
             )
         require_folder(out)

@@ -1,15 +1,16 @@
 """`prepare`: data sets from record files, packs and photos.
 
-What is there is left alone, so a stopped run goes on.
+What is there is left alone, so a stopped run goes on. What cannot be used is said and left out (exit code 3).
 """
 
+from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from multiface.cli import options
-from multiface.cli.console import Speaker
+from multiface.cli.console import Speaker, counted
 from multiface.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,12 +56,21 @@ def rec(
             raise DataSetError(
                 f"{folder}: has no train.rec; to pack the people in its imgs, name {folder / 'imgs'}"
             )
-        speaker.document(_pack(speaker, options.choose(Settings.here(), threads=threads), folder, out))
+        document = _pack(speaker, options.choose(Settings.here(), threads=threads), folder, out)
+        speaker.document(document)
+        _end(document["left_out"])
         return
     with speaker.progress("pictures") as progress:
         unpacked = unpack_records(folder, out, progress)
     speaker.result(f"{unpacked.folder}: {unpacked.groups:,} people, {_counts(unpacked)}")
-    speaker.document({**_unpacked_document(unpacked), "people": unpacked.groups})
+    for reason in unpacked.left_out:
+        speaker.note(f"left out: {reason}")
+    if unpacked.left_out:
+        speaker.note(f"{counted(len(unpacked.left_out), 'record')} left out")
+    speaker.document(
+        {**_unpacked_document(unpacked), "people": unpacked.groups, "left_out": list(unpacked.left_out)}
+    )
+    _end(unpacked.left_out)
 
 
 @prepare.command("bin")
@@ -71,7 +81,7 @@ def bin_(
 ) -> None:
     """Packs to OUT/NAME/000000.jpg, ..., with the pairs in OUT/NAME/pairs.json and OUT/NAME_list.npy."""
     from multiface.datasets.unpack import unpack_pack
-    from multiface.errors import UsageError
+    from multiface.errors import InputError, UsageError
 
     speaker = Speaker(as_json)
     names = [path.stem for path in packs]
@@ -80,13 +90,23 @@ def bin_(
         raise UsageError(
             f"two packs are called {twice}, and each would be written over the other; use two --out"
         )
-    documents = []
+    documents: list[dict[str, Any]] = []
+    failed: list[InputError] = []
     for path in packs:
-        with speaker.progress(path.name) as progress:
-            unpacked = unpack_pack(path, out, progress)
+        try:
+            with speaker.progress(path.name) as progress:
+                unpacked = unpack_pack(path, out, progress)
+        except InputError as error:
+            failed.append(error)
+            speaker.note(f"error: {error}")
+            documents.append({"pack": str(path), "error": str(error)})
+            continue
         speaker.result(f"{unpacked.folder}: {unpacked.groups:,} pairs, {_counts(unpacked)}")
         documents.append({"pack": str(path), **_unpacked_document(unpacked), "pairs": unpacked.groups})
+    if failed and len(packs) > 1:
+        speaker.note(f"{len(failed)} of {len(packs)} packs could not be used")
     speaker.document({"packs": documents})
+    _end(failed)
 
 
 @prepare.command("photos")
@@ -106,7 +126,7 @@ def photos(
 ) -> None:
     """Photos of people to aligned crops in OUT/imgs; OUT/dropped.csv lists those without one clear face."""
     from multiface.errors import NoFace
-    from multiface.evaluate.photos import prepare_photos
+    from multiface.evaluate.photos import Reason, prepare_photos
 
     speaker = Speaker(as_json)
     chosen = options.choose(Settings.here(), detector, None, None, threads, engine, min_face)
@@ -121,6 +141,9 @@ def photos(
         speaker.note(
             f"{len(prepared.dropped):,} of {prepared.photos:,} photos dropped: see {out / 'dropped.csv'}"
         )
+    unreadable = [one for one in prepared.dropped if one.reason is Reason.BROKEN]
+    if unreadable:
+        speaker.note(f"{counted(len(unreadable), 'photo')} cannot be read, such as {unreadable[0].photo}")
     for name in prepared.without_crop:
         speaker.note(f"{name}: no photo with one clear face")
     document: dict[str, Any] = {
@@ -142,6 +165,7 @@ def photos(
     if records:
         document["records"] = _pack(speaker, chosen, prepared.folder, out)
     speaker.document(document)
+    _end(unreadable)
 
 
 @prepare.command("lfw")
@@ -201,6 +225,12 @@ def _pack(speaker: Speaker, chosen: options.Chosen, folder: Path, out: Path) -> 
     return _packed(speaker, packed)
 
 
+def _end(left_out: Sized) -> None:
+    """Exit code 3 where something could not be used."""
+    if left_out:
+        raise typer.Exit(3)
+
+
 def _packed(speaker: Speaker, packed: "PackedFolder") -> dict[str, Any]:
     size = f"{packed.width}x{packed.height}"
     speaker.result(
@@ -211,6 +241,10 @@ def _packed(speaker: Speaker, packed: "PackedFolder") -> dict[str, Any]:
         speaker.note(
             f"{len(packed.ignored):,} files that are no pictures were left out, such as {packed.ignored[0]}"
         )
+    for path, reason in packed.left_out:
+        speaker.note(f"left out: {path}: {reason}")
+    if packed.left_out:
+        speaker.note(f"{counted(len(packed.left_out), 'picture')} left out")
     return {
         "rec": str(packed.folder / "train.rec"),
         "people": len(packed.people),
@@ -218,6 +252,7 @@ def _packed(speaker: Speaker, packed: "PackedFolder") -> dict[str, Any]:
         "width": packed.width,
         "height": packed.height,
         "ignored": [str(path) for path in packed.ignored],
+        "left_out": [{"path": str(path), "reason": reason} for path, reason in packed.left_out],
     }
 
 

@@ -1,6 +1,7 @@
 """`identify`, `verify`, `detect`, `align`, `embed`: pictures in, answers out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,7 +42,7 @@ def identify(
     embedded.
     """
     from multiface.cli.documents import identification_document
-    from multiface.images import load_picture, save_picture
+    from multiface.images import open_picture, save_picture
     from multiface.recognition import annotated
 
     speaker = Speaker(as_json)
@@ -55,11 +56,12 @@ def identify(
     ) as recognizer:
 
         def one(path: Path) -> dict[str, Any]:
-            image = load_picture(path)
-            result = recognizer.identify(image)
+            picture = open_picture(path)
+            result = replace(recognizer.identify(picture.pixels), whole_share=picture.whole_share)
             _say_identification(speaker, path, result)
+            _say_damage(speaker, path, picture.whole_share)
             if target is not None:
-                save_picture(annotated(image, result), target(path))
+                save_picture(annotated(picture.pixels, result), target(path))
                 speaker.note(f"{path}: annotated in {target(path)}")
             return identification_document(path, result)
 
@@ -115,6 +117,7 @@ def verify(
             speaker.note(f"{path}: the face was {how}")
         if look.fault:
             speaker.note(f"{path}: picture too poor ({look.fault})")
+        _say_damage(speaker, path, look.whole_share)
     if result.caveat:
         speaker.note(result.caveat)
     speaker.document(verification_document(a, b, result))
@@ -154,7 +157,7 @@ def detect(
     from multiface.cli.documents import detection_document
     from multiface.faces.finding import find_faces
     from multiface.faces.opening import open_detector
-    from multiface.images import Mark, draw_faces, load_picture, save_picture
+    from multiface.images import Mark, draw_faces, open_picture, save_picture
 
     speaker = Speaker(as_json)
     chosen = options.choose(Settings.here(), detector, None, None, threads, engine, min_face)
@@ -163,10 +166,12 @@ def detect(
     network = open_detector(chosen.files(), chosen.detector, chosen.engine_value(), chosen.min_face)
 
     def one(path: Path) -> dict[str, Any]:
-        image = load_picture(path)
+        picture = open_picture(path)
+        image = picture.pixels
         found = find_faces(network, image)
-        document = detection_document(path, image.shape[1], image.shape[0], found)
+        document = detection_document(path, image.shape[1], image.shape[0], found, picture.whole_share)
         speaker.result(f"{path}: {counted(len(found.faces), 'face')}{_found(found.turn, found.bordered)}")
+        _say_damage(speaker, path, picture.whole_share)
         for face in document["faces"]:
             x0, y0, x1, y1 = face["box"]
             speaker.result(f"  {x0:.0f},{y0:.0f} to {x1:.0f},{y1:.0f}  score {face['score']:.3f}")
@@ -197,10 +202,11 @@ def align(
     as_json: options.Json = False,
 ) -> None:
     """Cut out the faces, upright and of one size: NAME_0.png, NAME_1.png, ... best detection first."""
+    from multiface.cli.documents import damage_document
     from multiface.faces.align import align as crops_of
     from multiface.faces.finding import find_faces
     from multiface.faces.opening import open_detector
-    from multiface.images import load_picture, save_picture
+    from multiface.images import open_picture, save_picture
     from multiface.weights.spec import ARCFACE_TEMPLATE
 
     speaker = Speaker(as_json)
@@ -215,7 +221,8 @@ def align(
     crop_file = crop_files(out, paths)
 
     def one(path: Path) -> dict[str, Any]:
-        image = load_picture(path)
+        picture = open_picture(path)
+        image = picture.pixels
         found = find_faces(network, image)
         written = []
         for k, crop in enumerate(crops_of(image, found.faces.landmarks, template, size)):
@@ -223,7 +230,14 @@ def align(
             save_picture(crop, file)
             written.append(str(file))
         speaker.result(f"{path}: {counted(len(written), 'crop')}{_found(found.turn, found.bordered)}")
-        return {"path": str(path), "turn": found.turn, "bordered": found.bordered, "crops": written}
+        _say_damage(speaker, path, picture.whole_share)
+        return {
+            "path": str(path),
+            "turn": found.turn,
+            "bordered": found.bordered,
+            "damaged": damage_document(picture.whole_share),
+            "crops": written,
+        }
 
     documents, failed = _each(speaker, paths, one)
     speaker.document({"pictures": documents})
@@ -299,6 +313,8 @@ def _each(
                 failed.append(error)
                 speaker.note(f"error: {error}")
                 documents.append({"path": str(path), "error": str(error)})
+    if failed and len(paths) > 1:
+        speaker.note(f"{len(failed):,} of {len(paths):,} pictures could not be used")
     return documents, failed
 
 
@@ -334,6 +350,13 @@ def _say_identification(speaker: Speaker, path: Path, result: "Identification") 
                 f"  similarity wanted in this gallery {threshold.similarity:.3f}, "
                 f"among people at large {threshold.calibrated:.3f}"
             )
+
+
+def _say_damage(speaker: Speaker, path: Path, whole_share: float | None) -> None:
+    from multiface.images import share_in_words
+
+    if whole_share is not None:
+        speaker.note(f"{path}: is damaged: {share_in_words(whole_share)}")
 
 
 def _interval(interval: tuple[float, float] | None) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from multiface.errors import UsageError
+from multiface.regular_file import read_regular_text
 
 FILE = "multiface.toml"
 
@@ -88,7 +89,7 @@ def _from_text(kind: type, text: str, variable: str) -> Any:
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular_text(path)
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:

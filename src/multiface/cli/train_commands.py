@@ -5,7 +5,7 @@ PyTorch is imported only when one of these commands runs.
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from multiface.cli import options
-from multiface.cli.console import Speaker
+from multiface.cli.console import Speaker, counted
 from multiface.cli.settings import Settings
 from multiface.cli.stopping import STOPPED, stop_on_signals
-from multiface.errors import ExtraMissing, UsageError
+from multiface.errors import ExtraMissing, PictureError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +114,7 @@ def train(
     from multiface.train.loop import Limits
     from multiface.train.loop import train as run_training
     from multiface.train.processes import place_of_process
-    from multiface.train.training_set import open_training_set
+    from multiface.train.training_set import each_once, open_training_set
     from multiface.train.validation import open_validation_set
 
     speaker = Speaker(as_json)
@@ -130,10 +130,13 @@ def train(
         # The first process aligns what is to be aligned, the others find it done.
         if not place.first:
             place.wait()
-        pictures = open_training_set([str(aligner.people(Path(folder))) for folder in settings.data.folders])
+        folders, twice = each_once(settings.data.folders)
+        pictures = open_training_set([str(aligner.people(Path(folder))) for folder in folders])
         sets = [open_validation_set(Path(one), aligner.lfw) for one in settings.validation.sets]
         if place.first:
             place.wait()
+            for note in (*twice, *pictures.notes):
+                speaker.note(note)
             speaker.note(f"{len(pictures):,} pictures of {pictures.classes:,} people, on {place.device}")
         if find_lr:
             _find_rate(speaker, settings, pictures, place, out)
@@ -144,8 +147,12 @@ def train(
             )
         if place.first:
             _tell(speaker, outcome, out)
+        alone = place.processes == 1
     if not outcome.finished and outcome.step != max_steps:
         raise typer.Exit(STOPPED)
+    # torchrun takes any other code than 0 for a process that broke down.
+    if alone and (outcome.unusable or aligner.unreadable):
+        raise typer.Exit(3)
 
 
 def export_weights(
@@ -320,30 +327,36 @@ class _Aligner:
         self._speaker = speaker
         self._chosen = chosen
         self._detector: Detector | None = None
+        self.unreadable = 0
+        """Photos that could not be read."""
 
     def people(self, folder: Path) -> Path:
         """A training folder as it is where it holds records or crops, else a folder of crops of its
         photos.
         """
-        from multiface.images import list_pictures, load_picture
+        from multiface.images import list_pictures
         from multiface.train.crops import SIDE
 
         if not folder.is_dir() or (folder / "train.rec").exists():
             return folder
         inside = [path for path in list_pictures(folder).pictures if path.parent != folder]
-        if not inside or load_picture(inside[0]).shape == (SIDE, SIDE, 3):
+        if _first_shape(inside) in (None, (SIDE, SIDE, 3)):
             return folder
-        from multiface.evaluate.photos import prepare_photos
+        from multiface.evaluate.photos import Reason, prepare_photos
 
         root = self._root("people", folder)
         with self._speaker.progress(f"aligning {folder.name}") as progress:
             prepared = prepare_photos(
                 folder, root, self._opened(), self._chosen.min_face, self._workers, progress
             )
-        if prepared.dropped:
-            self._speaker.note(
-                f"{folder}: {len(prepared.dropped)} photos without one clear face are left out"
-            )
+        unreadable = sum(one.reason is Reason.BROKEN for one in prepared.dropped)
+        self.unreadable += unreadable
+        for count, what in (
+            (len(prepared.dropped) - unreadable, "without one clear face are left out"),
+            (unreadable, "that cannot be read are left out"),
+        ):
+            if count:
+                self._speaker.note(f"{folder}: {counted(count, 'photo')} {what}")
         return prepared.folder
 
     def lfw(self, folder: Path) -> Path:
@@ -374,6 +387,18 @@ class _Aligner:
                 self._chosen.files(), self._chosen.detector, engine, self._chosen.min_face
             )
         return self._detector
+
+
+def _first_shape(paths: "Sequence[Path]") -> tuple[int, ...] | None:
+    """The shape of the first picture that can be read, if one can."""
+    from multiface.images import load_picture
+
+    for path in paths:
+        try:
+            return load_picture(path).shape
+        except (PictureError, ExtraMissing):
+            continue
+    return None
 
 
 @contextmanager

@@ -103,6 +103,7 @@ def video(
     from multiface.video.engine.engine_settings import EngineSettings
     from multiface.video.events.intervals import intervals_of, write_intervals
     from multiface.video.events.summary import write_summary
+    from multiface.video.sources.folder_source import FolderSource
     from multiface.video.sources.opening import SpooledSource, open_source
     from multiface.video.window import Window
 
@@ -200,6 +201,8 @@ def video(
     if not whole:
         speaker.note("stopped before the end")
         raise typer.Exit(STOPPED)
+    if isinstance(source, FolderSource) and source.skipped:
+        raise typer.Exit(3)
 
 
 def _go_through(

@@ -10,6 +10,7 @@ from multiface.cli.gallery_place import gallery_of, people_folder_of
 from multiface.cli.paths import refuse_inputs, require_folder
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError
+from multiface.regular_file import open_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def _check_writable(option: str, path: Path) -> None:
 
 def _holds_events(path: Path) -> bool:
     """Whether a file is one of events, or empty, so that it may be written anew."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         line = file.readline(1 << 16)
     try:
         return not line or "event" in json.loads(line)
@@ -105,6 +106,6 @@ def _holds_events(path: Path) -> bool:
 
 def _holds_page(path: Path) -> bool:
     """Whether a file is an HTML page, or empty."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(64)
     return not head or head.lstrip().lower().startswith((b"<!doctype html", b"<html"))

@@ -10,6 +10,7 @@ from multiface.cli.calibrations import say_calibrations
 from multiface.cli.console import Speaker
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError, WeightsError, WeightsMissing
+from multiface.regular_file import read_given_text
 
 if TYPE_CHECKING:
     from multiface.weights.spec import InputSpec
@@ -195,7 +196,7 @@ def import_weights(
     given = None
     if spec is not None:
         try:
-            given = InputSpec.from_json(spec.read_text(encoding="utf-8"))
+            given = InputSpec.from_json(read_given_text(spec))
         except FileNotFoundError as error:
             raise WeightsError(f"{spec}: there is no such file; wanted an input spec as JSON") from error
         except (OSError, UnicodeDecodeError) as error:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from multiface.atomic_write import whole_file
 from multiface.datasets.bin_pickle import PickledArray, read_pickle
 from multiface.errors import DataSetError
+from multiface.regular_file import read_regular
 
 SIZE_LIMIT = 4 << 30
 """Largest pack in bytes; the field's have some 100 MB."""
@@ -51,7 +52,7 @@ def read_bin(path: Path, size_limit: int = SIZE_LIMIT) -> BinPack:
         size = path.stat().st_size
         if size > size_limit:
             raise DataSetError(f"{path}: has {size} bytes, more than the limit of {size_limit} for a pack")
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise DataSetError(f"{path}: cannot be read ({error.strerror}): check the path") from error
     value = read_pickle(data, str(path))

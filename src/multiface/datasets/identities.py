@@ -17,27 +17,12 @@ import numpy.typing as npt
 from multiface.datasets.record_identities import record_identities
 from multiface.datasets.recordio import RecordFile
 from multiface.errors import DataSetError, UsageError
+from multiface.images.endings import PICTURE_ENDINGS, named_like_picture
+from multiface.images.listing import is_folder, visible_files
 from multiface.images.path_text import path_text
+from multiface.regular_file import read_regular
 
 Ints = npt.NDArray[np.int64]
-
-_PICTURE_ENDINGS = frozenset(
-    (
-        ".jpg",
-        ".jpeg",
-        ".png",
-        ".bmp",
-        ".webp",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".heic",
-        ".heif",
-        ".avif",
-    )
-)
 
 
 class Pictures(Protocol):
@@ -52,12 +37,13 @@ class Pictures(Protocol):
 class IdentitySet:
     """n pictures of `classes` people.
 
-    labels: int64 (n,), the person in each picture, 0..classes-1; each occurs.
+    labels: int64 (n,), the person in each picture, 0..classes-1; each occurs. notes: what was left out, in words.
     """
 
     labels: Ints
     classes: int
     pictures: Pictures
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -91,45 +77,47 @@ def identities_from_records(folder: Path) -> IdentitySet:
 
 
 def identities_from_folders(root: Path) -> IdentitySet:
-    """The set in a folder that has a folder a person, each with that person's pictures.
+    """The set in a folder that has a folder a person, each with that person's pictures, also in folders below it.
 
     People are numbered in the order of their folders' names as text ("10" before "2"), pictures in the order
-    of their names. Files that are no pictures by their ending (sets are large: none is opened to look), and
-    names that begin with a dot, are left out.
-    Raises DataSetError where there is no person, or one without a picture.
+    of their names. Files that are no pictures by their ending (sets are large: none is opened to look), people
+    without a picture and names that begin with a dot are left out; all but the last are told in `notes`.
+    Raises DataSetError where no person has a picture.
     """
     try:
-        people = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and entry.name[0] != ".")
+        with os.scandir(root) as entries:
+            names = sorted(
+                (entry.name, is_folder(root / entry.name)) for entry in entries if entry.name[0] != "."
+            )
     except OSError as error:
         raise DataSetError(f"{root}: cannot be read ({error.strerror}): check the path") from error
-    if not people:
-        raise DataSetError(f"{root}: wanted a folder a person, found no folder in it")
+    people: list[str] = []
     joined = bytearray()
-    ends: list[npt.NDArray[np.int64]] = []
-    counts = np.zeros(len(people), np.int64)
+    ends: list[Ints] = []
+    counts: list[int] = []
     empty: list[str] = []
-    for number, person in enumerate(people):
-        names = sorted(
-            os.fsencode(entry.name)
-            for entry in os.scandir(root / person)
-            if entry.name[0] != "."
-            and Path(entry.name).suffix.lower() in _PICTURE_ENDINGS
-            and entry.is_file()
-        )
-        if not names:
+    left_out = [root / name for name, has_files in names if not has_files]
+    for person in (name for name, has_files in names if has_files):
+        pictures = _picture_names(root / person, left_out)
+        if not pictures:
             empty.append(person)
-        ends.append(len(joined) + np.cumsum([len(name) for name in names], dtype=np.int64))
-        counts[number] = len(names)
-        joined += b"".join(names)
-    if empty:
+            continue
+        people.append(person)
+        ends.append(len(joined) + np.cumsum([len(name) for name in pictures], dtype=np.int64))
+        counts.append(len(pictures))
+        joined += b"".join(pictures)
+    if not people:
         raise DataSetError(
-            f"{root}: {len(empty)} of {len(people)} folders hold no picture (such as {path_text(empty[0])}): "
-            f"fill or remove them; pictures end in {' '.join(sorted(_PICTURE_ENDINGS))}"
+            f"{root}: wanted a folder a person with pictures in it, found {len(empty)} folders without; "
+            f"pictures end in {' '.join(PICTURE_ENDINGS)}"
         )
     labels = np.repeat(np.arange(len(people), dtype=np.int64), counts)
     name_ends = np.concatenate(([0], *ends)).astype(np.int64)
     return IdentitySet(
-        labels, len(people), _FolderPictures(root, tuple(people), labels, bytes(joined), name_ends)
+        labels,
+        len(people),
+        _FolderPictures(root, tuple(people), labels, bytes(joined), name_ends),
+        _left_out(root, left_out, empty),
     )
 
 
@@ -143,7 +131,8 @@ def join(sets: Sequence[IdentitySet]) -> IdentitySet:
     shifts = np.cumsum([0] + [one.classes for one in sets])
     labels = np.concatenate([one.labels + shift for one, shift in zip(sets, shifts[:-1], strict=True)])
     starts = np.cumsum([0] + [len(one) for one in sets])
-    return IdentitySet(labels, int(shifts[-1]), _JoinedPictures(tuple(sets), starts))
+    notes = tuple(note for one in sets for note in one.notes)
+    return IdentitySet(labels, int(shifts[-1]), _JoinedPictures(tuple(sets), starts), notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +150,7 @@ class _RecordPictures:
 
 @dataclass(frozen=True, slots=True)
 class _FolderPictures:
-    """Names stand in one string, so that millions of them are no Python objects: name i is
+    """Names below the person's folder stand in one string, so that millions of them are no Python objects: name i is
     names[ends[i]:ends[i + 1]]."""
 
     root: Path
@@ -174,7 +163,7 @@ class _FolderPictures:
         name = os.fsdecode(self.names[int(self.ends[i]) : int(self.ends[i + 1])])
         path = self.root / self.people[int(self.labels[i])] / name
         try:
-            return path.read_bytes()
+            return read_regular(path)
         except OSError as error:
             raise DataSetError(
                 f"{path_text(path)}: cannot be read ({error.strerror}), though it was there when the set was "
@@ -194,9 +183,35 @@ class _JoinedPictures:
         return self.sets[k].read(i - int(self.starts[k]))
 
 
+def _picture_names(person: Path, left_out: list[Path]) -> list[bytes]:
+    """The pictures' paths below a person's folder, in order; other files are added to `left_out`."""
+    start = len(os.fsencode(person)) + 1
+    names = []
+    for path, regular in visible_files(person):
+        if regular and named_like_picture(path):
+            names.append(os.fsencode(path)[start:])
+        else:
+            left_out.append(path)
+    return sorted(names)
+
+
+def _left_out(root: Path, files: Sequence[Path], empty: Sequence[str]) -> tuple[str, ...]:
+    notes = []
+    if files:
+        notes.append(
+            f"{root}: {len(files):,} files are left out, such as {path_text(files[0].relative_to(root))}: each lies "
+            "in no person's folder, or does not end like a picture"
+        )
+    if empty:
+        notes.append(
+            f"{root}: {len(empty):,} folders hold no picture (such as {path_text(empty[0])}); these people are left out"
+        )
+    return tuple(notes)
+
+
 def _stated_classes(path: Path) -> int:
     try:
-        numbers = [int(part) for part in path.read_bytes().split(b",")]
+        numbers = [int(part) for part in read_regular(path).split(b",")]
     except (OSError, ValueError):
         numbers = []
     if len(numbers) != 3 or min(numbers) < 1:

@@ -7,7 +7,7 @@ The file, fields parted by tabs (or blanks where a line has no tab):
     NAME1  i  NAME2  j           two people
 
 Each fold holds the wanted number of pairs of the same person and as many of two people, in the file's order.
-Pictures are numbered from 1 and lie at ROOT/NAME/NAME_0001.jpg (or .png).
+Pictures are numbered from 1 and lie at ROOT/NAME/NAME_0001.jpg (or .png, or another ending of pictures).
 Source: Huang, Ramesh, Berg and Learned-Miller, "Labeled Faces in the Wild", 2007 (README, View 1 and View 2).
 """
 
@@ -19,6 +19,8 @@ import numpy.typing as npt
 
 from multiface.errors import DataSetError
 from multiface.file_name import is_file_name
+from multiface.images.endings import PICTURE_ENDINGS
+from multiface.regular_file import read_regular_text
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -95,7 +97,7 @@ def read_pairs(path: Path | str) -> LfwPairs:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8-sig").rstrip().split("\n")
+        lines = read_regular_text(path).removeprefix("\ufeff").rstrip().split("\n")
     except OSError as error:
         raise DataSetError(f"{path}: cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
@@ -171,8 +173,8 @@ def _is_number(field: str) -> bool:
 
 
 def _find(root: Path, name: str, number: int) -> Path | None:
-    for suffix in (".jpg", ".png"):
-        path = root / name / f"{name}_{number:04d}{suffix}"
+    for ending in PICTURE_ENDINGS:
+        path = root / name / f"{name}_{number:04d}{ending}"
         if path.is_file():
             return path
     return None

@@ -6,8 +6,8 @@
     OUT/property                 classes,height,width
 
 People and pictures are numbered in natural order ("2" before "10"), so unpacked records come back with their
-own labels. Pictures go in as the files they are, JPEG or PNG; both are what every reader of such records
-decodes.
+own labels; pictures in folders below a person's count too. Pictures go in as the files they are, JPEG or PNG; both
+are what every reader of such records decodes.
 
 Source: insightface `face2rec2.py` (layout and order of the records).
 """
@@ -26,8 +26,11 @@ from multiface.datasets.recordio import RecordWriter
 from multiface.datasets.whole_file import write_beside
 from multiface.errors import DataSetError, PictureError, UsageError
 from multiface.images import load_picture
+from multiface.images.endings import named_like_picture
+from multiface.images.listing import is_folder, visible_files
 from multiface.images.path_text import path_text
 from multiface.images.signature import SIGNATURE_BYTES, PictureKind, picture_kind
+from multiface.regular_file import read_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class PackedFolder:
 
     folder: with train.rec, train.idx and property. people: the names of the folders, class 0 first.
     pictures: how many. width, height: of every picture, in pixels. ignored: files that are no pictures.
+    left_out: pictures that cannot be in it, and why.
     """
 
     folder: Path
@@ -44,6 +48,7 @@ class PackedFolder:
     width: int
     height: int
     ignored: tuple[Path, ...]
+    left_out: tuple[tuple[Path, str], ...]
 
 
 def pack_folder(
@@ -51,16 +56,16 @@ def pack_folder(
 ) -> PackedFolder:
     """FOLDER/NAME/PICTURE to OUT/train.rec, train.idx and property; they appear whole or not at all.
 
-    People without a picture get no class. Each picture is decoded once to see that it is whole and as large
-    as the others. workers: pictures that are looked at the same time. progress: called with files done and
-    all. Raises DataSetError where there is no picture, or one is broken, neither JPEG nor PNG, or of another
-    size; UsageError where nothing can be written.
+    People without a picture get no class. Each picture is decoded once; one that is broken, neither JPEG nor PNG, or
+    of another size than the first is left out. workers: pictures that are looked at the same time. progress: called
+    with files done and all. Raises DataSetError where there is no picture; UsageError where nothing can be written.
     """
     people = _people(folder)
     total = sum(len(_files(folder / name)) for name in people)
     names: list[str] = []
     ranges: list[tuple[int, int]] = []
     ignored: list[Path] = []
+    left_out: list[tuple[Path, str]] = []
     size: tuple[int, int] | None = None
     key, done = 1, 0
     try:
@@ -79,21 +84,26 @@ def pack_folder(
                     if looked is None:
                         ignored.append(path)
                         continue
+                    if isinstance(looked, str):
+                        left_out.append((path, looked))
+                        continue
                     size = size or (looked.width, looked.height)
                     if (looked.width, looked.height) != size:
-                        raise DataSetError(
-                            f"{path_text(path)}: is {looked.width}x{looked.height} pixels, those before "
-                            f"are {size[0]}x{size[1]}: records hold aligned crops of one size; "
-                            "make them with `multiface prepare photos`"
+                        reason = (
+                            f"is {looked.width}x{looked.height} pixels, those before are {size[0]}x{size[1]}: records "
+                            "hold aligned crops of one size; make them with `multiface prepare photos`"
                         )
+                        left_out.append((path, reason))
+                        continue
                     writer.write(key, Record(float(len(names)), key, 0, looked.content))
                     key += 1
                 if key > first:
                     names.append(name)
                     ranges.append((first, key))
             if size is None:
+                first_of = f" ({path_text(left_out[0][0])}: {left_out[0][1]})" if left_out else ""
                 raise DataSetError(
-                    f"{path_text(folder)}: wanted a folder a person with JPEG or PNG crops, found none"
+                    f"{path_text(folder)}: wanted a folder a person with JPEG or PNG crops, found none{first_of}"
                 )
             writer.write(0, _header(0, key, key + len(ranges)))
             for place, (first, end) in enumerate(ranges):
@@ -104,7 +114,7 @@ def pack_folder(
     except OSError as error:
         raise UsageError(f"{path_text(error.filename or out)}: {error.strerror or error}") from error
     progress(total, total)
-    return PackedFolder(out, tuple(names), key - 1, size[0], size[1], tuple(ignored))
+    return PackedFolder(out, tuple(names), key - 1, size[0], size[1], tuple(ignored), tuple(left_out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,33 +124,38 @@ class _Looked:
     height: int
 
 
-def _looked_at(pool: ThreadPoolExecutor, paths: list[Path], ahead: int) -> Iterator[_Looked | None]:
-    """Each file in turn, a few read ahead; None for what is no picture."""
+def _looked_at(pool: ThreadPoolExecutor, paths: list[Path], ahead: int) -> Iterator[_Looked | str | None]:
+    """Each file in turn, a few read ahead: a picture, why it cannot be used, or None for what is no picture."""
     for start in range(0, len(paths), ahead):
         yield from pool.map(_look, paths[start : start + ahead])
 
 
-def _look(path: Path) -> _Looked | None:
-    content = path.read_bytes()
+def _look(path: Path) -> _Looked | str | None:
+    try:
+        content = read_regular(path)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
     kind = picture_kind(content[:SIGNATURE_BYTES])
-    if kind is None and content:
+    if kind is None and not named_like_picture(path):
         return None
-    if content and kind not in (PictureKind.JPEG, PictureKind.PNG):
-        raise DataSetError(
-            f"{path_text(path)}: is a {kind} picture; readers of record files know JPEG and PNG: convert it, "
+    if kind not in (None, PictureKind.JPEG, PictureKind.PNG):
+        return (
+            f"is a {kind} picture; readers of record files know JPEG and PNG: convert it, "
             "or make crops with `multiface prepare photos`"
         )
     try:
         height, width = load_picture(content).shape[:2]
     except PictureError as error:
-        raise DataSetError(f"{path_text(path)}: {error}: fetch or make it again, or delete it") from error
+        return f"{str(error).removeprefix('the picture: ')}: fetch or make it again, or delete it"
     return _Looked(content, width, height)
 
 
 def _people(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            return sorted((e.name for e in entries if e.is_dir() and e.name[0] != "."), key=_natural)
+            return sorted(
+                (e.name for e in entries if is_folder(folder / e.name) and e.name[0] != "."), key=_natural
+            )
     except OSError as error:
         raise DataSetError(
             f"{path_text(folder)}: cannot be read ({error.strerror}): check the path"
@@ -148,9 +163,8 @@ def _people(folder: Path) -> list[str]:
 
 
 def _files(person: Path) -> list[Path]:
-    with os.scandir(person) as entries:
-        names = [entry.name for entry in entries if entry.name[0] != "." and entry.is_file()]
-    return [person / name for name in sorted(names, key=_natural)]
+    paths = [path for path, regular in visible_files(person) if regular]
+    return sorted(paths, key=lambda path: _natural(path.relative_to(person).as_posix()))
 
 
 def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:

@@ -11,7 +11,6 @@ Source: MXNet 1.9.1, `recordio.py` (pack, unpack) and dmlc-core `recordio.h`.
 """
 
 import os
-import stat
 import struct
 import weakref
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from multiface.errors import DataSetError
+from multiface.regular_file import regular_descriptor
 
 MAGIC = 0xCED7230A
 MAGIC_BYTES = MAGIC.to_bytes(4, "little")
@@ -121,15 +121,11 @@ class RecordBytes:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self.descriptor = regular_descriptor(path)
         except OSError as error:
             raise DataSetError(f"{path}: cannot be opened ({error.strerror}): check the path") from error
         self._finalizer = weakref.finalize(self, os.close, self.descriptor)
-        status = os.fstat(self.descriptor)
-        self.size = status.st_size
-        if not stat.S_ISREG(status.st_mode):
-            self.close()
-            raise DataSetError(f"{path}: wanted a record file, this is a folder or a device")
+        self.size = os.fstat(self.descriptor).st_size
         if self.size == 0:
             self.close()
             raise DataSetError(f"{path}: the record file is empty: fetch or write it again")

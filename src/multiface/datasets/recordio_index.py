@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from multiface.datasets.record_format import HEADER, LENGTH_LIMIT, MAGIC, PART, RecordBytes
 from multiface.errors import DataSetError
+from multiface.regular_file import open_regular
 
 Ints = npt.NDArray[np.int64]
 
@@ -74,7 +75,7 @@ def read_index(path: Path, source: RecordBytes) -> RecordIndex:
     twice, or an offset lies outside the .rec file.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             lines = sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK), b""))
             # The last line may lack its newline.
             keys, offsets = np.empty((2, lines + 1), np.int64)

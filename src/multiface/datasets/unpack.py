@@ -31,25 +31,14 @@ from multiface.datasets.whole_file import same_bytes, same_size, write_beside
 from multiface.errors import DataSetError, PictureError, UsageError
 from multiface.file_name import file_name
 from multiface.images import load_picture, save_picture
+from multiface.images.endings import ENDINGS
 from multiface.images.path_text import path_text
-from multiface.images.signature import SIGNATURE_BYTES, PictureKind, picture_kind
+from multiface.images.signature import SIGNATURE_BYTES, picture_kind
+from multiface.regular_file import read_regular
 
 Progress = Callable[[int, int], None]
 
 PICTURES = "imgs"
-
-_ENDINGS = {
-    PictureKind.JPEG: ".jpg",
-    PictureKind.PNG: ".png",
-    PictureKind.GIF: ".gif",
-    PictureKind.BMP: ".bmp",
-    PictureKind.TIFF: ".tif",
-    PictureKind.WEBP: ".webp",
-    PictureKind.AVIF: ".avif",
-    PictureKind.HEIC: ".heic",
-    PictureKind.JPEG2000: ".jp2",
-    PictureKind.PNM: ".ppm",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +47,7 @@ class Unpacked:
 
     folder: with the pictures. pictures: all of them. groups: people of a record file, or pairs of a pack.
     written: pictures that were not there before. mended: that were there but not as they should be.
+    left_out: records that are no picture, and why.
     """
 
     folder: Path
@@ -65,6 +55,7 @@ class Unpacked:
     groups: int
     written: int
     mended: int
+    left_out: tuple[str, ...] = ()
 
     @property
     def kept(self) -> int:
@@ -78,7 +69,8 @@ def unpack_records(folder: Path, root: Path, progress: Progress = lambda *_: Non
     LABEL is the label that the records give (their vector's first entry), not a class number without gaps.
     A picture on disk counts as there if it has the right size; its bytes are not compared.
     progress: called with pictures done and all pictures.
-    Raises DataSetError where the files are broken or a record is no picture, UsageError where ROOT/imgs is
+    A record that is no picture is left out. Raises DataSetError where the files are broken, or no record is a picture,
+    UsageError where ROOT/imgs is
     from another record file or nothing can be written.
     """
     idx = folder / "train.idx"
@@ -87,6 +79,7 @@ def unpack_records(folder: Path, root: Path, progress: Progress = lambda *_: Non
         pictures = root / PICTURES
         total = len(identities.keys)
         count = _Count()
+        left_out: list[str] = []
         try:
             pictures.mkdir(parents=True, exist_ok=True)
             _claim(root / f"{PICTURES}.json", file, identities)
@@ -98,16 +91,22 @@ def unpack_records(folder: Path, root: Path, progress: Progress = lambda *_: Non
                 if label not in people:
                     person.mkdir(exist_ok=True)
                     people.add(label)
-                payload = file.read(key).payload
-                count.put(
-                    person / f"{key}{_ending(payload, f'{file.path}: record {key}')}", payload, same_size
-                )
+                try:
+                    payload = file.read(key).payload
+                    ending = _ending(payload, f"{file.path}: record {key}")
+                except DataSetError as error:
+                    left_out.append(str(error))
+                    continue
+                count.put(person / f"{key}{ending}", payload, same_size)
                 if done % 64 == 63:
                     progress(done + 1, total)
         except OSError as error:
             raise _cannot_write(error, pictures) from error
         progress(total, total)
-    return Unpacked(pictures, total, len(identities.originals), count.written, count.mended)
+    if len(left_out) == total:
+        raise DataSetError(f"{left_out[0]}; none of the {total} records holds a picture")
+    there = total - len(left_out)
+    return Unpacked(pictures, there, len(identities.originals), count.written, count.mended, tuple(left_out))
 
 
 def unpack_pack(path: Path, root: Path, progress: Progress = lambda *_: None) -> Unpacked:
@@ -190,7 +189,7 @@ def _claim(mark: Path, file: RecordFile, identities: RecordIdentities) -> None:
         "people": len(identities.originals),
     }
     try:
-        found = json.loads(mark.read_bytes())
+        found = json.loads(read_regular(mark))
     except FileNotFoundError:
         write_beside(mark, json.dumps(note).encode())
         return
@@ -209,7 +208,7 @@ def _ending(picture: bytes, name: str) -> str:
         raise DataSetError(
             f"{name} has {len(picture)} bytes that are no picture: the file is damaged, or no set of pictures"
         )
-    return _ENDINGS[kind]
+    return ENDINGS[kind][0]
 
 
 def _pairs(name: str, names: list[str], pack: BinPack) -> bytes:

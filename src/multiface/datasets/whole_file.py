@@ -6,6 +6,8 @@ means that one run at a time may write a folder.
 
 from pathlib import Path
 
+from multiface.regular_file import read_regular
+
 
 def write_beside(path: Path, content: bytes) -> None:
     """`content` as `path`, replacing what is there in one step. The folder must exist. Raises OSError.
@@ -32,4 +34,4 @@ def same_size(path: Path, content: bytes) -> bool:
 
 def same_bytes(path: Path, content: bytes) -> bool:
     """Whether `path` is a file that holds `content`."""
-    return same_size(path, content) and path.read_bytes() == content
+    return same_size(path, content) and read_regular(path) == content

@@ -29,6 +29,7 @@ import numpy.typing as npt
 
 from multiface.decision.quality_limits import QualityLimits
 from multiface.errors import InputError, RateNotSupported, UsageError
+from multiface.regular_file import read_given_text
 
 SCHEMA = 2
 """Of the JSON documents. 1 had no such number, no curve above a rate of 0.1 and no `alike`."""
@@ -297,7 +298,7 @@ class Calibration:
 def read_calibration(path: Path) -> Calibration:
     """A calibration from a file. Raises InputError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_given_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a calibration ({error})") from error
     return Calibration.from_json(text, str(path))

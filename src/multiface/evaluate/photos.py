@@ -32,7 +32,7 @@ import numpy as np
 from multiface.datasets.bin_pack import write_bin
 from multiface.datasets.lfw import LfwFolder
 from multiface.datasets.whole_file import write_beside
-from multiface.errors import DataSetError, PictureError, UsageError
+from multiface.errors import DataSetError, ExtraMissing, PictureError, UsageError
 from multiface.evaluate.measure import middle_landmarks
 from multiface.faces.align import align
 from multiface.faces.detector import Detector
@@ -41,6 +41,7 @@ from multiface.faces.finding import Found, find_faces
 from multiface.faces.main_face import central_face, clear_main_face
 from multiface.images import list_pictures, load_picture, save_picture
 from multiface.images.path_text import path_text
+from multiface.regular_file import read_regular, read_regular_text
 from multiface.weights.spec import ARCFACE_TEMPLATE
 
 Progress = Callable[[int, int], None]
@@ -175,7 +176,7 @@ def prepare_lfw(
     made = _work(jobs, notes, lambda path: _central_crop(path, detector), workers, progress)
 
     photos = [notes.of(path.relative_to(folder)) for path in lfw.paths]
-    files = [(crops / note.crop).read_bytes() for note in photos]
+    files = [read_regular(crops / note.crop) for note in photos]
     order = np.stack([lfw.pairs.left, lfw.pairs.right], axis=1).reshape(-1)
     pack = root / "lfw.bin"
     try:
@@ -198,7 +199,7 @@ class _Crop:
 def _clear_crop(path: Path, detector: Detector) -> _Crop:
     try:
         image = load_picture(path)
-    except PictureError as error:
+    except (PictureError, ExtraMissing) as error:
         return _Crop(None, Reason.BROKEN, str(error))
     found = find_faces(detector, image)
     chosen = clear_main_face(found.faces)
@@ -271,11 +272,11 @@ class _Notes:
         jobs: list[_Job | None] = []
         for path in paths:
             photo = path.relative_to(folder)
-            status = path.stat()
+            size, modified = _facts(path)
             known = self._notes.get(photo.as_posix())
             crop = known.crop if known else name(photo, taken)
             taken.add(crop.casefold())
-            fresh = _Note(photo.as_posix(), status.st_size, status.st_mtime_ns, crop)
+            fresh = _Note(photo.as_posix(), size, modified, crop)
             jobs.append(None if known and self._there(known, fresh) else _Job(path, fresh))
         return jobs
 
@@ -292,12 +293,21 @@ class _Notes:
     def _there(self, known: _Note, fresh: _Note) -> bool:
         if (known.bytes, known.modified) != (fresh.bytes, fresh.modified):
             return False
-        if known.crop_bytes == 0:
-            return True
+        if known.crop_bytes == 0:  # what could not be read may be readable today
+            return known.reason != Reason.BROKEN
         try:
             return (self.crops / known.crop).stat().st_size == known.crop_bytes
         except OSError:
             return False
+
+
+def _facts(path: Path) -> tuple[int, int]:
+    """Size and time of change of a photo; of one that is gone since it was listed, what no file has."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, -1
+    return status.st_size, status.st_mtime_ns
 
 
 def _read_notes(file: Path, head: str) -> dict[str, _Note]:
@@ -306,7 +316,7 @@ def _read_notes(file: Path, head: str) -> dict[str, _Note]:
     Of runs that made crops in another way only the crops' names are kept, so that each is written over.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = read_regular_text(file).splitlines()
     except (FileNotFoundError, UnicodeDecodeError):
         return {}
     notes: dict[str, _Note] = {}

@@ -16,12 +16,13 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from multiface.errors import GalleryError, InputError, NotAvailable, UsageError
 from multiface.gallery import forking
+from multiface.regular_file import keep_shut
 
 _SMALLEST = 512
 """Bytes of SQLite's smallest page."""
@@ -107,6 +108,7 @@ class Database:
         self._connections = 0
         self._held_for_fork = False
         self._connection: sqlite3.Connection | None = None
+        self._let_go: Callable[[], object] = lambda: None
         _check_place(path, create, kind)
         with self._translated():
             # A file that one thread makes must be closed before SQLite locks it for another.
@@ -207,6 +209,7 @@ class Database:
             with forking.guard:
                 if forking.is_lost(self.path):
                     raise BadContent(forking.IN_USE)
+                self._let_go = keep_shut(self, self.path)
                 connection = sqlite3.connect(
                     f"{self.path.absolute().as_uri()}?mode=rw",
                     uri=True,
@@ -222,6 +225,7 @@ class Database:
                 connection.execute("PRAGMA trusted_schema = OFF")
             except BaseException:
                 connection.close()
+                self._let_go()
                 raise
             self._connection = connection
             self._connections += 1
@@ -231,6 +235,7 @@ class Database:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+            self._let_go()
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:

@@ -30,6 +30,7 @@ from multiface.gallery.gallery import Gallery
 from multiface.gallery.names import clean_name
 from multiface.images.listing import list_pictures
 from multiface.images.path_text import path_text
+from multiface.regular_file import open_regular
 
 BATCH = 32
 """Pictures handed to the callback at once."""
@@ -492,7 +493,7 @@ class _Run:
 
 def _readable(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             file.read(1)
     except OSError:
         return False
@@ -500,5 +501,5 @@ def _readable(path: Path) -> bool:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,14 @@
 """Pictures: decoded to upright RGB, found in folders, drawn on and saved."""
 
-from multiface.images.decode import PictureLimits, PictureSource, load_picture, read_picture
+from multiface.images.decode import (
+    Picture,
+    PictureLimits,
+    PictureSource,
+    load_picture,
+    open_picture,
+    read_picture,
+    share_in_words,
+)
 from multiface.images.draw import Mark, draw_faces, draw_marks
 from multiface.images.listing import Listing, expand, list_pictures
 from multiface.images.pixels import Image
@@ -11,6 +19,7 @@ __all__ = [
     "Image",
     "Listing",
     "Mark",
+    "Picture",
     "PictureLimits",
     "PictureSource",
     "Surface",
@@ -19,6 +28,8 @@ __all__ = [
     "expand",
     "list_pictures",
     "load_picture",
+    "open_picture",
     "read_picture",
     "save_picture",
+    "share_in_words",
 ]

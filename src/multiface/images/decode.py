@@ -24,7 +24,6 @@ from PIL import (
     GifImagePlugin,
     ImageFile,
     Jpeg2KImagePlugin,
-    JpegImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
     TiffImagePlugin,
@@ -32,12 +31,17 @@ from PIL import (
 )
 
 from multiface.errors import ExtraMissing, PictureError, PictureTooLarge, UndecodablePicture, UsageError
+from multiface.images.deep_colour import brightened, raw_mode_of
+from multiface.images.jpeg_file import JpegFile
 from multiface.images.path_text import path_text
 from multiface.images.pixels import Image, rgb_from_array, upright_rgb
 from multiface.images.signature import SIGNATURE_BYTES, PictureKind, picture_kind
+from multiface.regular_file import open_regular
 
 PictureSource = str | Path | bytes | npt.NDArray[np.uint8]
 """A path, the bytes of a picture file, or an array (see `load_picture`)."""
+
+_NAME = "the picture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +66,57 @@ class PictureLimits:
 _DEFAULT_LIMITS = PictureLimits()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A decoded picture. pixels: (h, w, 3) uint8 RGB, upright.
+
+    whole_share: the share of its rows, 0..1, that no fault touches as far as can be seen; None for a file that is whole
+    to its last byte. 1 where only the mark at the end is missing.
+    """
+
+    pixels: Image
+    whole_share: float | None = None
+
+    @property
+    def damaged(self) -> bool:
+        """Whether some of the pixels are not those of the picture."""
+        return self.whole_share is not None and self.whole_share < 1
+
+
 def load_picture(source: PictureSource, limits: PictureLimits = _DEFAULT_LIMITS) -> Image:
     """The picture as (h, w, 3) uint8 RGB, upright.
 
     source: a path (str or Path) of a file, the bytes of such a file, or an array: uint8 (h, w, 3) RGB, which
-        comes back without a copy where it is contiguous, (h, w) grey, or (h, w, 4) RGBA, laid over white.
+        comes back without a copy where it is contiguous, (h, w) or (h, w, 1) grey, or (h, w, 4) RGBA, laid over white.
 
     Raises PictureError for a file that is missing, empty, no regular file or not readable, and for arrays of
     another kind; UndecodablePicture for what is no picture or a broken one; PictureTooLarge for more bytes
     or pixels than `limits`; ExtraMissing for HEIC without the package pillow-heif.
     """
+    picture = open_picture(source, limits)
+    if picture.whole_share is not None and picture.damaged:
+        name = path_text(source) if isinstance(source, str | Path) else _NAME
+        raise UndecodablePicture(
+            f"{name}: is damaged, {share_in_words(picture.whole_share)}; fetch or copy it again"
+        )
+    return picture.pixels
+
+
+def share_in_words(share: float) -> str:
+    """How much of a damaged picture is whole."""
+    if share == 1:
+        return "its last bytes are missing, all of its rows are whole"
+    return f"at most {100 * share:.1f} % of its rows are whole"
+
+
+def open_picture(source: PictureSource, limits: PictureLimits = _DEFAULT_LIMITS) -> Picture:
+    """The same, with what is whole of a damaged JPEG; of other kinds no damaged file is decoded."""
     if isinstance(source, np.ndarray):
         picture = rgb_from_array(source)
-        _check_pixels("the picture", picture.shape[1], picture.shape[0], limits)
-        return picture
+        _check_pixels(_NAME, picture.shape[1], picture.shape[0], limits)
+        return Picture(picture)
     if isinstance(source, bytes):
-        data, name = source, "the picture"
+        data, name = source, _NAME
         if len(data) > limits.max_bytes:
             raise _too_many_bytes(name, len(data), limits)
     elif isinstance(source, str | Path):
@@ -100,7 +139,7 @@ def read_picture(path: str | Path, limits: PictureLimits = _DEFAULT_LIMITS) -> b
             raise PictureError(f"{name}: is not a regular file; copy the picture into a file first")
         if status.st_size > limits.max_bytes:
             raise _too_many_bytes(name, status.st_size, limits)
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(limits.max_bytes + 1)
     except FileNotFoundError as error:
         raise PictureError(f"{name}: there is no such file") from error
@@ -113,7 +152,7 @@ def read_picture(path: str | Path, limits: PictureLimits = _DEFAULT_LIMITS) -> b
     return data
 
 
-def _decode(data: bytes, name: str, limits: PictureLimits) -> Image:
+def _decode(data: bytes, name: str, limits: PictureLimits) -> Picture:
     if not data:
         raise UndecodablePicture(f"{name}: is empty (0 bytes)")
     kind = picture_kind(data[:SIGNATURE_BYTES])
@@ -122,14 +161,16 @@ def _decode(data: bytes, name: str, limits: PictureLimits) -> Image:
         raise UndecodablePicture(f"{name}: is not a picture of a kind that MultiFace reads ({known})")
     try:
         if kind is PictureKind.HEIC:
-            return upright_rgb(_open_heic(data, name, limits))
+            return Picture(upright_rgb(_open_heic(data, name, limits)))
         size = _size_before_opening(kind, data)
         if size is not None:
             _check_pixels(name, *size, limits)
         with _open(kind, data) as picture:
             _check_pixels(name, *picture.size, limits)
+            raw_mode = raw_mode_of(picture)
             picture.load()
-            return upright_rgb(picture)
+            pixels = upright_rgb(picture, brightened(picture, lambda: _open(kind, data), raw_mode))
+            return Picture(pixels, picture.whole_share() if isinstance(picture, JpegFile) else None)
     except (PictureError, ExtraMissing):
         raise
     except PIL.Image.DecompressionBombError as error:
@@ -156,7 +197,7 @@ def _open(kind: PictureKind, data: bytes) -> ImageFile.ImageFile:
     file = BytesIO(data)
     match kind:
         case PictureKind.JPEG:
-            return JpegImagePlugin.JpegImageFile(file)
+            return JpegFile(data)
         case PictureKind.PNG:
             return PngImagePlugin.PngImageFile(file)
         case PictureKind.GIF:
@@ -217,5 +258,5 @@ def _too_many_bytes(name: str, count: int, limits: PictureLimits) -> PictureTooL
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno is not None:
-        return os.strerror(error.errno)
+        return error.strerror or os.strerror(error.errno)
     return str(error).strip() or type(error).__name__

@@ -1,5 +1,7 @@
 """Which files of a folder are pictures: told by their first bytes, in a stable natural order.
 
+A regular file that is named like a picture is listed too, whatever it holds: a broken picture is then reported where
+it is read, and not passed over.
 Hidden files and folders (names that begin with a dot) are left out without a word. Linked folders are
 followed, but each folder is entered once, so that loops end. "Natural" means that 2 comes before 10 and that
 capital letters do not matter, name by name along the path.
@@ -7,22 +9,27 @@ capital letters do not matter, name by name along the path.
 
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from multiface.errors import PictureError
+from multiface.images.endings import named_like_picture
 from multiface.images.path_text import path_text
 from multiface.images.signature import SIGNATURE_BYTES, picture_kind
+from multiface.regular_file import open_regular
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What was found: `pictures`, and the files `ignored` because they are no picture or cannot be read."""
+    """What was found: `pictures`, and the files `ignored` because they are no picture or cannot be read.
+
+    again: paths that were given a second time; they count once.
+    """
 
     pictures: tuple[Path, ...]
     ignored: tuple[Path, ...]
+    again: tuple[Path, ...] = ()
 
 
 def list_pictures(folder: str | Path) -> Listing:
@@ -32,13 +39,13 @@ def list_pictures(folder: str | Path) -> Listing:
     Raises PictureError where there is no such folder.
     """
     folder = Path(folder)
-    if not _is_folder(folder):
+    if not is_folder(folder):
         found = "is not a folder" if os.path.lexists(folder) else "there is no such folder"
         raise PictureError(f"{path_text(folder)}: {found}")
     pictures: list[Path] = []
     ignored: list[Path] = []
-    for path in sorted(_walk(folder), key=lambda path: _natural(path.relative_to(folder))):
-        (pictures if _holds_picture(path) else ignored).append(path)
+    for path, regular in sorted(visible_files(folder), key=lambda one: _natural(one[0].relative_to(folder))):
+        (pictures if regular and _is_picture(path) else ignored).append(path)
     return Listing(tuple(pictures), tuple(ignored))
 
 
@@ -51,8 +58,14 @@ def expand(paths: Iterable[str | Path]) -> Listing:
     """
     pictures: dict[str, Path] = {}
     ignored: dict[str, Path] = {}
+    given: set[str] = set()
+    again: list[Path] = []
     for path in map(Path, paths):
-        if _is_folder(path):
+        if _key(path) in given:
+            again.append(path)
+            continue
+        given.add(_key(path))
+        if is_folder(path):
             listing = list_pictures(path)
             for one in listing.pictures:
                 pictures.setdefault(_key(one), one)
@@ -63,7 +76,7 @@ def expand(paths: Iterable[str | Path]) -> Listing:
         else:
             raise PictureError(f"{path_text(path)}: there is no such file or folder")
     rest = tuple(path for key, path in ignored.items() if key not in pictures)
-    return Listing(tuple(pictures.values()), rest)
+    return Listing(tuple(pictures.values()), rest, tuple(again))
 
 
 def _key(path: Path) -> str:
@@ -71,16 +84,20 @@ def _key(path: Path) -> str:
     return os.path.normpath(Path.cwd() / path)
 
 
-def _is_folder(path: Path) -> bool:
+def is_folder(path: Path) -> bool:
+    """Whether a path leads to a folder; what cannot be looked at does not."""
     try:
         return path.is_dir()
     except (OSError, ValueError):  # too long, or with a null character
         return False
 
 
-def _walk(top: Path) -> Iterator[Path]:
-    """Every visible file below `top`. Linked folders wait until all real ones are done, so that a folder
-    inside the tree keeps its own name when a link leads to it too."""
+def visible_files(top: Path) -> Iterator[tuple[Path, bool]]:
+    """Every visible file below `top`, and whether it is a regular one; a folder that may not be entered is told too.
+
+    Linked folders wait until all real ones are done, so that a folder inside the tree keeps its own name when a link
+    leads to it too.
+    """
     entered: set[tuple[int, int]] = set()
     folders, links = [top], list[Path]()
     while folders or links:
@@ -93,25 +110,32 @@ def _walk(top: Path) -> Iterator[Path]:
             with os.scandir(folder) as scan:
                 entries = sorted(scan, key=lambda entry: entry.name)
         except OSError:
-            yield folder
+            yield folder, False
             continue
         for entry in entries:
             path = folder / entry.name
             if entry.name.startswith("."):
                 continue
-            if not _is_folder(path):
-                yield path
+            if not is_folder(path):
+                yield path, _is_regular(entry)
             elif entry.is_symlink():
                 links.append(path)
             else:
                 folders.append(path)
 
 
-def _holds_picture(path: Path) -> bool:
+def _is_regular(entry: "os.DirEntry[str]") -> bool:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would keep us waiting
-            return False
-        with path.open("rb") as file:
+        return entry.is_file()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_picture(path: Path) -> bool:
+    if named_like_picture(path):
+        return True
+    try:
+        with open_regular(path) as file:
             return picture_kind(file.read(SIGNATURE_BYTES)) is not None
     except OSError:
         return False

@@ -2,7 +2,8 @@
 
 Choices, where a format leaves them open:
 - transparency is laid over white;
-- 16-bit grey is divided by 257, so that 65535 becomes 255;
+- of 16-bit samples white is the largest number of 8, 10, 12, 14 or 16 bits, the fewest that hold all of them,
+  except in PNM, whose files state it: so 12-bit data is as bright as it was;
 - 32-bit numbers have no agreed white. Floats within 0..1 are multiplied by 255; values within 0..255 are
   kept, within 0..65535 divided by 257, anything else is stretched from its lowest to its highest value;
 - an embedded ICC profile is followed to sRGB with LittleCMS; one that is broken, or that does not belong to
@@ -19,6 +20,7 @@ import PIL.Image
 from PIL import ImageCms
 
 from multiface.errors import PictureError
+from multiface.images.deep_colour import eight_bits, white_of
 
 Image = npt.NDArray[np.uint8]
 """(h, w, 3) uint8 RGB, upright."""
@@ -29,7 +31,7 @@ _SAME_COLOUR = 2  # a profile that moves no channel by more than this is sRGB un
 
 
 def rgb_from_array(array: npt.NDArray[Any]) -> Image:
-    """An array as a picture: (h, w, 3) RGB as it is, (h, w) grey tripled, (h, w, 4) RGBA over white.
+    """An array as a picture: (h, w, 3) RGB as it is, (h, w) or (h, w, 1) grey tripled, (h, w, 4) RGBA over white.
 
     An (h, w, 3) array comes back without a copy where it is contiguous.
     Raises PictureError for any other shape, for other numbers than uint8, and for a picture without pixels.
@@ -40,25 +42,28 @@ def rgb_from_array(array: npt.NDArray[Any]) -> Image:
             f"a picture as an array holds uint8 numbers 0..255, got {got}; "
             "multiply floats in 0..1 by 255 and convert with .astype(numpy.uint8)"
         )
-    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
+    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))):
         raise PictureError(
-            "a picture as an array is (h, w, 3) RGB, (h, w) grey or (h, w, 4) RGBA, "
+            "a picture as an array is (h, w, 3) RGB, (h, w) or (h, w, 1) grey or (h, w, 4) RGBA, "
             f"got shape {array.shape}; pass one picture at a time, channels last"
         )
     if array.size == 0:
         raise PictureError(f"a picture as an array has at least one pixel, got shape {array.shape}")
-    if array.ndim == 2:
-        return np.repeat(array[:, :, np.newaxis], 3, axis=2)
+    if array.ndim == 2 or array.shape[2] == 1:
+        return np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2)
     if array.shape[2] == 4:
         picture = PIL.Image.fromarray(np.ascontiguousarray(array))
         return np.array(_over_white(picture.convert("RGB"), picture.getchannel("A")))
     return np.ascontiguousarray(array)
 
 
-def upright_rgb(picture: PIL.Image.Image) -> Image:
-    """The pixels of a loaded picture of any Pillow mode, as upright RGB, in memory of their own."""
+def upright_rgb(picture: PIL.Image.Image, shown: PIL.Image.Image | None = None) -> Image:
+    """The pixels of a loaded picture of any Pillow mode, as upright RGB, in memory of their own.
+
+    shown: what counts instead of the pixels of `picture`, whose orientation holds for it too.
+    """
     orientation = _orientation(picture)
-    pixels = np.asarray(_rgb(picture))
+    pixels = np.asarray(_rgb(picture if shown is None else shown))
     return np.array(_turned(pixels, orientation), order="C")
 
 
@@ -93,7 +98,12 @@ def _turned(pixels: Image, orientation: int) -> Image:
 def _rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
     profile = picture.info.get("icc_profile")
     if picture.mode.startswith("I") or picture.mode == "F":
-        grey = _eight_bits(np.asarray(picture), sixteen=picture.mode != "F" and _is_sixteen_bit(picture))
+        numbers = np.asarray(picture)
+        grey = (
+            eight_bits(numbers, _grey_white(picture, numbers))
+            if _is_sixteen_bit(picture)
+            else _scaled(numbers)
+        )
         return PIL.Image.fromarray(grey).convert("RGB")
     if picture.mode == "LAB":
         lab = ImageCms.buildTransform(
@@ -126,12 +136,14 @@ def _over_white(rgb: PIL.Image.Image, alpha: PIL.Image.Image) -> PIL.Image.Image
 
 def _is_sixteen_bit(picture: PIL.Image.Image) -> bool:
     """Pillow opens 16-bit PNG and TIFF as I;16, 16-bit PNM as I with the full scale 65535."""
-    return picture.mode.startswith("I;16") or picture.format == "PPM"
+    return picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PPM")
 
 
-def _eight_bits(values: npt.NDArray[Any], sixteen: bool) -> Image:
-    if sixteen:
-        return ((values.astype(np.uint32) + 128) // 257).clip(0, 255).astype(np.uint8)
+def _grey_white(picture: PIL.Image.Image, numbers: npt.NDArray[Any]) -> int:
+    return 65535 if picture.format == "PPM" else white_of(int(numbers.max()))
+
+
+def _scaled(values: npt.NDArray[Any]) -> Image:
     numbers = values.astype(np.float64)
     finite = np.isfinite(numbers)
     low, high = (numbers[finite].min(), numbers[finite].max()) if finite.any() else (0.0, 0.0)

@@ -20,7 +20,7 @@ from multiface.faces.face import Floats
 from multiface.faces.finding import find_faces
 from multiface.faces.picture_quality import PictureQuality
 from multiface.gallery import NewTemplate, PictureFacts, Refusal
-from multiface.images import load_picture, read_picture
+from multiface.images import open_picture, read_picture, share_in_words
 from multiface.images.path_text import path_text
 from multiface.recognition.only_face import only_face
 from multiface.recognition.picture_faults import picture_faults
@@ -50,22 +50,22 @@ class _Crop:
 
 
 def templates_of(
-    analyser: Analyser, paths: Sequence[Path], limits: QualityLimits | None
+    analyser: Analyser, paths: Sequence[Path], limits: QualityLimits | None, force: bool = False
 ) -> Iterator[tuple[Path, NewTemplate | Refusal]]:
     """For each path, in order, its template, or the reason (without the path) why there is none.
 
-    limits: what a picture must show; None takes poor ones too.
+    limits: what a picture must show; None takes poor ones too. force: take poor and damaged ones all the same.
     """
     for start in range(0, len(paths), BATCH):
-        yield from _templates_of_batch(analyser, paths[start : start + BATCH], limits)
+        yield from _templates_of_batch(analyser, paths[start : start + BATCH], limits, force)
 
 
 def _templates_of_batch(
-    analyser: Analyser, paths: Sequence[Path], limits: QualityLimits | None
+    analyser: Analyser, paths: Sequence[Path], limits: QualityLimits | None, force: bool
 ) -> Iterator[tuple[Path, NewTemplate | Refusal]]:
-    cut = [_cut(analyser, path) for path in paths]
+    cut = [_cut(analyser, path, force) for path in paths]
     crops = [one for one in cut if isinstance(one, _Crop)]
-    embedded = iter(_embedded(analyser, crops, limits) if crops else ())
+    embedded = iter(_embedded(analyser, crops, None if force else limits) if crops else ())
     for path, one in zip(paths, cut, strict=True):
         if isinstance(one, Refusal):
             yield path, one
@@ -89,11 +89,16 @@ def _embedded(
     return list(zip(vectors, words, strict=True))
 
 
-def _cut(analyser: Analyser, path: Path) -> _Crop | Refusal:
+def _cut(analyser: Analyser, path: Path, force: bool) -> _Crop | Refusal:
     """The aligned face of a picture; the picture itself is not kept."""
     try:
         data = read_picture(path)
-        image = load_picture(data)
+        picture = open_picture(data)
+        if picture.whole_share is not None and picture.damaged and not force:
+            return Refusal(
+                f"damaged, {share_in_words(picture.whole_share)}; --force takes it all the same", True
+            )
+        image = picture.pixels
         found = find_faces(analyser.detector, image)
         main = only_face(found.faces, _NAME)
         spec = analyser.embedder.spec

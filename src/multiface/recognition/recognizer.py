@@ -37,7 +37,7 @@ from multiface.gallery import (
     score_people,
     sync_folder,
 )
-from multiface.images import PictureSource, load_picture
+from multiface.images import PictureSource, open_picture
 from multiface.recognition.enrolment import templates_of
 from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.recognition.only_face import only_face
@@ -172,17 +172,18 @@ class Recognizer:
 
     def detect(self, picture: PictureSource) -> Found:
         """The faces of a picture (a path, bytes or an array), best score first."""
-        return find_faces(self.detector, load_picture(picture))
+        return find_faces(self.detector, open_picture(picture).pixels)
 
     def analyse(self, picture: PictureSource) -> Analysis:
         """The faces of a picture with their embeddings."""
-        return self.analyser.analyse([load_picture(picture)])[0]
+        return self.analyser.analyse([open_picture(picture).pixels])[0]
 
     def identify(self, picture: PictureSource) -> Identification:
         """Who is in a picture. Raises UsageError without people, PictureError, RateNotSupported."""
         if self.gallery is None:
             raise UsageError("identify needs people: give a folder of people or a gallery")
-        analysis = self.analyse(picture)
+        opened = open_picture(picture)
+        analysis = self.analyse(opened.pixels)
         matrix = self.gallery.matrix()
         threshold = self._gallery_threshold().of(matrix)
         similarities = score_people(analysis.embeddings, matrix, RULE)
@@ -204,7 +205,9 @@ class Recognizer:
             )
             for k, (box, decision) in enumerate(zip(boxes, decisions, strict=True))
         )
-        return Identification(analysis.width, analysis.height, analysis.turn, analysis.bordered, faces)
+        return Identification(
+            analysis.width, analysis.height, analysis.turn, analysis.bordered, faces, opened.whole_share
+        )
 
     def verify(self, a: PictureSource, b: PictureSource, rate: float = VERIFY_RATE) -> Verification:
         """Whether two pictures show the same person, at a false-match rate.
@@ -213,7 +216,8 @@ class Recognizer:
         otherwise. Where both are too poor for the rate, or one is even against a good picture, nothing is decided.
         """
         threshold = self.calibration.threshold_for_verify(rate)
-        first, second = self.analyser.analyse([load_picture(a), load_picture(b)])
+        opened = open_picture(a), open_picture(b)
+        first, second = self.analyser.analyse([one.pixels for one in opened])
         one, other = (
             only_face(first.faces, "the first picture"),
             only_face(second.faces, "the second picture"),
@@ -237,22 +241,22 @@ class Recognizer:
             missed=self.calibration.false_non_match_rate(threshold.similarity),
             detail=threshold,
             caveat=self.caveat,
-            first=_look(first, faults[0]),
-            second=_look(second, faults[1]),
+            first=_look(first, faults[0], opened[0].whole_share),
+            second=_look(second, faults[1], opened[1].whole_share),
         )
 
     def enroll(self, name: str, pictures: Sequence[str | Path], force: bool = False) -> Enrolment:
         """Add pictures of one person to the gallery.
 
-        A picture without one clear face is refused and listed, so is one that is too poor for the stated rates unless
-        `force`; the others are added. Raises UsageError without a gallery, GalleryError when a picture is enrolled as
-        somebody else.
+        A picture without one clear face is refused and listed, so is one that is damaged or too poor for the stated
+        rates unless `force`; the others are added. Raises UsageError without a gallery, GalleryError when a picture is
+        enrolled as somebody else.
         """
         if self.gallery is None:
             raise UsageError("enroll needs a gallery")
         templates, refused, notes = [], [], []
         for path, outcome in templates_of(
-            self.analyser, [Path(picture) for picture in pictures], self._limits(force)
+            self.analyser, [Path(picture) for picture in pictures], self._limits(), force
         ):
             if isinstance(outcome, Refusal):
                 refused.append((path, outcome.reason))
@@ -286,8 +290,8 @@ class Recognizer:
         """Bring the gallery up to date with a folder that has a folder of pictures for each person.
 
         Only new and changed pictures are embedded. prune: also remove the templates of pictures that
-        vanished. force: also take pictures that are too poor for the stated rates. Raises UsageError without a gallery,
-        PictureError when the folder is none.
+        vanished. force: also take pictures that are damaged or too poor for the stated rates. Raises UsageError without
+        a gallery, PictureError when the folder is none.
         """
         if self.gallery is None:
             raise UsageError("a folder can be taken up only into a gallery")
@@ -309,23 +313,23 @@ class Recognizer:
         if_all_are_meant: str,
         force: bool = False,
     ) -> FolderReport:
-        limits = self._limits(force)
+        limits = self._limits()
         # What was refused is tried again when any of this changes.
         settings = f"{self.detector.name}, min_face {self._min_face:g}, {limits}, multiface {__version__}"
         return sync_folder(
             gallery,
             people_folder(folder),
-            lambda paths: templates_of(self.analyser, paths, limits),
-            detector=settings,
+            lambda paths: templates_of(self.analyser, paths, limits, force),
+            detector=f"{settings}, forced" if force else settings,
             progress=None if progress is None else lambda step: progress(step.done, step.total),
             prune=prune,
             if_all_are_meant=if_all_are_meant,
         )
 
-    def _limits(self, force: bool) -> QualityLimits | None:
+    def _limits(self) -> QualityLimits | None:
         """What pictures to enrol must show; None for anything, as without a calibration."""
         try:
-            return None if force else self.calibration.limits
+            return self.calibration.limits
         except NotAvailable:
             return None
 
@@ -348,5 +352,5 @@ class Recognizer:
         return self._chosen
 
 
-def _look(analysis: Analysis, fault: PictureFault | None) -> Look:
-    return Look(analysis.turn, analysis.bordered, None if fault is None else fault.words)
+def _look(analysis: Analysis, fault: PictureFault | None, whole_share: float | None) -> Look:
+    return Look(analysis.turn, analysis.bordered, whole_share, None if fault is None else fault.words)

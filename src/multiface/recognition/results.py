@@ -33,7 +33,7 @@ class Identification:
 
     width, height: of the picture in pixels. turn: quarter turns, counter-clockwise, after which faces were
     found (0 for a picture that stands upright). bordered: whether faces were found only with a border around
-    the picture.
+    the picture. whole_share: of a damaged picture, see `images.Picture`.
     """
 
     width: int
@@ -41,17 +41,19 @@ class Identification:
     turn: int
     bordered: bool
     faces: tuple[IdentifiedFace, ...]
+    whole_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How the face of a picture was found: `turn` and `bordered` as in `Identification`.
+    """How the face of a picture was found: `turn`, `bordered` and `whole_share` as in `Identification`.
 
     fault: what makes the picture too poor for the stated rates, in words; None where nothing does.
     """
 
     turn: int
     bordered: bool
+    whole_share: float | None
     fault: str | None
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from multiface.atomic_write import write_whole
 from multiface.errors import InputError, WeightsError
+from multiface.regular_file import open_regular
 from multiface.train.average import Average
 from multiface.train.building import load_weights
 from multiface.train.heads.head import Head
@@ -128,6 +129,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Progress]:
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of a safetensors file. Raises WeightsError."""
     try:
+        open_regular(path).close()  # safetensors would wait at a pipe
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except FileNotFoundError as error:

@@ -20,6 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 from multiface.atomic_write import write_whole
 from multiface.errors import InputError
 from multiface.metrics.curves import roc
+from multiface.regular_file import read_regular_text
 from multiface.train.chart import Axis, line_chart
 from multiface.train.validation import Measured
 
@@ -115,7 +116,7 @@ def _cut(path: Path, step: int) -> None:
     if not path.is_file():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in read_regular_text(path).splitlines():
         try:
             entry = json.loads(line)
         except json.JSONDecodeError:

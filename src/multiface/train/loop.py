@@ -23,6 +23,7 @@ import torch
 from multiface.atomic_write import write_whole
 from multiface.datasets.identities import IdentitySet
 from multiface.errors import DataSetError, InputError, UsageError, WeightsError
+from multiface.regular_file import read_regular_text
 from multiface.train.average import Average
 from multiface.train.batches import Batch, Share, batches
 from multiface.train.building import Network, build_head, build_network, head_config
@@ -252,7 +253,7 @@ def start_run(recipe: Recipe, run: Path, place: Place, resume: bool) -> None:
                 f"{run}: there is a run already; add --resume to go on with it, or choose another --out"
             )
         if resume and file.is_file():
-            there = recipe_from_toml(file.read_text(encoding="utf-8"), str(file))
+            there = recipe_from_toml(read_regular_text(file), str(file))
             if (
                 dataclasses.replace(there, data=recipe.data) != recipe
                 or there.data.colour != recipe.data.colour

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from multiface.errors import UsageError
+from multiface.regular_file import read_given_text
 from multiface.train.augment import AugmentConfig
 from multiface.train.heads.margins import (
     AdaFace,
@@ -257,7 +258,7 @@ def load_recipe(name_or_path: str) -> Recipe:
     if path.suffix != ".toml" and name_or_path in shipped_recipes():
         path = FOLDER / f"{name_or_path}.toml"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_given_text(path)
     except (OSError, UnicodeDecodeError) as error:
         known = shipped_recipes()
         raise UsageError(

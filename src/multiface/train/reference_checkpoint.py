@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from multiface.errors import WeightsError
+from multiface.regular_file import open_regular
 
 _PREFIX = "module."
 _COUNTER = "num_batches_tracked"
@@ -86,7 +87,8 @@ def load_network(network: nn.Module, path: Path) -> None:
 
 def _read(path: Path) -> object:
     try:
-        content: object = torch.load(path, map_location="cpu", weights_only=True)
+        with open_regular(path) as file:
+            content: object = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such file") from error
     except Exception as error:  # a damaged file may raise nearly anything in the unpickler

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ _log = logging.getLogger(__name__)
 def open_training_set(folders: Sequence[str]) -> IdentitySet:
     """All pictures of these folders; each folder's people are numbered behind those before.
 
+    A folder that is given twice counts once; that is told in the set's notes.
+
     Raises UsageError where there is no folder, DataSetError where one is broken or all are of one person.
     People with a single picture are taken, and counted in the log.
     """
@@ -27,13 +30,28 @@ def open_training_set(folders: Sequence[str]) -> IdentitySet:
         raise UsageError(
             "nothing to learn from: give --data FOLDER, or folders = [...] under [data] in the recipe"
         )
-    joined = join([_open(Path(folder)) for folder in folders])
+    once, twice = each_once(folders)
+    joined = join([_open(Path(folder)) for folder in once])
+    joined = replace(joined, notes=(*twice, *joined.notes))
     if joined.classes < 2:
         raise DataSetError(f"{', '.join(folders)}: all pictures are of one person; wanted two people or more")
     single = int((np.bincount(joined.labels, minlength=joined.classes) == 1).sum())
     if single:
         _log.info("%d of %d people have a single picture", single, joined.classes)
     return joined
+
+
+def each_once(folders: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The folders without those that are one of the earlier ones, and a line about each of these."""
+    once: dict[Path, str] = {}
+    twice: list[str] = []
+    for folder in folders:
+        place = Path(folder).resolve()
+        if place in once:
+            twice.append(f"{folder}: given twice, counted once")
+        else:
+            once[place] = folder
+    return tuple(once.values()), tuple(twice)
 
 
 def _open(folder: Path) -> IdentitySet:

@@ -20,6 +20,7 @@ from multiface.datasets.bin_pack import BinPack, read_bin
 from multiface.datasets.lfw import LfwFolder
 from multiface.errors import DataSetError
 from multiface.evaluate.protocol import PairSet, SetResult, evaluate_pairs, score_pairs
+from multiface.regular_file import read_regular
 from multiface.train.building import Network
 from multiface.train.crops import Pixels, decode_crops
 from multiface.train.networks.unit import unit
@@ -162,7 +163,7 @@ class _FolderCrops:
     def crops(self, start: int, stop: int) -> Pixels:
         paths = self.paths[start:stop]
         try:
-            files = [path.read_bytes() for path in paths]
+            files = [read_regular(path) for path in paths]
         except OSError as error:
             raise DataSetError(f"{error.filename}: the crop cannot be read ({error.strerror})") from error
         return decode_crops(files, f"{paths[0]} and those behind it")

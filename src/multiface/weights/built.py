@@ -17,6 +17,7 @@ from typing import Any
 
 from multiface.atomic_write import write_whole
 from multiface.errors import NotAvailable
+from multiface.regular_file import read_regular
 from multiface.weights.hashing import sha256_of
 
 SETTING = "cache"
@@ -129,7 +130,7 @@ def _outputs_whole(place: Path, outputs: Mapping[str, str]) -> bool:
 def _read_stamp(place: Path) -> _Stamp | None:
     """None where there is none or it is not readable: then everything is built anew."""
     try:
-        values: dict[str, Any] = json.loads((place / STAMP).read_bytes())
+        values: dict[str, Any] = json.loads(read_regular(place / STAMP))
         return _Stamp(
             str(values["version"]),
             tuple(_Source(**source) for source in values["sources"]),

@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 
 from multiface.errors import UsageError
+from multiface.regular_file import open_regular
 
 
 def sha256_of(path: Path) -> str:
     """sha256 of a file's content, 64 lower-case hex digits. Raises OSError."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

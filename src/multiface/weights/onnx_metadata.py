@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from multiface.errors import WeightsError
+from multiface.regular_file import open_regular
 
 _METADATA_PROPS = 14
 _FIXED = {1: 8, 5: 4}
@@ -22,7 +23,7 @@ def onnx_metadata(path: Path) -> dict[str, str]:
     size = path.stat().st_size
     found: dict[str, str] = {}
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             for number, length in _fields(file, size):
                 if number == _METADATA_PROPS and length <= _LARGEST_ENTRY:
                     end = file.tell() + length

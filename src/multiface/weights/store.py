@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from multiface.errors import UsageError, WeightsError, WeightsMissing
+from multiface.regular_file import read_regular, read_regular_text
 from multiface.version import __version__
 from multiface.weights import catalogue, places
 from multiface.weights.built import built
@@ -194,7 +195,7 @@ class Store:
             f"{detector.name}-any-size",
             [path, *_code(dynamic_size)],
             __version__,
-            lambda: {NETWORK: dynamic_size.any_size(path.read_bytes())},
+            lambda: {NETWORK: dynamic_size.any_size(read_regular(path))},
         )
         return files[NETWORK]
 
@@ -214,7 +215,7 @@ class Store:
             f"file-{embedder.fingerprint[:16]}",
             [path, *_code(dynamic_batch)],
             __version__,
-            lambda: {NETWORK: _freed(str(path), path.read_bytes(), embedder.spec)[0]},
+            lambda: {NETWORK: _freed(str(path), read_regular(path), embedder.spec)[0]},
         )
         return files[NETWORK]
 
@@ -266,9 +267,14 @@ class Store:
         not fit; and UsageError for a name that is taken, or that the catalogue keeps for another file.
         """
         checked_name(name)
-        if not path.is_file():
-            raise WeightsError(f"{path}: there is no such file; wanted an ONNX embedder")
-        content = path.read_bytes()
+        try:
+            content = read_regular(path)
+        except FileNotFoundError as error:
+            raise WeightsError(f"{path}: there is no such file; wanted an ONNX embedder") from error
+        except OSError as error:
+            raise WeightsError(
+                f"{path}: cannot be read ({error.strerror}); wanted an ONNX embedder"
+            ) from error
         sha256 = hashlib.sha256(content).hexdigest()
         known = catalogue.by_sha256(sha256)
         self._refuse_reserved(name, sha256)
@@ -327,7 +333,7 @@ class Store:
             raise UsageError("an embedder is one file and an input spec, a detector has no input spec")
         if len({path.name for path in files.values()}) != len(files):
             raise UsageError("the files need different names, for they will lie in one folder")
-        contents = {role: path.read_bytes() for role, path in files.items()}
+        contents = {role: read_regular(path) for role, path in files.items()}
         stored = tuple(stored_file(role, files[role].name, content) for role, content in contents.items())
         for file in stored:
             self._refuse_reserved(name, file.published_sha256)
@@ -399,6 +405,8 @@ class Store:
             )
         if path.is_file():
             return path
+        if path.exists():
+            raise WeightsError(f"{name_or_path}: is not a regular file; wanted an ONNX file")
         looks_like_path = any(mark in name_or_path for mark in "/\\") or name_or_path.endswith(".onnx")
         if looks_like_path:
             raise WeightsMissing(f"{name_or_path}: there is no such file")
@@ -422,7 +430,7 @@ class Store:
     def _take(self, entry: Entry, files: Mapping[FileEntry, Path]) -> Installed:
         """Files of a catalogue entry, already known to be right, into the store."""
         ((file, path),) = files.items()
-        content = path.read_bytes()
+        content = read_regular(path)
         published = hashlib.sha256(content).hexdigest()
         if published != file.sha256:
             raise WeightsError(f"{path}: its content changed while it was read; try again")
@@ -572,7 +580,7 @@ def _spec_of_file(path: Path) -> InputSpec | None:
     beside = path.with_name(path.name + ".json")
     try:
         if beside.is_file():
-            return InputSpec.from_json(beside.read_text(encoding="utf-8"))
+            return InputSpec.from_json(read_regular_text(beside))
     except (WeightsError, UnicodeDecodeError) as error:
         raise WeightsError(f"{beside}: {error}") from error
     inside = onnx_metadata(path).get(SPEC_KEY)

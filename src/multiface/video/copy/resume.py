@@ -24,6 +24,7 @@ from typing import Any
 
 from multiface.atomic_write import write_whole
 from multiface.errors import InputError, UsageError
+from multiface.regular_file import open_regular, read_regular
 from multiface.version import __version__
 from multiface.video.copy.segments import Shape, Written
 from multiface.video.file_lock import opened_alone
@@ -60,7 +61,7 @@ class RunKey:
 def run_key(source: Path, begin: float, duration: float | None, settings: Settings, gallery: str) -> RunKey:
     """The key of a run over the file `source`. Raises InputError for a file that cannot be read."""
     try:
-        with source.open("rb") as file:
+        with open_regular(source) as file:
             start = hashlib.sha256(file.read(_HASHED)).hexdigest()
             status = os.fstat(file.fileno())
     except OSError as error:
@@ -121,7 +122,7 @@ def work_left(target: Path, key: RunKey) -> Resumable | StartsAnew:
     state = None
     if not complete:
         try:
-            state = (folder / f"{len(finished):06}.state").read_bytes()
+            state = read_regular(folder / f"{len(finished):06}.state")
         except OSError:
             return StartsAnew("the unfinished run there has lost its state")
     return Resumable(
@@ -169,7 +170,7 @@ def finished_stretches(folder: Path) -> list[Stretch]:
 
 def _stretch(folder: Path, index: int) -> Stretch | None:
     try:
-        document = json.loads((folder / f"{index:06}.json").read_bytes())
+        document = json.loads(read_regular(folder / f"{index:06}.json"))
         written = Written(**document["written"])
         if stretch_path(folder, index).stat().st_size != written.size:
             return None
@@ -197,7 +198,7 @@ class _Run:
 
     @classmethod
     def read(cls, folder: Path) -> "_Run":
-        document = json.loads((folder / "run.json").read_bytes())
+        document = json.loads(read_regular(folder / "run.json"))
         if document["format"] != _FORMAT:
             raise ValueError("another format")
         shape = document["shape"]

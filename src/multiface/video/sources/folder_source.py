@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from multiface.errors import InputError, PictureError, UsageError
+from multiface.errors import ExtraMissing, InputError, PictureError, UsageError
 from multiface.images import Image, list_pictures, load_picture
 from multiface.images.path_text import path_text
 from multiface.video.sources.frame import Frame, SourceInfo
@@ -89,12 +89,12 @@ class FolderSource:
         )
 
     def _first_shape(self, span: range) -> tuple[int, int]:
-        trouble: PictureError | None = None
+        trouble: PictureError | ExtraMissing | None = None
         for index in span:
             try:
                 shape = load_picture(self._pictures[index]).shape
                 return shape[0], shape[1]
-            except PictureError as error:
+            except (PictureError, ExtraMissing) as error:
                 trouble = trouble or error
         raise InputError(
             f"{self._name}: none of its {len(span)} pictures can be read ({trouble})"
@@ -107,15 +107,15 @@ class FolderSource:
                 return
             try:
                 image = load_picture(self._pictures[index])
-            except PictureError as error:
+            except (PictureError, ExtraMissing) as error:
                 self.skipped += 1
                 if self.skipped <= _NAMED:
                     self.notes.append(str(error))
                 continue
             yield self._frame(index, image)
             self._number += 1
-        if self.skipped > _NAMED:
-            self.notes.append(f"{self._name}: {self.skipped} pictures could not be read")
+        if self.skipped:
+            self.notes.append(f"{self._name}: {self.skipped} of {len(self._left)} pictures could not be read")
 
     def _frame(self, index: int, image: Image) -> Frame:
         return Frame(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from multiface.errors import InputError
 from multiface.images import PictureLimits
+from multiface.regular_file import open_regular
 from multiface.video.sources.pyav import av
 
 _MAX_PIXELS = PictureLimits().max_pixels
@@ -26,6 +27,7 @@ def opened_file(path: Path, name: str) -> "av.container.InputContainer":
             raise InputError(f"{name}: is not a regular file; pipe it into standard input and name that (-)")
         if status.st_size == 0:
             raise InputError(f"{name}: is empty (0 bytes)")
+        open_regular(path).close()  # also refuses a gallery in use
         # "file:" keeps FFmpeg from taking a name with a colon for an address.
         return av.open(f"file:{path}", "r", options=_OPTIONS, metadata_errors="replace")
     except FileNotFoundError as error:
