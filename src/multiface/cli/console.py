@@ -2,7 +2,7 @@
 
 With `--json` standard output carries one JSON document and nothing else; the words for people then go to
 standard error too. Progress bars appear only on a terminal, and only after two seconds. When the reader of
-standard output goes away (`| head`), the command ends with exit code 0.
+standard output goes away (`| head`), the command ends with exit code 0, or with that of its answer (`Speaker.answer`).
 """
 
 import json
@@ -26,19 +26,17 @@ FILE_WIDTH = 160
 class _Console(Console):
     """Rich's console, which by itself would end with exit code 1, here the word for "no"."""
 
+    def __init__(self, stderr: bool, reader_gone: Callable[[], NoReturn]) -> None:
+        super().__init__(stderr=stderr, highlight=False, soft_wrap=True)
+        self._reader_gone = reader_gone
+
     def on_broken_pipe(self) -> None:
-        _reader_gone()
+        self._reader_gone()
 
 
-def _reader_gone() -> NoReturn:
-    # Python flushes standard output once more at its end, and must not meet the closed pipe there.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise SystemExit(0)
-
-
-def _console(stderr: bool) -> Console:
+def _console(stderr: bool, reader_gone: Callable[[], NoReturn]) -> Console:
     """A console as wide as its terminal; into a file, as wide as tables need."""
-    console = _Console(stderr=stderr, highlight=False, soft_wrap=True)
+    console = _Console(stderr, reader_gone)
     if not console.is_terminal:
         console.width = FILE_WIDTH
     return console
@@ -48,9 +46,11 @@ class Speaker:
     """The voice of one command."""
 
     def __init__(self, as_json: bool) -> None:
+        self.answer = 0
+        """Exit code of the answer that is being told, for when its reader goes away."""
         self._as_json = as_json
-        self._notes = _console(stderr=True)
-        self._results = self._notes if as_json else _console(stderr=False)
+        self._notes = _console(True, self._reader_gone)
+        self._results = self._notes if as_json else _console(False, self._reader_gone)
 
     def result(self, thing: RenderableType) -> None:
         """Show a result to people. Text is taken as it is, without markup."""
@@ -70,7 +70,16 @@ class Speaker:
                 sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
                 sys.stdout.flush()
             except BrokenPipeError:
-                _reader_gone()
+                self._reader_gone()
+
+    def _reader_gone(self) -> NoReturn:
+        # Python flushes both once more at its end, and must not meet the closed pipe there.
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except BrokenPipeError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise SystemExit(self.answer) from None  # so the entry point tells it from a crash
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:

@@ -97,6 +97,7 @@ def verify(
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
     with chosen.recognizer() as recognizer:
         result = recognizer.verify(a, b, settings.number("rate", rate, VERIFY_RATE))
+    speaker.answer = 0 if result.same else 1
     relation, answer = (">=", "the same person") if result.same else ("<", "not the same person")
     speaker.result(
         f"{answer}: similarity {result.similarity:.4f} {relation} threshold {result.threshold:.4f} "
@@ -119,7 +120,7 @@ def verify(
     if result.caveat:
         speaker.note(result.caveat)
     speaker.document(verification_document(a, b, result))
-    raise typer.Exit(0 if result.same else 1)
+    raise typer.Exit(speaker.answer)
 
 
 def detect(

@@ -97,6 +97,8 @@ def _from_file(path: Path) -> dict[str, Any]:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: is not TOML: {error}") from error
+    except RecursionError as error:
+        raise UsageError(f"{path}: lists or tables are nested too deeply for settings") from error
     for name, value in values.items():
         kind = KINDS.get(name)
         if kind is None:

@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-STOPPED = 130
-"""Exit code of a run that was stopped before its end."""
-
 
 @contextmanager
 def sigterm_is_ctrl_c() -> Iterator[None]:

@@ -10,8 +10,9 @@ import typer
 
 from multiface.cli import options, video_options, watching
 from multiface.cli.console import Speaker, counted
+from multiface.cli.internal_error import STOPPED
 from multiface.cli.settings import Settings
-from multiface.cli.stopping import STOPPED, sigterm_is_ctrl_c, stop_on_signals
+from multiface.cli.stopping import sigterm_is_ctrl_c, stop_on_signals
 from multiface.cli.video_files import VideoTargets, check_targets, files_read
 from multiface.cli.with_people import opened_recognizer
 
