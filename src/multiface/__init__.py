@@ -33,8 +33,8 @@ __all__ = [
     "load_picture",
 ]
 
-# ONNX Runtime sends telemetry and keeps a device id unless this is set before it is first imported, also by a library of
-# ours that imports it; worker processes inherit it.
+# ONNX Runtime sends telemetry and keeps a device id unless this is set before it is first imported, also by a library
+# that we use; worker processes inherit it.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {

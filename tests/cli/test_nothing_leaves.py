@@ -1,7 +1,7 @@
 """Nothing leaves the machine and nothing is written but where the user said: every system call is looked at (strace).
 
-Without the variable that `multiface/__init__.py` sets, ONNX Runtime writes a device id and a queue into the cache folder
-and a session file into the temporary folder, and looks up its maker's servers some time later.
+Without the variable that `multiface/__init__.py` sets, ONNX Runtime writes a device id and a queue into the cache
+folder and a session file into the temporary folder, and looks up its maker's servers some time later.
 """
 
 import os
