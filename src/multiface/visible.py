@@ -4,6 +4,7 @@ Paths, names, metadata of pictures and words of servers may hold what a terminal
 forges a line of a log, and what shows a text in another order than it has (bidirectional overrides, CVE-2021-42574).
 """
 
+import logging
 import re
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -24,6 +25,32 @@ def visible_lines(text: str) -> str:
 def visible_json(text: str) -> str:
     """A JSON document with the same content, in which no character is unsafe; JSON escapes the other half itself."""
     return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+
+
+def table_cell(text: str) -> str:
+    """A cell of a CSV file that no spreadsheet takes for a formula: an apostrophe stands before what begins like one.
+
+    Source: OWASP, "CSV Injection".
+    """
+    shown = visible(text)
+    return f"'{shown}" if _FORMULA.match(shown) else shown
+
+
+def log_of(name: str) -> logging.Logger:
+    """The logger of a module; each of its messages is one line and visible, whatever paths and words it names."""
+    log = logging.getLogger(name)
+    log.addFilter(_show)
+    return log
+
+
+def _show(record: logging.LogRecord) -> bool:
+    text = record.getMessage()
+    if (shown := visible(text)) != text:
+        record.msg, record.args = shown, None
+    return True
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 from rich.console import Console, RenderableType
 from rich.markup import escape
 
+from multiface.visible import visible, visible_json
+
 Progress = Callable[[int, int], None]
 FrameProgress = Callable[[int, int | None], None]
 
@@ -53,21 +55,21 @@ class Speaker:
         self._results = self._notes if as_json else _console(False, self._reader_gone)
 
     def result(self, thing: RenderableType) -> None:
-        """Show a result to people. Text is taken as it is, without markup."""
-        self._results.print(escape(thing) if isinstance(thing, str) else thing)
+        """Show a result to people. Text is one line, taken as it is, without markup; what is unsafe is made visible."""
+        self._results.print(escape(visible(thing)) if isinstance(thing, str) else thing)
 
     def note(self, text: str) -> None:
-        """Say something beside the result: what was skipped, turned, assumed."""
-        self._notes.print(escape(text), style="yellow")
+        """Say something beside the result: what was skipped, turned, assumed. One line, like a result."""
+        self._notes.print(escape(visible(text)), style="yellow")
 
     def document(self, value: Any) -> None:
         """The JSON document; silent without `--json`."""
         if self._as_json:
-            text = json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
+            text = visible_json(json.dumps(value, ensure_ascii=False, allow_nan=False)) + "\n"
             try:
-                # UTF-8 whatever the locale; bytes of a file name that are no text become JSON's own \udcXX.
+                # UTF-8 whatever the locale.
                 sys.stdout.flush()
-                sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+                sys.stdout.buffer.write(text.encode())
                 sys.stdout.flush()
             except BrokenPipeError:
                 self._reader_gone()

@@ -187,7 +187,7 @@ def video(
             last = max((event.time for event in tell.events), default=begin)
             write_summary(
                 summary,
-                title=source.info.name,
+                title=_name_alone(source.info.name),
                 intervals=found,
                 best_views=work.best_views(),
                 begin=begin,
@@ -351,6 +351,11 @@ def _total(info: "SourceInfo") -> int | None:
     if info.duration is not None and info.rate is not None:
         return round(info.duration * info.rate)
     return None
+
+
+def _name_alone(source: str) -> str:
+    """The name of a source without the folders above it, which are nobody's business who is sent a page."""
+    return source if "://" in source else Path(source).name or source
 
 
 def _seconds_of(intervals: "Iterable[Interval]") -> dict[str, float]:

@@ -8,7 +8,6 @@ folder without one is not used.
 
 import hashlib
 import json
-import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from typing import Any
 
 from multiface.atomic_write import write_whole
 from multiface.errors import NotAvailable
+from multiface.visible import log_of
 from multiface.weights.hashing import sha256_of
 
 SETTING = "cache"
@@ -24,7 +24,7 @@ SETTING = "cache"
 
 STAMP = "stamp.json"
 
-log = logging.getLogger(__name__)
+log = log_of(__name__)
 
 
 @dataclass(frozen=True, slots=True)
