@@ -1,8 +1,9 @@
 """The command line: which commands there are, and how errors end them.
 
 Exit codes: 0 done, 1 the answer is "no" (verify, doctor), 2 wrong use, 3 bad input, 4 not available, 70 an error of
-the program or the machine (see `multiface.__main__`), 130 stopped with Ctrl-C. With `--json` an error is a document
-too: `{"error": {"kind", "message"}}`. Nothing heavy is imported here: a command imports what it needs when it runs.
+the program or the machine (see `multiface.__main__`), 130 stopped with Ctrl-C or a signal. With `--json` an error is a
+document too: `{"error": {"kind", "message"}}`. Nothing heavy is imported here: a command imports what it needs when it
+runs.
 """
 
 import errno
@@ -27,6 +28,7 @@ from multiface.cli import (
 )
 from multiface.cli.command_line import stands_there, without
 from multiface.cli.console import Speaker
+from multiface.cli.stopping import signals_are_ctrl_c
 from multiface.errors import InputError, MultifaceError, NotAvailable
 from multiface.version import __version__
 
@@ -89,7 +91,8 @@ def run() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         # With `--json` wrong use is ours to tell, too; without, typer shows it with the command's usage.
-        code = app(args=without("--debug"), standalone_mode=not stands_there("--json"))
+        with signals_are_ctrl_c():
+            code = app(args=without("--debug"), standalone_mode=not stands_there("--json"))
         sys.exit(code or 0)
     except MultifaceError as error:
         _say(type(error).__name__, str(error))

@@ -38,12 +38,14 @@ KINDS: Mapping[str, type] = {
 class Settings:
     """What the variables and the file say.
 
-    passed_over: why the file does not count, in words that name it; None where it counts or is not there.
+    stream_password: of a camera or stream, from its variable alone; None where there is none. passed_over: why the file
+    does not count, in words that name it; None where it counts or is not there.
     """
 
     def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
         self._file = folder / FILE
         values, self.passed_over = _from_file(self._file)
+        self.stream_password = environment.get("MULTIFACE_STREAM_PASSWORD") or None
         self._variables = _from_environment(environment)
         self._values = values | self._variables
 

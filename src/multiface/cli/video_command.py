@@ -12,7 +12,8 @@ from multiface.cli import options, video_options, watching
 from multiface.cli.console import Speaker, counted
 from multiface.cli.internal_error import STOPPED
 from multiface.cli.settings import Settings
-from multiface.cli.stopping import sigterm_is_ctrl_c, stop_on_signals
+from multiface.cli.stopping import stop_on_signals
+from multiface.cli.stream_password import with_password
 from multiface.cli.video_files import VideoTargets, check_targets, files_read
 from multiface.cli.with_people import opened_recognizer
 
@@ -42,6 +43,7 @@ def video(
             show_default=False,
         ),
     ],
+    password_file: video_options.PasswordFile = None,
     people: options.People = None,
     gallery: options.GalleryFile = None,
     update: video_options.Update = None,
@@ -114,6 +116,7 @@ def video(
         VideoTargets(out, events, intervals, summary),
         files_read(settings, file, people, gallery, update, weights),
     )
+    address = with_password(file, settings, password_file)
     resumable = out is not None and Path(file).is_file()
     asked = EngineSettings(
         every=every,
@@ -122,7 +125,6 @@ def video(
         checkpoint_every=CHECKPOINT_EVERY if resumable else None,
     )
     with (
-        sigterm_is_ctrl_c(),
         _told_when_stopped(speaker, out),
         opened_recognizer(
             speaker, settings, chosen, people=people, gallery=gallery, update=update, rate=rate
@@ -139,7 +141,7 @@ def video(
         source = stack.enter_context(
             closing(
                 open_source(
-                    file,
+                    address,
                     begin=begin,
                     duration=duration,
                     rate=frame_rate,
