@@ -81,10 +81,10 @@ def onnx_runtime(model: Path | bytes, engine: Engine) -> Run:
 
 
 def openvino(model: Path, threads: int) -> Run:
-    import openvino as ov
+    from multiface.weights.openvino_session import import_openvino
 
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
-    request = ov.Core().compile_model(model, "CPU", settings).create_infer_request()
+    request = import_openvino().Core().compile_model(model, "CPU", settings).create_infer_request()
     return lambda crops: np.asarray(request.infer({0: crops})[0]).copy()
 
 

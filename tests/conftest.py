@@ -12,6 +12,9 @@ from pathlib import Path
 import PIL.features
 import pytest
 
+# Some tests import ONNX Runtime before anything of ours, and their processes must be as silent as ours.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -4,6 +4,7 @@
 when they are first used, so that `import multiface` is quick.
 """
 
+from os import environ as _environ
 from typing import TYPE_CHECKING, Any
 
 from multiface.version import __version__
@@ -31,6 +32,10 @@ __all__ = [
     "align",
     "load_picture",
 ]
+
+# ONNX Runtime sends telemetry and keeps a device id unless this is set before it is first imported, also by a library
+# that we use; worker processes inherit it.
+_environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "Detector": "multiface.faces.detector",

@@ -1,6 +1,77 @@
-"""`python -m multiface`: the command line, where the command `multiface` is not on the path."""
+"""The command `multiface`, also as `python -m multiface`: the outermost net under the command line.
 
-from multiface.cli.main import run
+Exit code 1 is an answer ("no"), and Python's own code for a crash: here a crash is 70, and Ctrl-C is 130 from the first
+import on. Only the standard library is imported before that holds.
+"""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+ADDRESS_SPACE = 256 << 20
+"""Bytes that must be free: with less, OpenBLAS ends the process by itself, with exit code 1, when NumPy is loaded."""
+
+
+def run() -> None:
+    """Entry point of the command `multiface`."""
+    code: int | str | None = 0
+    try:
+        _load()
+        from multiface.cli.main import run as command
+
+        command()
+    except SystemExit as ended:
+        code = ended.code
+        if isinstance(ended.__context__, BrokenPipeError) and not ended.__suppress_context__:
+            code = _failed(ended.__context__)  # typer makes 1 of any pipe that breaks, a socket's too
+    except BaseException as error:
+        code = _failed(error)
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except OSError as error:
+        code = code if isinstance(error, BrokenPipeError) else _failed(error)
+    sys.exit(code)
+
+
+def _load() -> None:
+    """Import the command line; Ctrl-C meanwhile ends the process at once, as there is nothing to close yet."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # not where Ctrl-C is ignored, as in the background
+        signal.signal(signal.SIGINT, _stop)
+    try:
+        _require_address_space()
+        import multiface.cli.main
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert multiface.cli.main
+
+
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    os._exit(130)
+
+
+def _require_address_space() -> None:
+    """Raises MemoryError where less than `ADDRESS_SPACE` can be had."""
+    if sys.platform == "win32":
+        return
+    import mmap
+
+    try:
+        mmap.mmap(-1, ADDRESS_SPACE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ).close()
+    except OSError as error:
+        raise MemoryError(f"less than {ADDRESS_SPACE >> 20} MiB of memory may be used") from error
+
+
+def _failed(error: BaseException) -> int:
+    from multiface.cli.command_line import stands_there
+    from multiface.cli.internal_error import end_code
+
+    return end_code(error, debug=stands_there("--debug"), as_json=stands_there("--json"))
+
 
 if __name__ == "__main__":
     run()

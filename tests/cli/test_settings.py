@@ -1,5 +1,6 @@
 """Settings: option > variable > multiface.toml > default; what cannot be meant is refused."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,3 +115,84 @@ def test_verify_and_identify_follow_the_rate_setting(
     assert call("verify", a, b, "--rate", "0.02", "--json").document()["false_match_rate"] == 0.02
     document = call("identify", a, "--people", people, "--json", env={"MULTIFACE_RATE": "0.1"}).document()
     assert document["pictures"][0]["faces"][0]["rate"] == 0.1
+
+
+def test_doctor_says_where_each_setting_comes_from(call: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "multiface.toml").write_text('threads = 1\nrate = 0.05\nengine = "cpu"\n')
+    made = {"env": {"MULTIFACE_ENGINE": "cpu"}}
+    said = call("doctor", "--threads", "2", "--json", **made)
+    settings = said.document()["settings"]
+    assert settings["threads"] == {"value": 2, "from": "--threads"}
+    assert settings["rate"] == {"value": 0.05, "from": str(tmp_path / "multiface.toml")}
+    assert settings["engine"] == {"value": "cpu", "from": "MULTIFACE_ENGINE"}
+    assert "people" not in settings
+    for name, entry in settings.items():
+        assert f"{name} = {entry['value']} (from {entry['from']})" in said.err
+
+
+posix = pytest.mark.skipif(os.name == "nt", reason="owners and modes as POSIX has them")
+
+
+@posix
+@pytest.mark.parametrize(
+    ("folder", "file", "group"),
+    [(0o777, 0o644, None), (0o1777, 0o644, None), (0o755, 0o666, None), (0o775, 0o644, 9)],
+)
+def test_a_folder_or_file_that_others_may_write_sets_nothing(
+    folder: int, file: int, group: int | None, tmp_path: Path
+) -> None:
+    place = tmp_path / "shared"
+    place.mkdir()
+    (place / "multiface.toml").write_text('gallery = "all.sqlite"\n')
+    assert Settings({}, place).optional_text("gallery", None) == "all.sqlite"
+    (place / "multiface.toml").chmod(file)
+    place.chmod(folder)
+    if group is not None:
+        if os.geteuid() != 0:
+            pytest.skip("needs root to give a folder to another group")
+        os.chown(place, -1, group)
+    settings = Settings({"MULTIFACE_PEOPLE": "mine"}, place)
+    assert settings.optional_text("gallery", None) is None
+    assert settings.optional_text("people", None) == "mine"
+    assert settings.passed_over is not None
+    assert (
+        str(place / "multiface.toml") in settings.passed_over and "written by others" in settings.passed_over
+    )
+
+
+@posix
+def test_the_private_group_of_a_user_is_nobody_else(tmp_path: Path) -> None:
+    (tmp_path / "multiface.toml").write_text('gallery = "mine.sqlite"\n')
+    if tmp_path.stat().st_gid != os.geteuid():
+        pytest.skip("this user has no group of the same number")
+    (tmp_path / "multiface.toml").chmod(0o664)
+    tmp_path.chmod(0o775)
+    assert Settings({}, tmp_path).passed_over is None
+
+
+@posix
+@pytest.mark.parametrize("whose", ["folder", "file"])
+def test_what_another_user_prepared_is_not_used(whose: str, call: Callable[..., Any], tmp_path: Path) -> None:
+    """The gallery goes where the user's own settings say, and one line says why."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to give a file to another user")
+    place = tmp_path / "theirs"
+    place.mkdir()
+    (place / "multiface.toml").write_text(f'gallery = "{place}/all.sqlite"\n')
+    os.chown(place if whose == "folder" else place / "multiface.toml", 4321, 4321)
+    mine = {"XDG_DATA_HOME": str(tmp_path / "data")}
+    done = call("people", "list", cwd=place, env=mine)
+    assert done.code == 3
+    assert f"{place}/all.sqlite" not in done.err and str(tmp_path / "data") in done.err
+    (line,) = [line for line in done.err.splitlines() if "multiface.toml" in line]
+    assert "belongs to another user" in line
+    report = call("doctor", "--json", cwd=place).document()
+    assert "belongs to another user" in report["settings_not_used"]
+    assert "gallery" not in report["settings"]
+
+
+@posix
+def test_a_pipe_in_the_place_of_the_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "multiface.toml")
+    with pytest.raises(UsageError, match="not a regular file"):
+        Settings({}, tmp_path)

@@ -47,6 +47,17 @@ def test_settings_of_the_file(path: Path, origin: VectorOrigin) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.skipif(os.name == "nt", reason="modes as POSIX has them")
+def test_an_empty_file_that_all_may_read_becomes_private(path: Path, origin: VectorOrigin) -> None:
+    """Somebody may have put it where the gallery was to be made."""
+    path.touch()
+    path.chmod(0o666)
+    with Gallery.open(path, origin, create=True) as gallery:
+        gallery.people()
+        for made in path.parent.glob(f"{path.name}*"):
+            assert stat.S_IMODE(made.stat().st_mode) == 0o600, made
+
+
 def test_origin_is_kept_and_guards(path: Path, origin: VectorOrigin) -> None:
     SqliteGallery.open(path, origin, create=True).close()
     with Gallery.open(path) as gallery:

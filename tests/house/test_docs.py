@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from multiface.cli.internal_error import INTERNAL, STOPPED
 from multiface.cli.main import app
 from multiface.cli.settings import KINDS
 
@@ -48,3 +49,9 @@ def test_no_machine_paths_and_no_placeholders() -> None:
         text = page.read_text(encoding="utf-8")
         assert not re.search(r"/(root|home|tmp|work|Users)/", text), page
         assert not re.search(r"\b(TODO|TBD|NUMBERS|FIGURES|LFWROWS|FIXME)\b", text), page
+
+
+def test_every_exit_code_is_in_the_readme() -> None:
+    codes = {0, 1, 2, 3, 4, INTERNAL, STOPPED}
+    told = README.split("and ends with 0 done")[1].split("Options win")[0]
+    assert {0, *map(int, re.findall(r"(?<=, )\d+(?= )|(?<=\n)\d+(?= )", told))} == codes

@@ -125,7 +125,7 @@ def test_csv(tmp_path: Path) -> None:
         rows = list(csv.reader(file))
     assert rows[0] == ["person", "stranger", "track", "from", "to", "seconds"]
     assert rows[1:] == [
-        [HOSTILE[0].person, "", "1", "0.3", "5", "4.7"],
+        ['Anna "the, one"\\n=1+1', "", "1", "0.3", "5", "4.7"],
         ["", "3", "2", "1", "2.5", "1.5"],
         ["", "", "3", "2", "2", "0"],
     ]

@@ -1,5 +1,6 @@
 """The engine `openvino`: the same numbers as ONNX Runtime, from many threads, and no use of the network."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -122,6 +123,23 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
         open_session(network(), Engine("openvino"))
     with pytest.raises(EngineMissing, match=r"pip install 'multiface\[openvino\]'"):
         open_detector(Store(default_store_folder()), "mtcnn", Engine("openvino"))
+
+
+@installed
+def test_its_telemetry_is_not_even_imported(tmp_path: Path) -> None:
+    """A stand-in for `openvino-telemetry`, which pip installs with openvino and which reports that it was imported."""
+    package = tmp_path / "openvino_telemetry"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        f"open({str(tmp_path / 'told')!r}, 'w').close()\nraise ImportError\n"
+    )
+    for program, told in (
+        ("from multiface.weights.openvino_session import import_openvino as i; i().Core; i()", False),
+        ("import openvino", True),
+    ):
+        path = os.pathsep.join([str(tmp_path), *sys.path])
+        subprocess.run([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": path}, check=True)
+        assert (tmp_path / "told").exists() == told
 
 
 @installed

@@ -14,7 +14,8 @@ from multiface.cli import options, video_options, watching
 from multiface.cli.console import Speaker, counted
 from multiface.cli.paths import require_folder
 from multiface.cli.settings import Settings
-from multiface.cli.stopping import sigterm_is_ctrl_c, stop_on_signals
+from multiface.cli.stopping import stop_on_signals
+from multiface.cli.stream_password import with_password
 from multiface.cli.with_people import opened_recognizer
 from multiface.errors import InputError, UsageError
 
@@ -35,6 +36,7 @@ def camera(
             help="A camera by its number or device, or an address (rtsp://, http://, tcp://, udp://).",
         ),
     ] = "0",
+    password_file: video_options.PasswordFile = None,
     people: options.People = None,
     gallery: options.GalleryFile = None,
     update: video_options.Update = None,
@@ -125,18 +127,18 @@ def camera(
         _forget(speaker, store, keep_days)
         settings = Settings.here()
         chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
-        stack.enter_context(sigterm_is_ctrl_c())
         recognizer = stack.enter_context(
             opened_recognizer(
                 speaker, settings, chosen, people=people, gallery=gallery, update=update, rate=rate
             )
         )
+        address = with_password(source, settings, password_file)
         numbers = watching.strangers_of(recognizer, strangers, stranger_days)
         asked = EngineSettings(every=every, max_faces=max_faces, max_fps=max_fps)
         if webhook is not None:
             stack.enter_context(Webhook(webhook, store))
         opened = stack.enter_context(
-            closing(open_source(source, live=True, duration=duration, size=wanted, rate=frame_rate))
+            closing(open_source(address, live=True, duration=duration, size=wanted, rate=frame_rate))
         )
         info = opened.info
         speaker.note(f"{info.name}: {info.width}x{info.height}" + (f"; {info.asked}" if info.asked else ""))

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multiface.cli import options
+from multiface.cli import options, video_options
 from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import gallery_of, people_folder_of, ready
 from multiface.cli.settings import Settings
+from multiface.cli.stream_password import with_password
 from multiface.errors import NoFace
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def capture(
             "--source", help="A camera by its number or device, a stream's address, or a video file."
         ),
     ] = "0",
+    password_file: video_options.PasswordFile = None,
     people: options.People = None,
     gallery: options.GalleryFile = None,
     takes: Annotated[int, typer.Option("--takes", min=1, max=100, help="How many pictures.")] = 3,
@@ -66,9 +68,10 @@ def capture(
     target = None if folder is None else person_folder(Path(folder), name)
     place = None if folder is not None else ready(gallery_of(settings, gallery))
     paths: tuple[Path, ...] = ()
+    address = with_password(source, settings, password_file)
     with (
         chosen.recognizer(gallery=place, create=place is not None) as recognizer,
-        closing(open_source(source, begin=begin, duration=duration)) as opened,
+        closing(open_source(address, begin=begin, duration=duration)) as opened,
     ):
         info = opened.info
         manner = Manner.BEST_OF_ALL if not info.live else Manner.EACH_SECOND if headless else Manner.ASKED

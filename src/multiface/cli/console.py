@@ -2,7 +2,7 @@
 
 With `--json` standard output carries one JSON document and nothing else; the words for people then go to
 standard error too. Progress bars appear only on a terminal, and only after two seconds. When the reader of
-standard output goes away (`| head`), the command ends with exit code 0.
+standard output goes away (`| head`), the command ends with exit code 0, or with that of its answer (`Speaker.answer`).
 """
 
 import json
@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 from rich.console import Console, RenderableType
 from rich.markup import escape
 
+from multiface.visible import visible, visible_json
+
 Progress = Callable[[int, int], None]
 FrameProgress = Callable[[int, int | None], None]
 
@@ -26,19 +28,17 @@ FILE_WIDTH = 160
 class _Console(Console):
     """Rich's console, which by itself would end with exit code 1, here the word for "no"."""
 
+    def __init__(self, stderr: bool, reader_gone: Callable[[], NoReturn]) -> None:
+        super().__init__(stderr=stderr, highlight=False, soft_wrap=True)
+        self._reader_gone = reader_gone
+
     def on_broken_pipe(self) -> None:
-        _reader_gone()
+        self._reader_gone()
 
 
-def _reader_gone() -> NoReturn:
-    # Python flushes standard output once more at its end, and must not meet the closed pipe there.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise SystemExit(0)
-
-
-def _console(stderr: bool) -> Console:
+def _console(stderr: bool, reader_gone: Callable[[], NoReturn]) -> Console:
     """A console as wide as its terminal; into a file, as wide as tables need."""
-    console = _Console(stderr=stderr, highlight=False, soft_wrap=True)
+    console = _Console(stderr, reader_gone)
     if not console.is_terminal:
         console.width = FILE_WIDTH
     return console
@@ -48,29 +48,40 @@ class Speaker:
     """The voice of one command."""
 
     def __init__(self, as_json: bool) -> None:
+        self.answer = 0
+        """Exit code of the answer that is being told, for when its reader goes away."""
         self._as_json = as_json
-        self._notes = _console(stderr=True)
-        self._results = self._notes if as_json else _console(stderr=False)
+        self._notes = _console(True, self._reader_gone)
+        self._results = self._notes if as_json else _console(False, self._reader_gone)
 
     def result(self, thing: RenderableType) -> None:
-        """Show a result to people. Text is taken as it is, without markup."""
-        self._results.print(escape(thing) if isinstance(thing, str) else thing)
+        """Show a result to people. Text is one line, taken as it is, without markup; what is unsafe is made visible."""
+        self._results.print(escape(visible(thing)) if isinstance(thing, str) else thing)
 
     def note(self, text: str) -> None:
-        """Say something beside the result: what was skipped, turned, assumed."""
-        self._notes.print(escape(text), style="yellow")
+        """Say something beside the result: what was skipped, turned, assumed. One line, like a result."""
+        self._notes.print(escape(visible(text)), style="yellow")
 
     def document(self, value: Any) -> None:
         """The JSON document; silent without `--json`."""
         if self._as_json:
-            text = json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
+            text = visible_json(json.dumps(value, ensure_ascii=False, allow_nan=False)) + "\n"
             try:
-                # UTF-8 whatever the locale; bytes of a file name that are no text become JSON's own \udcXX.
+                # UTF-8 whatever the locale.
                 sys.stdout.flush()
-                sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+                sys.stdout.buffer.write(text.encode())
                 sys.stdout.flush()
             except BrokenPipeError:
-                _reader_gone()
+                self._reader_gone()
+
+    def _reader_gone(self) -> NoReturn:
+        # Python flushes both once more at its end, and must not meet the closed pipe there.
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except BrokenPipeError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise SystemExit(self.answer) from None  # so the entry point tells it from a crash
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:

@@ -33,7 +33,8 @@ def doctor(
     from importlib.util import find_spec
 
     speaker = Speaker(as_json)
-    chosen = options.choose(Settings.here(), detector, weights, None, threads, engine)
+    settings = Settings.here()
+    chosen = options.choose(settings, detector, weights, None, threads, engine)
     report: dict[str, Any] = {"python": platform.python_version(), "platform": platform.platform()}
     problems: list[str] = []
     speaker.result(f"Python {report['python']} on {report['platform']}")
@@ -48,6 +49,8 @@ def doctor(
             f"  extra [{name}] "
             + ("installed" if there else f"not installed (pip install 'multiface[{name}]')")
         )
+    given = {"detector": detector, "weights": weights, "threads": threads, "engine": engine}
+    report |= _settings(speaker, settings, given)
     report |= _engine(speaker, chosen, problems)
     report |= _parts(speaker, chosen, problems)
     for problem in problems:
@@ -56,6 +59,22 @@ def doctor(
         speaker.result("all is well")
     speaker.document({**report, "problems": problems, "ok": not problems})
     raise typer.Exit(1 if problems else 0)
+
+
+def _settings(speaker: Speaker, settings: Settings, given: dict[str, Any]) -> dict[str, Any]:
+    """Every setting that is made, and where; given: options of the command, None for those that were not given."""
+    made = settings.origins() | {
+        name: (value, f"--{name}") for name, value in given.items() if value is not None
+    }
+    for name, (value, place) in sorted(made.items()):
+        speaker.result(f"  {name} = {value} (from {place})")
+    speaker.result(
+        "settings: all others have their defaults" if made else "settings: all have their defaults"
+    )
+    return {
+        "settings": {name: {"value": value, "from": place} for name, (value, place) in sorted(made.items())},
+        "settings_not_used": settings.passed_over,
+    }
 
 
 def _version(name: str) -> str | None:

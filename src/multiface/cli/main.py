@@ -1,10 +1,12 @@
 """The command line: which commands there are, and how errors end them.
 
-Exit codes: 0 done, 1 the answer is "no" (verify, doctor), 2 wrong use, 3 bad input, 4 not available, 130
-stopped with Ctrl-C. With `--json` an error is a document too: `{"error": {"kind", "message"}}`. Nothing heavy
-is imported here: a command imports what it needs when it runs.
+Exit codes: 0 done, 1 the answer is "no" (verify, doctor), 2 wrong use, 3 bad input, 4 not available, 70 an error of
+the program or the machine (see `multiface.__main__`), 130 stopped with Ctrl-C or a signal. With `--json` an error is a
+document too: `{"error": {"kind", "message"}}`. Nothing heavy is imported here: a command imports what it needs when it
+runs.
 """
 
+import errno
 import io
 import sys
 from typing import Annotated, Protocol, runtime_checkable
@@ -24,9 +26,14 @@ from multiface.cli import (
     video_command,
     weights_commands,
 )
+from multiface.cli.command_line import stands_there, without
 from multiface.cli.console import Speaker
+from multiface.cli.stopping import signals_are_ctrl_c
 from multiface.errors import InputError, MultifaceError, NotAvailable
 from multiface.version import __version__
+
+MACHINE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
+"""What the system refuses whatever the input: no space, memory or handle left, a broken disk."""
 
 app = typer.Typer(
     name="multiface",
@@ -69,25 +76,32 @@ def common(
         bool,
         typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version),
     ] = False,
+    _debug: Annotated[
+        bool,
+        typer.Option("--debug", help="Show the traceback of an internal error (exit code 70) at once."),
+    ] = False,
 ) -> None:
     """Face recognition that states the error behind every number."""
 
 
 def run() -> None:
-    """Entry point of the command `multiface`."""
+    """Run the command line. Errors that nobody foresaw are raised: the entry point is `multiface.__main__`."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # File names may hold bytes that are no text.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         # With `--json` wrong use is ours to tell, too; without, typer shows it with the command's usage.
-        code = app(standalone_mode=not _as_json())
+        with signals_are_ctrl_c():
+            code = app(args=without("--debug"), standalone_mode=not stands_there("--json"))
         sys.exit(code or 0)
     except MultifaceError as error:
         _say(type(error).__name__, str(error))
         sys.exit(exit_code(error))
     except OSError as error:
-        # What no command foresaw: a full disk, a folder that vanished.
-        _say(type(error).__name__, f"{error.filename or 'the system'}: {error.strerror or error}")
+        # What no command foresaw, but tells of a file: a folder that vanished.
+        if error.filename is None or error.errno in MACHINE_ERRORS:
+            raise
+        _say(type(error).__name__, f"{error.filename}: {error.strerror or error}")
         sys.exit(3)
     except Exception as error:
         if not isinstance(error, _WrongUse):
@@ -106,14 +120,8 @@ class _WrongUse(Protocol):
         """The reason in words."""
 
 
-def _as_json() -> bool:
-    """Whether `--json` is among the options, told before the options are read."""
-    arguments = sys.argv[1:]
-    return "--json" in (arguments[: arguments.index("--")] if "--" in arguments else arguments)
-
-
 def _say(kind: str, message: str) -> None:
-    speaker = Speaker(_as_json())
+    speaker = Speaker(stands_there("--json"))
     speaker.note(f"error: {message}")
     speaker.document({"error": {"kind": kind, "message": message}})
 

@@ -99,6 +99,7 @@ def verify(
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
     with chosen.recognizer() as recognizer:
         result = recognizer.verify(a, b, settings.number("rate", rate, VERIFY_RATE))
+    speaker.answer = (0 if result.same else 1) if result.decided else 3
     relation = ">=" if result.similarity >= result.threshold else "<"
     answer = "the same person" if result.same else "not the same person"
     if not result.decided:
@@ -121,7 +122,7 @@ def verify(
     if result.caveat:
         speaker.note(result.caveat)
     speaker.document(verification_document(a, b, result))
-    raise typer.Exit((0 if result.same else 1) if result.decided else 3)
+    raise typer.Exit(speaker.answer)
 
 
 def _say_shares(speaker: Speaker, result: "Verification") -> None:

@@ -14,8 +14,9 @@ import typer
 
 from multiface.cli import options
 from multiface.cli.console import Speaker, counted
+from multiface.cli.internal_error import STOPPED
 from multiface.cli.settings import Settings
-from multiface.cli.stopping import STOPPED, stop_on_signals
+from multiface.cli.stopping import stop_on_signals
 from multiface.errors import ExtraMissing, PictureError, UsageError
 
 if TYPE_CHECKING:

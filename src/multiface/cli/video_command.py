@@ -10,8 +10,10 @@ import typer
 
 from multiface.cli import options, video_options, watching
 from multiface.cli.console import Speaker, counted
+from multiface.cli.internal_error import STOPPED
 from multiface.cli.settings import Settings
-from multiface.cli.stopping import STOPPED, sigterm_is_ctrl_c, stop_on_signals
+from multiface.cli.stopping import stop_on_signals
+from multiface.cli.stream_password import with_password
 from multiface.cli.video_files import VideoTargets, check_targets, files_read
 from multiface.cli.with_people import opened_recognizer
 
@@ -41,6 +43,7 @@ def video(
             show_default=False,
         ),
     ],
+    password_file: video_options.PasswordFile = None,
     people: options.People = None,
     gallery: options.GalleryFile = None,
     update: video_options.Update = None,
@@ -114,6 +117,7 @@ def video(
         VideoTargets(out, events, intervals, summary),
         files_read(settings, file, people, gallery, update, weights),
     )
+    address = with_password(file, settings, password_file)
     resumable = out is not None and Path(file).is_file()
     asked = EngineSettings(
         every=every,
@@ -122,7 +126,6 @@ def video(
         checkpoint_every=CHECKPOINT_EVERY if resumable else None,
     )
     with (
-        sigterm_is_ctrl_c(),
         _told_when_stopped(speaker, out),
         opened_recognizer(
             speaker, settings, chosen, people=people, gallery=gallery, update=update, rate=rate
@@ -139,7 +142,7 @@ def video(
         source = stack.enter_context(
             closing(
                 open_source(
-                    file,
+                    address,
                     begin=begin,
                     duration=duration,
                     rate=frame_rate,
@@ -187,7 +190,7 @@ def video(
             last = max((event.time for event in tell.events), default=begin)
             write_summary(
                 summary,
-                title=source.info.name,
+                title=_name_alone(source.info.name),
                 intervals=found,
                 best_views=work.best_views(),
                 begin=begin,
@@ -353,6 +356,11 @@ def _total(info: "SourceInfo") -> int | None:
     if info.duration is not None and info.rate is not None:
         return round(info.duration * info.rate)
     return None
+
+
+def _name_alone(source: str) -> str:
+    """The name of a source without the folders above it, which are nobody's business who is sent a page."""
+    return source if "://" in source else Path(source).name or source
 
 
 def _seconds_of(intervals: "Iterable[Interval]") -> dict[str, float]:

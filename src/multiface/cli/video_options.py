@@ -31,3 +31,11 @@ KeepStrangers = Annotated[
 StrangerDays = Annotated[
     float, typer.Option("--stranger-days", help="How long a stranger is kept after having been seen.")
 ]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--password-file",
+        help="Holds the password of an address rtsp://USER@HOST (else MULTIFACE_STREAM_PASSWORD, or a question).",
+        show_default=False,
+    ),
+]

@@ -11,6 +11,7 @@ from multiface.cli.console import Speaker
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError, WeightsError, WeightsMissing
 from multiface.regular_file import read_given_text
+from multiface.visible import visible
 
 if TYPE_CHECKING:
     from multiface.weights.spec import InputSpec
@@ -26,6 +27,7 @@ Name = Annotated[str, typer.Argument(help="A name of the catalogue.", show_defau
 @weights.command("list")
 def list_weights(as_json: options.Json = False) -> None:
     """All weights that are known or installed, and who may use them."""
+    from rich.markup import escape
     from rich.table import Table
 
     from multiface.weights.catalogue import CATALOGUE
@@ -55,7 +57,9 @@ def list_weights(as_json: options.Json = False) -> None:
         if one.name not in known:
             company = {True: "yes", False: "no", None: "not stated"}[one.commercial]
             state = "damaged" if one.problem else "imported"
-            table.add_row(one.name, one.kind, company, one.licence, state)
+            table.add_row(
+                *(escape(visible(text)) for text in (one.name, one.kind, company, one.licence, state))
+            )
             documents.append(
                 {
                     "name": one.name,

@@ -11,7 +11,6 @@ headers say is rounded, so there the pictures' own labels are read.
 Source: insightface `face2rec2.py` and `image_iter.py`.
 """
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,10 +20,11 @@ from multiface.datasets.record_headers import read_headers
 from multiface.datasets.recordio import RecordFile
 from multiface.datasets.recordio_index import Ints
 from multiface.errors import DataSetError
+from multiface.visible import log_of
 
 _EXACT = 1 << 24
 
-_log = logging.getLogger(__name__)
+_log = log_of(__name__)
 
 
 @dataclass(frozen=True, slots=True)

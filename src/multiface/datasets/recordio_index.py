@@ -6,7 +6,6 @@ of the .rec file. Two int64 arrays hold it, so 40 million records take 640 MB an
 Source: MXNet 1.9.1, `recordio.py` (MXIndexedRecordIO).
 """
 
-import logging
 import mmap
 import re
 import struct
@@ -21,6 +20,7 @@ import numpy.typing as npt
 from multiface.datasets.record_format import HEADER, LENGTH_LIMIT, MAGIC, PART, RecordBytes
 from multiface.errors import DataSetError
 from multiface.regular_file import open_regular
+from multiface.visible import log_of
 
 Ints = npt.NDArray[np.int64]
 
@@ -29,7 +29,7 @@ _DIGITS_LIMIT = 18
 _TAB, _NEWLINE = 9, 10
 _HEAD = struct.Struct("<IIIfQ")
 
-_log = logging.getLogger(__name__)
+_log = log_of(__name__)
 
 
 @dataclass(frozen=True, slots=True)

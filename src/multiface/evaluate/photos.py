@@ -42,6 +42,7 @@ from multiface.faces.main_face import central_face, clear_main_face
 from multiface.images import list_pictures, load_picture, save_picture
 from multiface.images.path_text import path_text
 from multiface.regular_file import read_regular, read_regular_text
+from multiface.visible import table_cell
 from multiface.weights.spec import ARCFACE_TEMPLATE
 
 Progress = Callable[[int, int], None]
@@ -402,7 +403,7 @@ def _csv(dropped: Sequence[Dropped]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["photo", "reason", "detail"])
-    writer.writerows([one.photo, one.reason.value, one.detail] for one in dropped)
+    writer.writerows([table_cell(one.photo), one.reason.value, table_cell(one.detail)] for one in dropped)
     return text.getvalue().encode()
 
 

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from multiface.evaluate.protocol import EXPECTED_FALSE_MATCHES, RateAtFar, SetResult
 from multiface.metrics.intervals import Interval
+from multiface.visible import visible
 
 
 def to_document(results: Sequence[SetResult]) -> dict[str, Any]:
@@ -63,8 +64,8 @@ def to_table(results: Sequence[SetResult], labels: Sequence[Label] = ()) -> Tabl
         rates = {rate.far: rate for rate in result.tar_at_far}
         label = labels[number] if labels else None
         table.add_row(
-            escape(result.name),
-            *(() if label is None else (escape(label.weights), "yes" if label.flip else "no")),
+            escape(visible(result.name)),
+            *(() if label is None else (escape(visible(label.weights)), "yes" if label.flip else "no")),
             f"{result.pairs:,}",
             f"{_percent(result.accuracy, result.accuracy_interval)} ± {100 * result.accuracy_std:.2f}",
             *(_published(label) if published and label is not None else ()),
@@ -111,7 +112,7 @@ def _caption(results: Sequence[SetResult]) -> str:
             f"*: fewer than {EXPECTED_FALSE_MATCHES:g} false matches expected, the set is too small."
         )
     if any(result.people is None for result in results):
-        unknown = ", ".join(escape(result.name) for result in results if result.people is None)
+        unknown = ", ".join(escape(visible(result.name)) for result in results if result.people is None)
         lines.append(f"{unknown}: does not say who is who, so pairs are taken as independent.")
     return "\n".join(lines)
 

@@ -14,6 +14,7 @@ import contextlib
 import os
 import re
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -96,7 +97,8 @@ class Database:
     ) -> None:
         """Open the file; nothing is written to an existing one before `settle`.
 
-        create: whether a missing file is made (readable by its owner only: it holds biometric data).
+        create: whether a missing file is made, or an empty one filled (readable by its owner only: it will hold
+        biometric data).
         busy_seconds: how long to wait while another process writes.
         """
         self.path = path
@@ -113,9 +115,8 @@ class Database:
         with self._translated():
             # A file that one thread makes must be closed before SQLite locks it for another.
             with forking.guard:
-                if create and not path.exists():
-                    with contextlib.suppress(FileExistsError):
-                        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+                if create:
+                    _make_private(path)
             self._connected()
         forking.register(self)
 
@@ -252,6 +253,18 @@ class Database:
             raise kind.error(f"{where}: {error}") from error
         except OSError as error:
             raise kind.error(f"{where}: {error.strerror or error}") from error
+
+
+def _make_private(path: Path) -> None:
+    """Make the file where there is none, and take an empty one from everybody but its owner.
+
+    Raises PermissionError where the empty one is another user's, who could read all that would be written into it.
+    """
+    if not path.exists():
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    elif path.stat().st_size == 0 and stat.S_IMODE(path.stat().st_mode) != 0o600:
+        path.chmod(0o600)
 
 
 def _check_place(path: Path, create: bool, kind: FileKind) -> None:

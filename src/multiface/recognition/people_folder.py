@@ -6,13 +6,13 @@ other settings. Vectors are biometric data: `forget` removes them, and nothing e
 """
 
 import hashlib
-import logging
 from pathlib import Path
 
 from multiface.errors import GalleryError, NotAvailable, PictureError
 from multiface.gallery import Gallery, VectorOrigin, drop_vanished
+from multiface.visible import log_of
 
-_LOG = logging.getLogger(__name__)
+_LOG = log_of(__name__)
 
 
 def people_folder(folder: Path) -> Path:

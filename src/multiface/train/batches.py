@@ -198,4 +198,6 @@ def _start_worker(_: int) -> None:
     # that they work for does.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     torch.set_num_threads(1)

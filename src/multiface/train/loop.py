@@ -10,7 +10,6 @@ step.py.
 """
 
 import dataclasses
-import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -55,6 +54,7 @@ from multiface.train.step import (
 )
 from multiface.train.tracing import Trace
 from multiface.train.validation import ValidationSet, measure
+from multiface.visible import log_of
 
 RECIPE = "recipe.toml"
 EXPORT_CROPS = 8
@@ -62,7 +62,7 @@ EXPORT_CROPS = 8
 LEAST_SCALE = 2.0**-10
 """An fp16 gradient scaler below this has found no scale at which gradients are finite."""
 
-_log = logging.getLogger(__name__)
+_log = log_of(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,6 +274,8 @@ def recipe_from_toml(text: str, name: str = "recipe") -> Recipe:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{name}: is not TOML ({error})") from error
+    except RecursionError as error:
+        raise UsageError(f"{name}: lists or tables are nested too deeply for a recipe") from error
     try:
         return _recipe(tables)
     except UsageError as error:

@@ -1,6 +1,5 @@
 """The folders of a recipe as one training set: record folders and folders of a folder a person, joined."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +13,9 @@ from multiface.datasets.identities import (
     join,
 )
 from multiface.errors import DataSetError, UsageError
+from multiface.visible import log_of
 
-_log = logging.getLogger(__name__)
+_log = log_of(__name__)
 
 
 def open_training_set(folders: Sequence[str]) -> IdentitySet:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from multiface.errors import ExtraMissing, NotAvailable
 from multiface.images import Image
+from multiface.visible import visible
 
 if TYPE_CHECKING:
     import pygame
@@ -51,7 +52,7 @@ class Window:
             raise NotAvailable(
                 f"no screen for a window (only the driver {driver!r} works); go without a window (--headless)"
             )
-        self._title = title
+        self._title = visible(title)
         self._surface: pygame.Surface | None = None
         self._picture: pygame.Surface | None = None
         self._wanted = True

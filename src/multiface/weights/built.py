@@ -8,7 +8,6 @@ folder without one is not used.
 
 import hashlib
 import json
-import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from typing import Any
 from multiface.atomic_write import write_whole
 from multiface.errors import NotAvailable
 from multiface.regular_file import read_regular
+from multiface.visible import log_of
 from multiface.weights.hashing import sha256_of
 
 SETTING = "cache"
@@ -25,7 +25,7 @@ SETTING = "cache"
 
 STAMP = "stamp.json"
 
-log = logging.getLogger(__name__)
+log = log_of(__name__)
 
 
 @dataclass(frozen=True, slots=True)

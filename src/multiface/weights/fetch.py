@@ -11,7 +11,6 @@ HTTP: RFC 9110 (ranges, If-Range, redirects). Sizes in bytes, times in seconds.
 import contextlib
 import hashlib
 import json
-import logging
 import os
 import re
 import sys
@@ -27,13 +26,14 @@ from multiface.atomic_write import write_whole
 from multiface.errors import DownloadFailed, UsageError, WeightsMissing
 from multiface.regular_file import read_regular
 from multiface.version import __version__
+from multiface.visible import log_of
 from multiface.weights.catalogue import Entry, FileEntry
 from multiface.weights.hashing import checked_sha256, sha256_of
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that are there, and the bytes wanted (None while unknown)."""
 
-log = logging.getLogger(__name__)
+log = log_of(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ def run_network(session: "onnxruntime.InferenceSession", images: Floats) -> list
     try:
         outputs = session.run(None, {session.get_inputs()[0].name: images})
     except (Fail, InvalidArgument, RuntimeException) as error:
+        raise_memory_error(error)
         raise WeightsError(f"ONNX model: cannot run on an input of {images.shape}: {error}") from error
     for value, output in zip(session.get_outputs(), outputs, strict=True):
         if not isinstance(output, np.ndarray) or output.dtype != np.float32:
@@ -98,6 +99,13 @@ def run_network(session: "onnxruntime.InferenceSession", images: Floats) -> list
         if not np.isfinite(output).all():
             raise WeightsError(f"ONNX model: output {value.name!r} holds numbers that are not finite")
     return list(outputs)
+
+
+def raise_memory_error(error: Exception) -> None:
+    """Raises MemoryError where ONNX Runtime got no memory: that is no fault of the network."""
+    words = str(error)
+    if "bad_alloc" in words or "Failed to allocate memory" in words:
+        raise MemoryError(f"ONNX Runtime got no memory ({words})") from error
 
 
 def _tensors(graph: "onnx.GraphProto") -> "Iterator[onnx.TensorProto]":

@@ -4,6 +4,7 @@ Arithmetic is float32 even on processors that have a faster kind, so that scores
 from many threads wait for one another inside OpenVINO and stay within one thread budget. Nothing here uses the network.
 """
 
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from multiface.errors import EngineMissing, WeightsError
+
+_TELEMETRY = "openvino_telemetry"
+_importing = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,7 @@ class OpenVinoSession:
         Raises EngineMissing without the package `openvino`, WeightsError for a model that it cannot run.
         """
         require_openvino()
-        import openvino
-
+        openvino = import_openvino()
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": threads,
@@ -82,6 +85,24 @@ def require_openvino() -> None:
             "engine 'openvino' needs the package openvino, which is not installed: "
             "pip install 'multiface[openvino]', or use the engine cpu"
         )
+
+
+def import_openvino() -> Any:
+    """The package `openvino`, without what it tells of its users.
+
+    It installs `openvino-telemetry`, and importing the one reports to Google Analytics through the other and writes
+    into the folder `intel` of the user's home; no variable turns that off. It does without where it does not find it.
+    """
+    with _importing:
+        hidden = sys.modules.pop(_TELEMETRY, None)
+        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # how an import is made to fail
+        try:
+            import openvino
+        finally:
+            del sys.modules[_TELEMETRY]
+            if hidden is not None:
+                sys.modules[_TELEMETRY] = hidden
+    return openvino
 
 
 def _port(port: Any) -> Port:

@@ -31,3 +31,8 @@ def default_gallery_file() -> Path:
 def default_events_file() -> Path:
     """Where the events of cameras are kept, where no other file is named. Not created here."""
     return platformdirs.user_data_path(APPLICATION, appauthor=False) / "events.sqlite"
+
+
+def default_errors_folder() -> Path:
+    """Where the tracebacks of internal errors are kept for whoever mends them. Not created here."""
+    return platformdirs.user_state_path(APPLICATION, appauthor=False) / "errors"

@@ -6,7 +6,6 @@ hashed again. Units: sizes in bytes, times in nanoseconds, sha256 in lower-case 
 
 import hashlib
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from multiface.atomic_write import write_whole
 from multiface.errors import UsageError, WeightsError
 from multiface.file_name import is_file_name
 from multiface.regular_file import read_regular
+from multiface.visible import log_of
 from multiface.weights.catalogue import Family, Kind
 from multiface.weights.hashing import checked_sha256, sha256_of
 from multiface.weights.spec import InputSpec
@@ -23,7 +23,7 @@ from multiface.weights.spec import InputSpec
 ENTRY = "entry.json"
 STAMP = "stamp.json"
 
-log = logging.getLogger(__name__)
+log = log_of(__name__)
 
 
 @dataclass(frozen=True, slots=True)

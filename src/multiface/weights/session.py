@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from multiface.errors import EngineMissing, UsageError, WeightsError
+from multiface.weights.onnx_model import raise_memory_error
 from multiface.weights.openvino_session import OpenVinoSession, has_openvino, require_openvino
 
 PROVIDERS = {
@@ -143,6 +144,7 @@ def open_session(model: Path | bytes, engine: Engine) -> Session:
         NotImplemented,
         RuntimeException,
     ) as error:
+        raise_memory_error(error)
         raise WeightsError(f"{what}: ONNX Runtime cannot run this as a network: {error}") from error
     used = session.get_providers()
     if used[0] != provider:

@@ -9,7 +9,6 @@ they are. The networks in MultiFace's own wheel lie in `networks/` beside this f
 """
 
 import hashlib
-import logging
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from multiface.errors import UsageError, WeightsError, WeightsMissing
 from multiface.regular_file import read_regular, read_regular_text
 from multiface.version import __version__
+from multiface.visible import log_of
 from multiface.weights import catalogue, places
 from multiface.weights.built import built
 from multiface.weights.catalogue import Entry, Family, FileEntry, Kind, checked_name
@@ -41,7 +41,7 @@ PACKED = Path(__file__).parent / "networks"
 NETWORK = "network"
 """The role of the only file of an embedder, or of a detector that is one network."""
 
-log = logging.getLogger(__name__)
+log = log_of(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """The name under which a recording grows: held by one process at a time, and exchanged for the final one at the end."""
 
-import logging
 import os
 import sys
 from pathlib import Path
@@ -8,8 +7,9 @@ from typing import BinaryIO
 
 from multiface.errors import UsageError
 from multiface.video.file_lock import lock
+from multiface.visible import log_of
 
-logger = logging.getLogger(__name__)
+logger = log_of(__name__)
 
 
 class PartName:

@@ -11,7 +11,6 @@ While a live source gives no frames nobody is there: its last frame comes again,
 A failure in any stage is raised where the results are taken, after those that were done before it.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -27,11 +26,12 @@ from multiface.video.engine.stages import FileStage, LiveStage, read, read_live
 from multiface.video.names.naming import Strangers
 from multiface.video.results import BestView, Event, FrameResult
 from multiface.video.sources.frame import Source
+from multiface.visible import log_of
 
 CLOSING = 3.0
 """Seconds after which a thread that does not end is left behind; it does not keep the process alive."""
 
-_log = logging.getLogger(__name__)
+_log = log_of(__name__)
 
 
 class VideoEngine:

@@ -13,6 +13,7 @@ from multiface.images.path_text import path_text
 from multiface.video.events.lateness import Lateness
 from multiface.video.file_lock import lock
 from multiface.video.results import Event
+from multiface.visible import visible_json
 
 
 class EventLines:
@@ -24,13 +25,14 @@ class EventLines:
         self._lateness = Lateness()
 
     def write(self, event: Event) -> None:
-        r"""Write one line and flush it; bytes of a name that are no text become JSON's own \udcXX.
+        """Write one line and flush it; what a terminal would obey in a name becomes JSON's own escapes.
 
         Raises UsageError where it cannot be written: a full disk, a reader that has gone.
         """
-        text = json.dumps(self._lateness.document(event), ensure_ascii=False, allow_nan=False) + "\n"
+        document = self._lateness.document(event)
+        text = visible_json(json.dumps(document, ensure_ascii=False, allow_nan=False)) + "\n"
         try:
-            self._stream.write(text.encode("utf-8", "backslashreplace"))
+            self._stream.write(text.encode())
             self._stream.flush()
         except OSError as error:
             raise _unwritable(self._name, error) from error

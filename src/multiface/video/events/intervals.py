@@ -17,6 +17,7 @@ from multiface.atomic_write import write_whole
 from multiface.errors import UsageError
 from multiface.images.path_text import path_text
 from multiface.video.results import Event
+from multiface.visible import table_cell, visible_json
 
 _COLUMNS = ("person", "stranger", "track", "from", "to", "seconds")
 
@@ -80,22 +81,24 @@ def write_intervals(path: Path, intervals: Iterable[Interval]) -> None:
     """Write intervals as JSON or CSV, by the ending of the name; the file is there whole or not at all.
 
     JSON: `{"intervals": [{"person", "stranger", "track", "from", "to", "seconds"}]}`. CSV (RFC 4180, UTF-8): the same
-    as columns, empty for unknown. Names stand as they are: a spreadsheet may take one that begins with = for a formula.
+    as columns, empty for unknown; names are cells that no spreadsheet takes for a formula (`table_cell`).
     Raises UsageError for another ending and where the file cannot be written.
     """
     documents = [one.document() for one in intervals]
     match path.suffix.lower():
         case ".json":
-            text = json.dumps({"intervals": documents}, ensure_ascii=False, indent=1) + "\n"
+            text = visible_json(json.dumps({"intervals": documents}, ensure_ascii=False, indent=1)) + "\n"
         case ".csv":
             table = io.StringIO(newline="")
             writer = csv.DictWriter(table, _COLUMNS)
             writer.writeheader()
-            writer.writerows(documents)
+            writer.writerows(
+                one | {"person": one["person"] and table_cell(one["person"])} for one in documents
+            )
             text = table.getvalue()
         case _:
             raise UsageError(f"{path_text(path)}: intervals are written as .json or .csv")
     try:
-        write_whole(path, text.encode("utf-8", "backslashreplace"), private=True)
+        write_whole(path, text.encode(), private=True)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path_text(path)}: cannot be written ({error})") from error

@@ -17,6 +17,7 @@ from multiface.images.jpeg import jpeg_bytes
 from multiface.images.path_text import path_text
 from multiface.video.events.intervals import Interval
 from multiface.video.results import BestView
+from multiface.visible import visible
 
 _PICTURE_SIDE = 160
 _LEAST_BAR = 0.15
@@ -66,9 +67,9 @@ def write_summary(
 ) -> None:
     """Write the page; it is there whole or not at all, readable by its owner only: it shows faces.
 
-    title: the name of the source, without credentials. best_views: by track. begin, end: the part of the source that
-    was worked on, in seconds; the time line is longer where an interval is. Raises UsageError where the file cannot be
-    written.
+    title: a file's name without its folder, or an address without credentials. best_views: by track. begin, end: the
+    part of the source that was worked on, in seconds; the time line is longer where an interval is. Raises UsageError
+    where the file cannot be written.
     """
     rows = _rows(tuple(intervals))
     end = max([begin, end, *(one.end for row in rows for one in row.intervals)])
@@ -148,8 +149,8 @@ def _bar(one: Interval, begin: float, end: float) -> str:
 
 
 def _text(text: str) -> str:
-    """Text for a page, in an attribute or between tags; bytes that are no text are shown as such."""
-    return escape(text.encode("utf-8", "backslashreplace").decode("utf-8"), quote=True)
+    """Text for a page, in an attribute or between tags; what is no text or unsafe is shown as such."""
+    return escape(visible(text), quote=True)
 
 
 def _clock(seconds: float) -> str:

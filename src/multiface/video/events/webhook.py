@@ -7,7 +7,6 @@ tells by the number. What was stored while nothing ran is sent when the webhook 
 """
 
 import json
-import logging
 import threading
 import time
 from types import TracebackType
@@ -15,6 +14,7 @@ from types import TracebackType
 from multiface.errors import InputError
 from multiface.video.events.event_store import EventStore, StoredEvent
 from multiface.video.events.webhook_post import Post, webhook_address
+from multiface.visible import log_of
 
 ANSWER_SECONDS = 10.0
 FIRST_DELAY = 0.5
@@ -23,7 +23,7 @@ CLOSE_SECONDS = 2.5
 _LOOK_SECONDS = 1.0
 _GRACE_SECONDS = 0.5
 
-_log = logging.getLogger(__name__)
+_log = log_of(__name__)
 
 
 class Webhook:

@@ -11,7 +11,6 @@ seconds for the thread and then leaves it to itself: it is a daemon, holds no lo
 ends with its time limit. A thread that outlasts its time limits is left in the same way, and a new one begun.
 """
 
-import logging
 import math
 import threading
 import time
@@ -26,6 +25,7 @@ from multiface.video.sources.frame import Frame, SourceInfo
 from multiface.video.sources.live_connection import Feed, LiveConnection, Patience
 from multiface.video.sources.pyav import av
 from multiface.video.sources.stream_clock import StreamClock
+from multiface.visible import log_of
 
 CLOSING = 1.0
 """Seconds that `close` waits for the reading thread."""
@@ -43,7 +43,7 @@ just starting may take a connection and never answer it, and asking again is qui
 SETTLED = 2.0
 """A connection that gave frames for so many seconds was good: the attempts after it begin with no pause."""
 
-_log = logging.getLogger(__name__)
+_log = log_of(__name__)
 
 
 def open_live(
