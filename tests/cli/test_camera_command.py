@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import av
 import pytest
 
 from multiface.video.events.event_store import EventStore
+from multiface.video.results import Event
 
 
 @pytest.fixture
@@ -157,6 +159,23 @@ def test_a_replay_without_events_says_so(call: Any, tmp_path: Path) -> None:
     EventStore(tmp_path / "e.sqlite").close()
     nothing = call("camera", "--replay", "7", "--events", "e.sqlite")
     assert nothing.code == 0 and "no events after number 7" in nothing.err
+
+
+def test_old_events_wait_for_a_webhook_and_that_is_said(call: Any, people: Path, tmp_path: Path) -> None:
+    told = Event(1.0, "appeared", 1, None, None, (1, 2, 3, 4))
+    with EventStore(tmp_path / "e.sqlite") as store:
+        store.set_delivered("webhook", 0)
+        store.add("s", told)
+    with closing(sqlite3.connect(tmp_path / "e.sqlite")) as connection, connection:
+        connection.execute("UPDATE event SET stored = '1999-01-01T00:00:00.000+00:00'")
+    arguments = ("camera", "--source", "7", "--people", people, "--headless", "--events", "e.sqlite")
+    assert "1 event older than 30 days kept until a webhook has taken them" in call(*arguments).err
+    with EventStore(tmp_path / "e.sqlite") as store:
+        assert store.next_after(0) is not None
+        store.set_delivered("webhook", 1)
+    assert "kept until" not in call(*arguments).err
+    with EventStore(tmp_path / "e.sqlite") as store:
+        assert store.next_after(0) is None and store.last() == 1
 
 
 def test_a_stream_that_is_lost_is_told_at_once(

@@ -133,7 +133,7 @@ def test_a_film_in_the_dark(call: Callable[..., Any], portrait: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("-n", "a/b", "--people", "p"), 2, "may not begin with a dot"),
+        (("-n", "a/b", "--people", "p"), 2, "cannot name a file or folder"),
         (("-n", " ", "--people", "p"), 2, "holds nothing that can be seen"),
         (("-n", "Ann", "--people", "p", "--gallery", "g"), 2, "not both"),
         (("-n", "Ann", "--people", "p", "--takes", "0"), 2, "takes"),

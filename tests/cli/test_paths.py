@@ -90,6 +90,21 @@ def test_a_name_of_a_file_is_not_made_a_folder(call: Call, pictures: Path, tmp_p
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "home") == ["pics"]
 
 
+@pytest.mark.parametrize("name", ["..jpg", "...jpg", ".hidden.jpg"])
+def test_no_name_of_a_picture_leads_out_of_the_folder(
+    name: str, call: Call, portrait: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / name).write_bytes(portrait.read_bytes())
+    for command in ("detect", "align"):
+        before = set(tmp_path.iterdir())
+        done = call(command, tmp_path / "in" / name, "--out", tmp_path / f"{command}-out")
+        assert done.code == 0, done.err
+        assert set(tmp_path.iterdir()) - before == {tmp_path / f"{command}-out"}
+        (made,) = (tmp_path / f"{command}-out").iterdir()
+        assert made.suffix == ".png" and not made.name.startswith(".")
+
+
 def test_pictures_of_one_name_get_names_of_their_own(tmp_path: Path) -> None:
     paths = [Path("x/a.png"), Path("y/A.jpg"), Path("a-2.png")]
     copies = annotated_copies(tmp_path / "out", paths)

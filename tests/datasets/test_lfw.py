@@ -116,6 +116,7 @@ def test_pictures_are_found_as_jpg_or_png(tmp_path):
         (5, "Cyd\t1\t2", r"lines 4 to 5 \(fold 2\): wanted 1 pairs .* got 2 and 0"),
         (2, "../Ann\t1\t2", "line 2: '../Ann' cannot be the name"),
         (2, "..\t1\t2", "line 2: '..' cannot be the name"),
+        (2, ".hidden\t1\t2", "line 2: '.hidden' cannot be the name"),
         (2, "\t1\t2", "line 2: '' cannot be the name"),
     ],
 )

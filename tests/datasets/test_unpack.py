@@ -191,6 +191,14 @@ def test_an_evil_pack_is_refused_and_leaves_nothing(shared, tmp_path, case):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["..bin", "...bin", ".hidden.bin"])
+def test_no_name_of_a_pack_leads_out_of_the_folder(tmp_path, name):
+    write_bin(tmp_path / name, [jpeg((250, 0, 0)), jpeg((0, 250, 0))], [True])
+    with pytest.raises(UsageError, match="cannot name a file or folder"):
+        unpack_pack(tmp_path / name, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_a_pack_of_the_same_name_replaces_what_differs_though_sizes_agree(tmp_path):
     red, blue, green = jpeg((250, 0, 0)), jpeg((0, 0, 250)), jpeg((0, 250, 0))
     assert len(red) == len(blue)

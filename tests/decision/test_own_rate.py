@@ -86,8 +86,8 @@ def by_hand(matrix: Matrix, rate: float) -> tuple[float, tuple[int, int]]:
     shift = quantile(maxima, 0.25) - calibration().threshold_for_identify(0.25, people - 1).similarity
     if people >= 50 and rate < 0.2:
         start = quantile(maxima, 0.2)
-        above = [(value - start, weight) for value, weight in maxima if value > start]
-        excess = sum(value * weight for value, weight in above) / sum(weight for _, weight in above)
+        above = sum(max(0.0, value - start) * weight for value, weight in maxima)
+        excess = above / (0.2 * sum(weight for _, weight in maxima))
         shift = (shift + start + excess * math.log(0.2 / rate) - at_large) / 2
     shift *= people / (people + 8)
     _, other, mine = max(pairs)

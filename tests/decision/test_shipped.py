@@ -127,7 +127,7 @@ def test_a_name_is_taken_once(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="another calibration has this name"):
             refuse_taken(folder, "a", *other)
     for bad in ("", "../x", "a/b", ".x", "in_force"):
-        with pytest.raises(UsageError, match="cannot be the name"):
+        with pytest.raises(UsageError, match="cannot name"):
             refuse_taken(folder, bad, "mtcnn", "1" * 64, True, "first")
 
 

@@ -138,3 +138,13 @@ def test_metadata_of_safetensors_is_one_json_object(tmp_path: Path) -> None:
     with safe_open(tmp_path / "a.safetensors", "pt") as file:
         about = json.loads(file.metadata()["multiface"])
     assert set(about) == {"network", "spec", "weights"} and about["network"]["width"] == 0.25
+
+
+def test_a_network_that_answers_with_no_number_is_refused(crops: np.ndarray, tmp_path: Path) -> None:
+    one = trained(CONFIGS[0])
+    for value in one.network.state_dict().values():
+        if value.is_floating_point():
+            value.fill_(float("nan"))
+    with pytest.raises(WeightsError, match="no finite number"):
+        export(tmp_path / "net.onnx", one, crops)
+    assert not (tmp_path / "net.onnx").exists()

@@ -23,6 +23,7 @@ from multiface.train.checkpoint import checkpoints, read_checkpoint
 from multiface.train.loop import Limits, Outcome, train
 from multiface.train.processes import Place, seed_step
 from multiface.train.recipe import Recipe, recipe_to_toml
+from multiface.weights.store import Store
 
 STEPS = 15
 """4 epochs of 30 pictures in batches of 8; checkpoints at 3, 6, ..., 15; an epoch is 3.75 steps."""
@@ -94,6 +95,21 @@ def test_killed_and_resumed_equals_never_stopped(
     outcome = run_training(recipe, cut, records, resume=True)
     assert outcome.finished
     assert_equal_runs(tmp_path / "whole", cut)
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_a_run_that_is_stopped_before_anything_was_measured_is_weights_all_the_same(
+    average: float, tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    recipe = tiny_recipe(optimiser={"average": average})
+    outcome = run_training(recipe, tmp_path / "run", records, stop=lambda: True)
+    assert (outcome.finished, outcome.step) == (False, 1)
+    kept = load_file(tmp_path / "run" / "best.safetensors")
+    state, _ = read_checkpoint(checkpoints(tmp_path / "run")[-1])
+    source = "average." if average else "network."
+    of_network = {key.removeprefix(source): value for key, value in state.items() if key.startswith(source)}
+    assert of_network.keys() and all(torch.equal(kept[key], value) for key, value in of_network.items())
+    assert Store(tmp_path / "store", tmp_path / "cache").embedder(str(tmp_path / "run")).spec.dimension
 
 
 def test_two_runs_of_a_seed_are_equal_and_of_two_seeds_not(

@@ -52,6 +52,8 @@ def test_train_stop_resume_and_export(tmp_path: Path, records: Path) -> None:
                "--head", "arcface", "--spheres", 2, "--lr", 0.01, "-e", 3, "--max-steps", 4]  # fmt: skip
     first = done(*command)
     assert (first["step"], first["steps"], first["finished"]) == (4, 15, False)
+    store = Store(tmp_path / "store", tmp_path / "cache")
+    early = store.embedder(str(run)).spec  # inside the first epoch, before anything was measured
     kept = load_recipe(str(run / "recipe.toml"))
     assert kept.head.slices == 2 and kept.run.seed == 4 and kept.schedule.epochs == 3
     assert kept.data.folders == (str(records),)
@@ -69,9 +71,8 @@ def test_train_stop_resume_and_export(tmp_path: Path, records: Path) -> None:
         and exported["colour"] == "rgb"
         and float(str(exported["cosine"])) > 0.9999
     )
-    store = Store(tmp_path / "store", tmp_path / "cache")
     spec = store.embedder(str(tmp_path / "net.onnx")).spec
-    assert spec == store.embedder(str(run)).spec and spec.dimension == 16
+    assert spec == store.embedder(str(run)).spec == early and spec.dimension == 16
     with pytest.raises(UsageError, match="says itself"):
         done("export-weights", run, "--out", tmp_path / "net.onnx", "--net", "ir")
 

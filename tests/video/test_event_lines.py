@@ -44,6 +44,15 @@ def test_a_line_an_event_at_once() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs modes and pipes as POSIX has them")
+def test_a_line_that_comes_after_later_ones_says_so() -> None:
+    stream = io.BytesIO()
+    lines = EventLines(stream, "stream")
+    for event in (SEEN, HOSTILE, SEEN):
+        lines.write(event)
+    told = [json.loads(line).get("late") for line in stream.getvalue().splitlines()]
+    assert told == [None, None, 0.75]
+
+
 def test_a_file_is_written_anew_and_a_pipe_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     for event in (SEEN, HOSTILE):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from multiface.errors import GalleryError, InputError
-from multiface.video.events.event_store import EventStore
+from multiface.video.events.event_store import EventStore, Forgotten
 from multiface.video.results import Event
 
 BOX = (1.0, 2.0, 3.0, 4.0)
@@ -77,6 +77,33 @@ def test_old_events_are_forgotten_with_their_bytes_and_numbers_go_on(path: Path)
         assert list(store.since(0)) == [] and store.last() == 51
     with EventStore(path) as store:
         assert store.add("s", event(1)).number == 52
+
+
+def test_the_clock_takes_no_event_that_is_still_to_be_told(path: Path) -> None:
+    with EventStore(path) as store:
+        added = [store.add("s", event(k)) for k in range(10)]
+        store.set_delivered("quick", 9)
+        store.set_delivered("slow", 4)
+        jumped = timedelta(days=-9999)  # every event looks older than it may be, as after a jump of the clock
+        assert store.forget(jumped) == Forgotten(events=4, dropped=0, waiting=6, purged=True)
+        assert list(store.since(0)) == added[4:]
+        assert store.forget(jumped, most_waiting=2) == Forgotten(events=4, dropped=4, waiting=2, purged=True)
+        assert list(store.since(0)) == added[8:]
+        assert store.forget(timedelta(days=1), most_waiting=0) == Forgotten(0, 0, 0, True)
+        store.set_delivered("slow", 10)
+        assert store.forget(jumped).events == 1 and store.next_after(0) == added[9]
+        store.set_delivered("quick", 10)
+        assert store.forget(jumped) == Forgotten(1, 0, 0, True)
+
+
+def test_an_event_that_comes_after_later_ones_says_so(path: Path) -> None:
+    with EventStore(path) as store:
+        told = [
+            store.add(session, event(time), "camera").document().get("late")
+            for session, time in [("a", 1.0), ("a", 4.5), ("b", 2.0), ("a", 2.0), ("a", 4.5), ("a", 4.25)]
+        ]
+        assert told == [None, None, None, 2.5, None, 0.25]
+        assert [one.event.get("late") for one in store.since(0)] == told
 
 
 def test_targets_have_their_own_place(path: Path) -> None:

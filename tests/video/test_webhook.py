@@ -353,7 +353,7 @@ def test_events_that_were_forgotten_are_missed_aloud(
     Webhook(receiver.url, store).close()
     for _ in range(3):
         store.add("s", EVENT)
-    store.forget(timedelta(days=-1))
+    store.forget(timedelta(days=-1), most_waiting=0)
     store.add("s", EVENT)
     receiver.start()
     with Webhook(receiver.url, store), caplog.at_level(logging.INFO):

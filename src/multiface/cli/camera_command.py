@@ -53,7 +53,12 @@ def camera(
         ),
     ] = None,
     keep_days: Annotated[
-        float, typer.Option("--keep-days", help="Older events are removed at the start.")
+        float,
+        typer.Option(
+            "--keep-days",
+            help="Older events are removed at the start; of those that a webhook has not taken yet, the newest "
+            "100,000 are kept.",
+        ),
     ] = 30.0,
     webhook: Annotated[
         str | None,
@@ -117,7 +122,7 @@ def camera(
             return
         stack.enter_context(written_by_one(file))
         store = stack.enter_context(EventStore(file))
-        store.forget(timedelta(days=keep_days))
+        _forget(speaker, store, keep_days)
         settings = Settings.here()
         chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
         stack.enter_context(sigterm_is_ctrl_c())
@@ -181,6 +186,20 @@ def _watch(
         keep(work.end_events())
         for note in (*source.notes, *work.notes):
             speaker.note(note)
+
+
+def _forget(speaker: Speaker, store: "EventStore", days: float) -> None:
+    """Remove old events; say where a webhook is behind."""
+    forgotten = store.forget(timedelta(days=days))
+    if forgotten.waiting:
+        speaker.note(
+            f"{counted(forgotten.waiting, 'event')} older than {days:g} days kept until a webhook has taken them: "
+            "start with its --webhook"
+        )
+    if forgotten.dropped:
+        speaker.note(
+            f"{counted(forgotten.dropped, 'event')} removed that a webhook had not taken: too many waited"
+        )
 
 
 def _replay(speaker: Speaker, file: Path, after: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from multiface.cli.console import Speaker, counted
 from multiface.errors import PictureError, UsageError
+from multiface.file_name import nearest_file_name
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
 """Kinds of pictures that are written."""
@@ -108,10 +109,11 @@ def _names(folder: Path, pictures: Sequence[Path]) -> dict[Path, Path]:
     names: dict[Path, Path] = {}
     taken: set[str] = set()
     for path in pictures:
-        stem, count = path.stem, 1
+        own = nearest_file_name(path.stem)
+        stem, count = own, 1
         while stem.casefold() in taken:
             count += 1
-            stem = f"{path.stem}-{count}"
+            stem = f"{own}-{count}"
         taken.add(stem.casefold())
         names[path] = folder / stem
     return names

@@ -241,6 +241,9 @@ class _Telling:
     """Tells events as they come, and remembers them."""
 
     def __init__(self, speaker: Speaker, lines: "EventLines | None") -> None:
+        from multiface.video.events.lateness import Lateness
+
+        self._lateness = Lateness()
         self.events: list[Event] = []
         self._speaker = speaker
         self._lines = lines
@@ -249,7 +252,7 @@ class _Telling:
         self.events.append(event)
         if self._lines is not None:
             self._lines.write(event)
-        self._speaker.document(event.document())
+        self._speaker.document(self._lateness.document(event))
         self._speaker.result(watching.words_of(event))
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from multiface.errors import DataSetError
+from multiface.file_name import is_file_name
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -160,7 +161,7 @@ def _pair(where: str, line: str) -> tuple[tuple[str, int], tuple[str, int]]:
         case _:
             raise DataSetError(f"{where}: wanted NAME i j, or NAME1 i NAME2 j, got {line[:80]!r}")
     for name, _ in (left, right):
-        if not name or name in (".", "..") or any(sign in name for sign in "/\\\0"):
+        if not is_file_name(name):
             raise DataSetError(f"{where}: {name!r} cannot be the name of a person's folder")
     return left, right
 

@@ -29,6 +29,7 @@ from multiface.datasets.record_identities import RecordIdentities, record_identi
 from multiface.datasets.recordio import RecordFile
 from multiface.datasets.whole_file import same_bytes, same_size, write_beside
 from multiface.errors import DataSetError, PictureError, UsageError
+from multiface.file_name import file_name
 from multiface.images import load_picture, save_picture
 from multiface.images.path_text import path_text
 from multiface.images.signature import SIGNATURE_BYTES, PictureKind, picture_kind
@@ -114,10 +115,10 @@ def unpack_pack(path: Path, root: Path, progress: Progress = lambda *_: None) ->
 
     Pictures on disk are compared byte by byte (decoded ones by their pixels) and written again where they
     differ. progress: called with pictures done and all pictures. Raises DataSetError where the pack is broken
-    or holds something else than pictures, UsageError where nothing can be written.
+    or holds something else than pictures, UsageError where its name cannot be a folder's or nothing can be written.
     """
     pack = read_bin(path)
-    name = path.stem
+    name = file_name(path.stem, f"{path_text(path)}: a pack called")
     if name == PICTURES:
         raise UsageError(f"{path}: a pack of this name would be mixed with the pictures of people; rename it")
     folder = root / name

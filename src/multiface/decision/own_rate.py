@@ -138,6 +138,6 @@ def _upper_quantile(values: Doubles, weight: Doubles, share: float) -> float:
 def _tail(values: Doubles, weight: Doubles, rate: float) -> float:
     """The value that `rate` of the weight lies above, by an exponential tail above the 80 % quantile."""
     start = _upper_quantile(values, weight, TAIL_RATE)
-    above = values > start
-    excess = float(np.average(values[above] - start, weights=weight[above])) if above.any() else 0.0
+    # Divided by the share that is meant, not by that found above: a value at the quantile itself changes nothing.
+    excess = float(weight @ np.maximum(values - start, 0.0)) / (TAIL_RATE * float(weight.sum()))
     return start + excess * math.log(TAIL_RATE / rate)

@@ -13,6 +13,7 @@ from pathlib import Path
 from multiface.atomic_write import write_whole
 from multiface.decision.calibration import Calibration, read_calibration
 from multiface.errors import InputError, NotAvailable, UsageError
+from multiface.file_name import file_name, is_file_name
 
 SHIPPED = Path(__file__).parent / "calibrations"
 IN_FORCE = "in_force.json"
@@ -130,9 +131,9 @@ def undo_calibration(folder: Path, *, detector: str, fingerprint: str, flip: boo
 
 def refuse_taken(folder: Path, name: str, detector: str, fingerprint: str, flip: bool, set_name: str) -> None:
     """Raise UsageError where a calibration cannot have this name: it is no file name, or another has it."""
-    if not name or name != Path(name).name or name.startswith(".") or f"{name}.json" == IN_FORCE:
-        raise UsageError(f"--name {name}: cannot be the name of a calibration's file")
-    path = folder / f"{name}.json"
+    path = folder / f"{file_name(name, '--name')}.json"
+    if path.name == IN_FORCE:
+        raise UsageError(f"--name {name}: cannot name a calibration's file, since it is another file's")
     if not path.exists():
         return
     try:
@@ -173,7 +174,7 @@ def _caveat(calibration: Calibration, weights: str, detector: str) -> str | None
 
 
 def _named(folder: Path | None, name: str) -> Calibration:
-    if folder is None or not (folder / f"{name}.json").is_file():
+    if folder is None or not is_file_name(name) or not (folder / f"{name}.json").is_file():
         known = [] if folder is None else sorted(path.stem for path in _files(folder))
         raise UsageError(
             f"there is no calibration {name!r}; there {'are' if known else 'is'} {', '.join(known) or 'none'} "
@@ -190,7 +191,9 @@ def _choices(folder: Path) -> dict[str, str]:
         return {}
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); delete it to use the package's own") from error
-    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values.values()):
+    if not isinstance(values, dict) or not all(
+        isinstance(name, str) and is_file_name(name) for name in values.values()
+    ):
         raise InputError(f"{path}: not a table of names; delete it to use the package's own")
     return values
 

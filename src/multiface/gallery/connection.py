@@ -2,9 +2,12 @@
 
 The file is in WAL mode with synchronous=FULL: what a finished transaction wrote survives a crash.
 secure_delete overwrites deleted content with zeros. Each `reading` is one snapshot, each `writing` one
-transaction that either happens wholly or not at all; neither nests. A connection must not cross a fork:
-every process opens its own. Every error of SQLite leaves as a GalleryError that names the file, or as what
-the kind of file has for it: the room `video` keeps its events in such a file too.
+transaction that either happens wholly or not at all; neither nests. No connection crosses a fork: see `forking`.
+Every error of SQLite leaves as a GalleryError that names the file, or as what the kind of file has for it: the room
+`video` keeps its events in such a file too.
+
+Nothing here opens the file but SQLite: closing any other handle on it drops all locks that this process holds on it
+(POSIX; source: "How To Corrupt An SQLite Database File", section 2.2), and two writers then overwrite each other.
 """
 
 import contextlib
@@ -18,8 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiface.errors import GalleryError, InputError, NotAvailable, UsageError
+from multiface.gallery import forking
 
-_MAGIC = b"SQLite format 3\x00"
+_SMALLEST = 512
+"""Bytes of SQLite's smallest page."""
 
 
 def gallery_path(location: str | Path) -> Path:
@@ -99,39 +104,30 @@ class Database:
         self._lock = threading.RLock()
         self._closed = False
         self._commits = 0
+        self._connections = 0
+        self._held_for_fork = False
+        self._connection: sqlite3.Connection | None = None
         _check_place(path, create, kind)
         with self._translated():
-            if create and not path.exists():
-                with contextlib.suppress(FileExistsError):
-                    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            self._connection = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=rw",
-                uri=True,
-                timeout=busy_seconds,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-        try:
-            with self._translated():
-                # A reserved lock is never needed to read these, so a foreign file stays untouched.
-                self._connection.execute("PRAGMA foreign_keys = ON")
-                self._connection.execute("PRAGMA synchronous = FULL")
-                self._connection.execute("PRAGMA secure_delete = ON")
-                self._connection.execute("PRAGMA trusted_schema = OFF")
-        except BaseException:
-            self._connection.close()
-            raise
+            # A file that one thread makes must be closed before SQLite locks it for another.
+            with forking.guard:
+                if create and not path.exists():
+                    with contextlib.suppress(FileExistsError):
+                        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            self._connected()
+        forking.register(self)
 
     def use_write_ahead_log(self) -> None:
         """Switch the file to WAL mode if it is not; a file system that cannot is left as it is."""
-        with self._translated():
+        with self._lock, self._translated():
+            connection = self._connected()
             give_up = time.monotonic() + self._busy_seconds
             while True:
-                (mode,) = self._connection.execute("PRAGMA journal_mode").fetchone()
+                (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
                 if mode == "wal":
                     return
                 try:
-                    self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
+                    connection.execute("PRAGMA journal_mode = WAL").fetchone()
                     return
                 except sqlite3.OperationalError as error:
                     # SQLite gives up at once where another connection holds the write lock in rollback mode.
@@ -143,31 +139,35 @@ class Database:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A snapshot: all that is read inside belongs to one moment."""
         with self._lock, self._translated():
-            self._connection.execute("BEGIN")
+            connection = self._connected()
+            connection.execute("BEGIN")
             try:
-                yield self._connection
+                yield connection
             finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                if connection is self._connection and connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A write transaction: committed to disk at the end, undone if anything is raised inside."""
         with self._lock, self._translated():
-            self._connection.execute("BEGIN IMMEDIATE")
+            connection = self._connected()
+            connection.execute("BEGIN IMMEDIATE")
             try:
-                yield self._connection
-                self._connection.execute("COMMIT")
+                yield connection
+                if connection is not self._connection:
+                    raise BadContent(forking.IN_USE)
+                connection.execute("COMMIT")
                 self._commits += 1
             except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                if connection is self._connection and connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 raise
 
-    def revision(self, connection: sqlite3.Connection) -> tuple[int, int]:
+    def revision(self, connection: sqlite3.Connection) -> tuple[int, int, int]:
         """Changes when the file's content did, by this process or another; read it inside `reading`."""
         (others,) = connection.execute("PRAGMA data_version").fetchone()
-        return int(others), self._commits
+        return self._connections, int(others), self._commits
 
     def purge_log(self) -> bool:
         """Move the write-ahead log into the file and empty it, so that deleted content is gone from both.
@@ -175,15 +175,62 @@ class Database:
         False if another process was reading for so long that the log could not be emptied.
         """
         with self._lock, self._translated():
-            (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            (busy, _, _) = self._connected().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             return not busy
 
     def close(self) -> None:
         """Close the connection; the last one to close empties the write-ahead log."""
         with self._lock:
-            if not self._closed:
-                self._closed = True
-                self._connection.close()
+            self._closed = True
+            self._disconnect()
+
+    def before_fork(self) -> None:
+        """Close the connection if no transaction is under way on it; it is opened again when it is next needed."""
+        self._held_for_fork = self._lock.acquire(timeout=self._busy_seconds)
+        if self._held_for_fork and self._connection is not None and not self._connection.in_transaction:
+            self._disconnect()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        if self._held_for_fork:
+            self._lock.release()
+
+    def after_fork_in_child(self) -> sqlite3.Connection | None:
+        """Begin anew; the connection that was in use and must never be touched or closed here, if there is one."""
+        self._lock = threading.RLock()
+        lost, self._connection = self._connection, None
+        return lost
+
+    def _connected(self) -> sqlite3.Connection:
+        """The connection, made if there is none."""
+        if self._connection is None:
+            with forking.guard:
+                if forking.is_lost(self.path):
+                    raise BadContent(forking.IN_USE)
+                connection = sqlite3.connect(
+                    f"{self.path.absolute().as_uri()}?mode=rw",
+                    uri=True,
+                    timeout=self._busy_seconds,
+                    isolation_level=None,
+                    check_same_thread=False,
+                )
+            try:
+                # A reserved lock is never needed to read these, so a foreign file stays untouched.
+                connection.execute("PRAGMA foreign_keys = ON")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA secure_delete = ON")
+                connection.execute("PRAGMA trusted_schema = OFF")
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+            self._connections += 1
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -217,16 +264,14 @@ def _check_place(path: Path, create: bool, kind: FileKind) -> None:
         else:
             if not path.is_file():
                 raise kind.error(f"{where}: it is not a regular file")
+            if 0 < path.stat().st_size < _SMALLEST:  # SQLite would take it for an empty file
+                raise kind.error(
+                    f"{where}: it is not a {kind.name} (no SQLite database); it was left as it is"
+                )
             if not os.access(path, os.R_OK | os.W_OK):
                 raise kind.error(
                     f"{where}: no permission to read and write it (SQLite's log needs both, even "
                     "to search); change its permissions or copy it to a folder of your own"
-                )
-            with path.open("rb") as file:
-                head = file.read(len(_MAGIC))
-            if head and head != _MAGIC:
-                raise kind.error(
-                    f"{where}: it is not a {kind.name} (no SQLite database); it was left as it is"
                 )
         if not os.access(folder, os.W_OK | os.X_OK):
             raise kind.error(

@@ -6,7 +6,6 @@ held in memory, which is read again when this or another process has changed the
 
 import contextlib
 import sqlite3
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +63,7 @@ class Check:
 
 
 class Gallery:
-    """People and their templates. Threads may share one; every process opens its own.
+    """People and their templates. Threads may share one, and so may forked children; other processes open their own.
 
     Use it in a `with` statement or close it.
     """
@@ -72,8 +71,7 @@ class Gallery:
     def __init__(self, engine: SqliteGallery) -> None:
         self._engine = engine
         self._database = engine.database
-        self._matrix_lock = threading.Lock()
-        self._matrix: tuple[tuple[int, int], Matrix] | None = None
+        self._matrix: tuple[tuple[int, int, int], Matrix] | None = None
 
     @staticmethod
     def open(
@@ -195,7 +193,7 @@ class Gallery:
 
     def matrix(self) -> Matrix:
         """All templates in memory; the same object until the gallery's file changes."""
-        with self._matrix_lock, self._database.reading() as connection:
+        with self._database.reading() as connection:
             revision = self._database.revision(connection)
             if self._matrix is None or self._matrix[0] != revision:
                 self._matrix = (revision, people_rows.matrix(connection, self.origin))

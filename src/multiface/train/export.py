@@ -155,11 +155,17 @@ def to_onnx(trained: TrainedNetwork) -> bytes:
 def check_agreement(model: bytes, trained: TrainedNetwork, crops: Pixels) -> float:
     """The smallest cosine between PyTorch's and ONNX Runtime's features of uint8 (n, 112, 112, 3) RGB crops.
 
-    Batches of all and of one are run. Raises WeightsError where it is not above LEAST_COSINE.
+    Batches of all and of one are run. Raises WeightsError where it is not above LEAST_COSINE,
+    or the features are no finite numbers.
     """
     pictures = to_input(torch.from_numpy(np.array(crops)), torch.device("cpu"), trained.spec.colour, False)
     with torch.no_grad():
         wanted = trained.network.eval().features(pictures).double().numpy()
+    if not np.isfinite(wanted).all():
+        raise WeightsError(
+            "the network answers with what is no finite number, so nobody can be recognised with it; after a few "
+            "steps at a high rate that is so: train longer, or with a lower rate or a longer warm-up"
+        )
     session = open_session(model, Engine(threads=1))
     smallest = 1.0
     for rows in (slice(None), slice(0, 1)):

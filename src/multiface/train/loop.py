@@ -10,6 +10,7 @@ step.py.
 """
 
 import dataclasses
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ import torch
 
 from multiface.atomic_write import write_whole
 from multiface.datasets.identities import IdentitySet
-from multiface.errors import DataSetError, InputError, UsageError
+from multiface.errors import DataSetError, InputError, UsageError, WeightsError
 from multiface.train.average import Average
 from multiface.train.batches import Batch, Share, batches
 from multiface.train.building import Network, build_head, build_network, head_config
@@ -59,6 +60,8 @@ EXPORT_CROPS = 8
 """Training pictures on which an exported network is checked."""
 LEAST_SCALE = 2.0**-10
 """An fp16 gradient scaler below this has found no scale at which gradients are finite."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +226,12 @@ def train(
             if step % settings.checkpoint_every == 0 or step == last or asked:
                 _save(run, learner, average, step, pictures, best, unusable, settings.keep)
             trace.after(step - progress.step - 1)
+        # Stopped before anything was measured: the run is weights all the same.
+        if place.first and step < steps and best is None:
+            try:
+                _keep(run, "best", recipe, learner.network if average is None else average.network, crops)
+            except WeightsError as error:  # the checkpoint is there, and the run can go on
+                _log.warning("%s: cannot be used as weights yet: %s", run, error)
     finally:
         trace.close()
         if log is not None:

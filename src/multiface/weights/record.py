@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 from multiface.atomic_write import write_whole
 from multiface.errors import UsageError, WeightsError
+from multiface.file_name import is_file_name
 from multiface.weights.catalogue import Family, Kind
 from multiface.weights.hashing import checked_sha256, sha256_of
 from multiface.weights.spec import InputSpec
@@ -65,7 +66,7 @@ def read_record(store: Path, name: str) -> Record:
             raise ValueError("not an entry of this name")
         for file in record.files:
             checked_sha256(file.sha256)
-            if Path(file.filename).name != file.filename:
+            if not is_file_name(file.filename):
                 raise ValueError(f"{file.filename!r} is not a plain file name")
     except (OSError, ValueError, TypeError, KeyError, AttributeError, WeightsError, UsageError) as error:
         raise WeightsError(

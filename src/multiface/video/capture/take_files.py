@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiface.errors import UsageError
+from multiface.file_name import file_name
 from multiface.gallery.names import clean_name
 from multiface.images import save_picture
 from multiface.images.path_text import path_text
@@ -34,11 +35,7 @@ def person_folder(people: Path, name: str) -> Path:
     Nothing is made. Raises UsageError for a name that a folder cannot have, and where something in the way is no
     folder or cannot be written.
     """
-    name = clean_name(name)
-    if name.startswith(".") or any(sign in name for sign in "/\\"):
-        raise UsageError(
-            f"name {name!r}: a folder is called by it, so it may not begin with a dot nor hold / or \\"
-        )
+    name = file_name(clean_name(name), "name")
     folder = people / name
     try:
         if people.is_dir():

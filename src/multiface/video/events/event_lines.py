@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from multiface.errors import UsageError
 from multiface.images.path_text import path_text
+from multiface.video.events.lateness import Lateness
 from multiface.video.file_lock import lock
 from multiface.video.results import Event
 
@@ -20,13 +21,14 @@ class EventLines:
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream = stream
         self._name = name
+        self._lateness = Lateness()
 
     def write(self, event: Event) -> None:
         r"""Write one line and flush it; bytes of a name that are no text become JSON's own \udcXX.
 
         Raises UsageError where it cannot be written: a full disk, a reader that has gone.
         """
-        text = json.dumps(event.document(), ensure_ascii=False, allow_nan=False) + "\n"
+        text = json.dumps(self._lateness.document(event), ensure_ascii=False, allow_nan=False) + "\n"
         try:
             self._stream.write(text.encode("utf-8", "backslashreplace"))
             self._stream.flush()

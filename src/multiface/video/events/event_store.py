@@ -20,12 +20,17 @@ from typing import Any
 from multiface.errors import InputError, UsageError
 from multiface.gallery.connection import BadContent, Database, FileKind, table_version
 from multiface.images.path_text import path_text
+from multiface.video.events.lateness import Lateness
 from multiface.video.file_lock import opened_alone
 from multiface.video.results import Event
 
 APPLICATION_ID = int.from_bytes(b"MFev", "big")
 VERSION = 1
 
+MOST_WAITING = 100_000
+"""Events that are kept for a target that has not been told, however old they are."""
+
+_EVERYTHING = 2**63 - 1
 _KIND = FileKind("file of events", InputError, "a camera run that stores its events makes one")
 _TABLES = (
     """
@@ -63,9 +68,16 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How many events were removed, and whether they have left the file's bytes (else when the last process closes)."""
+    """What `forget` did.
+
+    events: how many were removed. dropped: how many of them a target had not been told. waiting: how many are old
+    enough, and kept for a target that has not been told. purged: whether the removed ones have left the file's bytes
+    (else when the last process closes it).
+    """
 
     events: int
+    dropped: int
+    waiting: int
     purged: bool
 
 
@@ -76,8 +88,8 @@ def written_by_one(path: Path) -> Iterator[None]:
     Raises UsageError where another process does, InputError where the file cannot be opened.
     """
     try:
-        # Held open all the while: closing any file handle would take SQLite's own locks away.
-        file = opened_alone(path)
+        # A file of its own: closing a handle on the store would take SQLite's own locks away.
+        file = opened_alone(path.with_name(path.name + "-lock"))
     except OSError as error:
         raise InputError(
             f"{path_text(path)}: events cannot be kept there ({error.strerror}); give another file"
@@ -97,6 +109,7 @@ class EventStore:
         """Open the file, or make it. Raises InputError for what is not a store of events or cannot be written."""
         self._database = Database(path, create=True, busy_seconds=_BUSY_SECONDS, kind=_KIND)
         self._news = threading.Condition()
+        self._lateness: dict[str, Lateness] = {}
         try:
             with self._database.reading() as connection:
                 found = _version(connection)
@@ -135,10 +148,12 @@ class EventStore:
         session: any text that names the run. source: where it was seen, without credentials; `source` of the document.
         Raises InputError (a full disk, say); the event is not kept then.
         """
-        document = event.document() if source is None else event.document() | {"source": source}
         stored = _time(datetime.now(UTC))
-        text = json.dumps(document, allow_nan=False)  # in ASCII: names may hold what is no UTF-8
         with self._database.writing() as connection:
+            # Inside the transaction, so that threads take their turns.
+            document = self._lateness.setdefault(session, Lateness()).document(event)
+            document |= {} if source is None else {"source": source}
+            text = json.dumps(document, allow_nan=False)  # in ASCII: names may hold what is no UTF-8
             cursor = connection.execute(
                 "INSERT INTO event (session, stored, document) VALUES (?, ?, ?)", (session, stored, text)
             )
@@ -178,12 +193,30 @@ class EventStore:
             row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
         return 0 if row is None else int(row[0])
 
-    def forget(self, older_than: timedelta) -> Forgotten:
-        """Remove the events stored longer ago than this, delivered or not; numbers go on as before."""
+    def forget(self, older_than: timedelta, most_waiting: int = MOST_WAITING) -> Forgotten:
+        """Remove the events stored longer ago than this that every known target has been told; numbers go on as before.
+
+        The clock may have jumped, so age alone removes nothing that is still to be told: of that, only what is in front
+        of the newest `most_waiting` events is removed.
+        """
         with self._database.writing() as connection:
             limit = _time(datetime.now(UTC) - older_than)
-            count = connection.execute("DELETE FROM event WHERE stored < ?", (limit,)).rowcount
-        return Forgotten(count, self._database.purge_log())
+            (told,) = connection.execute("SELECT min(number) FROM delivered").fetchone()
+            told = _EVERYTHING if told is None else int(told)
+            count = connection.execute(
+                "DELETE FROM event WHERE stored < ? AND number <= ?", (limit, told)
+            ).rowcount
+            dropped = connection.execute(
+                """
+                DELETE FROM event WHERE stored < ? AND number <=
+                (SELECT number FROM event WHERE number > ? ORDER BY number DESC LIMIT 1 OFFSET ?)
+                """,
+                (limit, told, most_waiting),
+            ).rowcount
+            (waiting,) = connection.execute(
+                "SELECT count(*) FROM event WHERE stored < ? AND number > ?", (limit, told)
+            ).fetchone()
+        return Forgotten(count + dropped, dropped, int(waiting), self._database.purge_log())
 
     def delivered(self, target: str) -> int | None:
         """The number up to which a target has been told; None for a target that is not known."""
