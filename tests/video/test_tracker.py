@@ -152,7 +152,7 @@ def test_an_old_track_is_embedded_seldom() -> None:
     world = World([Person(still(300))])
     _, _, tracker = follow(world, times(3))
     young = world.embedded
-    assert young >= 6
+    assert young >= SETTINGS.views
     follow(world, times(30, start=30.0), follow(world, times(27, start=3.0), tracker)[2])
     late = world.embedded
     follow(world, times(30, start=60.0), tracker)
@@ -168,8 +168,8 @@ def test_with_all_its_views_a_track_takes_only_a_clearly_better_face_soon() -> N
     def wants(time: float, quality: float) -> bool:
         return track.wants_view(time, quality, SETTINGS.embed_every, SETTINGS.views)
 
-    assert not wants(2.4, 0.52) and wants(2.4, 0.56)
-    assert not wants(3.0, 0.45) and wants(5.0, 0.45), "any face after four times as long"
+    assert not wants(2.4, 0.56) and not wants(2.8, 0.52) and wants(2.8, 0.56)
+    assert not wants(6.0, 0.45) and wants(7.0, 0.45), "any face after six times as long"
 
 
 def test_at_most_once_in_a_fifth_of_a_second() -> None:
