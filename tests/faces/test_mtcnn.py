@@ -8,11 +8,13 @@ import numpy as np
 import onnxruntime
 import PIL.Image
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from multiface.errors import PictureError, UsageError
 from multiface.faces.boxes import iou
 from multiface.faces.face import Faces, Image
-from multiface.faces.mtcnn import Mtcnn, MtcnnSessions
+from multiface.faces.mtcnn import Mtcnn, MtcnnSessions, _lone_crop, _Picture
 from multiface.weights.store import Store
 
 
@@ -240,3 +242,33 @@ def test_wrong_use_is_named(sessions: MtcnnSessions, detector: Mtcnn) -> None:
         with pytest.raises(UsageError, match="min_face"):
             Mtcnn(sessions, 0.9, size)
     assert Mtcnn.name == "mtcnn"
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 400), st.integers(1, 400)),
+    centre=st.tuples(st.floats(-0.3, 1.3), st.floats(-0.3, 1.3)),
+    side=st.floats(1.0, 600.0),
+    seed=st.integers(0, 2**16),
+)
+def test_a_lone_crop_shows_what_the_whole_pictures_does(
+    size: tuple[int, int], centre: tuple[float, float], side: float, seed: int
+) -> None:
+    """Windows of any size, also beyond the picture: no more than the rounding of the edges is between them."""
+    height, width = size
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    x, y = centre[0] * width, centre[1] * height
+    window = np.array([x - side / 2, y - side / 2, x + side / 2, y + side / 2], np.float32)
+    lone, whole = _lone_crop(image, window, 48), _Picture(image).crops(window[None], 48)
+    assert lone.shape == whole.shape == (1, 3, 48, 48)
+    np.testing.assert_allclose(lone, whole, rtol=0, atol=1.01)
+
+
+def test_a_lone_crop_of_a_large_picture_reads_little_of_it() -> None:
+    """What lies far from the window may be anything."""
+    image = np.random.default_rng(0).integers(0, 256, (700, 900, 3), np.uint8)
+    window = np.array([100.3, 200.7, 340.3, 440.7], np.float32)
+    before = _lone_crop(image, window, 48)
+    image[:, 400:] = 0
+    image[500:] = 255
+    np.testing.assert_array_equal(_lone_crop(image, window, 48), before)

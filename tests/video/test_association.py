@@ -81,6 +81,11 @@ def test_a_face_that_jumped_must_be_alike() -> None:
     assert run(track, face, AXES[[0]], [views(AXES[0])])[0] == [0]
 
 
+def test_no_vector_is_made_where_there_is_none_to_compare_it_with() -> None:
+    tracks, faces = boxes((100, 100), (400, 100)), boxes((160, 110), (460, 110))
+    assert run(tracks, faces, AXES, [Views.none(), views(AXES[1])]) == ([0, 1], [1])
+
+
 def test_without_a_calibration_place_alone_decides() -> None:
     owner = associate(
         boxes((100, 100), (130, 100)),

@@ -37,6 +37,7 @@ _STRIP_WINDOWS = 8192
 _MOST_WINDOWS = 16384
 _BATCH = 256
 _BEYOND = 127  # colour of what lies beyond the picture: mid-grey is next to zero in the networks' input
+_NEAR = 4  # pixels around a window that resizing it may read, and some more
 _FRAME = _WINDOW // 2  # of that colour around each copy, so that faces that the edge cuts have their window
 
 
@@ -119,7 +120,7 @@ class Mtcnn:
         parts = [Faces.none()]
         for start in range(0, len(windows), _BATCH):
             batch = windows[start : start + _BATCH]
-            logit, shift, landmarks = _landmarks(self._sessions.onet, picture, batch)
+            logit, shift, landmarks = _landmarks(self._sessions.onet, picture.crops(batch, 48), batch)
             faces = Faces(_corrected(batch, shift), _sigmoid(logit), landmarks)
             parts.append(faces.take(faces.scores >= self._score))
         found = Faces.joined(parts)
@@ -131,18 +132,22 @@ def onet_landmarks(onet: Session, image: Image, squares: Floats) -> tuple[Floats
 
     Returns logits (n,), above 0 for what it takes for a face, and landmarks (n, 5, 2) in pixels of the picture.
     """
-    picture = _Picture(image)
     logits, landmarks = [np.zeros(0, np.float32)], [np.zeros((0, 5, 2), np.float32)]
     for start in range(0, len(squares), _BATCH):
-        logit, _, points = _landmarks(onet, picture, squares[start : start + _BATCH])
+        batch = squares[start : start + _BATCH]
+        pixels = np.concatenate([_lone_crop(image, square, 48) for square in batch])
+        logit, _, points = _landmarks(onet, pixels, batch)
         logits.append(logit)
         landmarks.append(points)
     return np.concatenate(logits), np.concatenate(landmarks)
 
 
-def _landmarks(onet: Session, picture: "_Picture", squares: Floats) -> tuple[Floats, Floats, Floats]:
-    """Logits (n,), corrections (n, 4) and landmarks (n, 5, 2) in pixels of the picture."""
-    logit, shift, points = onet.run(["logit", "shift", "points"], {"pixels": picture.crops(squares, 48)})
+def _landmarks(onet: Session, crops: Floats, squares: Floats) -> tuple[Floats, Floats, Floats]:
+    """Logits (n,), corrections (n, 4) and landmarks (n, 5, 2) in pixels of the picture.
+
+    crops: (n, 3, 48, 48), what the picture shows in the squares (n, 4).
+    """
+    logit, shift, points = onet.run(["logit", "shift", "points"], {"pixels": crops})
     corner, sides = squares[:, None, :2], (squares[:, 2:] - squares[:, :2])[:, None]
     return logit, shift, corner + points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides
 
@@ -219,10 +224,28 @@ class _Picture:
 
     def _step(self, shrink: float) -> tuple[Pillow.Image, int]:
         """The smallest copy that is shrunk by no more than `shrink`, and by how much it is: 1, 2, 4, ..."""
-        wanted = max(0, math.floor(math.log2(shrink))) if shrink > 1 else 0
+        wanted = _halvings(shrink)
         while len(self._steps) <= wanted:
             self._steps.append(self._steps[-1].reduce(2))
         return self._steps[wanted], 2**wanted
+
+
+def _lone_crop(image: Image, window: Floats, size: int) -> Floats:
+    """One window (4,) as `_Picture.crops` gives it, (1, 3, size, size); only pixels near the window are read."""
+    unit = 2 ** _halvings(float(window[2] - window[0]) / size)
+    edges = []
+    for low, high, length in ((window[0], window[2], image.shape[1]), (window[1], window[3], image.shape[0])):
+        # Whole pixels of the copy that the window is taken from, so that they average the same pixels.
+        start = min(max(math.floor(low / unit) - _NEAR, 0) * unit, (length - 1) // unit * unit)
+        edges.append((start, max(min((math.ceil(high / unit) + _NEAR) * unit, length), start + 1)))
+    (left, right), (top, bottom) = edges
+    near = _Picture(np.ascontiguousarray(image[top:bottom, left:right]))
+    return near.crops((window - np.array([left, top, left, top], np.float32))[None], size)
+
+
+def _halvings(shrink: float) -> int:
+    """How many times a picture can be halved and is still no smaller than shrunk by `shrink`."""
+    return max(0, math.floor(math.log2(shrink))) if shrink > 1 else 0
 
 
 def _strips(level: Image) -> Iterator[tuple[int, Floats]]:

@@ -69,10 +69,13 @@ def associate(
     """For each track the position of its face, -1 for none: (t,).
 
     predicted, unseen, boxes: as in `place_costs`. views: of the t tracks. embed: vectors (k, d) of the faces at k
-    positions; called at most once.
+    positions; called at most once, and only for faces that a track with views may continue in.
     """
     costs = place_costs(predicted, unseen, boxes)
-    doubtful = np.flatnonzero(in_doubt(costs, unseen))
+    # Without a view there is nothing that a vector could be compared with.
+    viewed = np.array([len(seen) > 0 for seen in views], np.bool_)
+    comparable = np.isfinite(costs[viewed]).any(axis=0)
+    doubtful = np.flatnonzero(in_doubt(costs, unseen) & comparable)
     if len(doubtful) and likeness.known:
         vectors = embed(doubtful)
         same, different = likeness.same(1), likeness.different

@@ -8,6 +8,8 @@ tracks come back by their vectors. Dissolves are not found. In three clips the t
 to 0.39 and the grid by 28 to 31, any other frame by 0.10 and 18 at most (docs/tracks.md).
 """
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -51,7 +53,7 @@ class CutFinder:
 
 def luma_grid(image: Image) -> Grid:
     """Luma, 0..255, of 36 x 64 pixels at equal distances: float32 (36, 64). image: (h, w, 3) uint8 RGB, of any size."""
-    return np.asarray(image[_places(image)].astype(np.float32) @ _LUMA, np.float32)
+    return np.asarray(image[_places(*image.shape[:2])].astype(np.float32) @ _LUMA, np.float32)
 
 
 def coded_luma_grid(luma: npt.NDArray[np.uint8]) -> Grid:
@@ -59,12 +61,13 @@ def coded_luma_grid(luma: npt.NDArray[np.uint8]) -> Grid:
 
     BT.709 weighs strong colours a little otherwise. Values beyond 16..235 give less than 0 and more than 255.
     """
-    return (luma[_places(luma)].astype(np.float32) - 16) * np.float32(255 / 219)
+    return (luma[_places(*luma.shape)].astype(np.float32) - 16) * np.float32(255 / 219)
 
 
-def _places(picture: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    rows = (np.arange(GRID[0]) * 2 + 1) * picture.shape[0] // (2 * GRID[0])
-    columns = (np.arange(GRID[1]) * 2 + 1) * picture.shape[1] // (2 * GRID[1])
+@lru_cache(maxsize=8)
+def _places(height: int, width: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    rows = (np.arange(GRID[0]) * 2 + 1) * height // (2 * GRID[0])
+    columns = (np.arange(GRID[1]) * 2 + 1) * width // (2 * GRID[1])
     return rows[:, None], columns[None]
 
 

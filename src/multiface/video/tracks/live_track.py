@@ -20,6 +20,10 @@ SLOWER_AFTER = 2.0
 """Seconds after these in which embeddings have become half as frequent."""
 SLOWEST = 5.0
 """Seconds between two embeddings of an old track."""
+CLEARLY_BETTER = 1.1
+"""Times the quality of the worst view, that a face must have to take a place soon among all the views a track keeps."""
+WAITS_FULL, WAITS_FULL_ANY = 2.0, 6.0
+"""Times as long a track with all its views waits for the next one: a clearly better one, and any."""
 
 
 def _unknown_box() -> Doubles:
@@ -89,8 +93,8 @@ class LiveTrack:
         """Whether the face it has now should be embedded.
 
         The time between two embeddings is `every` in the first second and grows from then on in proportion to it. A
-        track with few views takes any face; one with all of them only a better one than its worst, or any face after
-        four times as long; one in doubt, or whose box jumped, takes the next.
+        track with few views takes any face; one with all of them a clearly better one than its worst after twice as
+        long, or any face after six times as long; one in doubt, or whose box jumped, takes the next.
         """
         if len(self.doubt) or self.jumped:
             return True
@@ -102,7 +106,8 @@ class LiveTrack:
             return (
                 len(self.views) < 3 or quality >= 0.3 * float(self.views.qualities.max()) or since >= 4 * wait
             )
-        return quality > float(self.views.qualities.min()) or since >= 4 * wait
+        better = quality > CLEARLY_BETTER * float(self.views.qualities.min())
+        return since >= (WAITS_FULL if better else WAITS_FULL_ANY) * wait
 
     def add_view(self, time: float, quality: float, vector: Floats, most: int) -> None:
         """The face it has now is surely its own, and becomes a view."""

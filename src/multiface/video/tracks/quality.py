@@ -54,6 +54,12 @@ def qualities(faces: Faces, image: Image) -> Floats:
 def alignable(landmarks: Floats) -> npt.NDArray[np.bool_]:
     """Which faces, of landmarks (n, 5, 2), can be aligned at all: (n,)."""
     fit = np.ones(len(landmarks), np.bool_)
+    try:
+        similarity_transforms(landmarks.reshape(-1, 5, 2), ARCFACE_TEMPLATE)
+    except FaceError:
+        pass
+    else:
+        return fit
     for position, points in enumerate(landmarks):
         try:
             similarity_transforms(points[None], ARCFACE_TEMPLATE)
