@@ -186,6 +186,28 @@ def test_verify_same_and_different(call: Callable[..., Any], people: Path) -> No
     assert "false-match rate 0.001" in words.out
 
 
+def test_verify_with_several_faces(
+    call: Callable[..., Any], people: Path, portrait: Path, tmp_path: Path
+) -> None:
+    a, b = PIL.Image.open(people / "obama" / "obama.jpg"), PIL.Image.open(portrait).convert("RGB")
+    both = PIL.Image.new("RGB", (a.width + b.width, max(a.height, b.height)), "grey")
+    both.paste(a, (0, 0))
+    both.paste(b, (a.width, 0))
+    both.save(tmp_path / "both.png")
+    done = call("verify", people / "obama" / "obama.jpg", "both.png", "--json")
+    look = done.document()["pictures"][1]
+    assert done.code == 0 and look["faces"] == 2
+    assert (
+        f"both.png: compared face {look['face']} of 2, clearly the largest; --face N takes another"
+        in done.err
+    )
+    other = call("verify", "both.png", portrait, "--face", 3 - look["face"])
+    assert other.code == 0 and f"both.png: compared face {3 - look['face']} of 2\n" in other.err
+    assert call("verify", "both.png", portrait, "--face", "0").code == 2
+    listed = call("detect", "both.png").out
+    assert "\n  1: " in listed and "\n  2: " in listed
+
+
 def test_two_poor_pictures_are_not_compared(call: Callable[..., Any], people: Path, tmp_path: Path) -> None:
     poor = {}
     for name in ("obama", "biden"):

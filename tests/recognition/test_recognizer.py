@@ -174,8 +174,43 @@ def test_what_is_taken_for_a_face_in_a_blur_is_compared_with_nothing() -> None:
         assert recognizer.verify(PORTRAIT, less).decided and not recognizer.verify(less, less).decided
 
 
+def test_verify_says_which_face_it_took_and_takes_another(
+    with_people: Recognizer, people: Path, group: Path
+) -> None:
+    obama = people / "obama" / "obama.jpg"
+    with pytest.raises(SeveralFaces, match=r"two_people\.jpg has 2 faces .*--face N"):
+        with_people.verify(obama, group)
+    wanted = {face.name: number for number, face in enumerate(with_people.identify(group).faces, 1)}
+    same = with_people.verify(obama, group, faces=[wanted["obama"]])
+    other = with_people.verify(group, obama, faces=[wanted["biden"]])
+    assert same.same and not other.same
+    assert (same.second.face, same.second.faces, same.first.face, same.first.faces) == (
+        wanted["obama"],
+        2,
+        1,
+        1,
+    )
+    both = with_people.verify(group, group, faces=[1, 2])
+    assert not both.same and (both.first.face, both.second.face) == (1, 2)
+    with pytest.raises(NoFace, match=r"two_people\.jpg: there is no face 3"):
+        with_people.verify(obama, group, faces=[3])
+    with pytest.raises(UsageError, match="both pictures have several faces"):
+        with_people.verify(group, group, faces=[1])
+    with pytest.raises(UsageError, match="3 numbers were given"):
+        with_people.verify(group, group, faces=[1, 1, 1])
+
+
+def test_one_picture_to_enrol_is_not_read_letter_by_letter(
+    places: dict[str, Any], people: Path, tmp_path: Path
+) -> None:
+    obama = people / "obama"
+    with Recognizer(gallery=tmp_path / "g.sqlite", create=True, **SMALL, **places) as recognizer:
+        assert recognizer.enroll("obama", str(obama / "obama.jpg")).added == 1
+        assert recognizer.enroll("obama", obama / "obama2.jpg").added == 1
+
+
 def test_verify_wants_one_face_each(recognizer: Recognizer, group: Path) -> None:
-    with pytest.raises(SeveralFaces, match="the second picture has 2 faces"):
+    with pytest.raises(SeveralFaces, match=r"two_people\.jpg has 2 faces"):
         recognizer.verify(PORTRAIT, group)
     with pytest.raises(NoFace, match="the first picture: no face was found"):
         recognizer.verify(np.zeros((100, 100, 3), np.uint8), PORTRAIT)

@@ -44,6 +44,8 @@ def verification_document(a: Path, b: Path, result: Verification) -> dict[str, A
                 "path": str(path),
                 "turn": look.turn,
                 "bordered": look.bordered,
+                "face": look.face,
+                "faces": look.faces,
                 "too_poor": look.fault,
                 "damaged": damage_document(look.whole_share),
             }

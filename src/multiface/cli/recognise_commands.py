@@ -82,6 +82,16 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    face: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--face",
+            min=1,
+            help="Number of the face to compare, as `detect` lists them, in the picture that has several; twice: "
+            "in A and in B (default: the one that is clearly the largest).",
+            show_default=False,
+        ),
+    ] = None,
     detector: options.Detector = None,
     weights: options.Weights = None,
     flip: options.Flip = None,
@@ -98,7 +108,7 @@ def verify(
     settings = Settings.here()
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
     with chosen.recognizer() as recognizer:
-        result = recognizer.verify(a, b, settings.number("rate", rate, VERIFY_RATE))
+        result = recognizer.verify(a, b, settings.number("rate", rate, VERIFY_RATE), face or ())
     speaker.answer = (0 if result.same else 1) if result.decided else 3
     relation = ">=" if result.similarity >= result.threshold else "<"
     answer = "the same person" if result.same else "not the same person"
@@ -114,6 +124,9 @@ def verify(
     if result.detail.extrapolated:
         speaker.note("this rate is beyond what the set can show: the threshold is extrapolated")
     for path, look in ((a, result.first), (b, result.second)):
+        if look.faces > 1:
+            why = "" if face else ", clearly the largest; --face N takes another"
+            speaker.note(f"{path}: compared face {look.face} of {look.faces}{why}")
         if how := _how_found(look.turn, look.bordered):
             speaker.note(f"{path}: the face was {how}")
         if look.fault:
@@ -173,9 +186,9 @@ def detect(
         document = detection_document(path, image.shape[1], image.shape[0], found, picture.whole_share)
         speaker.result(f"{path}: {counted(len(found.faces), 'face')}{_found(found.turn, found.bordered)}")
         _say_damage(speaker, path, picture.whole_share)
-        for face in document["faces"]:
+        for number, face in enumerate(document["faces"], 1):
             x0, y0, x1, y1 = face["box"]
-            speaker.result(f"  {x0:.0f},{y0:.0f} to {x1:.0f},{y1:.0f}  score {face['score']:.3f}")
+            speaker.result(f"  {number}: {x0:.0f},{y0:.0f} to {x1:.0f},{y1:.0f}  score {face['score']:.3f}")
         if target is not None:
             marks = [
                 Mark(tuple(face["box"]), f"{face['score']:.2f}", landmarks=found.faces.landmarks[k])

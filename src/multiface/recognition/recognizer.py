@@ -38,9 +38,10 @@ from multiface.gallery import (
     sync_folder,
 )
 from multiface.images import PictureSource, open_picture
+from multiface.images.path_text import path_text
 from multiface.recognition.enrolment import templates_of
 from multiface.recognition.gallery_threshold import GalleryThreshold
-from multiface.recognition.only_face import only_face
+from multiface.recognition.only_face import faces_to_compare
 from multiface.recognition.people_folder import cached_gallery, drop_from_others, people_folder
 from multiface.recognition.picture_faults import picture_faults
 from multiface.recognition.results import Identification, IdentifiedFace, Look, Verification
@@ -209,19 +210,21 @@ class Recognizer:
             analysis.width, analysis.height, analysis.turn, analysis.bordered, faces, opened.whole_share
         )
 
-    def verify(self, a: PictureSource, b: PictureSource, rate: float = VERIFY_RATE) -> Verification:
+    def verify(
+        self, a: PictureSource, b: PictureSource, rate: float = VERIFY_RATE, faces: Sequence[int] = ()
+    ) -> Verification:
         """Whether two pictures show the same person, at a false-match rate.
 
         Each picture must have one face, or one clearly larger than the others: NoFace, SeveralFaces
-        otherwise. Where both are too poor for the rate, or one is even against a good picture, nothing is decided.
+        otherwise. faces: the number of the face to take, from 1, best detection first; one number for the picture that
+        has several, or one for each. Where both are too poor for the rate, or one is even against a good picture,
+        nothing is decided.
         """
         threshold = self.calibration.threshold_for_verify(rate)
         opened = open_picture(a), open_picture(b)
         first, second = self.analyser.analyse([one.pixels for one in opened])
-        one, other = (
-            only_face(first.faces, "the first picture"),
-            only_face(second.faces, "the second picture"),
-        )
+        names = _called(a, "the first picture"), _called(b, "the second picture")
+        one, other = faces_to_compare((first.faces, second.faces), names, faces)
         similarity = float(first.embeddings[one] @ second.embeddings[other])
         limits = self.calibration.limits
         faults = (
@@ -241,12 +244,14 @@ class Recognizer:
             missed=self.calibration.false_non_match_rate(threshold.similarity),
             detail=threshold,
             caveat=self.caveat,
-            first=_look(first, faults[0], opened[0].whole_share),
-            second=_look(second, faults[1], opened[1].whole_share),
+            first=_look(first, one, faults[0], opened[0].whole_share),
+            second=_look(second, other, faults[1], opened[1].whole_share),
         )
 
-    def enroll(self, name: str, pictures: Sequence[str | Path], force: bool = False) -> Enrolment:
-        """Add pictures of one person to the gallery.
+    def enroll(
+        self, name: str, pictures: str | Path | Sequence[str | Path], force: bool = False
+    ) -> Enrolment:
+        """Add pictures of one person to the gallery, or one picture.
 
         A picture without one clear face is refused and listed, so is one that is damaged or too poor for the stated
         rates unless `force`; the others are added. Raises UsageError without a gallery, GalleryError when a picture is
@@ -255,9 +260,9 @@ class Recognizer:
         if self.gallery is None:
             raise UsageError("enroll needs a gallery")
         templates, refused, notes = [], [], []
-        for path, outcome in templates_of(
-            self.analyser, [Path(picture) for picture in pictures], self._limits(), force
-        ):
+        given = [pictures] if isinstance(pictures, str | Path) else pictures
+        paths = [Path(picture) for picture in given]
+        for path, outcome in templates_of(self.analyser, paths, self._limits(), force):
             if isinstance(outcome, Refusal):
                 refused.append((path, outcome.reason))
                 continue
@@ -352,5 +357,11 @@ class Recognizer:
         return self._chosen
 
 
-def _look(analysis: Analysis, fault: PictureFault | None, whole_share: float | None) -> Look:
-    return Look(analysis.turn, analysis.bordered, whole_share, None if fault is None else fault.words)
+def _look(analysis: Analysis, face: int, fault: PictureFault | None, whole_share: float | None) -> Look:
+    words = None if fault is None else fault.words
+    return Look(analysis.turn, analysis.bordered, whole_share, face + 1, len(analysis.faces), words)
+
+
+def _called(picture: PictureSource, otherwise: str) -> str:
+    """What messages call a picture."""
+    return path_text(picture) if isinstance(picture, str | Path) else otherwise

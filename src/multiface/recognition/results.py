@@ -48,12 +48,15 @@ class Identification:
 class Look:
     """How the face of a picture was found: `turn`, `bordered` and `whole_share` as in `Identification`.
 
+    face: the number of the face that was compared, from 1, best detection first; `faces`: how many there are.
     fault: what makes the picture too poor for the stated rates, in words; None where nothing does.
     """
 
     turn: int
     bordered: bool
     whole_share: float | None
+    face: int
+    faces: int
     fault: str | None
 
 
