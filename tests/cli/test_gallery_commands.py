@@ -46,7 +46,14 @@ def test_facebank_twice_embeds_nothing_the_second_time(call: Call, people: Path,
     assert check.code == 0
     document = check.document()
     alike = document.pop("alike")
-    assert document == {"people": 4, "templates": 7, "strangers": 0, "problems": []}
+    assert document == {
+        "people": 4,
+        "templates": 7,
+        "strangers": 0,
+        "problems": [],
+        "mixed": [],
+        "same": [],
+    }
     with Gallery.open(gallery) as opened:
         matrix = opened.matrix()
     across = matrix.vectors @ matrix.centres.T
@@ -254,3 +261,42 @@ def test_pictures_of_all_kinds(call: Call, portrait: Path, tmp_path: Path) -> No
     (folder / "eileen" / "notes.txt").write_text("x")
     document = call("facebank", folder, "--gallery", "g.sqlite", "--json").document()
     assert (document["people"], document["added"]) == (["eileen"], 1)
+
+
+def test_check_finds_who_is_two_and_which_two_are_one(call: Call, people: Path, tmp_path: Path) -> None:
+    folder, gallery = tmp_path / "mine", tmp_path / "g.sqlite"
+    files = {
+        "barack": [("obama", "obama2.jpg")],
+        "obama": [("obama", "obama.jpg")],
+        "kit": [("kit_harington", "john1.jpeg"), ("kit_harington", "john2.jpeg"), ("biden", "biden.jpg")],
+        "rose": [("rose_leslie", "img1.jpg"), ("rose_leslie", "img2.jpg")],
+    }
+    for name, sources in files.items():
+        (folder / name).mkdir(parents=True)
+        for source in sources:
+            shutil.copy(people / source[0] / source[1], folder / name)
+    assert call("facebank", folder, "--gallery", gallery).code == 0
+    done = call("people", "check", "--gallery", gallery, "--json")
+    document = done.document()
+    assert done.code == 0
+    (mixed,) = document["mixed"]
+    assert (mixed["name"], mixed["pictures"]) == ("kit", 3)
+    assert [sorted(Path(one).name for one in group) for group in mixed["groups"]] == [
+        ["john1.jpeg", "john2.jpeg"],
+        ["biden.jpg"],
+    ]
+    (same,) = document["same"]
+    assert {same["name"], same["other"]} == {"barack", "obama"} and same["similarity"] >= same["threshold"]
+    words = call("people", "check", "--gallery", gallery)
+    assert (
+        "kit: may be two people. 1 of 3 pictures unlike the others (similarity " in words.out
+        and "biden.jpg" in words.out
+    )
+    assert (
+        "may be one person. 1 of 1 picture" in words.out and "multiface people merge INTO FROM" in words.err
+    )
+    (folder / "kit" / "biden.jpg").unlink()
+    shutil.rmtree(folder / "barack")
+    call("facebank", folder, "--gallery", gallery, "--prune")
+    clean = call("people", "check", "--gallery", gallery, "--json").document()
+    assert (clean["mixed"], clean["same"]) == ([], [])

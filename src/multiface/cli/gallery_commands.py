@@ -9,7 +9,8 @@ from multiface.cli import options, stranger_commands
 from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import gallery_of, opened_gallery, ready
 from multiface.cli.paths import picture_paths
-from multiface.cli.people_alike import say_alike
+from multiface.cli.people_alike import calibration_of, say_alike
+from multiface.cli.people_mixed import say_mixed
 from multiface.cli.settings import Settings
 from multiface.errors import PictureError
 
@@ -235,9 +236,15 @@ def remove_person(name: Name, gallery: options.GalleryFile = None, as_json: opti
 def check_people(gallery: options.GalleryFile = None, as_json: options.Json = False) -> None:
     """Look at everything in the gallery file (exit code 3: something is wrong).
 
-    Also says which two people are the most alike, and how far the threshold rises because people resemble each other.
+    Also says who seems to be two people, and which two seem to be one, at MULTIFACE_RATE; which two people are the most
+    alike, and how far the threshold rises because people resemble each other.
     """
+    from multiface.recognition import IDENTIFY_RATE
+
     speaker = Speaker(as_json)
+    settings = Settings.here()
+    rate = settings.number("rate", None, IDENTIFY_RATE)
+    alike, mixed = None, None
     with opened_gallery(gallery) as opened:
         check = opened.check()
         speaker.result(
@@ -248,7 +255,12 @@ def check_people(gallery: options.GalleryFile = None, as_json: options.Json = Fa
             speaker.result(f"  {problem}")
         for name in check.people_without_templates:
             speaker.note(f"{name} has no template")
-        alike = None if check.problems else say_alike(speaker, Settings.here(), opened)
+        calibration = calibration_of(settings, opened) if check.templates and not check.problems else None
+        if calibration is not None:
+            mixed = say_mixed(speaker, calibration, rate, opened)
+            alike = say_alike(speaker, calibration, rate, opened)
+        elif check.templates and not check.problems:
+            speaker.note("no calibration fits these vectors, so people were not compared")
     speaker.document(
         {
             "people": check.people,
@@ -256,6 +268,7 @@ def check_people(gallery: options.GalleryFile = None, as_json: options.Json = Fa
             "strangers": check.strangers,
             "problems": list(check.problems),
             "alike": alike,
+            **(mixed or {"mixed": None, "same": None}),
         }
     )
     if check.problems:

@@ -8,33 +8,40 @@ from multiface.cli.settings import Settings
 from multiface.errors import NotAvailable, RateNotSupported
 
 if TYPE_CHECKING:
+    from multiface.decision import Calibration
     from multiface.gallery import Gallery
 
 
-def say_alike(speaker: Speaker, settings: Settings, gallery: "Gallery") -> dict[str, Any] | None:
-    """Say the two most alike people, and what the gallery's own threshold costs; the same as a document.
-
-    None, and nothing is said, with fewer than three people and without a calibration that supports the rate.
-    Raises UsageError, InputError.
-    """
+def calibration_of(settings: Settings, gallery: "Gallery") -> "Calibration | None":
+    """The calibration for the vectors of a gallery; None where there is none. Raises UsageError, InputError."""
     from multiface.decision import choose_calibration
-    from multiface.decision.own_rate import own_rate
-    from multiface.recognition import IDENTIFY_RATE
 
-    rate = settings.number("rate", None, IDENTIFY_RATE)
-    origin, matrix = gallery.origin, gallery.matrix()
-    if not matrix.names:
-        return None
+    origin = gallery.origin
     try:
-        calibration = choose_calibration(
+        return choose_calibration(
             options.weights_store(settings).folder / "calibrations",
             detector=origin.detector,
             weights=origin.weights,
             fingerprint=origin.fingerprint,
             flip=origin.flip,
         ).calibration
+    except NotAvailable:
+        return None
+
+
+def say_alike(
+    speaker: Speaker, calibration: "Calibration", rate: float, gallery: "Gallery"
+) -> dict[str, Any] | None:
+    """Say the two most alike people, and what the gallery's own threshold costs; the same as a document.
+
+    None, and nothing is said, with fewer than three people and at a rate that the calibration does not support.
+    """
+    from multiface.decision.own_rate import own_rate
+
+    matrix = gallery.matrix()
+    try:
         own = own_rate(matrix.vectors, matrix.person_index, matrix.centres, matrix.spread, calibration, rate)
-    except (NotAvailable, RateNotSupported):
+    except RateNotSupported:
         return None
     if own.alike is None:
         return None

@@ -226,6 +226,16 @@ class Calibration:
             return Rate(float(known[-1, 1]), "at least")
         return Rate(float(np.interp(similarity, known[:, 0], known[:, 1])), "measured")
 
+    def similarity_missed(self, share: float) -> float | None:
+        """The similarity below which this share of genuine pairs lies, or the nearest one that was measured.
+
+        None where the set has too few genuine pairs.
+        """
+        if not self.fnmr:
+            return None
+        known = np.array(self.fnmr)
+        return float(np.interp(share, known[:, 1], known[:, 0]))
+
     def _check(self, rate: float, lowest: float, highest: float) -> None:
         if not 0 < rate < 1:
             raise UsageError(f"an error rate lies between 0 and 1, not {rate}")
