@@ -10,6 +10,7 @@ import os
 import pickle
 import random
 import struct
+import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -262,6 +263,22 @@ def test_endless_programs_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(bin_pickle, "STEP_LIMIT", 1000)
     with pytest.raises(DataSetError, match="more than 1000 instructions"):
         read_bin(raw(tmp_path / "p.bin", b"]" * 2000 + b"."))
+
+
+@pytest.mark.parametrize("code", [b"(", b"]", b")", b"N", b"J\x7f\x7f\x7f\x7f"])
+def test_short_instructions_take_no_memory_without_end(tmp_path: Path, code: bytes) -> None:
+    """24 MB of marks or empty lists once took 1.4 GB."""
+    path = raw(tmp_path / "p.bin", b"\x80\x02N" + code * (24_000_000 // len(code)) + b".")
+    read = (
+        "import sys, resource; from pathlib import Path; from multiface.datasets.bin_pack import read_bin\n"
+    )
+    read += "from multiface.errors import DataSetError\n"
+    read += "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+    read += "try: read_bin(Path(sys.argv[1]))\nexcept DataSetError as error: print(error)\n"
+    read += "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"
+    done = subprocess.run([sys.executable, "-c", read, path], capture_output=True, text=True, check=True)
+    message, grown = done.stdout.splitlines()
+    assert "instructions" in message and int(grown) < 300
 
 
 def test_mutated_packs_give_packs_or_clear_errors(shared: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`Recognizer`: from pictures to names."""
 
+import multiprocessing
 import shutil
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,26 @@ def test_what_is_taken_for_a_face_in_a_blur_is_compared_with_nothing() -> None:
         assert result.first.fault is None and result.second.fault is not None
         less = np.asarray(picture.filter(PIL.ImageFilter.GaussianBlur(3)))
         assert recognizer.verify(PORTRAIT, less).decided and not recognizer.verify(less, less).decided
+
+
+def test_a_pickled_recogniser_is_opened_anew_elsewhere(
+    places: dict[str, Any], people: Path, group: Path, tmp_path: Path
+) -> None:
+    """In a process that was spawned: the same answers, from the same gallery, at the same rate."""
+    with Recognizer(gallery=tmp_path / "g.sqlite", create=True, threads=1, **SMALL, **places) as recognizer:
+        recognizer.enroll("obama", people / "obama" / "obama.jpg")
+        recognizer.rate = 0.02
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            there = pool.apply(identified, (recognizer, group))
+        here = recognizer.identify(group)
+        assert names_of(here) == ["obama", None]
+        assert [face.decision for face in there.faces] == [face.decision for face in here.faces]
+        recognizer.enroll("biden", people / "biden" / "biden.jpg")
+
+
+def identified(recognizer: Recognizer, picture: Path) -> Any:
+    with recognizer:
+        return recognizer.identify(picture)
 
 
 def test_verify_says_which_face_it_took_and_takes_another(

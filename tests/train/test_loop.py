@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +204,23 @@ def test_a_batch_that_processes_cannot_share_is_refused(
     three = Place(torch.device("cpu"), 0, 3)
     with pytest.raises(UsageError, match="batch of 8 cannot be divided equally among 3 processes"):
         train(tiny_recipe(), tmp_path / "run", identities_from_records(records), [], three)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("batch", "accumulate", "processes"), [(1, 1, 1), (4, 4, 1), (8, 4, 2)])
+def test_a_single_face_a_part_is_refused_since_batch_norms_need_more(
+    tmp_path: Path,
+    records: Path,
+    tiny_recipe: Callable[..., Recipe],
+    batch: int,
+    accumulate: int,
+    processes: int,
+) -> None:
+    recipe = tiny_recipe()
+    recipe = replace(recipe, run=replace(recipe.run, batch=batch, accumulate=accumulate))
+    where = Place(torch.device("cpu"), 0, processes)
+    with pytest.raises(UsageError, match="one face a part, and batch norms need two or more"):
+        train(recipe, tmp_path / "run", identities_from_records(records), [], where)
     assert not (tmp_path / "run").exists()
 
 

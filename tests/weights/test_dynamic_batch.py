@@ -323,6 +323,20 @@ def test_external_data_is_refused() -> None:
             make_batch_dynamic(changed.SerializeToString())
 
 
+def test_external_data_inside_a_function_is_refused() -> None:
+    loaded = onnx.load_model_from_string(with_reshape([1, -1]))
+    tensor = onnx.helper.make_tensor("c", TensorProto.FLOAT, [1], [0.0])
+    tensor.ClearField("float_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=Path(__file__).name)
+    inside = onnx.helper.make_node("Constant", [], ["y"], value=tensor)
+    loaded.functions.append(
+        onnx.helper.make_function("ours", "Hidden", [], ["y"], [inside], loaded.opset_import)
+    )
+    with pytest.raises(WeightsError, match="external data"):
+        make_batch_dynamic(loaded.SerializeToString())
+
+
 def test_an_unknown_operator_is_refused() -> None:
     with pytest.raises(WeightsError, match="cannot run this as a network"):
         make_batch_dynamic(model([node("NoSuchThing", ["image"], "out")], {}))

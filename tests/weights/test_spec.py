@@ -14,7 +14,8 @@ from multiface.weights.spec import ARCFACE_TEMPLATE, InputSpec, fingerprint
 
 SPEC = InputSpec(112, 112, "rgb", (127.5, 127.5, 127.5), (127.5, 127.5, 127.5), ARCFACE_TEMPLATE, 512)
 
-coordinates = st.floats(-1e6, 1e6)
+coordinates = st.floats(-1e4, 1e4)
+points = st.tuples(coordinates, coordinates)
 specs = st.builds(
     InputSpec,
     width=st.integers(8, 1024),
@@ -22,7 +23,7 @@ specs = st.builds(
     colour=st.sampled_from(["rgb", "bgr"]),
     mean=st.tuples(coordinates, coordinates, coordinates),
     std=st.tuples(*[st.floats(1e-6, 1e6)] * 3),
-    template=st.tuples(*[st.tuples(coordinates, coordinates)] * 5),
+    template=st.lists(points, min_size=5, max_size=5, unique=True).map(tuple),
     dimension=st.integers(1, 100_000),
 )
 
@@ -103,6 +104,10 @@ NAN = float("nan")
         ({"template": ARCFACE_TEMPLATE[:4]}, "five"),
         ({"template": (*ARCFACE_TEMPLATE[:4], (1.0, 2.0, 3.0))}, "five"),
         ({"template": (*ARCFACE_TEMPLATE[:4], (1.0, NAN))}, "finite"),
+        ({"template": (*ARCFACE_TEMPLATE[:4], (1.0, -1e308))}, "too far"),
+        ({"template": ((1.0, 2.0),) * 5}, "five points of a face"),
+        ({"mean": (1e308, 0.0, 0.0)}, "units of pixel values"),
+        ({"std": (1e-300, 1.0, 1.0)}, "units of pixel values"),
         ({"dimension": 0}, "dimension 0"),
     ],
 )

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError
+from multiface.regular_file import read_given_text
 
 _USER_ALONE = re.compile(r"(\s*[A-Za-z][A-Za-z0-9+.-]*://[^/?#@:]+)@(.*)", re.DOTALL)
-_MOST_BYTES = 4096
 
 
 def with_password(address: str, settings: Settings, file: Path | None) -> str:
@@ -39,10 +39,9 @@ def with_password(address: str, settings: Settings, file: Path | None) -> str:
 
 def _first_line(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            line = file.readline(_MOST_BYTES).decode()
+        line = read_given_text(path).partition("\n")[0]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--password-file {path}: cannot be read ({error})") from error
-    if not (password := line.rstrip("\r\n")):
+    if not (password := line):
         raise UsageError(f"--password-file {path}: its first line is empty; wanted the password")
     return password

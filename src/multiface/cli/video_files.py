@@ -1,6 +1,5 @@
 """The files that `video` writes, settled before any work is done: none of them takes the place of one that is read."""
 
-import json
 import os
 import tempfile
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from multiface.cli.gallery_place import gallery_of, people_folder_of
 from multiface.cli.paths import refuse_inputs, require_folder
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError
+from multiface.json_text import parse_json
 from multiface.regular_file import open_regular
 
 
@@ -99,7 +99,7 @@ def _holds_events(path: Path) -> bool:
     with open_regular(path) as file:
         line = file.readline(1 << 16)
     try:
-        return not line or "event" in json.loads(line)
+        return not line or "event" in parse_json(line)
     except (ValueError, TypeError):
         return False
 

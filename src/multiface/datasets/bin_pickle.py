@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from multiface.errors import DataSetError
 
-STEP_LIMIT = 20_000_000
-"""Most instructions that a pickle may have; a pack of 10,000 pictures has some 30,000."""
+STEP_LIMIT = 2_000_000
+"""Most instructions of a pickle, since each may take 100 bytes; a pack of 10,000 pictures has some 30,000."""
 
 _ENCODE, _RECONSTRUCT, _FROM_BUFFER, _SCALAR, _NDARRAY, _DTYPE = (
     "bytes as text",

@@ -34,6 +34,7 @@ from multiface.images import load_picture, save_picture
 from multiface.images.endings import ENDINGS
 from multiface.images.path_text import path_text
 from multiface.images.signature import SIGNATURE_BYTES, picture_kind
+from multiface.json_text import parse_json
 from multiface.regular_file import read_regular
 
 Progress = Callable[[int, int], None]
@@ -189,7 +190,7 @@ def _claim(mark: Path, file: RecordFile, identities: RecordIdentities) -> None:
         "people": len(identities.originals),
     }
     try:
-        found = json.loads(read_regular(mark))
+        found = parse_json(read_regular(mark))
     except FileNotFoundError:
         write_beside(mark, json.dumps(note).encode())
         return

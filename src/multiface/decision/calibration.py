@@ -29,6 +29,7 @@ import numpy.typing as npt
 
 from multiface.decision.quality_limits import QualityLimits
 from multiface.errors import InputError, RateNotSupported, UsageError
+from multiface.json_text import parse_json
 from multiface.regular_file import read_given_text
 
 SCHEMA = 2
@@ -277,7 +278,7 @@ class Calibration:
     def from_json(text: str, where: str) -> "Calibration":
         """Inverse of `to_json`; `where` names the file in errors. Raises InputError."""
         try:
-            values: dict[str, Any] = json.loads(text)
+            values: dict[str, Any] = parse_json(text)
             schema = values.pop("schema", 1)
             if schema != SCHEMA:
                 raise ValueError(f"format {schema}, this version reads {SCHEMA}")

@@ -14,6 +14,7 @@ from multiface.atomic_write import write_whole
 from multiface.decision.calibration import Calibration, read_calibration
 from multiface.errors import InputError, NotAvailable, UsageError
 from multiface.file_name import file_name, is_file_name
+from multiface.json_text import parse_json
 from multiface.regular_file import read_regular_text
 
 SHIPPED = Path(__file__).parent / "calibrations"
@@ -187,7 +188,7 @@ def _named(folder: Path | None, name: str) -> Calibration:
 def _choices(folder: Path) -> dict[str, str]:
     path = folder / IN_FORCE
     try:
-        values = json.loads(read_regular_text(path))
+        values = parse_json(read_regular_text(path))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -41,6 +41,7 @@ from multiface.faces.finding import Found, find_faces
 from multiface.faces.main_face import central_face, clear_main_face
 from multiface.images import list_pictures, load_picture, save_picture
 from multiface.images.path_text import path_text
+from multiface.json_text import parse_json
 from multiface.regular_file import read_regular, read_regular_text
 from multiface.visible import table_cell
 from multiface.weights.spec import ARCFACE_TEMPLATE
@@ -325,7 +326,7 @@ def _read_notes(file: Path, head: str) -> dict[str, _Note]:
     same_way = lines[:1] == [head]
     for line in lines[1:]:
         try:
-            value = json.loads(line)
+            value = parse_json(line)
         except ValueError:  # the line at which a killed run stopped
             continue
         if isinstance(value, dict) and set(value) == names:

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -87,6 +88,8 @@ class Recognizer:
     progress: called with pictures done and all pictures while the people folder is read.
     calibration: name of one in the store; None for the one in force there, else the package's.
 
+    It can be pickled: what comes out of the pickle is opened anew from the same places, with the gallery as it is then.
+
     Raises WeightsMissing, EngineMissing, GalleryError, UsageError.
     """
 
@@ -112,6 +115,20 @@ class Recognizer:
             raise UsageError("give a folder of people or a gallery, not both")
         if not 0 < rate < 1:
             raise UsageError(f"an error rate lies between 0 and 1, not {rate}")
+        self._opened_anew = partial(
+            Recognizer,
+            detector=detector,
+            weights=weights,
+            people=people,
+            gallery=gallery,
+            flip=flip,
+            threads=threads,
+            engine=engine,
+            min_face=min_face,
+            store=store,
+            cache=cache,
+            calibration=calibration,
+        )
         self.rate = rate
         self._min_face = min_face
         self._cache = Path(cache) if cache is not None else default_cache_folder()
@@ -136,6 +153,9 @@ class Recognizer:
                 raise
         elif gallery is not None:
             self.gallery = Gallery.open(gallery, self.origin, create=create)
+
+    def __reduce__(self) -> tuple[Callable[..., "Recognizer"], tuple[()]]:
+        return partial(self._opened_anew, rate=self.rate), ()
 
     def __enter__(self) -> "Recognizer":
         return self

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from multiface.atomic_write import write_whole
 from multiface.errors import InputError, WeightsError
+from multiface.json_text import parse_json
 from multiface.regular_file import open_regular
 from multiface.train.average import Average
 from multiface.train.building import load_weights
@@ -58,7 +59,7 @@ class Progress:
     @staticmethod
     def from_json(text: str) -> "Progress":
         """Raises ValueError, TypeError or KeyError where the text is none of `to_json`."""
-        values = json.loads(text)
+        values = parse_json(text)
         return Progress(**{**values, "unusable": tuple(values["unusable"])})
 
 

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from multiface.atomic_write import write_whole
 from multiface.errors import InputError, WeightsError
+from multiface.json_text import parse_json
 from multiface.train.building import Network, build_network, load_weights
 from multiface.train.checkpoint import FOLDER, checkpoints, read_tensors
 from multiface.train.crops import SIDE, Pixels
@@ -98,7 +99,7 @@ def read_trained(path: Path) -> TrainedNetwork:
         path = found[0]
     state, metadata = read_tensors(path)
     try:
-        about = json.loads(metadata[FILE_KEY])
+        about = parse_json(metadata[FILE_KEY])
         spec = InputSpec.from_json(about["spec"])
         config = NetworkConfig(**about["network"])
     except (KeyError, ValueError, TypeError) as error:

@@ -19,6 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from multiface.atomic_write import write_whole
 from multiface.errors import InputError
+from multiface.json_text import parse_json
 from multiface.metrics.curves import roc
 from multiface.regular_file import read_regular_text
 from multiface.train.chart import Axis, line_chart
@@ -118,8 +119,8 @@ def _cut(path: Path, step: int) -> None:
     kept = []
     for line in read_regular_text(path).splitlines():
         try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
+            entry = parse_json(line)
+        except ValueError:
             continue
         if entry["step"] <= step:
             kept.append(line + "\n")

@@ -126,6 +126,11 @@ def train(
             f"run: a batch of {batch} cannot be divided equally among {place.processes} processes with "
             f"{settings.accumulate} parts each; choose a multiple of {settings.accumulate * place.processes}"
         )
+    if batch == settings.accumulate * place.processes:
+        raise UsageError(
+            f"run: a batch of {batch} in {settings.accumulate * place.processes} parts leaves one face a part, and "
+            "batch norms need two or more; choose a larger batch"
+        )
     start_run(recipe, run, place, resume)
 
     # What learns.

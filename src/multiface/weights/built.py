@@ -16,6 +16,7 @@ from typing import Any
 
 from multiface.atomic_write import write_whole
 from multiface.errors import NotAvailable
+from multiface.json_text import parse_json
 from multiface.regular_file import read_regular
 from multiface.visible import log_of
 from multiface.weights.hashing import sha256_of
@@ -130,7 +131,7 @@ def _outputs_whole(place: Path, outputs: Mapping[str, str]) -> bool:
 def _read_stamp(place: Path) -> _Stamp | None:
     """None where there is none or it is not readable: then everything is built anew."""
     try:
-        values: dict[str, Any] = json.loads(read_regular(place / STAMP))
+        values: dict[str, Any] = parse_json(read_regular(place / STAMP))
         return _Stamp(
             str(values["version"]),
             tuple(_Source(**source) for source in values["sources"]),

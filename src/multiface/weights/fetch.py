@@ -24,6 +24,7 @@ import httpx
 
 from multiface.atomic_write import write_whole
 from multiface.errors import DownloadFailed, UsageError, WeightsMissing
+from multiface.json_text import parse_json
 from multiface.regular_file import read_regular
 from multiface.version import __version__
 from multiface.visible import log_of
@@ -379,7 +380,7 @@ class _Download:
         """Go on with the part if it was meant to become the file that is wanted now; empty it otherwise."""
         self.length = self.part.seek(0, os.SEEK_END)
         try:
-            note = json.loads(read_regular(_note(self.target)))
+            note = parse_json(read_regular(_note(self.target)))
             if note["sha256"] == self.sha256 and self.length <= (self.size or self.limits.largest):
                 self.source, self.validator = note["source"], note["validator"]
                 return

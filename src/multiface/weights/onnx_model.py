@@ -6,8 +6,9 @@ are refused, so that a model never makes the reader open another path.
 Source: the ONNX specification (docs/IR.md, docs/ExternalData.md).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,7 +54,7 @@ def parse_model(data: bytes) -> "onnx.ModelProto":
     # Almost any bytes can be read as a protobuf message of fields that nobody knows.
     if not model.graph.node or not model.graph.output or not model.opset_import:
         raise WeightsError(f"{len(data)} bytes: not an ONNX model (no graph in it)")
-    for tensor in _tensors(model.graph):
+    for tensor in chain(_tensors(model.graph), *(_tensors_of(one.node) for one in model.functions)):
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             raise WeightsError(
                 f"ONNX model: tensor {tensor.name!r} lies in another file (external data); "
@@ -113,7 +114,11 @@ def _tensors(graph: "onnx.GraphProto") -> "Iterator[onnx.TensorProto]":
     yield from graph.initializer
     for sparse in graph.sparse_initializer:
         yield from (sparse.values, sparse.indices)
-    for node in graph.node:
+    yield from _tensors_of(graph.node)
+
+
+def _tensors_of(nodes: "Iterable[onnx.NodeProto]") -> "Iterator[onnx.TensorProto]":
+    for node in nodes:
         for attribute in node.attribute:
             if attribute.HasField("t"):
                 yield attribute.t

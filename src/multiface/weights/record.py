@@ -14,6 +14,7 @@ from typing import Any, get_args
 from multiface.atomic_write import write_whole
 from multiface.errors import UsageError, WeightsError
 from multiface.file_name import is_file_name
+from multiface.json_text import parse_json
 from multiface.regular_file import read_regular
 from multiface.visible import log_of
 from multiface.weights.catalogue import Family, Kind
@@ -56,7 +57,7 @@ def read_record(store: Path, name: str) -> Record:
     """The record of a name in a store. Raises WeightsError if it is not readable or contradicts itself."""
     path = store / name / ENTRY
     try:
-        values: dict[str, Any] = json.loads(read_regular(path))
+        values: dict[str, Any] = parse_json(read_regular(path))
         spec = values.pop("spec")
         record = Record(
             files=tuple(StoredFile(**file) for file in values.pop("files")),
@@ -80,7 +81,7 @@ def checked_files(store: Path, record: Record) -> dict[str, Path]:
     """The files of a record by role; their content is as recorded, or WeightsError is raised."""
     folder = store / record.name
     try:
-        stamp: Any = json.loads(read_regular(folder / STAMP))
+        stamp: Any = parse_json(read_regular(folder / STAMP))
     except (OSError, ValueError):
         stamp = {}
     now: dict[str, list[int]] = {}

@@ -12,8 +12,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from multiface.errors import WeightsError
+from multiface.json_text import parse_json
 
 Point = tuple[float, float]
+
+FARTHEST = 1e4
+"""Pixels from the corner of a crop at which a point of its template cannot be meant."""
+LARGEST = 1e6
+"""Of `mean`, `std` and 1 / `std`: what is larger is no value of pixels."""
 
 ARCFACE_TEMPLATE: tuple[Point, ...] = (
     (38.2946, 51.6963),
@@ -60,6 +66,12 @@ class InputSpec:
         points = [number for point in self.template for number in point]
         if not all(math.isfinite(number) for number in (*self.mean, *self.std, *points)):
             raise WeightsError("input spec: mean, std and template are finite numbers")
+        if max(map(abs, (*self.mean, *self.std))) > LARGEST or min(self.std) < 1 / LARGEST:
+            raise WeightsError("input spec: mean and std are in units of pixel values, 0..255")
+        if max(map(abs, points)) > FARTHEST or len(set(self.template)) == 1:
+            raise WeightsError(
+                f"input spec: template is five points of a face in the crop; {FARTHEST:.0f} pixels away is too far"
+            )
         if self.dimension < 1:
             raise WeightsError(f"input spec: dimension {self.dimension} is not positive")
 
@@ -77,7 +89,7 @@ class InputSpec:
     def from_json(text: str) -> "InputSpec":
         """Inverse of `to_json`. Raises WeightsError on missing, unknown or ill-typed entries."""
         try:
-            values: dict[str, Any] = json.loads(text)
+            values: dict[str, Any] = parse_json(text)
             return InputSpec(
                 width=_whole(values.pop("width")),
                 height=_whole(values.pop("height")),

@@ -24,6 +24,7 @@ from typing import Any
 
 from multiface.atomic_write import write_whole
 from multiface.errors import InputError, UsageError
+from multiface.json_text import parse_json
 from multiface.regular_file import open_regular, read_regular
 from multiface.version import __version__
 from multiface.video.copy.segments import Shape, Written
@@ -170,7 +171,7 @@ def finished_stretches(folder: Path) -> list[Stretch]:
 
 def _stretch(folder: Path, index: int) -> Stretch | None:
     try:
-        document = json.loads(read_regular(folder / f"{index:06}.json"))
+        document = parse_json(read_regular(folder / f"{index:06}.json"))
         written = Written(**document["written"])
         if stretch_path(folder, index).stat().st_size != written.size:
             return None
@@ -198,7 +199,7 @@ class _Run:
 
     @classmethod
     def read(cls, folder: Path) -> "_Run":
-        document = json.loads(read_regular(folder / "run.json"))
+        document = parse_json(read_regular(folder / "run.json"))
         if document["format"] != _FORMAT:
             raise ValueError("another format")
         shape = document["shape"]

@@ -19,6 +19,7 @@ from multiface.decision import Candidate, Decision, Reason, Threshold
 from multiface.errors import FingerprintMismatch, InputError
 from multiface.faces.face import Floats
 from multiface.gallery import VectorOrigin
+from multiface.json_text import parse_json
 from multiface.video.names.appearances import Known
 from multiface.video.names.neighbours import Presence
 from multiface.video.tracks.best_views import StoredView
@@ -88,7 +89,7 @@ def unpacked(data: bytes, origin: VectorOrigin) -> EngineState:
     """
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            header: dict[str, Any] = json.loads(file["header"].tobytes())
+            header: dict[str, Any] = parse_json(file["header"].tobytes())
             if header["version"] != VERSION:
                 raise InputError(
                     f"the state of this run is of version {header['version']}, this program writes and reads "

@@ -20,6 +20,7 @@ from typing import Any
 from multiface.errors import InputError, UsageError
 from multiface.gallery.connection import BadContent, Database, FileKind, table_version
 from multiface.images.path_text import path_text
+from multiface.json_text import parse_json
 from multiface.video.events.lateness import Lateness
 from multiface.video.file_lock import opened_alone
 from multiface.video.results import Event
@@ -244,7 +245,7 @@ class EventStore:
 def _event(row: tuple[Any, ...]) -> StoredEvent:
     number, session, stored, text = row
     try:
-        document = json.loads(text)
+        document = parse_json(text)
     except (TypeError, ValueError) as error:
         raise BadContent(f"it is damaged: event {number} cannot be read") from error
     if not isinstance(document, dict):
