@@ -187,7 +187,7 @@ def _choices(folder: Path) -> dict[str, str]:
     path = folder / IN_FORCE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); delete it to use the package's own") from error
