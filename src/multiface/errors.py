@@ -98,3 +98,10 @@ class EngineMissing(NotAvailable):
 
 class DownloadFailed(NotAvailable):
     """A server that did not deliver what was asked."""
+
+
+def how_to_install(extra: str) -> str:
+    """How an extra of the package is installed. The name of the package is not ours on the index: it is installed from
+    its folder, as README says.
+    """
+    return f"pip install '.[{extra}]' in the folder of MultiFace's source"

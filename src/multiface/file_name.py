@@ -12,12 +12,11 @@ LONGEST = 200
 
 def is_file_name(text: str) -> bool:
     """Whether this names a visible file directly inside a folder, with any ending added to it."""
-    return (
-        text != ""
-        and not text.startswith(".")
-        and not any(sign in text for sign in "/\\\0")
-        and len(text.encode("utf-8", "surrogateescape")) <= LONGEST
-    )
+    try:
+        size = len(text.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:  # half of a pair of UTF-16, from JSON
+        return False
+    return 0 < size <= LONGEST and not text.startswith(".") and not any(sign in text for sign in "/\\\0")
 
 
 def file_name(text: str, what: str) -> str:
@@ -35,6 +34,6 @@ def nearest_file_name(text: str) -> str:
     """The text, or what of it can name a file; "unnamed" if nothing can."""
     if is_file_name(text):
         return text
-    kept = "".join("_" if sign in "/\\\0" else sign for sign in text).lstrip(".")
-    kept = kept.encode("utf-8", "surrogateescape")[:LONGEST].decode("utf-8", "ignore")
+    kept = "".join("_" if sign in "/\\\0" else sign for sign in text)
+    kept = kept.encode("utf-8", "ignore")[:LONGEST].decode("utf-8", "ignore").lstrip(".")
     return kept or "unnamed"

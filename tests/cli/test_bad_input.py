@@ -176,11 +176,11 @@ def test_heic_without_the_extra_is_4(
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     done = call("detect", "photo.heic", cwd=place)
     assert done.code == 4
-    assert "multiface[heic]" in done.err
+    assert ".[heic]" in done.err
     done = call("detect", "photo.heic", "face.jpg", "--json", cwd=place)
     assert done.code == 4
     first, second = done.document()["pictures"]
-    assert "multiface[heic]" in first["error"]
+    assert ".[heic]" in first["error"]
     assert len(second["faces"]) == 1
     assert call("detect", "photo.heic", "broken.jpg", cwd=place).code == 3
 
@@ -229,15 +229,18 @@ def test_bad_settings_are_2(
 
 
 def test_a_cache_that_cannot_be_written(call: Callable[..., Any], place: Path, people: Path) -> None:
+    """The vectors of people folders go into its folder `people`."""
+    (place / "cache").mkdir()
+    (place / "cache" / "people").touch()
     done = call(
         "identify",
         "face.jpg",
         "--people",
         people,
         cwd=place,
-        env={"MULTIFACE_CACHE": str(place / "text.jpg" / "x")},
+        env={"MULTIFACE_CACHE": str(place / "cache")},
     )
-    assert done.code == 4
+    assert done.code == 0
     assert "cannot be kept" in done.err
 
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import sqlite3
 import stat
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -240,26 +241,70 @@ if os.geteuid() == 0:  # nothing is forbidden to root
     os.setgid(65534)
     os.setuid(65534)
 try:
-    Gallery.open(sys.argv[1]).close()
+    with Gallery.open(sys.argv[1]) as gallery:
+        sys.stdout.write(" ".join(person.name for person in gallery.people()) + f" {len(gallery.matrix().vectors)}; ")
+        gallery.remove("p0")
 except GalleryError as error:
     sys.stdout.write(str(error))
 """
 
 
-@pytest.mark.parametrize(("file_mode", "folder_mode"), [(0o444, 0o777), (0o666, 0o555), (0o000, 0o777)])
+@pytest.mark.parametrize(
+    ("file_mode", "folder_mode", "words"),
+    [
+        (0o444, 0o777, "p0 p1 p2 9; gallery .*cannot be written"),
+        (0o666, 0o555, "p0 p1 p2 9; gallery .*cannot be written"),
+        (0o444, 0o555, "p0 p1 p2 9; gallery .*cannot be written"),
+        (0o000, 0o777, "no permission to read it; change its permissions"),
+    ],
+)
+@pytest.mark.parametrize("writer", [False, True])
 def test_permissions(
-    origin: VectorOrigin, template: Callable[..., NewTemplate], file_mode: int, folder_mode: int
+    origin: VectorOrigin,
+    template: Callable[..., NewTemplate],
+    file_mode: int,
+    folder_mode: int,
+    words: str,
+    writer: bool,
 ) -> None:
+    """Who may read a gallery can search it, also while another process has it open and its log lies beside it."""
     with tempfile.TemporaryDirectory() as name:  # pytest's folders cannot be entered by another user
         folder = Path(name)
         fill(folder / "gallery.db", origin, template)
-        (folder / "gallery.db").chmod(file_mode)
-        folder.chmod(folder_mode)
-        command = [sys.executable, "-c", OPEN_AS_ANOTHER, str(folder / "gallery.db")]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        folder.chmod(0o700)
+        with ExitStack() as stack:
+            if writer:
+                opened = stack.enter_context(Gallery.open(folder / "gallery.db", origin))
+                opened.add_templates("p2", [template("last")])
+            for file in folder.glob("gallery.db*"):
+                file.chmod(file_mode)
+            folder.chmod(folder_mode)
+            command = [sys.executable, "-c", OPEN_AS_ANOTHER, str(folder / "gallery.db")]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            folder.chmod(0o700)
     assert done.stderr == ""
-    assert "no permission to" in done.stdout and "change its permissions" in done.stdout
+    assert re.search(words.replace("9;", "10;" if writer else "9;"), done.stdout)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes as POSIX has them")
+def test_a_reader_without_permission_to_write_follows_changes(
+    path: Path, origin: VectorOrigin, template: Callable[..., NewTemplate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may write anything, so what the file system says is replaced for the opening."""
+    fill(path, origin, template)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda _path, mode, **_: not mode & os.W_OK)
+        reader = Gallery.open(path)
+    with reader:
+        before = reader.matrix()
+        with Gallery.open(path, origin) as writer:
+            writer.add_templates("p9", [template("new")])
+            assert len(reader.matrix().vectors) == len(before.vectors) + 1  # from the log
+        assert len(reader.matrix().vectors) == len(before.vectors) + 1  # from the file
+        with Gallery.open(path, origin) as writer:
+            writer.remove("p9")
+        assert len(reader.matrix().vectors) == len(before.vectors)
+        with pytest.raises(GalleryError, match="cannot be written"):
+            reader.remove("p0")
 
 
 def test_locked(path: Path, origin: VectorOrigin, template: Callable[..., NewTemplate]) -> None:

@@ -23,8 +23,10 @@ BAD = [
     "a\0",
     "x" * (LONGEST + 1),
     "é" * LONGEST,
+    "\ud800",
+    ".\udcff.",
 ]
-NAMES = st.text(max_size=60) | st.text(alphabet="./\\\0ab\udcff", max_size=8)
+NAMES = st.text(max_size=60) | st.text(alphabet="./\\\0ab\ud800\udcff", max_size=8)
 
 
 @pytest.mark.parametrize("text", BAD)

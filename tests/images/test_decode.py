@@ -489,7 +489,7 @@ def test_without_pillow_heif_the_error_names_the_extra(tmp_path: Path) -> None:
         try:
             load_picture({str(path)!r})
         except ExtraMissing as error:
-            assert "pip install 'multiface[heic]'" in str(error), error
+            assert "pip install '.[heic]'" in str(error), error
             assert "a.heic" in str(error), error
         else:
             raise SystemExit("no error")

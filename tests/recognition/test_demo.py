@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from multiface.decision import Candidate, Decision, Reason
+from multiface.decision import Candidate, Decision, Reason, Threshold
 from multiface.errors import FaceError, UsageError
 from multiface.images import Image, load_picture
 from multiface.recognition import Identification, IdentifiedFace, Recognizer, annotated, run_demo
@@ -51,13 +51,14 @@ def test_annotated_shows_who_and_who_not() -> None:
     """Each kind of decision is drawn, each differently, and only near its face."""
     grey = np.full((400, 400, 3), 120, np.uint8)
     ann, bob = Candidate("Ann", 0.7), Candidate("Bob", 0.69)
+    wanted = Threshold(0.8, 0.01, 2, None, False, "a set")
 
     def drawn(decision: Decision) -> Image:
         face = IdentifiedFace((150.0, 150.0, 250.0, 250.0), 0.9, np.zeros((5, 2), np.float32), decision)
         return annotated(grey, Identification(400, 400, 0, False, (face,)))
 
     known = drawn(Decision("Ann", Reason.KNOWN, ann, bob, None))
-    unknown = drawn(Decision(None, Reason.BELOW_THRESHOLD, ann, bob, None))
+    unknown = drawn(Decision(None, Reason.BELOW_THRESHOLD, ann, bob, wanted))
     torn = drawn(Decision(None, Reason.RUNNER_UP_TOO_NEAR, ann, bob, None))
     nobody = drawn(Decision(None, Reason.NOBODY_ENROLLED, None, None, None))
     pictures = [known, unknown, torn, nobody]

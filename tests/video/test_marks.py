@@ -2,12 +2,13 @@
 
 import pytest
 
-from multiface.decision import Candidate, Decision, Reason
+from multiface.decision import Candidate, Decision, Reason, Threshold
 from multiface.images import Mark
 from multiface.video.copy.marks import mark_of
 from multiface.video.results import SeenFace
 
 ANNA, BERTA = Candidate("Anna", 0.7149), Candidate("Berta", 0.69)
+LOW, WANTED = (Threshold(similarity, 0.01, 2, None, False, "a set") for similarity in (0.3, 0.95))
 
 
 def face(decision: Decision | None, stranger: int | None = None) -> SeenFace:
@@ -18,10 +19,10 @@ def face(decision: Decision | None, stranger: int | None = None) -> SeenFace:
     ("decision", "stranger", "label", "detail", "known"),
     [
         (Decision("Anna", Reason.KNOWN, ANNA, BERTA, None), None, "Anna", "0.71", True),
-        (Decision(None, Reason.BELOW_THRESHOLD, ANNA, BERTA, None), None, "unknown", "0.71", False),
+        (Decision(None, Reason.BELOW_THRESHOLD, ANNA, BERTA, WANTED), None, "unknown", "0.71 < 0.95", False),
         (Decision(None, Reason.NOBODY_ENROLLED, None, None, None), None, "unknown", "", False),
-        (Decision(None, Reason.BELOW_THRESHOLD, ANNA, None, None), 3, "stranger 3", "0.71", False),
-        (Decision(None, Reason.RUNNER_UP_TOO_NEAR, ANNA, BERTA, None), None, "Anna or Berta?", "0.71", False),
+        (Decision(None, Reason.BELOW_THRESHOLD, ANNA, None, WANTED), 3, "stranger 3", "0.71 < 0.95", False),
+        (Decision(None, Reason.RUNNER_UP_TOO_NEAR, ANNA, BERTA, LOW), None, "Anna or Berta?", "", False),
         (None, None, "", "", False),
         (None, 4, "stranger 4", "", False),
     ],

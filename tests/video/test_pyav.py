@@ -15,7 +15,7 @@ def test_without_pyav(file: str) -> None:
         "except ExtraMissing as error: sys.stdout.write(str(error))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert "pip install 'multiface[video]'" in done.stdout
+    assert "pip install '.[video]'" in done.stdout
 
 
 def test_sources_without_pyav() -> None:

@@ -206,6 +206,6 @@ def test_without_a_screen(driver: str) -> None:
 
 def test_without_pygame(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pygame", None)
-    with pytest.raises(ExtraMissing, match=r"pip install 'multiface\[window\]'"):
+    with pytest.raises(ExtraMissing, match=r"pip install '\.\[window\]'"):
         Window("none")
     assert issubclass(ExtraMissing, NotAvailable)

@@ -119,9 +119,9 @@ def test_what_is_no_network_or_no_input_is_said(tmp_path: Path) -> None:
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     assert "openvino" not in available_engines()
-    with pytest.raises(EngineMissing, match=r"pip install 'multiface\[openvino\]'"):
+    with pytest.raises(EngineMissing, match=r"pip install '\.\[openvino\]'"):
         open_session(network(), Engine("openvino"))
-    with pytest.raises(EngineMissing, match=r"pip install 'multiface\[openvino\]'"):
+    with pytest.raises(EngineMissing, match=r"pip install '\.\[openvino\]'"):
         open_detector(Store(default_store_folder()), "mtcnn", Engine("openvino"))
 
 

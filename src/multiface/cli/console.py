@@ -23,6 +23,7 @@ FrameProgress = Callable[[int, int | None], None]
 
 BAR_AFTER_SECONDS = 2.0
 FILE_WIDTH = 160
+_SIGNS = 15
 
 
 class _Console(Console):
@@ -51,12 +52,19 @@ class Speaker:
         self.answer = 0
         """Exit code of the answer that is being told, for when its reader goes away."""
         self._as_json = as_json
+        self._said = set[str]()
         self._notes = _console(True, self._reader_gone)
         self._results = self._notes if as_json else _console(False, self._reader_gone)
 
     def result(self, thing: RenderableType) -> None:
         """Show a result to people. Text is one line, taken as it is, without markup; what is unsafe is made visible."""
         self._results.print(escape(visible(thing)) if isinstance(thing, str) else thing)
+
+    def result_once(self, text: str) -> None:
+        """Show a line that would be the same for each of several things before the first of them alone."""
+        if text not in self._said:
+            self._said.add(text)
+            self.result(text)
 
     def note(self, text: str) -> None:
         """Say something beside the result: what was skipped, turned, assumed. One line, like a result."""
@@ -65,7 +73,7 @@ class Speaker:
     def document(self, value: Any) -> None:
         """The JSON document; silent without `--json`."""
         if self._as_json:
-            text = visible_json(json.dumps(value, ensure_ascii=False, allow_nan=False)) + "\n"
+            text = visible_json(json.dumps(_short(value), ensure_ascii=False, allow_nan=False)) + "\n"
             try:
                 # UTF-8 whatever the locale.
                 sys.stdout.flush()
@@ -137,6 +145,17 @@ class Speaker:
                 )
 
             yield show
+
+
+def _short(value: Any) -> Any:
+    """The same document; a number of more than 15 signs has nine digits, to which float32 is whole and the rest is the
+    noise of arithmetic.
+    """
+    if isinstance(value, float):
+        return float(f"{value:.9g}") if len(repr(value)) > _SIGNS else value
+    if isinstance(value, dict):
+        return {key: _short(entry) for key, entry in value.items()}
+    return [_short(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

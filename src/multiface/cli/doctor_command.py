@@ -10,7 +10,7 @@ from multiface.cli import options
 from multiface.cli.calibrations import say_calibrations
 from multiface.cli.console import Speaker
 from multiface.cli.settings import Settings
-from multiface.errors import MultifaceError
+from multiface.errors import MultifaceError, how_to_install
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,8 +46,7 @@ def doctor(
     report["extras"] = {name: find_spec(module) is not None for name, module in EXTRAS.items()}
     for name, there in report["extras"].items():
         speaker.result(
-            f"  extra [{name}] "
-            + ("installed" if there else f"not installed (pip install 'multiface[{name}]')")
+            f"  extra [{name}] " + ("installed" if there else f"not installed ({how_to_install(name)})")
         )
     given = {"detector": detector, "weights": weights, "threads": threads, "engine": engine}
     report |= _settings(speaker, settings, given)

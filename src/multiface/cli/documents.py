@@ -1,5 +1,10 @@
-"""The JSON documents of the commands, as plain Python values. Their shape is the contract of `--json`."""
+"""The JSON documents of the commands, as plain Python values. Their shape is the contract of `--json`.
 
+Pixels have two decimals, similarities and scores six, as events have: float32 knows no more, and its value as a double
+has 17 digits. Only embeddings are to the bit.
+"""
+
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +31,8 @@ def verification_document(a: Path, b: Path, result: Verification) -> dict[str, A
     """The answer of `verify`."""
     return {
         "same": result.same if result.decided else None,
-        "similarity": result.similarity,
-        "threshold": result.threshold,
+        "similarity": round(result.similarity, 6),
+        "threshold": round(result.threshold, 6),
         "false_match_rate": result.false_match_rate,
         **result.at_similarity.document("false_match_rate_at_similarity"),
         **(
@@ -68,9 +73,9 @@ def detection_document(
         "damaged": damage_document(whole_share),
         "faces": [
             {
-                "box": [float(edge) for edge in faces.boxes[k]],
-                "score": float(faces.scores[k]),
-                "landmarks": faces.landmarks[k].astype(float).tolist(),
+                "box": _pixels(faces.boxes[k]),
+                "score": round(float(faces.scores[k]), 6),
+                "landmarks": [_pixels(point) for point in faces.landmarks[k]],
             }
             for k in range(len(faces))
         ],
@@ -88,8 +93,8 @@ def embedding_documents(path: Path, analysis: Analysis) -> list[dict[str, Any]]:
         {
             "path": str(path),
             "face": k,
-            "box": [float(edge) for edge in analysis.faces.boxes[k]],
-            "score": float(analysis.faces.scores[k]),
+            "box": _pixels(analysis.faces.boxes[k]),
+            "score": round(float(analysis.faces.scores[k]), 6),
             "embedding": analysis.embeddings[k].astype(float).tolist(),
         }
         for k in range(len(analysis.faces))
@@ -99,22 +104,28 @@ def embedding_documents(path: Path, analysis: Analysis) -> list[dict[str, Any]]:
 def _face(face: IdentifiedFace) -> dict[str, Any]:
     decision = face.decision
     return {
-        "box": list(face.box),
-        "score": face.score,
+        "box": _pixels(face.box),
+        "score": round(face.score, 6),
         "name": decision.name,
-        "similarity": None if decision.best is None else decision.best.similarity,
+        "similarity": None if decision.best is None else round(decision.best.similarity, 6),
         "best": _candidate(decision.best),
         "runner_up": _candidate(decision.runner_up),
         "reason": decision.reason.value,
         "too_poor": decision.fault,
-        "threshold": None if decision.threshold is None else decision.threshold.similarity,
-        "threshold_at_large": None if decision.threshold is None else decision.threshold.at_large,
+        "threshold": None if decision.threshold is None else round(decision.threshold.similarity, 6),
+        "threshold_at_large": None if decision.threshold is None else round(decision.threshold.at_large, 6),
         **({} if decision.threshold is None else _rate(decision.threshold)),
     }
 
 
 def _candidate(candidate: Candidate | None) -> dict[str, Any] | None:
-    return None if candidate is None else {"name": candidate.name, "similarity": candidate.similarity}
+    return (
+        None if candidate is None else {"name": candidate.name, "similarity": round(candidate.similarity, 6)}
+    )
+
+
+def _pixels(values: Iterable[float]) -> list[float]:
+    return [round(float(value), 2) for value in values]
 
 
 def _rate(threshold: Threshold) -> dict[str, Any]:

@@ -1,20 +1,25 @@
 """Which gallery or folder of people a command means, and whether it is there."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multiface.cli.settings import Settings
-from multiface.errors import GalleryError, UsageError
+from multiface.errors import GalleryError, NotAvailable, UsageError
 
 if TYPE_CHECKING:
     from multiface.gallery import Gallery
 
 
 def gallery_of(settings: Settings, option: str | None) -> str:
-    """The gallery that is meant: the option, the setting, or the user's own gallery file."""
+    """The gallery that is meant: the option, the setting, or the user's own gallery file.
+
+    Raises NotAvailable where none is named and the user has no home.
+    """
     from multiface.weights.places import default_gallery_file
 
-    return settings.text("gallery", option, str(default_gallery_file()))
+    place = settings.optional_text("gallery", option)
+    return str(default_gallery_file()) if place is None else place
 
 
 def people_folder_of(settings: Settings, people: str | None, gallery: str | None) -> str | None:
@@ -41,8 +46,9 @@ def ready(place: str) -> str:
     """The same place, its folder made when it is the user's own gallery."""
     from multiface.weights.places import default_gallery_file
 
-    if place == str(default_gallery_file()):
-        default_gallery_file().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with suppress(NotAvailable):
+        if place == str(default_gallery_file()):
+            default_gallery_file().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     return place
 
 

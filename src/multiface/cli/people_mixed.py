@@ -56,8 +56,8 @@ def say_mixed(
                 "other": other,
                 "recognised": double.recognised,
                 "pictures": double.pictures,
-                "similarity": double.similarity,
-                "threshold": asked,
+                "similarity": round(double.similarity, 6),
+                "threshold": round(asked, 6),
             }
         )
         if len(document["same"]) <= SHOWN:
@@ -78,7 +78,7 @@ def _mixture(gallery: "Gallery", name: str, mixture: "Mixture") -> dict[str, Any
         "name": name,
         "pictures": len(sources),
         "groups": [[sources[k] for k in group] for group in mixture.groups],
-        "similarity": mixture.similarity,
+        "similarity": round(mixture.similarity, 6),
     }
 
 

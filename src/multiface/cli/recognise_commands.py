@@ -354,13 +354,13 @@ def _say_identification(speaker: Speaker, path: Path, result: "Identification") 
         speaker.result(f"{line}  ({why}; box {x0:.0f},{y0:.0f} to {x1:.0f},{y1:.0f})")
     threshold = next((f.decision.threshold for f in result.faces if f.decision.threshold), None)
     if threshold is not None:
-        speaker.result(
+        speaker.result_once(
             f"  threshold: at most {100 * threshold.rate:g} % of strangers are given a name among "
             f"{counted(threshold.people, 'person', 'people')}{_interval(threshold.interval)}"
             f"{' - extrapolated' if threshold.extrapolated else ''} ({threshold.source})"
         )
         if threshold.calibrated is not None:
-            speaker.result(
+            speaker.result_once(
                 f"  similarity wanted in this gallery {threshold.similarity:.3f}, "
                 f"among people at large {threshold.calibrated:.3f}"
             )

@@ -17,7 +17,7 @@ from multiface.cli.console import Speaker, counted
 from multiface.cli.internal_error import STOPPED
 from multiface.cli.settings import Settings
 from multiface.cli.stopping import stop_on_signals
-from multiface.errors import ExtraMissing, PictureError, UsageError
+from multiface.errors import ExtraMissing, PictureError, UsageError, how_to_install
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -492,6 +492,4 @@ def _need_torch() -> None:
     from importlib.util import find_spec
 
     if any(find_spec(name) is None for name in ("torch", "safetensors", "tensorboard")):
-        raise ExtraMissing(
-            "training needs PyTorch, safetensors and TensorBoard: pip install 'multiface[train]'"
-        )
+        raise ExtraMissing(f"training needs PyTorch, safetensors and TensorBoard: {how_to_install('train')}")

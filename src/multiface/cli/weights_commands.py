@@ -181,7 +181,7 @@ def import_weights(
     """Take up any ONNX embedder with its input spec; a batch fixed at 1 is made free, and that is proven.
 
     A model file of the original is read without running anything in it, and becomes ONNX first (needs the
-    extra `[train]`).
+    extra `train`).
     """
     from multiface.weights.spec import InputSpec
 

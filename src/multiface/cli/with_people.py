@@ -50,6 +50,8 @@ def opened_recognizer(
             progress=progress,
         ) as recognizer,
     ):
+        if recognizer.not_kept is not None:
+            speaker.note(recognizer.not_kept)
         if folder is not None and recognizer.people_report is not None:
             say_report(speaker, recognizer.people_report, quiet_when_unchanged=True)
             require_people(recognizer.people_report, folder)

@@ -189,7 +189,7 @@ def _choices(folder: Path) -> dict[str, str]:
     path = folder / IN_FORCE
     try:
         values = parse_json(read_regular_text(path))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); delete it to use the package's own") from error

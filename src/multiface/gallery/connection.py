@@ -1,8 +1,9 @@
 """One SQLite file and one connection to it, shared by a process's threads behind a lock.
 
 The file is in WAL mode with synchronous=FULL: what a finished transaction wrote survives a crash.
-secure_delete overwrites deleted content with zeros. Each `reading` is one snapshot, each `writing` one
-transaction that either happens wholly or not at all; neither nests. No connection crosses a fork: see `forking`.
+secure_delete overwrites deleted content with zeros. Where the file or its folder may not be written it is opened for
+reading only. Each `reading` is one snapshot, each `writing` one transaction that either happens wholly or not at all;
+neither nests. No connection crosses a fork: see `forking`.
 Every error of SQLite leaves as a GalleryError that names the file, or as what the kind of file has for it: the room
 `video` keeps its events in such a file too.
 
@@ -11,10 +12,13 @@ Nothing here opens the file but SQLite: closing any other handle on it drops all
 """
 
 import contextlib
+import errno
 import os
 import re
 import sqlite3
 import stat
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +29,8 @@ from multiface.errors import GalleryError, InputError, NotAvailable, UsageError
 from multiface.gallery import forking
 from multiface.regular_file import keep_shut
 
+_LOCKING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL)
+_NOT_THERE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 _SMALLEST = 512
 """Bytes of SQLite's smallest page."""
 
@@ -111,7 +117,9 @@ class Database:
         self._held_for_fork = False
         self._connection: sqlite3.Connection | None = None
         self._let_go: Callable[[], object] = lambda: None
-        _check_place(path, create, kind)
+        self.read_only = _check_place(path, create, kind)
+        """Whether the file or its folder may not be written; every `writing` then raises the kind's error."""
+        self._as_opened: tuple[int, ...] | None = None
         with self._translated():
             # A file that one thread makes must be closed before SQLite locks it for another.
             with forking.guard:
@@ -122,6 +130,8 @@ class Database:
 
     def use_write_ahead_log(self) -> None:
         """Switch the file to WAL mode if it is not; a file system that cannot is left as it is."""
+        if self.read_only:
+            return
         with self._lock, self._translated():
             connection = self._connected()
             give_up = time.monotonic() + self._busy_seconds
@@ -142,6 +152,8 @@ class Database:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A snapshot: all that is read inside belongs to one moment."""
         with self._lock, self._translated():
+            if self._as_opened not in (None, _state(self.path)):
+                self._disconnect()
             connection = self._connected()
             connection.execute("BEGIN")
             try:
@@ -212,7 +224,7 @@ class Database:
                     raise BadContent(forking.IN_USE)
                 self._let_go = keep_shut(self, self.path)
                 connection = sqlite3.connect(
-                    f"{self.path.absolute().as_uri()}?mode=rw",
+                    f"{self.path.absolute().as_uri()}?{self._mode()}",
                     uri=True,
                     timeout=self._busy_seconds,
                     isolation_level=None,
@@ -232,6 +244,21 @@ class Database:
             self._connections += 1
         return self._connection
 
+    def _mode(self) -> str:
+        """How SQLite is to open the file.
+
+        A log that is there belongs to somebody who writes, and SQLite can read along. Where there is none, it cannot
+        make the one that it needs to read, and is told that the file does not change; `reading` looks whether it did.
+        """
+        if not self.read_only:
+            return "mode=rw"
+        state = _state(self.path)
+        if state[-1]:
+            self._as_opened = None
+            return "mode=ro"
+        self._as_opened = state
+        return "mode=ro&immutable=1"
+
     def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
@@ -246,7 +273,8 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise kind.error(f"{where}: {_explained(error, self._busy_seconds, kind)}") from error
+            why = _no_locks(self.path.parent) if _code(error) in _LOCKING else None
+            raise kind.error(f"{where}: {why or _explained(error, self._busy_seconds, kind)}") from error
         except UnicodeDecodeError as error:  # SQLite quotes the file's own bytes in its message
             raise kind.error(f"{where}: {_damaged('unreadable text')}") from error
         except BadContent as error:
@@ -267,8 +295,17 @@ def _make_private(path: Path) -> None:
         path.chmod(0o600)
 
 
-def _check_place(path: Path, create: bool, kind: FileKind) -> None:
-    """Raise the kind's error where the file system alone says that this cannot be opened."""
+def _state(path: Path) -> tuple[int, ...]:
+    """What changes when the file does: inode, size, time of change (ns), and at the end the size of its log."""
+    status, log = path.stat(), path.with_name(path.name + "-wal")
+    return status.st_ino, status.st_size, status.st_mtime_ns, log.stat().st_size if log.exists() else 0
+
+
+def _check_place(path: Path, create: bool, kind: FileKind) -> bool:
+    """Whether it can only be read. Raises the kind's error where the file system alone says that it cannot be opened.
+
+    create: it is to be written, too.
+    """
     where = f"{kind.name} {path}"
     try:
         if path.is_dir():
@@ -286,20 +323,42 @@ def _check_place(path: Path, create: bool, kind: FileKind) -> None:
                 raise kind.error(
                     f"{where}: it is not a {kind.name} (no SQLite database); it was left as it is"
                 )
-            if not os.access(path, os.R_OK | os.W_OK):
+            if not os.access(path, os.R_OK):
                 raise kind.error(
-                    f"{where}: no permission to read and write it (SQLite's log needs both, even "
-                    "to search); change its permissions or copy it to a folder of your own"
+                    f"{where}: no permission to read it; change its permissions or copy it to a folder of your own"
                 )
+            if not create and not (os.access(path, os.W_OK) and os.access(folder, os.W_OK | os.X_OK)):
+                return True
+            if not os.access(path, os.W_OK):
+                raise kind.error(f"{where}: no permission to write it; change its permissions or use another")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise kind.error(
                 f"{where}: no permission to write in the folder {folder} (SQLite keeps its log "
                 "there); change its permissions or use another folder"
             )
+        return False
     except PermissionError as error:
         raise kind.error(f"{where}: no permission to enter the folders above it") from error
     except OSError as error:
         raise kind.error(f"{where}: {error.strerror or error}") from error
+
+
+def _no_locks(folder: Path) -> str | None:
+    """What to say where the file system has no locks (some network file systems), which SQLite takes for others'.
+
+    A new file is tried: no file that is open may be opened again.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return f"the file system has no locks ({error.strerror}); put it on a disk of this machine"
+    return None
 
 
 def _explained(error: sqlite3.Error, waited: float, kind: FileKind) -> str:

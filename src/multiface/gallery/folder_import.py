@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 
 from multiface.errors import UsageError
 from multiface.gallery import folder_rows, people_rows
+from multiface.gallery.clock import modified_ns
 from multiface.gallery.engine import NewTemplate, PictureNote
 from multiface.gallery.folder_rows import FolderRow
 from multiface.gallery.folder_vanished import content_is_gone, drop_with_template, folder_is_gone
@@ -317,7 +318,9 @@ class _Run:
         known = by_path.get(key, [])
         try:
             facts = path.stat()
-            same = [row for row in known if (row.size, row.modified_ns) == (facts.st_size, facts.st_mtime_ns)]
+            same = [
+                row for row in known if (row.size, row.modified_ns) == (facts.st_size, modified_ns(facts))
+            ]
             digest = same[0].digest if same else _sha256(path)
         except FileNotFoundError:
             self.done += 1
@@ -327,7 +330,7 @@ class _Run:
             self._refuse(key, f"cannot be read: {error.strerror or error}", new=True)
             self.done += 1
             return
-        picture = _Picture(path, key, person, name, facts.st_size, facts.st_mtime_ns, digest)
+        picture = _Picture(path, key, person, name, facts.st_size, modified_ns(facts), digest)
         self.here[key] = picture
         row = self.rows.get((key, digest))
         if row is None or row.blocked or (row.refusal is not None and row.detector != self.detector):

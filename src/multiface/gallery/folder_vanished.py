@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 from multiface.gallery import folder_rows
+from multiface.gallery.clock import modified_ns
 from multiface.gallery.folder_rows import FolderRow
 from multiface.gallery.gallery import Gallery
 from multiface.images.path_text import path_text
@@ -21,7 +22,7 @@ def content_is_gone(folder: Path, row: FolderRow) -> bool:
         return True
     except OSError:
         return False
-    return (facts.st_size, facts.st_mtime_ns) != (row.size, row.modified_ns)
+    return (facts.st_size, modified_ns(facts)) != (row.size, row.modified_ns)
 
 
 def folder_is_gone(folder: str) -> bool:

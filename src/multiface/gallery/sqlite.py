@@ -69,6 +69,11 @@ def _settle(database: Database, new: VectorOrigin | None) -> VectorOrigin:
         raise GalleryError(
             f"gallery {database.path}: the file is empty, there is no gallery in it; enrol a person first"
         )
+    if database.read_only and found < schema.VERSION:
+        raise GalleryError(
+            f"gallery {database.path}: an older version made it, and to bring it up to date it must be written; "
+            "open it once where it may be written, or copy it to a folder of your own"
+        )
     database.use_write_ahead_log()
     if found == 0 and new is not None:
         with database.writing() as connection:

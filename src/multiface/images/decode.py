@@ -30,7 +30,14 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from multiface.errors import ExtraMissing, PictureError, PictureTooLarge, UndecodablePicture, UsageError
+from multiface.errors import (
+    ExtraMissing,
+    PictureError,
+    PictureTooLarge,
+    UndecodablePicture,
+    UsageError,
+    how_to_install,
+)
 from multiface.images.deep_colour import brightened, raw_mode_of
 from multiface.images.jpeg_file import JpegFile
 from multiface.images.path_text import path_text
@@ -223,8 +230,7 @@ def _open_heic(data: bytes, name: str, limits: PictureLimits) -> PIL.Image.Image
         import pillow_heif
     except ImportError as error:
         raise ExtraMissing(
-            f"{name}: is a HEIC picture, for which an optional package is needed: "
-            "pip install 'multiface[heic]'"
+            f"{name}: is a HEIC picture, for which an optional package is needed: {how_to_install('heic')}"
         ) from error
     container = pillow_heif.open_heif(data)  # reads the boxes; pixels are decoded by to_pillow
     width, height = container.size

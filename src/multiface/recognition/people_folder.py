@@ -5,7 +5,12 @@ are; each run embeds only what is new or changed, and drops what vanished, also 
 other settings. Vectors are biometric data: `forget` removes them, and nothing else keeps them.
 """
 
+import errno
 import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from multiface.errors import GalleryError, NotAvailable, PictureError
@@ -25,6 +30,28 @@ def people_folder(folder: Path) -> Path:
     return folder
 
 
+@dataclass(frozen=True, slots=True)
+class NotKept:
+    """A temporary folder with the gallery of a people folder, for the caller to delete; why it is not in the cache."""
+
+    folder: Path
+    why: str
+
+
+def gallery_of_folder(cache: Path, folder: Path, origin: VectorOrigin) -> tuple[Gallery, NotKept | None]:
+    """`cached_gallery`, or where the cache cannot be written, as in a read-only home, one that is not kept."""
+    try:
+        return cached_gallery(cache, folder, origin), None
+    except NotAvailable as error:
+        why = f"{error}; until then they are made anew each time"
+    passing = Path(tempfile.mkdtemp(prefix="multiface-"))
+    try:
+        return cached_gallery(passing, folder, origin), NotKept(passing, why)
+    except BaseException:
+        shutil.rmtree(passing, ignore_errors=True)
+        raise
+
+
 def cached_gallery(cache: Path, folder: Path, origin: VectorOrigin) -> Gallery:
     """The gallery that keeps this folder's vectors; made if it is not there yet.
 
@@ -34,10 +61,12 @@ def cached_gallery(cache: Path, folder: Path, origin: VectorOrigin) -> Gallery:
     home = _home(cache, people_folder(folder))
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not os.access(home, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise NotAvailable(
-            f"cache {cache}: cannot be written ({error.strerror}), so the vectors of {folder} cannot be "
-            f"kept; name another folder as `cache`"
+            f"cache {cache}: cannot be written ({error.strerror}), so the vectors of {folder} cannot be kept; name "
+            "another folder as `cache`"
         ) from error
     flip = "flip" if origin.flip else "no flip"
     key = hashlib.sha256(f"{origin.fingerprint}\n{origin.detector}\n{flip}".encode()).hexdigest()[:16]

@@ -7,7 +7,9 @@ for face in recognizer.identify("party.jpg").faces:
     print(face.name or "unknown", face.decision.best)
 """
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,7 +45,7 @@ from multiface.images.path_text import path_text
 from multiface.recognition.enrolment import templates_of
 from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.recognition.only_face import faces_to_compare
-from multiface.recognition.people_folder import cached_gallery, drop_from_others, people_folder
+from multiface.recognition.people_folder import drop_from_others, gallery_of_folder, people_folder
 from multiface.recognition.picture_faults import picture_faults
 from multiface.recognition.results import Identification, IdentifiedFace, Look, Verification
 from multiface.version import __version__
@@ -144,8 +146,14 @@ class Recognizer:
         self._chosen: ChosenCalibration | None = None
         self._calibration_name = calibration
         self._threshold: GalleryThreshold | None = None
+        self.not_kept: str | None = None
+        """Why the vectors of the people folder are not in the cache; None where they are."""
+        self._passing: Callable[[], object] | None = None
         if people is not None:
-            self.gallery = cached_gallery(self._cache, Path(people), self.origin)
+            self.gallery, not_kept = gallery_of_folder(self._cache, Path(people), self.origin)
+            if not_kept is not None:
+                self.not_kept = not_kept.why
+                self._passing = weakref.finalize(self, shutil.rmtree, not_kept.folder, ignore_errors=True)
             try:
                 self.people_report = self._follow(self.gallery, Path(people), progress)
             except BaseException:
@@ -169,6 +177,8 @@ class Recognizer:
         """Close the gallery; closing twice is fine."""
         if self.gallery is not None:
             self.gallery.close()
+        if self._passing is not None:
+            self._passing()
 
     @property
     def origin(self) -> VectorOrigin:

@@ -1,5 +1,6 @@
 """A lock on an open file that ends with the process however that ends: flock(2). Windows has none here."""
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -18,7 +19,10 @@ def opened_alone(path: Path) -> BinaryIO | None:
 
 
 def lock(file: BinaryIO) -> bool:
-    """Lock a file for this process, without waiting; False where another one holds it."""
+    """Lock a file for this process, without waiting; False where another one holds it.
+
+    Where the file system has no locks, as Windows, it goes unlocked.
+    """
     if sys.platform != "win32":
         import fcntl
 
@@ -26,4 +30,7 @@ def lock(file: BinaryIO) -> bool:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP):
+                raise
     return True

@@ -10,7 +10,7 @@ import os
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from multiface.errors import ExtraMissing, NotAvailable
+from multiface.errors import ExtraMissing, NotAvailable, how_to_install
 from multiface.images import Image
 from multiface.visible import visible
 
@@ -37,7 +37,7 @@ class Window:
             import pygame
         except ImportError as error:
             raise ExtraMissing(
-                "a window needs the package pygame-ce, which is not installed: pip install 'multiface[window]', "
+                f"a window needs the package pygame-ce, which is not installed: {how_to_install('window')}, "
                 "or go without a window (--headless)"
             ) from error
         try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from multiface.errors import ExtraMissing, WeightsError
+from multiface.errors import ExtraMissing, WeightsError, how_to_install
 
 if TYPE_CHECKING:
     import onnx
@@ -43,7 +43,7 @@ def parse_model(data: bytes) -> "onnx.ModelProto":
     except ModuleNotFoundError as error:
         raise ExtraMissing(
             "to prepare these weights for any batch or size MultiFace needs the package onnx: "
-            "pip install 'multiface[import]'"
+            f"{how_to_install('import')}"
         ) from error
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from multiface.errors import EngineMissing, WeightsError
+from multiface.errors import EngineMissing, WeightsError, how_to_install
 
 _TELEMETRY = "openvino_telemetry"
 _importing = threading.Lock()
@@ -83,7 +83,7 @@ def require_openvino() -> None:
     if not has_openvino():
         raise EngineMissing(
             "engine 'openvino' needs the package openvino, which is not installed: "
-            "pip install 'multiface[openvino]', or use the engine cpu"
+            f"{how_to_install('openvino')}, or use the engine cpu"
         )
 
 

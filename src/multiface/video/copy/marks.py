@@ -2,6 +2,7 @@
 
 from multiface.decision import Reason
 from multiface.images import Mark
+from multiface.recognition.annotate import similarity_text
 from multiface.video.results import SeenFace
 
 
@@ -13,7 +14,7 @@ def mark_of(face: SeenFace, similarity: bool) -> Mark:
     if decision is None:
         label = "" if face.stranger is None else f"stranger {face.stranger}"
         return Mark(face.box, label, known=False)
-    detail = f"{decision.best.similarity:.2f}" if similarity and decision.best is not None else ""
+    detail = similarity_text(decision, 2) if similarity else ""
     if decision.name is not None:
         return Mark(face.box, decision.name, detail, known=True)
     if face.stranger is not None:

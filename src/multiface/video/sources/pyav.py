@@ -4,13 +4,13 @@ Importing this file raises ExtraMissing where PyAV is not installed. Files of th
 `from multiface.video.sources.pyav import av`.
 """
 
-from multiface.errors import ExtraMissing
+from multiface.errors import ExtraMissing, how_to_install
 
 try:
     import av
 except ImportError as error:
     raise ExtraMissing(
-        f"video and cameras need PyAV, which cannot be loaded ({error}); pip install 'multiface[video]'"
+        f"video and cameras need PyAV, which cannot be loaded ({error}); {how_to_install('video')}"
     ) from error
 
 __all__ = ["av"]
