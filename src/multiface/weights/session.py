@@ -132,8 +132,12 @@ def open_session(model: Path | bytes, engine: Engine) -> Session:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     try:
+        # Its own fallback prints to standard output.
         session = onnxruntime.InferenceSession(
-            model if isinstance(model, bytes) else str(model), options, providers=[provider]
+            model if isinstance(model, bytes) else str(model),
+            options,
+            providers=[provider],
+            enable_fallback=0,
         )
     except (
         Fail,
@@ -143,6 +147,8 @@ def open_session(model: Path | bytes, engine: Engine) -> Session:
         NoSuchFile,
         NotImplemented,
         RuntimeException,
+        RuntimeError,
+        ValueError,  # names that are no UTF-8
     ) as error:
         raise_memory_error(error)
         raise WeightsError(f"{what}: ONNX Runtime cannot run this as a network: {error}") from error
