@@ -176,8 +176,8 @@ def test_a_face_that_fills_its_picture_is_said(
         assert f"near.png: 1 {'crop' if command[0] == 'align' else 'face'} ({said})" in done.err
     done = call("verify", portrait, "near.png", *network, "--json")
     assert done.document()["pictures"] == [
-        {"path": str(portrait), "turn": 0, "bordered": False},
-        {"path": "near.png", "turn": 0, "bordered": True},
+        {"path": str(portrait), "turn": 0, "bordered": False, "damaged": None},
+        {"path": "near.png", "turn": 0, "bordered": True, "damaged": None},
     ]
     assert done.err.count(said) == 1 and f"near.png: the face was {said}" in done.err
 
