@@ -99,7 +99,8 @@ def sound_files(shared: Path, work: Path) -> dict[str, bytes]:
 
     files = sound_pictures()
     files |= {
-        f"pack {path.name}": path.read_bytes() for path in sorted((shared / "golden/bins").glob("py*.bin"))[::4]
+        f"pack {path.name}": path.read_bytes()
+        for path in sorted((shared / "golden/bins").glob("py*.bin"))[::4]
     }
     records = shared / "golden/records"
     files |= {f"records {path.name}": path.read_bytes() for path in sorted(records.rglob("*.rec"))[:2]}

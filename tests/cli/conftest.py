@@ -217,9 +217,9 @@ def empty_wall(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def broken(tmp_path: Path, portrait: Path) -> Path:
-    """A picture whose file was cut."""
+    """A picture whose file was cut in its header."""
     path = tmp_path / "broken.jpg"
-    path.write_bytes(portrait.read_bytes()[:3000])
+    path.write_bytes(portrait.read_bytes()[:300])
     return path
 
 

@@ -128,7 +128,8 @@ def test_a_second_run_looks_at_nothing_and_changes_nothing(people, tmp_path, det
     before = tree(tmp_path / "out")
     counted = Counted(detector)
     again = prepare_photos(people, tmp_path / "out", counted, MIN_FACE, 2)
-    assert (counted.seen, again.made, again.crops, len(again.dropped)) == (0, 0, 7, 3)
+    # What could not be read is tried again.
+    assert (counted.seen, again.made, again.crops, len(again.dropped)) == (0, 1, 7, 3)
     assert tree(tmp_path / "out") == before
 
 
@@ -139,12 +140,12 @@ def test_only_what_is_missing_spoiled_or_changed_is_looked_at_again(people, tmp_
     (out / "imgs" / "Anna Grün" / "x.jpg").write_bytes(b"half")
     (out / "imgs" / "Anna Grün" / "x_2.jpg").unlink()
     again = prepare_photos(people, out, detector, MIN_FACE, 2)
-    assert again.made == 2 and tree(out / "imgs") == before
+    assert again.made == 3 and tree(out / "imgs") == before
 
     shutil.copy(people / "Anna Grün" / "wall.png", people / "Anna Grün" / "x.png")
     shutil.copy(people / "Anna Grün" / "x.jpg", people / "Anna Grün" / "a new one.JPG")
     changed = prepare_photos(people, out, detector, MIN_FACE, 2)
-    assert changed.made == 2 and changed.crops == 7
+    assert changed.made == 3 and changed.crops == 7
     assert set(tree(out / "imgs")) == set(before) - {"Anna Grün/x_2.jpg"} | {"Anna Grün/a new one.jpg"}
     assert "Anna Grün/x.png" in {one.photo for one in changed.dropped}
 

@@ -306,7 +306,7 @@ class TestNotUsable:
     def test_too_large(self, folder: Path) -> None:
         path = folder / "huge.y4m"
         path.write_bytes(b"YUV4MPEG2 W16000 H10000 F25:1 C420jpeg\nFRAME\n" + bytes(1000))
-        with pytest.raises(InputError, match="16000 x 10000 are over the limit of 150,000,000 pixels"):
+        with pytest.raises(InputError, match="16000 x 10000 are over the limit of 100,000,000 pixels"):
             open_file(path)
 
     def test_other_files(self, folder: Path, with_tail: Path) -> None:

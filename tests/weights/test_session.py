@@ -144,7 +144,9 @@ def test_a_file_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
         open_session(tmp_path, Engine())
 
 
-def test_a_name_that_is_no_text_is_a_clear_error_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_name_that_is_no_text_is_a_clear_error_and_nothing_is_printed(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     """ONNX Runtime's own fallback would print to standard output, where a JSON document goes."""
     broken = network().replace(b"Relu", b"\x9b\xffl\x9b")
     with pytest.raises(WeightsError, match="cannot run this as a network"):

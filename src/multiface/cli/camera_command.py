@@ -96,6 +96,7 @@ def camera(
     threads: options.Threads = None,
     engine: options.EngineName = None,
     min_face: options.MinFace = None,
+    _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
 ) -> None:
     """Names over a live camera or stream, until Ctrl-C.

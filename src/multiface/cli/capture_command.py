@@ -47,6 +47,7 @@ def capture(
     threads: options.Threads = None,
     engine: options.EngineName = None,
     min_face: options.MinFace = None,
+    _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
 ) -> None:
     """Take pictures of a person with the camera, into a folder of people or a gallery.

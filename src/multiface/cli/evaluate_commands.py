@@ -40,6 +40,7 @@ def evaluate(
     threads: options.Threads = None,
     engine: options.EngineName = None,
     min_face: options.MinFace = None,
+    _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
 ) -> None:
     """Accuracy in ten folds, TAR at FAR, with intervals; every pair is scored."""
@@ -98,6 +99,7 @@ def calibrate(
     threads: options.Threads = None,
     engine: options.EngineName = None,
     min_face: options.MinFace = None,
+    _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
 ) -> None:
     """Measure which threshold gives which error rate, for a detector, weights and choice of flips.

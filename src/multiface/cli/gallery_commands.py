@@ -49,6 +49,7 @@ def facebank(
     threads: options.Threads = None,
     engine: options.EngineName = None,
     min_face: options.MinFace = None,
+    _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
 ) -> None:
     """Take a folder of people up into a gallery; run again, only what is new or changed is embedded.
@@ -104,6 +105,7 @@ def enroll(
     threads: options.Threads = None,
     engine: options.EngineName = None,
     min_face: options.MinFace = None,
+    _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
 ) -> None:
     """Add pictures of one person to a gallery."""

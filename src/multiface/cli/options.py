@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from multiface.cli.settings import Settings
+from multiface.errors import UsageError
 
 if TYPE_CHECKING:
     from multiface.recognition import Recognizer
@@ -49,6 +50,35 @@ MinFace = Annotated[
     float | None,
     typer.Option(
         "--min-face", help="Shorter side of the smallest face in pixels (default: 20).", show_default=False
+    ),
+]
+
+
+def _limit_pictures(option: str | None) -> str | None:
+    """The limit holds from now on, in the whole process: pictures are read in many places."""
+    from multiface.images import PictureLimits, limit_pictures
+
+    size = Settings.here().optional_text("max_picture", option)
+    limit_pictures(PictureLimits() if size is None else PictureLimits(max_decoded=_bytes(size)))
+    return option
+
+
+def _bytes(size: str) -> int:
+    number, unit = (size[:-1], size[-1].upper()) if size[-1:].isalpha() else (size, "")
+    powers = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3}
+    try:
+        return round(float(number) * powers[unit])
+    except (KeyError, ValueError, OverflowError) as error:
+        raise UsageError(f"the limit on pictures: wanted bytes, such as 800M or 2G, got {size!r}") from error
+
+
+MaxPicture = Annotated[
+    str | None,
+    typer.Option(
+        "--max-picture",
+        callback=_limit_pictures,
+        help="Bytes that decoding one picture may take, such as 800M (default: 2G).",
+        show_default=False,
     ),
 ]
 IdentifyRate = Annotated[

@@ -122,6 +122,7 @@ def photos(
     threads: options.Threads = None,
     engine: options.EngineName = None,
     min_face: options.MinFace = None,
+    _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
 ) -> None:
     """Photos of people to aligned crops in OUT/imgs; OUT/dropped.csv lists those without one clear face."""
@@ -178,6 +179,7 @@ def lfw(
     threads: options.Threads = None,
     engine: options.EngineName = None,
     min_face: options.MinFace = None,
+    _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
 ) -> None:
     """LFW to aligned crops in OUT/lfw_aligned and its pairs as a pack, OUT/lfw.bin."""

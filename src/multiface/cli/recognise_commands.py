@@ -34,6 +34,7 @@ def identify(
     threads: options.Threads = None,
     engine: options.EngineName = None,
     min_face: options.MinFace = None,
+    _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
 ) -> None:
     """Say who is in pictures; strangers are "unknown" at a stated error rate.
@@ -98,6 +99,7 @@ def verify(
     threads: options.Threads = None,
     engine: options.EngineName = None,
     min_face: options.MinFace = None,
+    _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
 ) -> None:
     """Say whether two pictures show the same person (exit code 0: yes, 1: no, 3: too poor to tell)."""
@@ -165,6 +167,7 @@ def detect(
     threads: options.Threads = None,
     engine: options.EngineName = None,
     min_face: options.MinFace = None,
+    _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
 ) -> None:
     """Find faces: boxes, scores and five landmarks."""
@@ -213,6 +216,7 @@ def align(
     threads: options.Threads = None,
     engine: options.EngineName = None,
     min_face: options.MinFace = None,
+    _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
 ) -> None:
     """Cut out the faces, upright and of one size: NAME_0.png, NAME_1.png, ... best detection first."""
@@ -272,6 +276,7 @@ def embed(
     threads: options.Threads = None,
     engine: options.EngineName = None,
     min_face: options.MinFace = None,
+    _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
 ) -> None:
     """Turn faces into vectors of unit length, all faces of each picture.

@@ -32,6 +32,7 @@ KINDS: Mapping[str, type] = {
     "threads": int,
     "rate": float,
     "min_face": float,
+    "max_picture": str,
 }
 """The settings and what they hold; each is also the name of an option and, in capitals, of a variable."""
 

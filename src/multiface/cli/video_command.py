@@ -95,6 +95,7 @@ def video(
     threads: options.Threads = None,
     engine: options.EngineName = None,
     min_face: options.MinFace = None,
+    _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
 ) -> None:
     """Names in a video file: events, an annotated copy with all its sound, intervals, a page.

@@ -289,6 +289,8 @@ class _Notes:
         return self.file.open("a", encoding="utf-8")
 
     def add(self, file: TextIO, note: _Note) -> None:
+        if self._notes.get(note.photo) == note:
+            return
         self._notes[note.photo] = note
         file.write(json.dumps(asdict(note)) + "\n")
 

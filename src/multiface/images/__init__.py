@@ -2,7 +2,6 @@
 
 from multiface.images.decode import (
     Picture,
-    PictureLimits,
     PictureSource,
     load_picture,
     open_picture,
@@ -10,6 +9,7 @@ from multiface.images.decode import (
     share_in_words,
 )
 from multiface.images.draw import Mark, draw_faces, draw_marks
+from multiface.images.limits import PictureLimits, limit_pictures, picture_limits
 from multiface.images.listing import Listing, expand, list_pictures
 from multiface.images.pixels import Image
 from multiface.images.save import save_picture
@@ -26,9 +26,11 @@ __all__ = [
     "draw_faces",
     "draw_marks",
     "expand",
+    "limit_pictures",
     "list_pictures",
     "load_picture",
     "open_picture",
+    "picture_limits",
     "read_picture",
     "save_picture",
     "share_in_words",

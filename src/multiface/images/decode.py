@@ -3,8 +3,8 @@
 A picture is known by its content, never by its name. Each kind goes straight to its own decoder, so that no
 other is ever tried (none that starts a program, as for PostScript) and Pillow's process-wide limit on pixels
 and its list of plugins are neither needed nor changed. Of several pages or frames the first (in HEIC the
-primary one) counts. The size in the header is checked before any pixel is decoded. What the pixels mean
-(transparency, depth, colour profile, orientation) is in `pixels`.
+primary one) counts. What decoding takes is counted by the header before any pixel is decoded (`limits`). What the
+pixels mean (transparency, depth, colour profile, orientation) is in `pixels`.
 
 All functions may be called from several threads at once.
 """
@@ -35,11 +35,11 @@ from multiface.errors import (
     PictureError,
     PictureTooLarge,
     UndecodablePicture,
-    UsageError,
     how_to_install,
 )
 from multiface.images.deep_colour import brightened, raw_mode_of
 from multiface.images.jpeg_file import JpegFile
+from multiface.images.limits import PictureLimits, picture_limits, require_room
 from multiface.images.path_text import path_text
 from multiface.images.pixels import Image, rgb_from_array, upright_rgb
 from multiface.images.signature import SIGNATURE_BYTES, PictureKind, picture_kind
@@ -49,28 +49,6 @@ PictureSource = str | Path | bytes | npt.NDArray[np.uint8]
 """A path, the bytes of a picture file, or an array (see `load_picture`)."""
 
 _NAME = "the picture"
-
-
-@dataclass(frozen=True, slots=True)
-class PictureLimits:
-    """What is too large to be decoded.
-
-    max_bytes: size of the file.
-    max_pixels: width times height. Above 178,956,970 pixels Pillow refuses WebP, and some GIF, itself.
-    """
-
-    max_bytes: int = 200_000_000
-    max_pixels: int = 150_000_000
-
-    def __post_init__(self) -> None:
-        if self.max_bytes < 1 or self.max_pixels < 1:
-            raise UsageError(
-                f"limits on pictures are at least 1, got max_bytes {self.max_bytes} "
-                f"and max_pixels {self.max_pixels}"
-            )
-
-
-_DEFAULT_LIMITS = PictureLimits()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,15 +68,16 @@ class Picture:
         return self.whole_share is not None and self.whole_share < 1
 
 
-def load_picture(source: PictureSource, limits: PictureLimits = _DEFAULT_LIMITS) -> Image:
+def load_picture(source: PictureSource, limits: PictureLimits | None = None) -> Image:
     """The picture as (h, w, 3) uint8 RGB, upright.
 
     source: a path (str or Path) of a file, the bytes of such a file, or an array: uint8 (h, w, 3) RGB, which
         comes back without a copy where it is contiguous, (h, w) or (h, w, 1) grey, or (h, w, 4) RGBA, laid over white.
 
     Raises PictureError for a file that is missing, empty, no regular file or not readable, and for arrays of
-    another kind; UndecodablePicture for what is no picture or a broken one; PictureTooLarge for more bytes
-    or pixels than `limits`; ExtraMissing for HEIC without the package pillow-heif.
+    another kind; UndecodablePicture for what is no picture or a broken one; PictureTooLarge for a file
+    of more bytes than `limits` (None: those of the process), or one whose decoding takes more; ExtraMissing for HEIC
+    without the package pillow-heif.
     """
     picture = open_picture(source, limits)
     if picture.whole_share is not None and picture.damaged:
@@ -116,15 +95,14 @@ def share_in_words(share: float) -> str:
     return f"at most {100 * share:.1f} % of its rows are whole"
 
 
-def open_picture(source: PictureSource, limits: PictureLimits = _DEFAULT_LIMITS) -> Picture:
+def open_picture(source: PictureSource, limits: PictureLimits | None = None) -> Picture:
     """The same, with what is whole of a damaged JPEG; of other kinds no damaged file is decoded."""
+    limits = limits or picture_limits()
     if isinstance(source, np.ndarray):
-        picture = rgb_from_array(source)
-        _check_pixels(_NAME, picture.shape[1], picture.shape[0], limits)
-        return Picture(picture)
+        return Picture(rgb_from_array(source))
     if isinstance(source, bytes):
         data, name = source, _NAME
-        if len(data) > limits.max_bytes:
+        if len(data) > limits.max_file:
             raise _too_many_bytes(name, len(data), limits)
     elif isinstance(source, str | Path):
         data, name = read_picture(source, limits), path_text(source)
@@ -135,26 +113,27 @@ def open_picture(source: PictureSource, limits: PictureLimits = _DEFAULT_LIMITS)
     return _decode(data, name, limits)
 
 
-def read_picture(path: str | Path, limits: PictureLimits = _DEFAULT_LIMITS) -> bytes:
+def read_picture(path: str | Path, limits: PictureLimits | None = None) -> bytes:
     """The bytes of a picture file, undecoded. Raises PictureError as `load_picture` does, PictureTooLarge."""
     path, name = Path(path), path_text(path)
+    limits = limits or picture_limits()
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             raise PictureError(f"{name}: is a folder; name a picture in it")
         if not stat.S_ISREG(status.st_mode):
             raise PictureError(f"{name}: is not a regular file; copy the picture into a file first")
-        if status.st_size > limits.max_bytes:
+        if status.st_size > limits.max_file:
             raise _too_many_bytes(name, status.st_size, limits)
         with open_regular(path) as file:
-            data = file.read(limits.max_bytes + 1)
+            data = file.read(limits.max_file + 1)
     except FileNotFoundError as error:
         raise PictureError(f"{name}: there is no such file") from error
     except PermissionError as error:
         raise PictureError(f"{name}: may not be read; check the file's permissions") from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         raise PictureError(f"{name}: cannot be read ({_reason(error)})") from error
-    if len(data) > limits.max_bytes:
+    if len(data) > limits.max_file:
         raise _too_many_bytes(name, len(data), limits)
     return data
 
@@ -171,9 +150,9 @@ def _decode(data: bytes, name: str, limits: PictureLimits) -> Picture:
             return Picture(upright_rgb(_open_heic(data, name, limits)))
         size = _size_before_opening(kind, data)
         if size is not None:
-            _check_pixels(name, *size, limits)
+            require_room(name, kind, *size, limits)
         with _open(kind, data) as picture:
-            _check_pixels(name, *picture.size, limits)
+            require_room(name, kind, *picture.size, limits, _more(picture))
             raw_mode = raw_mode_of(picture)
             picture.load()
             pixels = upright_rgb(picture, brightened(picture, lambda: _open(kind, data), raw_mode))
@@ -234,7 +213,7 @@ def _open_heic(data: bytes, name: str, limits: PictureLimits) -> PIL.Image.Image
         ) from error
     container = pillow_heif.open_heif(data)  # reads the boxes; pixels are decoded by to_pillow
     width, height = container.size
-    _check_pixels(name, width, height, limits)
+    require_room(name, PictureKind.HEIC, width, height, limits)
     picture: PIL.Image.Image = container.to_pillow()
     return picture
 
@@ -245,20 +224,25 @@ def _size_before_opening(kind: PictureKind, data: bytes) -> tuple[int, int] | No
         return int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
     if kind is PictureKind.WEBP and data[12:16] == b"VP8X":
         return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+    if kind is PictureKind.WEBP and data[12:16] == b"VP8L":
+        sides = int.from_bytes(data[21:25], "little")
+        return (sides & 0x3FFF) + 1, (sides >> 14 & 0x3FFF) + 1
+    if kind is PictureKind.WEBP and data[12:16] == b"VP8 ":
+        return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
     return None
 
 
-def _check_pixels(name: str, width: int, height: int, limits: PictureLimits) -> None:
-    if width * height > limits.max_pixels:
-        raise PictureTooLarge(
-            f"{name}: has {width} x {height} = {width * height:,} pixels, more than the "
-            f"{limits.max_pixels:,} allowed; scale it down"
-        )
+def _more(picture: ImageFile.ImageFile) -> int:
+    """Bytes per pixel that a picture takes besides what is usual for its kind; before it is loaded."""
+    more = 0
+    if picture.info.get("progressive"):  # all coefficients, and a second picture to compare with
+        more += 10
+    return more
 
 
 def _too_many_bytes(name: str, count: int, limits: PictureLimits) -> PictureTooLarge:
     return PictureTooLarge(
-        f"{name}: has {count:,} bytes or more, over the {limits.max_bytes:,} allowed; save it smaller"
+        f"{name}: has {count:,} bytes or more, over the {limits.max_file:,} allowed; save it smaller"
     )
 
 

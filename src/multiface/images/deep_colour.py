@@ -16,6 +16,8 @@ from PIL import ImageFile
 _USUAL_BITS = (8, 10, 12, 14, 16)
 _FAINT = (1 << 14) >> 8
 """With no upper byte this large, samples have at most 14 bits."""
+_STRIP = 2_000_000
+"""Pixels that are worked on at a time."""
 _NATIVE, _FOREIGN = (";16L", ";16B") if sys.byteorder == "little" else (";16B", ";16L")
 _OTHER_BYTE = {";16B": ";16L", ";16L": ";16B", ";16N": _FOREIGN}
 
@@ -33,33 +35,40 @@ def eight_bits(samples: npt.NDArray[np.uint16], white: int) -> npt.NDArray[np.ui
 def brightened(
     upper: PIL.Image.Image, open_again: Callable[[], ImageFile.ImageFile], raw_mode: str | None
 ) -> PIL.Image.Image:
-    """The picture with its white where the samples have it; `upper` itself where that is at 16 bits.
+    """The picture, changed in place so that its white is where the samples have it.
 
     upper: mode RGB or RGBA, the upper byte of each sample. raw_mode: of its file, as `raw_mode_of` says.
     """
     if raw_mode is None or upper.mode not in {"RGB", "RGBA"}:
         return upper
-    high = np.asarray(upper)[:, :, :3]
-    if int(high.max()) >= _FAINT:
+    if any(sum(upper.histogram()[256 * k + _FAINT : 256 * (k + 1)]) for k in range(3)):
         return upper
     with open_again() as lower:
         if raw_mode.startswith("LA;16"):  # grey and alpha in four bytes: upper and lower of each
             lower.tile = [tile._replace(args="RGBA") for tile in lower.tile]
-            low = np.asarray(lower)[:, :, 1:2]
+            channels = slice(1, 2)
         else:
             other = raw_mode[:-4] + _OTHER_BYTE[raw_mode[-4:]]
             lower.tile = [
                 tile._replace(args=(other, *tile.args[1:]) if isinstance(tile.args, tuple) else other)
                 for tile in lower.tile
             ]
-            low = np.asarray(lower)[:, :, :3]
-        samples = high.astype(np.uint16) << 8 | low
-    pixels = eight_bits(samples, white_of(int(samples.max())))
-    result = PIL.Image.fromarray(pixels)
-    if upper.mode == "RGBA":
-        result.putalpha(upper.getchannel("A"))
-    result.info = upper.info
-    return result
+            channels = slice(0, 3)
+        lower.load()
+
+        def samples(rows: tuple[int, int]) -> npt.NDArray[np.uint16]:
+            high, low = (np.asarray(one.crop((0, rows[0], one.width, rows[1]))) for one in (upper, lower))
+            return np.asarray(high[:, :, :3].astype(np.uint16) << 8 | low[:, :, channels], np.uint16)
+
+        step = max(1, _STRIP // upper.width)
+        strips = [(top, min(top + step, upper.height)) for top in range(0, upper.height, step)]
+        white = white_of(max(int(samples(rows).max()) for rows in strips))
+        for rows in strips:
+            colours = PIL.Image.fromarray(eight_bits(samples(rows), white))
+            if upper.mode == "RGBA":
+                colours.putalpha(upper.crop((0, rows[0], upper.width, rows[1])).getchannel("A"))
+            upper.paste(colours, (0, rows[0]))
+    return upper
 
 
 def raw_mode_of(picture: ImageFile.ImageFile) -> str | None:

@@ -21,6 +21,7 @@ from multiface.images.jpeg_segments import (
     START_OF_SCAN,
     segments,
 )
+from multiface.images.pixels import strips
 
 _PADDING = b"\xff\x00" * 8
 """Set bits, as those which fill the last byte of a scan; as many as the decoder looks ahead."""
@@ -88,5 +89,8 @@ class JpegFile(JpegImagePlugin.JpegImageFile):
         """The rows that other codes behind the last scan do not change: those that it lacks would stand there."""
         scan = self._data[: self._scans[-1].codes.stop]
         with JpegImagePlugin.JpegImageFile(BytesIO(scan + _OTHER + END)) as picture:
-            changed = (np.asarray(picture) != np.asarray(self)).reshape(picture.height, -1).any(axis=1)
-        return float(np.argmax(changed)) / len(changed) if changed.any() else 1.0
+            for (rows, other), (_, own) in zip(strips(picture), strips(self), strict=True):
+                changed = (np.asarray(other) != np.asarray(own)).reshape(own.height, -1).any(axis=1)
+                if changed.any():
+                    return float(rows.start + np.argmax(changed)) / self.height
+        return 1.0

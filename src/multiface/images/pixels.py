@@ -11,6 +11,7 @@ Choices, where a format leaves them open:
 - the orientation is that of EXIF 2.3, tag 0x0112, values 1 to 8; any other value counts as 1.
 """
 
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
 
@@ -27,6 +28,8 @@ Image = npt.NDArray[np.uint8]
 
 _ORIENTATION_TAG = 0x0112
 _PROFILE_SPACE = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+_STRIP = 2_000_000
+"""Pixels that are worked on at a time."""
 _SAME_COLOUR = 2  # a profile that moves no channel by more than this is sRGB under another name
 
 
@@ -60,11 +63,32 @@ def rgb_from_array(array: npt.NDArray[Any]) -> Image:
 def upright_rgb(picture: PIL.Image.Image, shown: PIL.Image.Image | None = None) -> Image:
     """The pixels of a loaded picture of any Pillow mode, as upright RGB, in memory of their own.
 
-    shown: what counts instead of the pixels of `picture`, whose orientation holds for it too.
+    shown: what counts instead of the pixels of `picture`, whose orientation holds for it too. The work is done strip by
+    strip, so that besides the picture and the result little memory is needed.
     """
     orientation = _orientation(picture)
-    pixels = np.asarray(_rgb(picture if shown is None else shown))
-    return np.array(_turned(pixels, orientation), order="C")
+    source = picture if shown is None else shown
+    width, height = source.size
+    shape = (height, width, 3) if orientation < 5 else (width, height, 3)
+    upright = np.empty(shape, np.uint8)
+    # The same memory, as it lies in the picture: turns by a quarter undo each other, mirror images themselves.
+    lying = _turned(upright, {6: 8, 8: 6}.get(orientation, orientation))
+    grey = _grey_scale(source)
+    for rows, strip in strips(source):
+        lying[rows] = np.asarray(
+            _rgb(strip) if grey is None else PIL.Image.fromarray(grey(strip)).convert("RGB")
+        )
+    return upright
+
+
+def strips(picture: PIL.Image.Image) -> Iterator[tuple[slice, PIL.Image.Image]]:
+    """A loaded picture from top to bottom in parts of some two million pixels, each with its rows."""
+    width, height = picture.size
+    rows = max(1, _STRIP // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        whole = rows >= height
+        yield slice(top, bottom), picture if whole else picture.crop((0, top, width, bottom))
 
 
 def _orientation(picture: PIL.Image.Image) -> int:
@@ -72,7 +96,7 @@ def _orientation(picture: PIL.Image.Image) -> int:
         value = picture.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:  # broken EXIF fails in many ways, none of them a reason to refuse the pixels
         return 1
-    return value if isinstance(value, int) else 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _turned(pixels: Image, orientation: int) -> Image:
@@ -95,16 +119,25 @@ def _turned(pixels: Image, orientation: int) -> Image:
             return pixels
 
 
+def _grey_scale(picture: PIL.Image.Image) -> Callable[[PIL.Image.Image], Image] | None:
+    """How the numbers of a strip become grey 0..255, by what the whole picture holds; None for colours of 8 bits."""
+    if not (picture.mode.startswith("I") or picture.mode == "F"):
+        return None
+    if _is_sixteen_bit(picture):
+        largest = max(int(np.asarray(strip).max()) for _, strip in strips(picture))
+        white = 65535 if picture.format == "PPM" else white_of(largest)
+        return lambda strip: eight_bits(np.asarray(strip), white)
+    ends: list[float] = []
+    for _, strip in strips(picture):
+        numbers = np.asarray(strip)
+        finite = numbers[np.isfinite(numbers)]
+        ends += [float(finite.min()), float(finite.max())] if len(finite) else []
+    low, high = (min(ends), max(ends)) if ends else (0.0, 0.0)
+    return lambda strip: _scaled(np.asarray(strip), low, high)
+
+
 def _rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
     profile = picture.info.get("icc_profile")
-    if picture.mode.startswith("I") or picture.mode == "F":
-        numbers = np.asarray(picture)
-        grey = (
-            eight_bits(numbers, _grey_white(picture, numbers))
-            if _is_sixteen_bit(picture)
-            else _scaled(numbers)
-        )
-        return PIL.Image.fromarray(grey).convert("RGB")
     if picture.mode == "LAB":
         lab = ImageCms.buildTransform(
             ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB"
@@ -139,14 +172,10 @@ def _is_sixteen_bit(picture: PIL.Image.Image) -> bool:
     return picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PPM")
 
 
-def _grey_white(picture: PIL.Image.Image, numbers: npt.NDArray[Any]) -> int:
-    return 65535 if picture.format == "PPM" else white_of(int(numbers.max()))
-
-
-def _scaled(values: npt.NDArray[Any]) -> Image:
+def _scaled(values: npt.NDArray[Any], low: float, high: float) -> Image:
+    """low, high: the lowest and the highest finite value of the whole picture."""
     numbers = values.astype(np.float64)
     finite = np.isfinite(numbers)
-    low, high = (numbers[finite].min(), numbers[finite].max()) if finite.any() else (0.0, 0.0)
     numbers = np.where(finite, numbers, low)
     if low >= 0 and high <= 1 and values.dtype.kind == "f":
         numbers = numbers * 255

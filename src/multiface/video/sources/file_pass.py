@@ -12,6 +12,7 @@ from typing import cast
 
 from multiface.errors import InputError
 from multiface.images.path_text import path_text
+from multiface.video.sources.frame_size import limit_in_words
 from multiface.video.sources.local_file import opened_file, video_stream
 from multiface.video.sources.pyav import av
 
@@ -113,7 +114,9 @@ class FilePass:
     def nothing_decoded(self) -> InputError:
         """The error for a file whose first frame does not come."""
         why = self._trouble or (
-            f"{self.skipped} packets, all broken" if self.skipped else "the stream is empty"
+            f"{self.skipped} packets, all broken or {limit_in_words()}"
+            if self.skipped
+            else "the stream is empty"
         )
         return InputError(f"{self._name}: not one frame of its video can be decoded ({why})")
 

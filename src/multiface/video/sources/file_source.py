@@ -49,7 +49,7 @@ def open_file(
     after: go on with the first frame whose pts is greater, as a run does that stopped after the frame with this pts;
         numbers then begin with `first_number` (one more than that frame's), times and pts are as in a whole run.
     Raises UsageError for times that cannot be meant; InputError for what is no file, no video, has no video stream
-    or no frame that can be decoded, or is too large (150 million pixels a frame). That it ends before `begin` is
+    or no frame that can be decoded, or is too large (`images.limits`). That it ends before `begin` is
     found when the frames are asked for.
     """
     if not (math.isfinite(begin) and begin >= 0):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from multiface.errors import InputError
 from multiface.video.sources.colour import to_rgb
 from multiface.video.sources.frame import Frame, SourceInfo
+from multiface.video.sources.frame_size import limit_in_words, over_limit, pixel_limit
 from multiface.video.sources.pyav import av
 from multiface.video.sources.stream_clock import Backlog, StreamClock
 from multiface.video.sources.upright import Rotation, Rotations
@@ -121,6 +122,7 @@ class LiveConnection:
         stream = container.streams.best("video")
         if not isinstance(stream, av.VideoStream) or stream.codec_context is None:
             return "it holds no video that can be decoded"
+        stream.codec_context.options = pixel_limit()
         formats = set(container.format.name.split(","))
         clockless = bool(formats & CLOCKLESS)
         paced = bool(formats & PIECEMEAL) or (container.duration is not None and "rtsp" not in formats)
@@ -148,6 +150,8 @@ class LiveConnection:
             elif backlog.skips(sent, now, waited, packet.is_keyframe):
                 continue
             self._within(self._patience.stall)
+            if (reason := over_limit(stream.codec_context.width, stream.codec_context.height)) is not None:
+                return reason
             for picture in _decoded(packet):
                 newest = time.monotonic()
                 if self.lasted is None:
@@ -166,6 +170,8 @@ class LiveConnection:
             return f"nothing came for {self._patience.stall:g} s"
         if isinstance(error, av.ProtocolNotFoundError):
             return "PyAV is built without this kind of stream"
+        if error.errno == errno.EINVAL:
+            return f"it cannot be opened; its address is wrong, or its frames are {limit_in_words()}"
         if isinstance(error, av.InvalidDataError):
             return "what comes is no video that can be read"
         if isinstance(error, OSError) and error.errno == errno.EIO:

@@ -22,6 +22,7 @@ from functools import partial
 from multiface.errors import InputError, UsageError
 from multiface.video.sources.address import checked_address, scheme_of, shown_address
 from multiface.video.sources.frame import Frame, SourceInfo
+from multiface.video.sources.frame_size import pixel_limit
 from multiface.video.sources.live_connection import Feed, LiveConnection, Patience
 from multiface.video.sources.pyav import av
 from multiface.video.sources.stream_clock import StreamClock
@@ -76,7 +77,9 @@ def _connect(address: str, limits: tuple[float, float]) -> av.container.InputCon
         options |= {"timeout": microseconds, "overrun_nonfatal": "1", "buffer_size": "1048576"}
     else:
         options |= {"rw_timeout": microseconds}
-    return av.open(address, container_options=options, timeout=limits, metadata_errors="replace")
+    return av.open(
+        address, options=pixel_limit(), container_options=options, timeout=limits, metadata_errors="replace"
+    )
 
 
 class LiveSource:

@@ -8,11 +8,10 @@ import stat
 from pathlib import Path
 
 from multiface.errors import InputError
-from multiface.images import PictureLimits
 from multiface.regular_file import open_regular
+from multiface.video.sources.frame_size import over_limit, pixel_limit
 from multiface.video.sources.pyav import av
 
-_MAX_PIXELS = PictureLimits().max_pixels
 _OPTIONS = {"protocol_whitelist": "file,crypto,data"}
 _LETTERS = frozenset({"tty", "bin", "xbin", "adf", "idf"})  # FFmpeg shows any text as a film of its letters
 
@@ -29,7 +28,7 @@ def opened_file(path: Path, name: str) -> "av.container.InputContainer":
             raise InputError(f"{name}: is empty (0 bytes)")
         open_regular(path).close()  # also refuses a gallery in use
         # "file:" keeps FFmpeg from taking a name with a colon for an address.
-        return av.open(f"file:{path}", "r", options=_OPTIONS, metadata_errors="replace")
+        return av.open(f"file:{path}", "r", options=_OPTIONS | pixel_limit(), metadata_errors="replace")
     except FileNotFoundError as error:
         raise InputError(f"{name}: there is no such file") from error
     except PermissionError as error:
@@ -59,12 +58,11 @@ def video_stream(container: "av.container.InputContainer", name: str) -> "av.Vid
     context = stream.codec_context
     if context is None:
         raise InputError(f"{name}: this FFmpeg has no decoder for its video; convert it to H.264 first")
-    if context.width * context.height > _MAX_PIXELS:
-        raise InputError(
-            f"{name}: its frames of {context.width} x {context.height} are over the limit of {_MAX_PIXELS:,} pixels"
-        )
+    too_large = over_limit(context.width, context.height)
+    if too_large is not None:
+        raise InputError(f"{name}: {too_large}")
     context.thread_type = "AUTO"
-    context.options = {"max_pixels": str(_MAX_PIXELS)}
+    context.options = pixel_limit()
     return stream
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from multiface.errors import InputError, UsageError
 from multiface.images.path_text import path_text
 from multiface.video.sources.frame import SourceInfo
+from multiface.video.sources.frame_size import pixel_limit
 from multiface.video.sources.live_connection import Feed, Patience
 from multiface.video.sources.live_source import LiveSource
 from multiface.video.sources.pyav import av
@@ -86,7 +87,12 @@ def _connect(
     for options in wishes:
         try:
             return av.open(
-                place, format=system, container_options=options, timeout=limits, metadata_errors="replace"
+                place,
+                format=system,
+                options=pixel_limit(),
+                container_options=options,
+                timeout=limits,
+                metadata_errors="replace",
             )
         except PermissionError:
             raise _refused(place) from None
