@@ -1,14 +1,18 @@
 """The real clips, whole: who is named, in how many frames, and that nobody else is."""
 
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from multiface import Recognizer
 from multiface.video.engine.engine import VideoEngine
 from multiface.video.results import FrameResult
 from multiface.video.sources.file_source import open_file
+from multiface.video.sources.frame import Frame, Source
 from multiface.weights.store import Store
 
 MIRANDA = "lin_manuel_miranda"
@@ -100,3 +104,47 @@ def test_strangers_are_not_named(
             assert len({face.track for face in result.faces}) == len(result.faces)
     assert count == frames
     assert least <= len(numbers) <= most, numbers
+
+
+class Lit:
+    """A source in another light: `gain` by time in seconds."""
+
+    def __init__(self, source: Source, gain: Callable[[float], float]) -> None:
+        self._source, self._gain = source, gain
+        self.info = source.info
+
+    def frames(self) -> Iterator[Frame]:
+        for frame in self._source.frames():
+            image = (frame.image * np.float32(self._gain(frame.time))).astype(np.uint8)
+            yield replace(frame, convert=lambda image=image: image, coded=None)  # type: ignore[misc]
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def appearances(clip: Path, gain: Callable[[float], float]) -> int:
+    """How often somebody "appeared", with the defaults and nobody enrolled."""
+    with (
+        Recognizer() as recognizer,
+        closing(VideoEngine(recognizer).run(Lit(open_file(clip), gain))) as run,
+    ):
+        return sum(event.event == "appeared" for result in run for event in result.events)
+
+
+@pytest.fixture(scope="session")
+def in_steady_light(shared: Path) -> int:
+    return appearances(shared / "data/video/two_faces.mp4", lambda _: 1.0)
+
+
+@pytest.mark.parametrize("hertz", [1, 3, 10])
+def test_flickering_light_brings_nobody_new(hertz: int, shared: Path, in_steady_light: int) -> None:
+    seen = appearances(
+        shared / "data/video/two_faces.mp4", lambda t: 0.75 + 0.25 * float(np.cos(2 * np.pi * hertz * t))
+    )
+    assert abs(seen - in_steady_light) <= 3, (seen, in_steady_light)
+
+
+def test_a_strobe_brings_nobody_new(shared: Path, in_steady_light: int) -> None:
+    """Every second frame is nearly dark."""
+    seen = appearances(shared / "data/video/two_faces.mp4", lambda t: 1.0 if round(t * 25) % 2 == 0 else 0.15)
+    assert abs(seen - in_steady_light) <= 3, (seen, in_steady_light)
