@@ -7,7 +7,8 @@ strobe, a flash or a lamp that goes on, changes both, but leaves the content: wh
 around it, it stays so. Content is compared by the correlation of the two grids, each smoothed over 3 x 3 pixels and
 scaled to mean 0 and deviation 1 in each window of 9 x 9, at the best of all shifts by up to 2 pixels.
 
-A frame that suddenly has no content (black, white) begins no scene; what follows is compared with the last one before it. Dissolves are not found. The limits were measured on real clips and pictures (docs/tracks.md).
+A frame that suddenly has no content (black, white) begins no scene; what follows is compared with the last one before
+it. Dissolves are not found. The limits were measured on real clips and pictures (docs/tracks.md).
 """
 
 import math
