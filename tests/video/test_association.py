@@ -18,12 +18,17 @@ def boxes(*centres: tuple[float, float], size: float = 100.0) -> np.ndarray:
     return np.concatenate([middle - size / 2, middle + size / 2], axis=1)
 
 
-def views(vector: np.ndarray, count: int = 3) -> Views:
-    return Views(np.arange(float(count)), np.full(count, 0.5, np.float32), np.tile(vector, (count, 1)))
+def views(vector: np.ndarray, count: int = 3, quality: float = 0.5) -> Views:
+    return Views(np.arange(float(count)), np.full(count, quality, np.float32), np.tile(vector, (count, 1)))
 
 
 def run(
-    tracks: np.ndarray, faces: np.ndarray, looks: np.ndarray, seen: list[Views], unseen: float = 0.2
+    tracks: np.ndarray,
+    faces: np.ndarray,
+    looks: np.ndarray,
+    seen: list[Views],
+    unseen: float = 0.2,
+    quality: float = 0.5,
 ) -> tuple[list[int], list[int]]:
     """The faces of the tracks, and the faces that were embedded."""
     asked: list[int] = []
@@ -33,7 +38,8 @@ def run(
         asked.extend(positions.tolist())
         return looks[positions]
 
-    owner = associate(tracks, np.full(len(tracks), unseen), seen, faces, embed, LIKENESS)
+    qualities = np.full(len(faces), quality, np.float32)
+    owner = associate(tracks, np.full(len(tracks), unseen), seen, faces, qualities, embed, LIKENESS)
     return owner.tolist(), asked
 
 
@@ -81,6 +87,16 @@ def test_a_face_that_jumped_must_be_alike() -> None:
     assert run(track, face, AXES[[0]], [views(AXES[0])])[0] == [0]
 
 
+def test_a_poor_face_or_track_goes_nowhere_far_however_alike() -> None:
+    """The vectors are equal, as those of poor faces nearly are."""
+    track, far, near = boxes((100, 100)), boxes((260, 100), size=70), boxes((145, 100))
+    clear, poor = [views(AXES[0])], [views(AXES[0], quality=0.03)]
+    for there, expected in ((far, -1), (near, 0)):
+        assert run(track, there, AXES[[0]], clear, 0.9)[0] == [0]
+        assert run(track, there, AXES[[0]], poor, 0.9)[0] == [expected]
+        assert run(track, there, AXES[[0]], clear, 0.9, quality=0.03)[0] == [expected]
+
+
 def test_no_vector_is_made_where_there_is_none_to_compare_it_with() -> None:
     tracks, faces = boxes((100, 100), (400, 100)), boxes((160, 110), (460, 110))
     assert run(tracks, faces, AXES, [Views.none(), views(AXES[1])]) == ([0, 1], [1])
@@ -92,6 +108,7 @@ def test_without_a_calibration_place_alone_decides() -> None:
         np.full(2, 0.2),
         [views(AXES[0])] * 2,
         boxes((128, 100), (103, 100)),
+        np.full(2, 0.5, np.float32),
         lambda _: pytest.fail("no vectors are wanted"),
         Likeness(None),
     )

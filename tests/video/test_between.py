@@ -53,10 +53,11 @@ def test_a_track_confirmed_after_was_there_already_before() -> None:
     assert lefts(step(1.0), step(2.0, seen(1, 50, (1.0, 30))), 1.5) == {1: 40}
 
 
-def test_a_missed_detection_lies_on_the_way() -> None:
-    """Seen at 0 and 2, hidden at 1: on the line from 0 to 2."""
+def test_where_it_was_missed_a_track_is_not_shown() -> None:
+    """Seen at 0 and 2, hidden at 1: shown from the half on, on the line from 0 to 2."""
     after = step(2.0, seen(1, 40, (0.0, 0.0)))
-    assert lefts(step(1.0), after, 1.5) == {1: pytest.approx(30)}
+    assert lefts(step(1.0), after, 1.5) == {}
+    assert lefts(step(1.0), after, 1.6) == {1: pytest.approx(32)}
 
 
 def test_one_who_is_gone_moves_on_to_the_half() -> None:

@@ -1,11 +1,20 @@
 """Cuts of a real clip, and what is none."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from multiface.video.tracks.cuts import CutFinder, differences, luma_grid
+from multiface.video.tracks.cuts import (
+    SAME_CONTENT,
+    CutFinder,
+    differences,
+    likeness_of_content,
+    luma_grid,
+)
 
 
 def scene(seed: int, size: tuple[int, int] = (90, 160)) -> np.ndarray:
@@ -18,13 +27,22 @@ def scene(seed: int, size: tuple[int, int] = (90, 160)) -> np.ndarray:
 
 
 def found(images: list[np.ndarray]) -> list[bool]:
+    return found_in([luma_grid(image) for image in images])
+
+
+def found_in(grids: list[np.ndarray]) -> list[bool]:
     finder = CutFinder()
-    return [finder.step(luma_grid(image)) for image in images]
+    return [finder.step(grid) for grid in grids]
 
 
 def test_another_scene_is_a_cut_and_the_first_frame_none() -> None:
     a, b = scene(1), scene(2)
     assert found([a, a, b, b, a]) == [False, False, True, False, True]
+
+
+def test_a_cut_together_with_another_light_is_found() -> None:
+    a, b = scene(1), scene(2)
+    assert found([a, lit(b, 0.3), lit(b, 1.0), lit(a, 0.2)]) == [False, True, False, True]
 
 
 def test_movement_noise_and_fading_light_are_none() -> None:
@@ -54,17 +72,70 @@ def test_every_size(size: tuple[int, int]) -> None:
     assert grid.shape == (36, 64) and grid == pytest.approx(200, abs=0.01)
 
 
-def test_the_cuts_of_a_real_clip(shared: Path) -> None:
-    """By eye they are at frames 20, 82 and 211."""
+@pytest.fixture(scope="module")
+def clip(shared: Path) -> list[np.ndarray]:
+    """The grids of a real clip. By eye a scene begins with frames 20, 82 and 211."""
     av = pytest.importorskip("av", reason="needs PyAV to read a clip")
-    finder = CutFinder()
-    with av.open(str(shared / "data" / "video" / "short_hamilton_clip.mp4")) as clip:
-        cuts = [
-            k
-            for k, frame in enumerate(clip.decode(video=0))
-            if finder.step(luma_grid(frame.to_ndarray(format="rgb24")))
-        ]
-    assert cuts == [20, 82, 211]
+    with av.open(str(shared / "data" / "video" / "short_hamilton_clip.mp4")) as file:
+        return [luma_grid(frame.to_ndarray(format="rgb24")) for frame in file.decode(video=0)]
+
+
+def lit(image: np.ndarray, gain: float, offset: float = 0.0, gamma: float = 1.0) -> np.ndarray:
+    """The same in another light."""
+    return np.clip(255 * (image / 255.0) ** gamma * gain + offset, 0, 255).astype(np.uint8)
+
+
+LIGHTS: dict[str, Callable[[int], tuple[float, float, float]]] = {
+    "steady": lambda _: (1.0, 0.0, 1.0),
+    "strobe": lambda k: ((1.0, 0.15)[k % 2], 0.0, 1.0),
+    "flashes": lambda k: (2.5, 60.0, 1.0) if k % 8 == 0 else (1.0, 0.0, 1.0),
+    "10 Hz": lambda k: (0.7 + 0.3 * np.cos(2 * np.pi * 10 * k / 25), 0.0, 1.0),
+    "adjusting camera": lambda k: (1.0, 0.0, (0.4, 1.0, 2.2)[k // 5 % 3]),
+    "lifted": lambda k: (0.8, (0.0, 50.0)[k // 3 % 2], 1.0),
+}
+
+
+@pytest.mark.parametrize("light", LIGHTS)
+def test_the_cuts_of_a_real_clip_in_any_light(light: str, clip: list[np.ndarray]) -> None:
+    shown = [lit(grid, *LIGHTS[light](k)).astype(np.float32) for k, grid in enumerate(clip)]
+    assert [k for k, cut in enumerate(found_in(shown)) if cut] == [20, 82, 211]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 999),
+    gain=st.floats(0.1, 1.2),
+    offset=st.floats(-10, 60),
+    gamma=st.floats(0.5, 2.0),
+)
+def test_content_is_the_same_in_every_light_and_different_in_different_scenes(
+    seed: int, gain: float, offset: float, gamma: float
+) -> None:
+    here, there = scene(seed), scene(seed + 1000)
+    changed = luma_grid(lit(here, gain, offset, gamma))
+    assert likeness_of_content(luma_grid(here), changed) > 0.6
+    assert likeness_of_content(luma_grid(there), changed) < SAME_CONTENT
+
+
+def test_pictures_of_different_scenes_are_unlike(shared: Path) -> None:
+    """Real pictures, all in pairs: at most one in a hundred would be missed, and few come near the limit."""
+    from PIL import Image
+
+    files = sorted((shared / "data" / "photos").rglob("*.jpg"))
+    grids = []
+    for file in files:
+        with Image.open(file) as picture:
+            grids.append(luma_grid(np.asarray(picture.convert("RGB").resize((640, 360)))))
+    likeness = [likeness_of_content(a, b) for k, a in enumerate(grids) for b in grids[:k]]
+    assert len(likeness) > 150
+    assert np.mean(np.array(likeness) >= SAME_CONTENT) <= 0.01, np.sort(likeness)[-5:]
+
+
+def test_a_lamp_that_goes_out_and_on_again_is_no_cut_but_another_scene_after_it_is() -> None:
+    a, b, black = scene(1), scene(2), np.zeros((90, 160, 3), np.uint8)
+    assert found([a, a, black, black, black, a]) == [False] * 6
+    assert found([a, a, black, black, b, b]) == [False, False, False, False, True, False]
+    assert found([black, a, b]) == [False, False, True]
 
 
 def test_the_differences_are_those_of_histogram_and_grid() -> None:

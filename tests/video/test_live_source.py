@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("av", reason="needs PyAV (extra `video`)")
 
 from multiface.errors import UsageError
+from multiface.video.sources.address import shown_address
 from multiface.video.sources.live_connection import Patience
 from multiface.video.sources.live_source import LiveSource, open_live
 
@@ -83,7 +84,8 @@ def test_a_stall_is_noticed_and_ends(server: Server) -> None:
         assert time.monotonic() - resumed < 5
 
 
-def test_the_size_may_change(server: Server) -> None:
+def test_the_size_may_change(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """The new one is said in one line."""
     with open_live(server.address()) as source:
         sizes = []
         for size in ((320, 240), (640, 360), (160, 120)):
@@ -96,6 +98,13 @@ def test_the_size_may_change(server: Server) -> None:
                     break
                 assert frame.time < 10
     assert len(sizes) == 3
+    said = [record.getMessage() for record in caplog.records if "pictures are" in record.getMessage()]
+    name = shown_address(server.address())
+    assert said[-2:] == [
+        f"{name}: pictures are 640 x 360 now, 320 x 240 before",
+        f"{name}: pictures are 160 x 120 now, 640 x 360 before",
+    ]
+    assert len(said) <= 3, "the first change only where the server began with another size"
 
 
 def test_close_while_the_network_hangs(server: Server) -> None:

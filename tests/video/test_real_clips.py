@@ -1,14 +1,23 @@
 """The real clips, whole: who is named, in how many frames, and that nobody else is."""
 
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice, pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from multiface import Recognizer
+from multiface.faces.detector import Detector
+from multiface.faces.face import Image
 from multiface.video.engine.engine import VideoEngine
 from multiface.video.results import FrameResult
 from multiface.video.sources.file_source import open_file
+from multiface.video.sources.frame import Frame, Source
 from multiface.weights.store import Store
 
 MIRANDA = "lin_manuel_miranda"
@@ -100,3 +109,164 @@ def test_strangers_are_not_named(
             assert len({face.track for face in result.faces}) == len(result.faces)
     assert count == frames
     assert least <= len(numbers) <= most, numbers
+
+
+class Painted:
+    """The first frames of a source, with other pictures."""
+
+    def __init__(self, source: Source, paint: Callable[[Frame], Image], frames: int = 10_000) -> None:
+        self._source, self._paint, self._frames = source, paint, frames
+        self.info = source.info
+
+    def frames(self) -> Iterator[Frame]:
+        for frame in islice(self._source.frames(), self._frames):
+            yield replace(frame, convert=partial(self._paint, frame), coded=None)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def results_of(source: Source) -> list[FrameResult]:
+    """With the defaults and nobody enrolled."""
+    with Recognizer() as recognizer, closing(VideoEngine(recognizer).run(source)) as run:
+        return list(run)
+
+
+def appearances(results: list[FrameResult]) -> int:
+    """How often somebody "appeared"."""
+    return sum(event.event == "appeared" for result in results for event in result.events)
+
+
+def in_light(clip: Path, gain: Callable[[float], float]) -> list[FrameResult]:
+    """gain: of the pixels, by the time in seconds."""
+
+    def lit(frame: Frame) -> Image:
+        return (frame.image * np.float32(gain(frame.time))).astype(np.uint8)
+
+    return results_of(Painted(open_file(clip), lit))
+
+
+@pytest.fixture(scope="session")
+def two_faces(shared: Path) -> list[FrameResult]:
+    return results_of(open_file(shared / "data/video/two_faces.mp4"))
+
+
+@pytest.mark.parametrize("hertz", [1, 3, 10])
+def test_flickering_light_brings_nobody_new(hertz: int, shared: Path, two_faces: list[FrameResult]) -> None:
+    results = in_light(
+        shared / "data/video/two_faces.mp4", lambda t: 0.75 + 0.25 * float(np.cos(2 * np.pi * hertz * t))
+    )
+    assert abs(appearances(results) - appearances(two_faces)) <= 3
+
+
+def test_a_strobe_brings_nobody_new(shared: Path, two_faces: list[FrameResult]) -> None:
+    """Every second frame is nearly dark."""
+    results = in_light(shared / "data/video/two_faces.mp4", lambda t: 1.0 if round(t * 25) % 2 == 0 else 0.15)
+    assert abs(appearances(results) - appearances(two_faces)) <= 3
+
+
+def test_a_track_on_the_back_of_a_head_does_not_become_another_person(two_faces: list[FrameResult]) -> None:
+    """The bald man on the left shows his neck until 1.0 s; from 2.0 s on a boy's hair is near and taken for a face."""
+
+    def numbers(begin: float, end: float, left: float, top: float, right: float, bottom: float) -> set[int]:
+        return {
+            face.track
+            for result in two_faces
+            if begin <= result.frame.time <= end
+            for face in result.faces
+            if left < (face.box[0] + face.box[2]) / 2 < right
+            and top < (face.box[1] + face.box[3]) / 2 < bottom
+        }
+
+    bald = numbers(0.0, 1.1, 470, 620, 530, 700)
+    boy = numbers(1.7, 3.0, 540, 560, 660, 640)
+    assert bald and boy and not bald & boy
+
+
+def test_who_is_not_seen_is_not_shown(two_faces: list[FrameResult]) -> None:
+    """A gap between two looks that found a face is empty but for half the way to the looks beside it."""
+    seen: dict[int, list[float]] = {}
+    for result in two_faces:
+        for face in result.faces:
+            if face.detected:
+                seen.setdefault(face.track, []).append(result.frame.time)
+    gaps = [
+        (track, before, after)
+        for track, times in seen.items()
+        for before, after in pairwise(times)
+        if after - before > 0.3
+    ]
+    assert gaps
+    for track, before, after in gaps:
+        shown = [r.frame.time for r in two_faces if any(face.track == track for face in r.faces)]
+        assert not [time for time in shown if before + 0.11 < time < after - 0.11]
+
+
+@dataclass(frozen=True)
+class Walker:
+    """Somebody who walks through, over the times at which he is to be seen: places of the face's centre."""
+
+    portrait: Image
+    times: tuple[tuple[float, float], ...]
+    start: tuple[float, float]
+    speed: tuple[float, float]
+
+    def centre(self, time: float) -> tuple[float, float] | None:
+        if not any(begin <= time < end for begin, end in self.times):
+            return None
+        return self.start[0] + self.speed[0] * time, self.start[1] + self.speed[1] * time
+
+
+def portrait(path: Path, detector: Detector) -> Image:
+    """110 x 110, the face in its middle."""
+    with Pillow.open(path) as picture:
+        image = np.asarray(picture.convert("RGB"))
+    x0, y0, x1, y1 = detector.detect(image).boxes[0].tolist()
+    side, x, y = 0.75 * (y1 - y0), (x0 + x1) / 2, (y0 + y1) / 2
+    cut = Pillow.fromarray(image).crop((round(x - side), round(y - side), round(x + side), round(y + side)))
+    return np.asarray(cut.resize((110, 110)))
+
+
+def test_people_who_walk_through_are_one_track_each(shared: Path) -> None:
+    """In an empty corridor: one leaves and comes back, another begins where he was, a third walks over the second."""
+    people = shared / "data/photos/people"
+    with Recognizer() as recognizer:
+        first, second, third = (
+            portrait(people / name, recognizer.detector)
+            for name in ("obama/obama.jpg", "rose_leslie/img1.jpg", "angelina_jolie/1.jpg")
+        )
+    walkers = (
+        Walker(first, ((0.0, 2.0), (5.0, 7.0)), (100, 150), (70, 0)),
+        Walker(second, ((2.6, 7.0),), (10, 155), (90, 0)),
+        Walker(third, ((0.5, 7.0),), (700, 190), (-80, 0)),
+    )
+
+    def paint(frame: Frame) -> Image:
+        image = frame.image.copy()
+        for walker in walkers:
+            if (centre := walker.centre(frame.time)) is not None:
+                x, y = round(centre[0]) - 55, round(centre[1]) - 55
+                left, right = max(x, 0), min(x + 110, image.shape[1])
+                image[y : y + 110, left:right] = walker.portrait[:, left - x : right - x]
+        return image
+
+    clip = open_file(shared / "data/video/one-by-one-person-detection.mp4")
+    results = results_of(Painted(clip, paint, 7 * round(clip.info.rate or 25)))
+    owners: dict[int, list[int]] = {}
+    for result in results:
+        time = result.frame.time
+        places = {
+            k: centre
+            for k, walker in enumerate(walkers)
+            if (centre := walker.centre(time) or walker.centre(time - 0.2) or walker.centre(time + 0.2))
+        }
+        for face in result.faces:
+            x, y = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
+            distance = {k: float(np.hypot(x - place[0], y - place[1])) for k, place in places.items()}
+            nearest = min(distance, key=lambda k: distance[k])
+            assert distance[nearest] < 45, (time, face)
+            owners.setdefault(face.track, []).append(nearest)
+    for track, own in owners.items():
+        wrong = len(own) - max(own.count(k) for k in own)
+        assert wrong <= 0.02 * len(own), (track, own)
+    assert len(owners) == 3, {track: (min(own), max(own), len(own)) for track, own in owners.items()}

@@ -317,6 +317,16 @@ def test_a_box_that_jumps_to_another_person_unnoticed_is_parted() -> None:
     assert last.views.times.min() >= 2.0
 
 
+def test_another_person_in_the_very_same_place_is_parted() -> None:
+    """Nothing moves, one look shows him and the next one her: a dissolve, or one who steps out from behind another."""
+    before: Path = lambda t: (300, 180) if t < 2 else None  # noqa: E731
+    after: Path = lambda t: (300, 180) if t >= 2 else None  # noqa: E731
+    numbers, _, _ = follow(World([Person(before), Person(after)]), times(8))
+    assert of(0, numbers) == {1} and numbers[-1] == {1: 2}
+    late = [number for each in numbers[20:] for number in each.values()]
+    assert set(late) == {2}, "at the latest two seconds after"
+
+
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10_000), people=st.integers(1, 5), step=st.sampled_from([0.1, 0.2, 0.5]))
 def test_wandering_people(seed: int, people: int, step: float) -> None:

@@ -88,7 +88,7 @@ class LiveSource:
     Ends with `close`, which any thread may call, after `duration` seconds by the wall clock where that is given, or
     with an unexpected error of the reading thread, which `frames` raises. A context manager.
 
-    info: what was known with the first frame; later ones may have another size.
+    info: what was known with the first frame; later ones may have another size, which is logged once for each change.
     """
 
     def __init__(self, feed: Feed, patience: Patience | None = None, duration: float | None = None) -> None:
@@ -106,6 +106,7 @@ class LiveSource:
         self._gap: str | None = None  # of the next frame to be handed out
         self._handed_out = 0
         self._last = 0.0  # wall clock of the newest frame
+        self._size: tuple[int, int] | None = None  # width and height of it
         self._trouble: str | None = None
         self._failure: Exception | None = None
         self._attempts = 0  # to connect, since the last good connection
@@ -247,6 +248,11 @@ class LiveSource:
                 self._gap = gap if self._gap is None else f"{self._gap}; {gap}"
                 self._trouble = None
                 _log.info("%s: back; %s", self._feed.name, gap)
-            self._last = frame.captured
+            size = (frame.width, frame.height)
+            if self._size is not None and self._size != size:
+                _log.warning(
+                    "%s: pictures are %d x %d now, %d x %d before", self._feed.name, *size, *self._size
+                )
+            self._last, self._size = frame.captured, size
             self._newest = frame
             self._changed.notify_all()

@@ -10,6 +10,10 @@ is over 0.4, or where a possible track has been out of sight for over half a sec
 with views the cost becomes 0.3 times the one of place plus the unlikeness of the vectors: 0 at the similarity of one
 person, 1 where people are different. For a track with two views or more a pair over 0.8 is not possible then: better
 to lose a track, which may return, than to give it another person's face.
+
+Vectors of poor faces are alike whoever they are. Where the face is poor, or half of the track's views are (below
+`LEAST_QUALITY`), likeness proves nothing, and a pair that costs more than 1 by place is not possible: a track that
+hangs on the back of a head or on a neck ends there, and does not go over to the next face that comes near.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,12 +26,14 @@ from multiface.faces.face import Floats
 from multiface.video.tracks.assignment import Indices, assign
 from multiface.video.tracks.likeness import Likeness
 from multiface.video.tracks.pooling import pooled
+from multiface.video.tracks.quality import LEAST_QUALITY
 from multiface.video.tracks.views import Doubles, Views
 
 NEAR = 0.5
 FAR = 0.4
 OUT_OF_SIGHT = 0.5
 UNLIKE = 0.8
+FARTHEST_POOR = 1.0
 _LIMIT = 4.0
 
 
@@ -63,13 +69,15 @@ def associate(
     unseen: Doubles,
     views: Sequence[Views],
     boxes: Doubles,
+    qualities: Floats,
     embed: Callable[[Indices], Floats],
     likeness: Likeness,
 ) -> Indices:
     """For each track the position of its face, -1 for none: (t,).
 
-    predicted, unseen, boxes: as in `place_costs`. views: of the t tracks. embed: vectors (k, d) of the faces at k
-    positions; called at most once, and only for faces that a track with views may continue in.
+    predicted, unseen, boxes: as in `place_costs`. views: of the t tracks. qualities: of the n faces, 0..1. embed:
+    vectors (k, d) of the faces at k positions; called at most once, and only for faces that a track with views may
+    continue in.
     """
     costs = place_costs(predicted, unseen, boxes)
     # Without a view there is nothing that a vector could be compared with.
@@ -84,9 +92,11 @@ def associate(
                 continue
             similarity = (vectors @ pooled(seen)[0]).astype(np.float64)
             unlike = np.maximum((same - similarity) / max(same - different, 1e-6), -2.0)
-            mixed = 0.3 * costs[track, doubtful] + unlike
+            place = costs[track, doubtful]
+            mixed = 0.3 * place + unlike
             if len(seen) > 1:
-                mixed[mixed > UNLIKE] = np.inf
+                poor = (qualities[doubtful] < LEAST_QUALITY) | (np.median(seen.qualities) < LEAST_QUALITY)
+                mixed[(mixed > UNLIKE) | (poor & (place > FARTHEST_POOR))] = np.inf
             costs[track, doubtful] = mixed
     return assign(costs, _LIMIT)
 

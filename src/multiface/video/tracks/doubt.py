@@ -1,10 +1,10 @@
 """Whether a face that was given to a track by its place is that person's, by the track's views.
 
 A continuing box is strong evidence, and faces in profile are unlike their own frontal views. So a face is doubted only
-where its vector is less alike than one pair of strangers in ten, its quality is at least half that of the track's
-median view, and the track's box jumped since its last view (`LiveTrack.jumped`). If the next face is like the doubted
-one and unlike the views too, the track has gone over to another person. Useless is a poor look that is unlike the
-views.
+where its vector is less alike than one pair of strangers in ten, and either its quality is at least that of the track's
+median view, neither being poor, or at least half of it and the track's box jumped since its last view
+(`LiveTrack.jumped`). If the next face is like the doubted one and unlike the views too, the track has gone over to
+another person. Useless is a poor look that is unlike the views.
 
 A track without a number and with one view has shown nothing yet: an unlike face is another person's at once, unless
 one of the two looks is poor.
@@ -37,8 +37,10 @@ def judge(track: LiveTrack, quality: float, vector: Floats, likeness: Likeness) 
     if len(track.views) == 1:
         poor = min(quality, float(track.views.qualities[0])) < LEAST_QUALITY
         return Verdict.OURS if poor or track.confirmed or track.detections < 2 else Verdict.ANOTHER
-    if quality < 0.5 * float(np.median(track.views.qualities)):
+    median = float(np.median(track.views.qualities))
+    if quality < 0.5 * median:
         return Verdict.USELESS
     if len(track.doubt) and float(track.doubt @ vector) >= likeness.same(1):
         return Verdict.ANOTHER
-    return Verdict.DOUBTFUL if track.jumped or len(track.doubt) else Verdict.OURS
+    clear = quality >= median >= LEAST_QUALITY
+    return Verdict.DOUBTFUL if clear or track.jumped or len(track.doubt) else Verdict.OURS

@@ -110,6 +110,7 @@ class Tracker:
             np.array([time - track.last_seen for track in tracks]),
             [track.views for track in tracks],
             look.boxes,
+            look.qualities,
             look.vectors_of,
             self._likeness,
         )
@@ -262,7 +263,7 @@ class _Look:
     def __init__(self, faces: Faces, image: Image, embed: Embed) -> None:
         self.index = np.flatnonzero(alignable(faces.landmarks))
         self._faces = faces.take(self.index)
-        self._qualities = qualities(self._faces, image)
+        self.qualities = qualities(self._faces, image)
         self._embed = embed
         self._vectors: dict[int, Floats] = {}
         self.boxes = self._faces.boxes.astype(np.float64)
@@ -270,7 +271,7 @@ class _Look:
         """Positions of faces that became views."""
 
     def quality(self, position: int) -> float:
-        return float(self._qualities[position])
+        return float(self.qualities[position])
 
     def vectors_of(self, positions: Indices) -> Floats:
         """Vectors (k, d) of the faces at these positions; each face is embedded once."""
