@@ -19,8 +19,8 @@ from multiface.gallery import Matrix, score_people
 from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.video.tracks.views import Views
 
-PROBE_RISE = 0.5
-"""The rise for the spread of a track's views, in terms of that for a person's templates."""
+PROBE_RISE = 1.0
+"""The rise for the spread of a track's views, in terms of that for a person's templates (docs/tracks.md)."""
 VIEWS_FOR_A_NAME = 3
 SEEN_FOR_A_NAME = 1.0
 """Seconds after which fewer views do."""
