@@ -25,7 +25,7 @@ def run() -> None:
     except SystemExit as ended:
         code = ended.code
         if isinstance(ended.__context__, BrokenPipeError) and not ended.__suppress_context__:
-            code = _failed(ended.__context__)  # typer makes 1 of any pipe that breaks, a socket's too
+            code = _pipe_broke(ended.__context__)  # typer makes 1 of any pipe that breaks, a socket's too
     except BaseException as error:
         code = _failed(error)
     try:
@@ -64,6 +64,17 @@ def _require_address_space() -> None:
         mmap.mmap(-1, ADDRESS_SPACE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ).close()
     except OSError as error:
         raise MemoryError(f"less than {ADDRESS_SPACE >> 20} MiB of memory may be used") from error
+
+
+def _pipe_broke(error: BrokenPipeError) -> int:
+    """What a command says goes through a `Speaker`, which knows its answer; help is typer's (`--help | head`)."""
+    from multiface.cli.command_line import stands_there
+    from multiface.cli.internal_error import let_go_of_output
+
+    if not stands_there("--help"):
+        return _failed(error)
+    let_go_of_output()
+    return 0
 
 
 def _failed(error: BaseException) -> int:

@@ -217,3 +217,20 @@ def test_control_c_is_130(start: Callable[..., Any], groups: Path, tmp_path: Pat
 def test_no_color_codes_in_pipes(run: Callable[..., Any], portrait: Path) -> None:
     done = run("detect", portrait, "missing.jpg")
     assert "\x1b" not in done.out + done.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_help_whose_reader_goes_away_is_no_error(environment: dict[str, str], tmp_path: Path) -> None:
+    """`multiface camera --help | head -1`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as gone:
+        done = subprocess.run(
+            [sys.executable, "-m", "multiface", "camera", "--help"],
+            env=environment,
+            cwd=tmp_path,
+            stdout=gone,
+            stderr=subprocess.PIPE,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -6,7 +6,6 @@ standard output goes away (`| head`), the command ends with exit code 0, or with
 """
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any, NoReturn
 from rich.console import Console, RenderableType
 from rich.markup import escape
 
+from multiface.cli.internal_error import let_go_of_output
 from multiface.visible import visible, visible_json
 
 Progress = Callable[[int, int], None]
@@ -83,12 +83,7 @@ class Speaker:
                 self._reader_gone()
 
     def _reader_gone(self) -> NoReturn:
-        # Python flushes both once more at its end, and must not meet the closed pipe there.
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except BrokenPipeError:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        let_go_of_output()
         raise SystemExit(self.answer) from None  # so the entry point tells it from a crash
 
     @contextmanager

@@ -31,7 +31,7 @@ def end_code(error: BaseException, *, debug: bool, as_json: bool) -> int:
     except (OSError, ValueError, AttributeError):
         pass  # nobody can be told: the code alone has to do
     finally:
-        _let_go_of_full_output()
+        let_go_of_output()
     return INTERNAL
 
 
@@ -86,8 +86,8 @@ def _say(line: str, kind: str, as_json: bool) -> None:
         sys.stdout.flush()
 
 
-def _let_go_of_full_output() -> None:
-    """Python writes what is left of standard output at its end, and would end with another code if it could not."""
+def let_go_of_output() -> None:
+    """Python writes what is left for standard output at its end, and would end with another code if it could not."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
