@@ -1,0 +1,401 @@
+"""Commands killed at random moments: nothing that was acknowledged is lost, and the next run goes on.
+
+    python benchmarks/kills.py SHARED [--kills 1000] [--seed 0]
+
+Each job is the real command, killed (SIGKILL) at a moment drawn evenly from its usual time, again and again, and looked
+at from outside after each kill; where a job ends before its kill it is begun anew, and that is counted as no kill.
+
+- facebank: who was seen in the gallery stays; the file is sound; a last run completes it.
+- enroll: whoever was acknowledged with exit code 0 is there.
+- merge: no template is lost, whichever of the two people has it.
+- capture: pictures in the people's folder are whole; those that were there stay.
+- camera: events that were printed are kept, with the same numbers and contents.
+- train: a run goes on from its checkpoint and ends with the weights of a run that was not killed, byte for byte.
+- prepare: what is left over ends in the same files as a run that was not killed.
+
+Needs SHARED's `data` (pictures, a film, records). Ends with 1 where anything was lost. Last figures: docs/trust.md.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import io
+import itertools
+import json
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+from multiface.errors import GalleryError
+from multiface.gallery import Gallery
+from multiface.images import load_picture, save_picture
+from multiface.video.events.event_store import EventStore
+
+MULTIFACE = (sys.executable, "-m", "multiface")
+
+
+class Lost(Exception):
+    """Something that was acknowledged is not there, or a file is not sound."""
+
+
+@dataclass
+class Job:
+    """A command that is killed.
+
+    look: is given the exit code after an end, None after a kill, and raises Lost. renew: makes all ready to begin anew.
+    """
+
+    name: str
+    arguments: list[str]
+    cwd: Path
+    look: Callable[[int | None], None]
+    renew: Callable[[], None] = lambda: None
+    seconds: float = 1.0
+    kills: int = 0
+    ends: int = 0
+
+    def run(self, after: float | None) -> int | None:
+        """Run it, killed after so many seconds; its exit code, None where it was killed."""
+        with (self.cwd / "said.txt").open("ab") as said:
+            process = subprocess.Popen(
+                [*MULTIFACE, *self.arguments],
+                cwd=self.cwd,
+                stdout=said,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        try:
+            return process.wait(after)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.wait()
+            return None
+
+
+def people_of(gallery: Path) -> dict[str, int]:
+    """Names and templates; raises Lost where the file is not sound. Nobody where there is no gallery yet."""
+    if not gallery.exists():
+        return {}
+    try:
+        with Gallery.open(gallery) as opened:
+            if problems := opened.check().problems:
+                raise Lost(f"{gallery}: {problems}")
+            return {person.name: person.templates for person in opened.people()}
+    except GalleryError as error:
+        if gallery.stat().st_size == 0:
+            return {}
+        raise Lost(str(error)) from error
+
+
+def facebank(work: Path, shared: Path) -> Job:
+    people = work / "people"
+    for path in sorted((shared / "data/lfw").glob("*/*_0001.jpg"))[:400:10]:
+        (people / path.parent.name).mkdir(parents=True)
+        save_picture(load_picture(path), people / path.parent.name / "1.png")
+
+    seen: set[str] = set()
+    usable: list[int] = []
+
+    def look(code: int | None) -> None:
+        now = people_of(work / "g.sqlite")
+        if gone := seen - set(now):
+            raise Lost(f"{gone} were in the gallery")
+        seen.update(now)
+        if code is not None:
+            usable.append(len(now))
+            if usable[0] != usable[-1]:
+                raise Lost(f"a run that ended has {len(now)} of {usable[0]} people")
+
+    def renew() -> None:
+        (work / "g.sqlite").unlink(missing_ok=True)
+        seen.clear()
+
+    return Job("facebank", ["facebank", "people", "--gallery", "g.sqlite"], work, look, renew)
+
+
+def enroll(work: Path) -> Job:
+    """Each run enrols one more person; its exit code acknowledges it."""
+    from multiface.recognition.demo import PORTRAIT
+
+    portrait = Image.open(PORTRAIT).convert("RGB")
+
+    numbers = itertools.count()
+    arguments = ["enroll", "", "", "--gallery", "g.sqlite"]
+    acknowledged: set[str] = set()
+
+    def renew() -> None:
+        number = next(numbers)
+        # Another digest each time, else the face is somebody's already.
+        changed = portrait.copy()
+        changed.putpixel((0, 0), (number % 256, number // 256, 0))
+        changed.save(work / f"{number}.png")
+        arguments[1:3] = [f"person {number}", f"{number}.png"]
+
+    def look(code: int | None) -> None:
+        if code == 0:
+            acknowledged.add(arguments[1])
+        elif code is not None:
+            raise Lost(f"enroll ended with {code}")
+        if missing := acknowledged - set(people_of(work / "g.sqlite")):
+            raise Lost(f"{missing} were acknowledged")
+
+    renew()
+    return Job("enroll", arguments, work, look, renew)
+
+
+def merge(work: Path) -> Job:
+    from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
+
+    facts = PictureFacts(640, 480, (10, 10, 60, 70), 0.9, "yunet", 0, 1)
+    origin = VectorOrigin("ab" * 32, "sface", "yunet", 128, False)
+
+    def renew() -> None:
+        (work / "g.sqlite").unlink(missing_ok=True)
+        vectors = np.random.default_rng(0).normal(size=(200, 128)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        with Gallery.open(work / "g.sqlite", origin, create=True) as gallery:
+            for name, part in (("ann", range(100)), ("anna", range(100, 200))):
+                gallery.add_templates(
+                    name, [NewTemplate(vectors[k], f"{k:064}", f"{k}.jpg", facts) for k in part]
+                )
+
+    def look(code: int | None) -> None:
+        now = people_of(work / "g.sqlite")
+        if now not in ({"ann": 100, "anna": 100}, {"ann": 200}) or (code == 0 and now != {"ann": 200}):
+            raise Lost(f"after a merge ({code}): {now}")
+        if now == {"ann": 200}:
+            renew()
+
+    renew()
+    return Job("merge", ["people", "merge", "ann", "anna", "--gallery", "g.sqlite"], work, look)
+
+
+def capture(work: Path, shared: Path) -> Job:
+    film = shared / "data/video/short_hamilton_clip.mp4"
+
+    seen: set[str] = set()
+
+    def look(code: int | None) -> None:
+        found = {path.name for path in (work / "people").rglob("*") if path.is_file() and path.name[0] != "."}
+        if gone := seen - found:
+            raise Lost(f"{gone} were there")
+        for path in (work / "people").rglob("*"):
+            if path.is_file() and path.name[0] != ".":
+                load_picture(path)
+        if code == 0 and not found:
+            raise Lost("a run that ended took no picture")
+        seen.update(found)
+
+    def renew() -> None:
+        shutil.rmtree(work / "people", ignore_errors=True)
+        seen.clear()
+
+    arguments = [
+        "capture",
+        "-n",
+        "lin",
+        "--source",
+        str(film),
+        "--people",
+        "people",
+        "--duration",
+        "2",
+        "--headless",
+    ]
+    return Job("capture", arguments, work, look, renew)
+
+
+def camera(work: Path, shared: Path) -> Job:
+    """A film over TCP, as fast as it goes, again and again; each run prints its events as lines."""
+    film = as_stream(shared / "data/video/short_hamilton_clip.mp4")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    threading.Thread(target=serve, args=(film, port), daemon=True).start()
+
+    def look(code: int | None) -> None:
+        lines = (work / "said.txt").read_text(errors="replace").splitlines()
+        said = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+        if code == 0 and not any("number" in event for event in said):
+            raise Lost("a run that ended announced no event")
+        kept = {}
+        if (work / "events.sqlite").exists():
+            with EventStore(work / "events.sqlite") as store:
+                kept = {event.number: event.document for event in store.since(0)}
+        for event in said:
+            if "number" in event and kept.get(event["number"], {}).get("track") != event["track"]:
+                raise Lost(f"event {event['number']} was announced and is not kept")
+
+    arguments = [
+        "camera",
+        "--source",
+        f"tcp://127.0.0.1:{port}",
+        "--people",
+        str(shared / "data/photos/people"),
+    ]
+    return Job("camera", [*arguments, "--events", "events.sqlite", "--duration", "3", "--json"], work, look)
+
+
+def as_stream(film: Path) -> bytes:
+    """The pictures of a film as MPEG-TS."""
+    file = io.BytesIO()
+    with av.open(str(film)) as source, av.open(file, "w", format="mpegts") as out:
+        pictures = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = pictures
+                out.mux(packet)
+    return file.getvalue()
+
+
+def serve(film: bytes, port: int) -> None:
+    """Each client gets the film."""
+    with socket.create_server(("127.0.0.1", port)) as server:
+        while True:
+            client, _ = server.accept()
+            with client, contextlib.suppress(OSError):
+                client.sendall(film)
+
+
+def train(work: Path) -> Job:
+    rng = np.random.default_rng(0)
+    for person in range(4):
+        for k in range(6):
+            (work / f"faces/{person}").mkdir(parents=True, exist_ok=True)
+            save_picture(
+                rng.integers(0, 255, (112, 112, 3), dtype=np.uint8), work / f"faces/{person}/{k}.png"
+            )
+    (work / "recipe.toml").write_text(RECIPE)
+    base = ["train", "recipe.toml", "--data", "faces", "-b", "4", "-w", "0", "--threads", "1"]
+    whole = Job("whole", [*base, "--out", "whole"], work, lambda _: None)
+    if whole.run(None) != 0:
+        raise SystemExit("the run that is not killed did not end well")
+    wanted = digest(work / "whole/last.safetensors")
+
+    def look(code: int | None) -> None:
+        if code is None:
+            return
+        if code != 0 or digest(work / "run/last.safetensors") != wanted:
+            raise Lost(f"a resumed run ended with {code} or with other weights")
+
+    def renew() -> None:
+        shutil.rmtree(work / "run", ignore_errors=True)
+
+    return Job("train", [*base, "--out", "run", "--resume"], work, look, renew)
+
+
+def prepare(work: Path, shared: Path) -> Job:
+    records = shared / "golden/records/emore_scalar"
+    whole = Job("whole", ["prepare", "rec", str(records), "--out", "whole"], work, lambda _: None)
+    if whole.run(None) not in (0, 3):
+        raise SystemExit("prepare did not end well")
+    wanted = tree(work / "whole")
+
+    def look(code: int | None) -> None:
+        now = tree(work / "out")
+        if changed := {name for name, sha in now.items() if wanted.get(name) != sha and ".tmp" not in name}:
+            raise Lost(f"{sorted(changed)[:3]} are not what a whole run makes")
+        if code is not None and now != wanted:
+            raise Lost(f"a run that ended ({code}) made other files")
+
+    def renew() -> None:
+        shutil.rmtree(work / "out", ignore_errors=True)
+
+    return Job("prepare", ["prepare", "rec", str(records), "--out", "out"], work, look, renew)
+
+
+RECIPE = """
+[network]
+name = "mobilefacenet"
+width = 0.25
+
+[schedule]
+epochs = 2
+
+[run]
+checkpoint_every = 2
+seed = 1
+"""
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Visible files below a folder and their digests."""
+    return {
+        str(path.relative_to(folder)): digest(path)
+        for path in folder.rglob("*")
+        if path.is_file() and path.name[0] != "."
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("shared", type=Path)
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="*", help="these jobs alone")
+    asked = parser.parse_args()
+    chance = random.Random(asked.seed)
+    root = Path(tempfile.mkdtemp(prefix="kills-"))
+    made = []
+    shared = asked.shared.resolve()
+    makers: dict[str, Callable[[Path], Job]] = {
+        "facebank": lambda work: facebank(work, shared),
+        "enroll": enroll,
+        "merge": merge,
+        "capture": lambda work: capture(work, shared),
+        "camera": lambda work: camera(work, shared),
+        "train": train,
+        "prepare": lambda work: prepare(work, shared),
+    }
+    for name, make in makers.items():
+        if asked.only and name not in asked.only:
+            continue
+        (root / name).mkdir()
+        job = make(root / name)
+        start = time.monotonic()
+        job.look(job.run(None))
+        job.seconds = time.monotonic() - start
+        job.renew()
+        print(f"{job.name}: {job.seconds:.1f} s when it is not killed", flush=True)
+        made.append(job)
+    lost = 0
+    while (killed := sum(job.kills for job in made)) < asked.kills:
+        job = made[(killed + sum(one.ends for one in made)) % len(made)]
+        code = job.run(chance.uniform(0.0, 1.1 * job.seconds))
+        try:
+            job.look(code)
+        except Lost as error:
+            lost += 1
+            print(f"{job.name}: {error}; kept in {job.cwd}", flush=True)
+            return 1
+        job.kills += code is None
+        job.ends += code is not None
+        if code is not None or job.name == "enroll":
+            job.renew()
+    with contextlib.suppress(OSError):
+        shutil.rmtree(root)
+    print(json.dumps({job.name: {"kills": job.kills, "ended before": job.ends} for job in made}))
+    print(f"{asked.kills} kills, seed {asked.seed}: {lost} lost")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
