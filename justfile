@@ -21,3 +21,11 @@ check:
 format:
     ruff format .
     ruff check --fix .
+
+# 1,000 kills of commands at random moments, about 40 minutes; needs the reference data
+kills shared="../shared":
+    python benchmarks/kills.py {{shared}}
+
+# 10,000 changed files over everything that reads files, about 5 minutes; needs the reference data
+mutated shared="../shared":
+    python benchmarks/mutated_inputs.py {{shared}}

@@ -195,8 +195,8 @@ def capture(work: Path, shared: Path) -> Job:
         for path in (work / "people").rglob("*"):
             if path.is_file() and path.name[0] != ".":
                 load_picture(path)
-        if code == 0 and not found:
-            raise Lost("a run that ended took no picture")
+        if code is not None and (code != 0 or not found):
+            raise Lost(f"a run that ended with {code} took no picture")
         seen.update(found)
 
     def renew() -> None:
@@ -228,8 +228,8 @@ def camera(work: Path, shared: Path) -> Job:
     def look(code: int | None) -> None:
         lines = (work / "said.txt").read_text(errors="replace").splitlines()
         said = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
-        if code == 0 and not any("number" in event for event in said):
-            raise Lost("a run that ended announced no event")
+        if code is not None and (code != 0 or not any("number" in event for event in said)):
+            raise Lost(f"a run that ended with {code} announced no event")
         kept = {}
         if (work / "events.sqlite").exists():
             with EventStore(work / "events.sqlite") as store:
@@ -245,7 +245,12 @@ def camera(work: Path, shared: Path) -> Job:
         "--people",
         str(shared / "data/photos/people"),
     ]
-    return Job("camera", [*arguments, "--events", "events.sqlite", "--duration", "3", "--json"], work, look)
+    return Job(
+        "camera",
+        [*arguments, "--events", "events.sqlite", "--duration", "3", "--headless", "--json"],
+        work,
+        look,
+    )
 
 
 def as_stream(film: Path) -> bytes:
