@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from multiface.faces.embedder import Embedder
     from multiface.faces.face import Faces
     from multiface.gallery import Gallery
-    from multiface.images import load_picture
+    from multiface.images import from_bgr, load_picture
     from multiface.recognition import Identification, Recognizer, Verification
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Verification",
     "__version__",
     "align",
+    "from_bgr",
     "load_picture",
 ]
 
@@ -47,6 +48,7 @@ _HOMES = {
     "Recognizer": "multiface.recognition",
     "Verification": "multiface.recognition",
     "align": "multiface.faces.align",
+    "from_bgr": "multiface.images",
     "load_picture": "multiface.images",
 }
 

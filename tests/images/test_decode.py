@@ -29,7 +29,7 @@ from multiface.errors import (
     UndecodablePicture,
     UsageError,
 )
-from multiface.images import PictureLimits, load_picture
+from multiface.images import PictureLimits, from_bgr, load_picture
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -720,7 +720,9 @@ def test_grey_arrays() -> None:
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((4, 4, 3), np.float32), "uint8 numbers 0..255, got float32 numbers"),
+        (np.full((4, 4, 3), 1.01), "floats holds 0..1, got 1.01 to 1.01; divide by 255"),
+        (np.full((4, 4, 3), -0.01, np.float32), "floats holds 0..1"),
+        (np.full((4, 4, 3), np.nan), "floats holds 0..1"),
         (np.zeros((4, 4, 3), bool), "got bool numbers"),
         (np.zeros((4, 4, 3), np.int64), "got int64 numbers"),
         (np.zeros((4, 4, 2), np.uint8), r"got shape \(4, 4, 2\)"),
@@ -735,10 +737,63 @@ def test_other_arrays_are_refused(array: npt.NDArray[np.uint8], message: str) ->
         load_picture(array)
 
 
-@pytest.mark.parametrize("source", [None, 3, [1, 2], io.BytesIO(b"x"), bytearray(b"x")])
+@pytest.mark.parametrize("source", [None, 3, [1, 2], {"a": 1}])
 def test_other_sources_are_refused(source: object) -> None:
     with pytest.raises(PictureError, match=f"got {type(source).__name__}"):
         load_picture(source)  # type: ignore[arg-type]
+
+
+def test_a_picture_is_one_thing_however_it_is_given(tmp_path: Path) -> None:
+    path = tmp_path / "one.png"
+    PIL.Image.fromarray(noise(3)).save(path)
+    wanted = load_picture(path)
+    data = path.read_bytes()
+    behind = io.BytesIO(b"xx" + data)
+    behind.seek(2)
+    with path.open("rb") as file, PIL.Image.open(path) as opened:
+        for source in (
+            str(path),
+            data,
+            bytearray(data),
+            memoryview(data),
+            file,
+            behind,
+            opened,
+            wanted / 255,
+        ):
+            np.testing.assert_array_equal(load_picture(source), wanted)
+    np.testing.assert_array_equal(load_picture((wanted / 255).astype(np.float32)), wanted)
+    np.testing.assert_array_equal(from_bgr(wanted[:, :, ::-1]), wanted)
+    above = np.dstack([wanted[:, :, ::-1], np.full(wanted.shape[:2], 255, np.uint8)])
+    np.testing.assert_array_equal(from_bgr(above), wanted)
+
+
+def test_a_pillow_picture_is_turned_upright_as_its_file_is(tmp_path: Path) -> None:
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    PIL.Image.fromarray(noise(3)[:, :5]).save(tmp_path / "turned.png", exif=exif)
+    with PIL.Image.open(tmp_path / "turned.png") as opened:
+        np.testing.assert_array_equal(load_picture(opened), load_picture(tmp_path / "turned.png"))
+
+
+def test_files_that_give_no_picture_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "one.png"
+    PIL.Image.fromarray(noise(3)).save(path)
+    with (
+        path.open("r", errors="replace") as text,
+        pytest.raises(PictureError, match="open it in binary mode"),
+    ):
+        load_picture(text)  # type: ignore[arg-type]
+    closed = io.BytesIO(path.read_bytes())
+    closed.close()
+    with pytest.raises(PictureError, match="its file cannot be read"):
+        load_picture(closed)
+    with pytest.raises(PictureTooLarge, match="bytes"):
+        load_picture(io.BytesIO(path.read_bytes()), PictureLimits(max_file=20))
+    with PIL.Image.open(io.BytesIO(path.read_bytes()[:-40])) as cut, pytest.raises(UndecodablePicture):
+        load_picture(cut)
+    with pytest.raises(PictureError, match="a BGR picture"):
+        from_bgr(np.zeros((4, 4), np.uint8))
 
 
 # ---- threads

@@ -221,6 +221,33 @@ def test_verify_says_which_face_it_took_and_takes_another(
         with_people.verify(group, group, faces=[1, 1, 1])
 
 
+def test_any_kind_of_picture_can_be_enrolled(places: dict[str, Any], people: Path, tmp_path: Path) -> None:
+    paths = [people / "obama" / "obama.jpg", people / "obama" / "obama2.jpg"]
+    with Recognizer(gallery=tmp_path / "g.sqlite", create=True, **SMALL, **places) as recognizer:
+        gallery = recognizer.gallery
+        assert gallery is not None
+        assert recognizer.enroll("paths", paths).added == 2
+        vectors = [template.vector for template in gallery.templates("paths")]
+        gallery.remove("paths")
+        with paths[0].open("rb") as file:
+            for kind, given in {
+                "file": file,
+                "bytes": paths[0].read_bytes(),
+                "Pillow": PIL.Image.open(paths[0]),
+                "array": load_picture(paths[0]),
+                "the same twice": np.stack([load_picture(paths[0])] * 2),
+                "generator": (PIL.Image.open(path) for path in paths),
+            }.items():
+                assert recognizer.enroll("again", given).added == (2 if kind == "generator" else 1), kind
+                for template, wanted in zip(gallery.templates("again"), vectors, strict=False):
+                    assert template.vector @ wanted > 0.9999, kind
+                gallery.remove("again")
+        refused = recognizer.enroll("wall", [np.zeros((50, 50, 3), np.uint8), paths[0]]).refused
+        assert [name for name, _ in refused] == ["picture 1"]
+        with pytest.raises(PictureError, match="one picture or several, got int"):
+            recognizer.enroll("wall", 3)  # type: ignore[arg-type]
+
+
 def test_one_picture_to_enrol_is_not_read_letter_by_letter(
     places: dict[str, Any], people: Path, tmp_path: Path
 ) -> None:

@@ -7,11 +7,12 @@ from multiface.images.decode import (
     open_picture,
     read_picture,
     share_in_words,
+    undecoded,
 )
 from multiface.images.draw import Mark, draw_faces, draw_marks
 from multiface.images.limits import PictureLimits, limit_pictures, picture_limits
 from multiface.images.listing import Listing, expand, list_pictures
-from multiface.images.pixels import Image
+from multiface.images.pixels import Image, from_bgr
 from multiface.images.save import save_picture
 from multiface.images.surface import Surface
 
@@ -26,6 +27,7 @@ __all__ = [
     "draw_faces",
     "draw_marks",
     "expand",
+    "from_bgr",
     "limit_pictures",
     "list_pictures",
     "load_picture",
@@ -34,4 +36,5 @@ __all__ = [
     "read_picture",
     "save_picture",
     "share_in_words",
+    "undecoded",
 ]

@@ -14,6 +14,7 @@ import stat
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -45,8 +46,11 @@ from multiface.images.pixels import Image, rgb_from_array, upright_rgb
 from multiface.images.signature import SIGNATURE_BYTES, PictureKind, picture_kind
 from multiface.regular_file import open_regular
 
-PictureSource = str | Path | bytes | npt.NDArray[np.uint8]
-"""A path, the bytes of a picture file, or an array (see `load_picture`)."""
+PictureSource = (
+    str | Path | bytes | bytearray | memoryview | BinaryIO | PIL.Image.Image | npt.NDArray[np.generic]
+)
+"""A path, the bytes of a picture file or a buffer or open binary file with them, a Pillow picture, or an array (see
+`load_picture`)."""
 
 _NAME = "the picture"
 
@@ -71,8 +75,10 @@ class Picture:
 def load_picture(source: PictureSource, limits: PictureLimits | None = None) -> Image:
     """The picture as (h, w, 3) uint8 RGB, upright.
 
-    source: a path (str or Path) of a file, the bytes of such a file, or an array: uint8 (h, w, 3) RGB, which
-        comes back without a copy where it is contiguous, (h, w) or (h, w, 1) grey, or (h, w, 4) RGBA, laid over white.
+    source: a path (str or Path) of a file; the bytes of such a file, or a buffer or open binary file with them, read
+        from where it stands; a Pillow picture; or an array: uint8 (h, w, 3) RGB, which comes back without a copy where
+        it is contiguous, (h, w) or (h, w, 1) grey, or (h, w, 4) RGBA, laid over white. An array of floats holds
+        0..1. OpenCV's BGR pictures go through `from_bgr`.
 
     Raises PictureError for a file that is missing, empty, no regular file or not readable, and for arrays of
     another kind; UndecodablePicture for what is no picture or a broken one; PictureTooLarge for a file
@@ -98,19 +104,48 @@ def share_in_words(share: float) -> str:
 def open_picture(source: PictureSource, limits: PictureLimits | None = None) -> Picture:
     """The same, with what is whole of a damaged JPEG; of other kinds no damaged file is decoded."""
     limits = limits or picture_limits()
+    held = undecoded(source, limits)
+    if isinstance(held, np.ndarray):
+        return Picture(held)
+    return _decode(held, path_text(source) if isinstance(source, str | Path) else _NAME, limits)
+
+
+def undecoded(source: PictureSource, limits: PictureLimits | None = None) -> bytes | Image:
+    """The bytes of a picture's file, or its pixels where it has none: (h, w, 3) uint8 RGB. Raises as `load_picture`."""
+    limits = limits or picture_limits()
+    if isinstance(source, str | Path):
+        return read_picture(source, limits)
     if isinstance(source, np.ndarray):
-        return Picture(rgb_from_array(source))
-    if isinstance(source, bytes):
-        data, name = source, _NAME
-        if len(data) > limits.max_file:
-            raise _too_many_bytes(name, len(data), limits)
-    elif isinstance(source, str | Path):
-        data, name = read_picture(source, limits), path_text(source)
+        return rgb_from_array(source)
+    if isinstance(source, PIL.Image.Image):
+        return _pixels_of(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        data = bytes(source)
+    elif callable(getattr(source, "read", None)):
+        try:
+            data = source.read(limits.max_file + 1)
+        except (OSError, ValueError) as error:  # ValueError: a closed file
+            raise PictureError(f"{_NAME}: its file cannot be read ({error})") from error
+        if not isinstance(data, bytes):
+            raise PictureError(
+                f'{_NAME}: its file gives {type(data).__name__}; open it in binary mode ("rb")'
+            )
     else:
         raise PictureError(
-            f"a picture is a path, the bytes of a file or a NumPy array, got {type(source).__name__}"
+            "a picture is a path, the bytes of a file, an open binary file, a Pillow picture or a NumPy array, got "
+            f"{type(source).__name__}"
         )
-    return _decode(data, name, limits)
+    if len(data) > limits.max_file:
+        raise _too_many_bytes(_NAME, len(data), limits)
+    return data
+
+
+def _pixels_of(picture: PIL.Image.Image) -> Image:
+    try:
+        picture.load()
+        return upright_rgb(picture)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UndecodablePicture(f"{_NAME}: Pillow cannot decode it ({error})") from error
 
 
 def read_picture(path: str | Path, limits: PictureLimits | None = None) -> bytes:

@@ -36,15 +36,14 @@ _SAME_COLOUR = 2  # a profile that moves no channel by more than this is sRGB un
 def rgb_from_array(array: npt.NDArray[Any]) -> Image:
     """An array as a picture: (h, w, 3) RGB as it is, (h, w) or (h, w, 1) grey tripled, (h, w, 4) RGBA over white.
 
-    An (h, w, 3) array comes back without a copy where it is contiguous.
-    Raises PictureError for any other shape, for other numbers than uint8, and for a picture without pixels.
+    An (h, w, 3) array of uint8 comes back without a copy where it is contiguous. Floats hold 0..1 and are rounded.
+    Raises PictureError for any other shape or numbers, and for a picture without pixels.
     """
+    if isinstance(array, np.ndarray) and np.issubdtype(array.dtype, np.floating):
+        array = _from_floats(array)
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
         got = f"{array.dtype} numbers" if isinstance(array, np.ndarray) else type(array).__name__
-        raise PictureError(
-            f"a picture as an array holds uint8 numbers 0..255, got {got}; "
-            "multiply floats in 0..1 by 255 and convert with .astype(numpy.uint8)"
-        )
+        raise PictureError(f"a picture as an array holds uint8 numbers 0..255 or floats 0..1, got {got}")
     if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))):
         raise PictureError(
             "a picture as an array is (h, w, 3) RGB, (h, w) or (h, w, 1) grey or (h, w, 4) RGBA, "
@@ -58,6 +57,24 @@ def rgb_from_array(array: npt.NDArray[Any]) -> Image:
         picture = PIL.Image.fromarray(np.ascontiguousarray(array))
         return np.array(_over_white(picture.convert("RGB"), picture.getchannel("A")))
     return np.ascontiguousarray(array)
+
+
+def from_bgr(array: npt.NDArray[Any]) -> Image:
+    """A picture in OpenCV's order of colours, (h, w, 3) BGR or (h, w, 4) BGRA, as `rgb_from_array` gives it."""
+    if array.ndim != 3 or array.shape[2] not in (3, 4):
+        raise PictureError(f"a BGR picture is (h, w, 3) or (h, w, 4), got shape {array.shape}")
+    return rgb_from_array(array[:, :, [2, 1, 0, 3][: array.shape[2]]])
+
+
+def _from_floats(array: npt.NDArray[Any]) -> Image:
+    # Neither comparison holds for NaN.
+    if array.size and not (array.min() >= 0 and array.max() <= 1):
+        raise PictureError(
+            f"a picture as an array of floats holds 0..1, got {array.min():g} to {array.max():g}; divide by 255 if its "
+            "white is 255"
+        )
+    pixels: Image = np.rint(array * 255).astype(np.uint8)
+    return pixels
 
 
 def upright_rgb(picture: PIL.Image.Image, shown: PIL.Image.Image | None = None) -> Image:

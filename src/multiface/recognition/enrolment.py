@@ -5,25 +5,30 @@ another and only the crop of the face is kept; the crops of a batch are embedded
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, TypeGuard, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import PIL.Image
 
 from multiface.decision import QualityLimits
-from multiface.errors import MultifaceError, NoFace, SeveralFaces, UndecodablePicture
+from multiface.errors import MultifaceError, NoFace, PictureError, SeveralFaces, UndecodablePicture
 from multiface.faces.align import align
 from multiface.faces.analysis import Analyser
 from multiface.faces.face import Floats
 from multiface.faces.finding import find_faces
 from multiface.faces.picture_quality import PictureQuality
 from multiface.gallery import NewTemplate, PictureFacts, Refusal
-from multiface.images import open_picture, read_picture, share_in_words
+from multiface.images import Image, PictureSource, open_picture, share_in_words, undecoded
 from multiface.images.path_text import path_text
 from multiface.recognition.only_face import only_face
 from multiface.recognition.picture_faults import picture_faults
+
+Source = TypeVar("Source", bound=PictureSource)
 
 BATCH = 32
 """Crops embedded together."""
@@ -42,39 +47,56 @@ class _Crop:
     landmarks: float32 (1, 5, 2), in the picture. pixels: uint8 (1, h, w, 3) RGB, aligned.
     """
 
-    path: Path
+    label: str
     digest: str
     facts: PictureFacts
     landmarks: Floats
     pixels: npt.NDArray[np.uint8]
 
 
+def pictures_in(given: PictureSource | Iterable[PictureSource]) -> Iterable[PictureSource]:
+    """The pictures that were given: one, or several. A path is not read by its letters, nor a picture by its rows."""
+    if isinstance(given, str | Path | bytes | bytearray | memoryview | PIL.Image.Image) or _is_file(given):
+        return [given]
+    if isinstance(given, np.ndarray):
+        # Of four dimensions it is several pictures.
+        return [*given] if given.ndim == 4 else [given]
+    if not isinstance(given, Iterable):
+        raise PictureError(f"pictures are one picture or several, got {type(given).__name__}")
+    return given
+
+
+def _is_file(given: object) -> TypeGuard[BinaryIO]:
+    return callable(getattr(given, "read", None))
+
+
 def templates_of(
-    analyser: Analyser, paths: Sequence[Path], limits: QualityLimits | None, force: bool = False
-) -> Iterator[tuple[Path, NewTemplate | Refusal]]:
-    """For each path, in order, its template, or the reason (without the path) why there is none.
+    analyser: Analyser, pictures: Iterable[Source], limits: QualityLimits | None, force: bool = False
+) -> Iterator[tuple[Source, NewTemplate | Refusal]]:
+    """For each picture, in order, its template, or the reason (without the path) why there is none.
 
     limits: what a picture must show; None takes poor ones too. force: take poor and damaged ones all the same.
     """
-    for start in range(0, len(paths), BATCH):
-        yield from _templates_of_batch(analyser, paths[start : start + BATCH], limits, force)
+    rest = iter(pictures)
+    while batch := list(itertools.islice(rest, BATCH)):
+        yield from _templates_of_batch(analyser, batch, limits, force)
 
 
 def _templates_of_batch(
-    analyser: Analyser, paths: Sequence[Path], limits: QualityLimits | None, force: bool
-) -> Iterator[tuple[Path, NewTemplate | Refusal]]:
-    cut = [_cut(analyser, path, force) for path in paths]
+    analyser: Analyser, pictures: Sequence[Source], limits: QualityLimits | None, force: bool
+) -> Iterator[tuple[Source, NewTemplate | Refusal]]:
+    cut = [_cut(analyser, picture, force) for picture in pictures]
     crops = [one for one in cut if isinstance(one, _Crop)]
     embedded = iter(_embedded(analyser, crops, None if force else limits) if crops else ())
-    for path, one in zip(paths, cut, strict=True):
+    for picture, one in zip(pictures, cut, strict=True):
         if isinstance(one, Refusal):
-            yield path, one
+            yield picture, one
             continue
         vector, fault = next(embedded)
         if fault is not None:
-            yield path, Refusal(f"picture too poor ({fault}); --force takes it all the same")
+            yield picture, Refusal(f"picture too poor ({fault}); --force takes it all the same")
         else:
-            yield path, NewTemplate(vector, one.digest, path.name, one.facts)
+            yield picture, NewTemplate(vector, one.digest, one.label, one.facts)
 
 
 def _embedded(
@@ -89,11 +111,12 @@ def _embedded(
     return list(zip(vectors, words, strict=True))
 
 
-def _cut(analyser: Analyser, path: Path, force: bool) -> _Crop | Refusal:
+def _cut(analyser: Analyser, source: PictureSource, force: bool) -> _Crop | Refusal:
     """The aligned face of a picture; the picture itself is not kept."""
+    path = Path(source) if isinstance(source, str | Path) else None
     try:
-        data = read_picture(path)
-        picture = open_picture(data)
+        held = undecoded(source)
+        picture = open_picture(held)
         if picture.whole_share is not None and picture.damaged and not force:
             return Refusal(
                 f"damaged, {share_in_words(picture.whole_share)}; --force takes it all the same", True
@@ -105,7 +128,8 @@ def _cut(analyser: Analyser, path: Path, force: bool) -> _Crop | Refusal:
         landmarks = found.faces.landmarks[main : main + 1]
         pixels = align(image, landmarks, spec.template, (spec.width, spec.height))
     except MultifaceError as error:
-        reason = str(error).removeprefix(_NAME).removeprefix(path_text(path)).removeprefix(":").strip()
+        named = "" if path is None else path_text(path)
+        reason = str(error).removeprefix(_NAME).removeprefix(named).removeprefix(":").strip()
         return Refusal(reason, isinstance(error, _LASTING))
     x0, y0, x1, y1 = (float(edge) for edge in found.faces.boxes[main])
     facts = PictureFacts(
@@ -117,4 +141,12 @@ def _cut(analyser: Analyser, path: Path, force: bool) -> _Crop | Refusal:
         quarter_turns=found.turn,
         faces_in_picture=len(found.faces),
     )
-    return _Crop(path, hashlib.sha256(data).hexdigest(), facts, landmarks, pixels)
+    label = "a picture from memory" if path is None else path.name
+    return _Crop(label, _digest(held), facts, landmarks, pixels)
+
+
+def _digest(held: bytes | Image) -> str:
+    """sha256 of a file's bytes; of a picture without a file, of its size and pixels."""
+    if isinstance(held, bytes):
+        return hashlib.sha256(held).hexdigest()
+    return hashlib.sha256(str(held.shape).encode() + held.tobytes()).hexdigest()

@@ -10,7 +10,7 @@ for face in recognizer.identify("party.jpg").faces:
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -42,7 +42,7 @@ from multiface.gallery import (
 )
 from multiface.images import PictureSource, open_picture
 from multiface.images.path_text import path_text
-from multiface.recognition.enrolment import templates_of
+from multiface.recognition.enrolment import pictures_in, templates_of
 from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.recognition.only_face import faces_to_compare
 from multiface.recognition.people_folder import drop_from_others, gallery_of_folder, people_folder
@@ -67,12 +67,12 @@ Progress = Callable[[int, int], None]
 class Enrolment:
     """What `enroll` did: templates added or there already, and pictures without one, with the reason.
 
-    A reason does not name the picture; a note does.
+    refused: the picture's path, or "picture 2" for one from memory, and the reason, which does not name it.
     """
 
     added: int
     already_there: int
-    refused: tuple[tuple[Path, str], ...]
+    refused: tuple[tuple[Path | str, str], ...]
     notes: tuple[str, ...]
 
 
@@ -279,9 +279,9 @@ class Recognizer:
         )
 
     def enroll(
-        self, name: str, pictures: str | Path | Sequence[str | Path], force: bool = False
+        self, name: str, pictures: PictureSource | Iterable[PictureSource], force: bool = False
     ) -> Enrolment:
-        """Add pictures of one person to the gallery, or one picture.
+        """Add pictures of one person to the gallery, or one picture; an iterator of pictures is read as it comes.
 
         A picture without one clear face is refused and listed, so is one that is damaged or too poor for the stated
         rates unless `force`; the others are added. Raises UsageError without a gallery, GalleryError when a picture is
@@ -290,14 +290,16 @@ class Recognizer:
         if self.gallery is None:
             raise UsageError("enroll needs a gallery")
         templates, refused, notes = [], [], []
-        given = [pictures] if isinstance(pictures, str | Path) else pictures
-        paths = [Path(picture) for picture in given]
-        for path, outcome in templates_of(self.analyser, paths, self._limits(), force):
+        given = pictures_in(pictures)
+        for number, (picture, outcome) in enumerate(
+            templates_of(self.analyser, given, self._limits(), force), 1
+        ):
+            called = Path(picture) if isinstance(picture, str | Path) else f"picture {number}"
             if isinstance(outcome, Refusal):
-                refused.append((path, outcome.reason))
+                refused.append((called, outcome.reason))
                 continue
             templates.append(outcome)
-            note = PictureNote.of(str(path), outcome.facts)
+            note = PictureNote.of(str(called), outcome.facts)
             if note is not None:
                 notes.append(str(note))
         added = self.gallery.add_templates(name, templates) if templates else Added(0, 0)
