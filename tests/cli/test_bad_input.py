@@ -163,7 +163,7 @@ def test_several_faces_are_not_guessed(
 ) -> None:
     done = call("verify", groups / "two_people.jpg", portrait)
     assert done.code == 3
-    assert "the first picture has 2 faces" in done.err
+    assert "two_people.jpg has 2 faces" in done.err
     done = call("enroll", "x", groups / "two_people.jpg", "--gallery", tmp_path / "g.sqlite", "--json")
     assert done.code == 3
     (refused,) = done.document()["refused"]

@@ -166,7 +166,7 @@ def test_unusable_pictures_are_replaced_by_the_next_and_named(
     pixels, labels, samples = joined(found)
     reasons = {one.picture: one.reason for part in found for one in part.unusable}
     assert set(reasons) == {3, 4, 29}
-    assert "not a picture" in reasons[3] and "broken" in reasons[4] and "112 x 96" in reasons[29]
+    assert "not a picture" in reasons[3] and "damaged" in reasons[4] and "112 x 96" in reasons[29]
     replaced = {3: 5, 4: 5, 29: 0}
     for row, (_, picture) in enumerate(samples):
         used = replaced.get(int(picture), int(picture))

@@ -84,9 +84,7 @@ def test_both_spreads_raise_the_threshold(calibration: Calibration) -> None:
         asked.append(decision.threshold.similarity - base)
     spread_of_ada = float(people.spread[0])
     assert asked[1] == pytest.approx(calibration.spread_rise * spread_of_ada, abs=1e-6)
-    assert asked[0] == pytest.approx(
-        calibration.spread_rise * (spread_of_ada + pooled(wide)[1] / 2), abs=1e-6
-    )
+    assert asked[0] == pytest.approx(calibration.spread_rise * (spread_of_ada + pooled(wide)[1]), abs=1e-6)
     assert asked[0] > asked[1] > 0
 
 
