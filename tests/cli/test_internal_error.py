@@ -97,7 +97,7 @@ def test_where_nothing_can_be_said_the_code_stays(
 def test_no_handle_left_is_70_though_a_file_is_named(environment: dict[str, str], tmp_path: Path) -> None:
     """The system names the file that it could not open; the file is not at fault."""
     code = """
-import os, resource, sys
+import mmap, os, resource, sys
 import multiface.__main__, multiface.cli.main, multiface.cli.internal_error
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 try:
@@ -110,7 +110,7 @@ except OSError:
         [sys.executable, "-c", code, "weights", "list"], env=environment, cwd=tmp_path, capture_output=True
     )
     assert done.returncode == 70, done.stderr.decode()
-    assert b"Too many open files" in done.stderr
+    assert b"internal: OSError: [Errno 24] Too many open files: '" in done.stderr
 
 
 def test_an_error_of_no_file_is_70(environment: dict[str, str], tmp_path: Path) -> None:
