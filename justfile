@@ -21,3 +21,7 @@ check:
 format:
     ruff format .
     ruff check --fix .
+
+# Mutation tests of the rooms named (all six: hours): what survives in `.ci/mutants`
+mutants *ROOMS:
+    bash .ci/mutants {{ROOMS}}
