@@ -18,7 +18,7 @@ def draw(session: WorkDB, number: int, seed: int) -> None:
     """Keep so many of the faults, the same ones each time; none in a type, which no test can see."""
     items = sorted(
         (item for item in session.work_items if not _is_in_a_type(item.mutations[0])),
-        key=lambda item: (str(item.mutations[0].module_path), item.mutations[0].operator_name, item.mutations[0].occurrence),
+        key=lambda item: _place(item.mutations[0]),
     )
     chosen = random.Random(seed).sample(items, min(number, len(items)))
     session.clear()
@@ -28,12 +28,17 @@ def draw(session: WorkDB, number: int, seed: int) -> None:
 def show(session: WorkDB) -> None:
     """The survivors, as differences, and a count."""
     results = dict(session.results)
-    counts = Counter(str(result.test_outcome.value if result.test_outcome else "no test") for result in results.values())
+    outcomes = [result.test_outcome for result in results.values()]
+    counts = Counter("no test" if outcome is None else outcome.value for outcome in outcomes)
     for item in session.work_items:
         result = results.get(item.job_id)
         if result is not None and result.test_outcome is TestOutcome.SURVIVED:
             sys.stdout.write(f"{result.diff}\n")
     sys.stdout.write(f"{len(session.work_items)} faults: {dict(counts)}\n")
+
+
+def _place(fault: MutationSpec) -> tuple[str, str, int]:
+    return str(fault.module_path), fault.operator_name, fault.occurrence
 
 
 def _is_in_a_type(fault: MutationSpec) -> bool:
