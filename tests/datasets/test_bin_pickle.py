@@ -5,11 +5,10 @@ import pytest
 from multiface.datasets.bin_pickle import read_pickle
 from multiface.errors import DataSetError
 
-TYPE = b"cnumpy\ndtype\n(X\x02\x00\x00\x00u1K\x00K\x01tR"
 
-
-def scalar(content: bytes) -> bytes:
-    return b"cnumpy.core.multiarray\nscalar\n" + TYPE + b"C" + bytes([len(content)]) + content + b"\x86R."
+def scalar(content: bytes, code: bytes = b"u1") -> bytes:
+    kind = b"cnumpy\ndtype\n(X\x02\x00\x00\x00" + code + b"K\x00K\x01tR"
+    return b"cnumpy.core.multiarray\nscalar\n" + kind + b"C" + bytes([len(content)]) + content + b"\x86R."
 
 
 def encoded(length: int, times: int) -> bytes:
@@ -19,7 +18,10 @@ def encoded(length: int, times: int) -> bytes:
 
 
 def test_a_number_is_one_byte() -> None:
-    assert read_pickle(scalar(b"\x07"), "p") == 7
+    for byte in (0, 1, 7):
+        number, truth = (read_pickle(scalar(bytes([byte]), code), "p") for code in (b"u1", b"b1"))
+        assert type(number) is int and number == byte
+        assert truth is bool(byte)
     for content in (b"", b"\x07\x07"):
         with pytest.raises(DataSetError, match=r"a call before byte .* has no place in a pack"):
             read_pickle(scalar(content), "p")
@@ -43,3 +45,19 @@ def test_where_it_breaks_is_told(before: int) -> None:
         read_pickle(b"N" * before + b"\xff", "p")
     with pytest.raises(DataSetError, match=rf"at byte {before + 1} \(wanted 4 bytes, 2 are left\)"):
         read_pickle(b"N" * before + b"Jab", "p")
+
+
+@pytest.mark.parametrize("line", [b"", b"'", b"''x", b"x''", b"'x\"", b"x"])
+def test_a_string_stands_in_quotes(line: bytes) -> None:
+    with pytest.raises(DataSetError, match="a string without quotes"):
+        read_pickle(b"S" + line + b"\n.", "p")
+    assert read_pickle(b"S'it\\'s'\n.", "p") == b"it's" and read_pickle(b"S''\n.", "p") == b""
+
+
+def test_whole_numbers_have_at_most_18_digits_and_are_told_by_30() -> None:
+    assert read_pickle(b"I-" + b"9" * 18 + b"\n.", "p") == -(10**18) + 1
+    for line in (b"9" * 19, b"", b"-", b"1.5", b" 1"):
+        with pytest.raises(DataSetError, match="is no whole number"):
+            read_pickle(b"I" + line + b"\n.", "p")
+    with pytest.raises(DataSetError, match=rf"\(b'{'8' * 30}' is no whole number\)"):
+        read_pickle(b"I" + b"8" * 40 + b"\n.", "p")
