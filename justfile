@@ -29,3 +29,6 @@ kills shared="../shared":
 # 10,000 changed files over everything that reads files, about 5 minutes; needs the reference data
 mutated shared="../shared":
     python benchmarks/mutated_inputs.py {{shared}}
+# Mutation tests of the rooms named (all six: hours): what survives in `.ci/mutants`
+mutants *ROOMS:
+    bash .ci/mutants {{ROOMS}}

@@ -1,11 +1,13 @@
 """Files that appear whole or not at all: written beside under a hidden name, forced onto the disk, renamed.
 
 Open to every room, as `errors` is. Several processes may write the same file at once: the last one wins,
-whole.
+whole. When a writer returns, a power cut takes neither the content nor the name.
 """
 
+import errno
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +19,8 @@ def whole_file(path: Path, private: bool = False) -> Iterator[BinaryIO]:
     """A file to be written to; at the end it is `path`, replacing what is there in one step.
 
     The folder must exist. private: only the owner may read the file (biometric data); otherwise the umask
-    decides, as for any new file. After an error `path` is as it was. Raises OSError; ValueError for a path
-    with a null character.
+    decides, as for any new file. After an error `path` is as it was, unless only its folder could not be forced
+    onto the disk. Raises OSError; ValueError for a path with a null character.
     """
     beside = path.with_name(f".{secrets.token_hex(8)}.part")
     handle = os.open(
@@ -33,9 +35,30 @@ def whole_file(path: Path, private: bool = False) -> Iterator[BinaryIO]:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+    sync_folder(path.parent)
 
 
 def write_whole(path: Path, content: bytes, private: bool = False) -> None:
     """Write `content` to `path` as `whole_file` does."""
     with whole_file(path, private) as file:
         file.write(content)
+
+
+def sync_folder(folder: Path) -> None:
+    """Force the names in a folder onto the disk: until then a power cut can undo a rename. Raises OSError.
+
+    Nothing is done where the system or the file system cannot, or the folder may be written but not read.
+    """
+    if sys.platform == "win32":
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EROFS):
+            raise
+    finally:
+        os.close(handle)

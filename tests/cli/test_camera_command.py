@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,25 @@ def test_a_stream_that_is_lost_is_told_at_once(
 
 
 @pytest.mark.parametrize(
+    ("option", "days"), [((), 30.0), (("--keep-days", "2"), 2.0), (("--keep-days", "0.5"), 0.5)]
+)
+def test_events_are_kept_for_days(option: tuple[str, ...], days: float, call: Any, tmp_path: Path) -> None:
+    """Of two events, an hour on either side of the limit, the younger one stays; the source is never reached."""
+    file = tmp_path / "e.sqlite"
+    with EventStore(file) as store:
+        kept = [store.add("s", Event(0.0, "appeared", 1, None, None, (0, 0, 1, 1))) for _ in range(2)]
+    now = datetime.now(UTC)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        for event, hours in zip(kept, (1, -1), strict=True):
+            age = (now - timedelta(days=days, hours=hours)).isoformat(timespec="milliseconds")
+            connection.execute("UPDATE event SET stored = ? WHERE number = ?", (age, event.number))
+    done = call("camera", "--source", "0", "--people", "none", "--headless", "--events", file, *option)
+    assert done.code == 3 and "none" in done.err
+    with EventStore(file) as store:
+        assert [one.number for one in store.since(0)] == [2]
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (("--source", "7"), 3, "7"),
@@ -201,6 +221,8 @@ def test_a_stream_that_is_lost_is_told_at_once(
         (("--source", "tcp://user:secret@127.0.0.1:9"), 3, "127.0.0.1"),
         (("--source", "0", "--size", "big"), 2, "1280x720"),
         (("--source", "0", "--keep-days", "0"), 2, "keep-days"),
+        (("--source", "0", "--keep-days", "nan"), 2, "keep-days"),
+        (("--source", "0", "--keep-days", "36501"), 2, "keep-days"),
         (("--source", "tcp://127.0.0.1:9", "--webhook", "ftp://user:secret@x"), 2, "http"),
     ],
 )

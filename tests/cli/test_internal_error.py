@@ -94,6 +94,49 @@ def test_where_nothing_can_be_said_the_code_stays(
     assert code == 70
 
 
+def test_no_handle_left_is_70_though_a_file_is_named(
+    environment: dict[str, str], store: Path, tmp_path: Path
+) -> None:
+    """The system names the folder that it could not open; the folder is not at fault. All is imported by then."""
+    code = """
+import contextlib, os, resource
+import multiface.__main__
+with contextlib.suppress(SystemExit):
+    multiface.__main__.run()
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+with contextlib.suppress(OSError):
+    while True:
+        os.open(os.devnull, os.O_RDONLY)
+multiface.__main__.run()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, "weights", "list"], env=environment, cwd=tmp_path, capture_output=True
+    )
+    assert done.returncode == 70, done.stderr.decode()
+    told = f"error: internal: OSError: [Errno 24] Too many open files: '{store}'"
+    assert done.stderr.decode().startswith(told)
+
+
+def test_an_error_of_no_file_is_70(environment: dict[str, str], tmp_path: Path) -> None:
+    """An output that is open for reading only."""
+    with Path(os.devnull).open("rb") as unwritable:
+        code, _, err = ended(environment, tmp_path, "weights", "list", stdout=unwritable)
+    assert code == 70 and "Bad file descriptor" in err and "None" not in err
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_what_nobody_foresaw_but_tells_of_a_file_is_3(
+    form: list[str], environment: dict[str, str], shared: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    environment = environment | {"MULTIFACE_STORE": str(tmp_path / "file" / "store")}
+    weights = shared / "data" / "weights"
+    code, out, err = ended(environment, tmp_path, "weights", "pull", "yunet_n", "--from", weights, *form)
+    told = f"{tmp_path / 'file' / 'store'}: Not a directory"
+    assert code == 3 and f"error: {told}" in err.splitlines() and tracebacks(tmp_path) == []
+    assert not form or json.loads(out)["error"] == {"kind": "NotADirectoryError", "message": told}
+
+
 @pytest.mark.parametrize("memory", [48, 100, 200, 270, 400])
 def test_no_memory_is_70_and_not_different(
     memory: int, environment: dict[str, str], portrait: Path, tmp_path: Path

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from multiface.errors import UsageError
+from multiface.gallery import folder_rows
 from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.folder_import import (
     FolderProgress,
@@ -26,6 +27,7 @@ from multiface.gallery.folder_import import (
     RefusedPicture,
     sync_folder,
 )
+from multiface.gallery.folder_vanished import content_is_gone, drop_vanished, folder_is_gone
 from multiface.gallery.gallery import Gallery
 from multiface.images.listing import Listing, list_pictures
 
@@ -424,6 +426,48 @@ def test_an_unreadable_picture_is_not_taken_for_vanished(gallery: Gallery, folde
     )  # a loop: cannot be opened, even by root
     report, _ = run(gallery, folder, prune=True)
     assert gallery.person("anna").templates == 3 and report.vanished == ()
+
+
+def break_off(folder: Path, how: str) -> None:
+    """Make a folder one that is gone, or one of which nothing can be said."""
+    moved = folder.rename(folder.with_name(f"{folder.name} moved"))
+    match how:
+        case "moved":
+            pass
+        case "a file":
+            folder.write_bytes(moved.name.encode())
+        case "a loop":  # what is below cannot be asked, as on a drive that fails; even by root
+            folder.symlink_to(folder)
+
+
+@pytest.mark.parametrize(("how", "gone"), [("moved", True), ("a file", True), ("a loop", False)])
+def test_what_cannot_be_asked_is_not_gone(gallery: Gallery, folder: Path, how: str, gone: bool) -> None:
+    """Anna's folder breaks off; no listing is asked, only the disk."""
+    run(gallery, folder)
+    root = str(folder.resolve())
+    with gallery.engine.database.reading() as connection:
+        rows = folder_rows.rows_of(connection, root)
+    assert not any(content_is_gone(folder, row) for row in rows)
+    break_off(folder / "anna", how)
+    assert {row.path for row in rows if content_is_gone(folder, row)} == (
+        {f"anna/{number}.jpg" for number in (1, 2, 3)} if gone else set()
+    )
+    assert folder_is_gone(str(folder / "anna" / "deeper")) is gone and not folder_is_gone(root)
+
+
+def test_a_drive_that_fails_takes_nobody_away(
+    gallery: Gallery, folder: Path, origin: VectorOrigin, tmp_path: Path
+) -> None:
+    """Pictures are pruned from the other gallery of a folder only when they are gone, not when they cannot be read."""
+    run(gallery, folder)
+    with Gallery.open(tmp_path / "like.db", origin, create=True) as like:
+        loop = folder / "anna"
+        break_off(loop, "a loop")
+        assert drop_vanished(gallery, folder, like) == 0
+        assert len(held(gallery)["anna"]) == 3
+        loop.unlink()
+        assert drop_vanished(gallery, folder, like) == 3
+        assert list(held(gallery)) == ["bob"]
 
 
 def test_an_empty_folder_prunes_nobody(gallery: Gallery, folder: Path) -> None:

@@ -100,6 +100,40 @@ def test_the_same_face_twice_is_one_template(gallery: Gallery, template: Make) -
 
 
 @pytest.mark.parametrize(
+    ("box", "turns", "same"),
+    [
+        ((0, 0, 10, 10), 0, True),
+        ((0, 0, 10, 5), 0, True),  # exactly half
+        ((0, 0, 10, 4.99), 0, False),
+        ((5, 5, 15, 15), 0, False),  # 25 of 175
+        ((20, 0, 30, 10), 0, False),
+        ((0, 20, 10, 30), 0, False),
+        ((20, 20, 30, 30), 0, False),  # apart both ways
+        ((20, 20, 30, 30), 1, True),  # in another upright, where boxes cannot be compared
+    ],
+)
+def test_the_same_face_twice_in_a_picture(
+    gallery: Gallery,
+    template: Callable[..., NewTemplate],
+    box: tuple[float, float, float, float],
+    turns: int,
+    same: bool,
+) -> None:
+    """One template from half of the union on, whichever comes first; and nobody else's."""
+    first, second = template("a", (0, 0, 10, 10)), template("a", box, turns)
+    for name, pair in (("Anna", (first, second)), ("Bob", (second, first))):
+        assert gallery.add_templates(name, pair) == (Added(1, 1) if same else Added(2, 0))
+        assert gallery.add_templates(name, pair) == Added(0, 2)
+        gallery.remove(name)
+    gallery.add_templates("Anna", [first])
+    if same:
+        with pytest.raises(GalleryError, match="already enrolled as 'Anna'"):
+            gallery.add_templates("Bob", [second])
+    else:
+        assert gallery.add_templates("Bob", [second]) == Added(1, 0)
+
+
+@pytest.mark.parametrize(
     ("vector", "fault"),
     [
         (np.full(128, 1.0, np.float32), "length 11"),

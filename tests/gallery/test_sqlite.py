@@ -36,16 +36,41 @@ def test_settings_of_the_file(path: Path, origin: VectorOrigin) -> None:
     with closing(engine), engine.database.reading() as connection:
         found = {
             name: connection.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete", "application_id")
+            for name in (
+                "journal_mode",
+                "synchronous",
+                "foreign_keys",
+                "secure_delete",
+                "trusted_schema",
+                "application_id",
+            )
         }
     assert found == {
         "journal_mode": "wal",
         "synchronous": 2,
         "foreign_keys": 1,
         "secure_delete": 1,
+        "trusted_schema": 0,
         "application_id": 0x4D46676C,
     }
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_what_stands_in_a_foreign_file_s_tables_calls_no_function(
+    path: Path, origin: VectorOrigin, template: Callable[..., NewTemplate]
+) -> None:
+    """A view can call any function of the process that opens the file; here one that only notes the call."""
+    fill(path, origin, template, people=1)
+    with closing(sqlite3.connect(path)) as foreign:
+        foreign.execute("CREATE VIEW bait AS SELECT tell('read')")
+    told: list[str] = []
+    for engine in (SqliteGallery.open(path, origin), SqliteGallery.open(path, origin, create=True)):
+        with closing(engine), engine.database.reading() as connection:
+            connection.create_function("tell", 1, told.append)
+            connection.execute("SELECT tell('asked')").fetchall()
+            with pytest.raises(sqlite3.OperationalError, match=r"unsafe use of tell\(\)"):
+                connection.execute("SELECT * FROM bait").fetchall()
+    assert told == ["asked", "asked"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes as POSIX has them")

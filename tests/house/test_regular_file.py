@@ -145,6 +145,7 @@ def test_no_command_waits_at_a_pipe(arguments: list[str], tmp_path: Path) -> Non
 
 PACKAGE = Path(multiface.__file__).parent
 OWN_OPENING = {
+    "atomic_write.py": "a folder, to force its names onto the disk",
     "images/font.py": "a file of the package",
     "regular_file.py": "standard input, where it is named",
     "video/copy/joining.py": "files that the same run wrote",

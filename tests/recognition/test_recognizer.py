@@ -2,6 +2,7 @@
 
 import multiprocessing
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,44 @@ def test_verify(recognizer: Recognizer, people: Path) -> None:
     other = recognizer.verify(a, people / "biden" / "biden.jpg")
     assert not other.same and other.similarity < other.threshold == result.threshold
     assert recognizer.verify(a, b, 0.01).threshold < result.threshold
+
+
+def test_verify_says_the_same_from_the_threshold_on(
+    places: dict[str, Any], people: Path, tmp_path: Path
+) -> None:
+    """The threshold belongs to "the same", as it does where its error rate is measured."""
+    a, b = people / "obama" / "obama.jpg", people / "obama" / "obama2.jpg"
+    store = Path(shutil.copytree(places["store"], tmp_path / "store"))
+    with Recognizer(**SMALL, store=store, cache=places["cache"]) as opened:
+        similarity = opened.verify(a, b).similarity
+        calibration = opened.calibration
+    (store / "calibrations").mkdir()
+    for name, threshold in (("at", similarity), ("above", np.nextafter(similarity, 1).item())):
+        flat = tuple(replace(row, threshold=threshold) for row in calibration.verify)
+        made = replace(calibration, verify=flat).to_json()
+        (store / "calibrations" / f"{name}.json").write_text(made)
+    for name, same in (("at", True), ("above", False)):
+        with Recognizer(calibration=name, **SMALL, store=store, cache=places["cache"]) as opened:
+            result = opened.verify(a, b)
+            assert (result.threshold == result.similarity) is same
+            assert result.same is same and result.decided
+
+
+def test_nobody_is_named_where_two_people_fit_about_as_well(
+    recognizer: Recognizer, places: dict[str, Any], people: Path, tmp_path: Path
+) -> None:
+    """One face under two names, in pictures that differ by their compression."""
+    picture = people / "obama" / "obama.jpg"
+    PIL.Image.open(picture).convert("RGB").save(tmp_path / "again.jpg", quality=60)
+    with Recognizer(gallery=tmp_path / "g.sqlite", create=True, **SMALL, **places) as opened:
+        opened.enroll("Ada", picture)
+        opened.enroll("Bob", tmp_path / "again.jpg")
+        (face,) = opened.identify(people / "obama" / "obama2.jpg").faces
+    best, runner_up = face.decision.best, face.decision.runner_up
+    assert best is not None and runner_up is not None and face.decision.threshold is not None
+    assert 0 < best.similarity - runner_up.similarity < recognizer.calibration.margin
+    assert best.similarity > face.decision.threshold.similarity
+    assert face.name is None and face.decision.reason is Reason.RUNNER_UP_TOO_NEAR
 
 
 def test_what_is_taken_for_a_face_in_a_blur_is_compared_with_nothing() -> None:

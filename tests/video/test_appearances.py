@@ -104,6 +104,22 @@ def test_strangers_numbers() -> None:
     assert tracks.faces(step(0.6, [seen(1)]))[0].stranger is None
 
 
+def test_the_order_of_one_step() -> None:
+    """Who ends, who begins, whose name is taken away, who is given it: in file order none of them stands so."""
+    tracks = Appearances()
+    tracks.step(step(0.0, [seen(3), seen(1)], appeared=[3, 1]), {3: named("ann"), 1: named("bob")}, {})
+    moment = step(1.0, [seen(4), seen(3), seen(2)], appeared=[4, 2], gone=[ended(1, 0.0, 0.8)])
+    events = tracks.step(moment, {4: named("ann"), 3: named("cat"), 2: named("bob")}, {})
+    assert lines(events) == [
+        ("left", 1, "bob"),
+        ("appeared", 4, None),
+        ("appeared", 2, None),
+        ("changed", 3, "cat"),
+        ("recognised", 4, "ann"),
+        ("recognised", 2, "bob"),
+    ]
+
+
 def test_those_that_left_are_forgotten_in_the_end() -> None:
     tracks = Appearances()
     tracks.step(step(0.0, [seen(1)], appeared=[1]), {1: named("ann")}, {})

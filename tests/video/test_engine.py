@@ -289,6 +289,19 @@ def test_a_whole_file(recognizer: Recognizer, faces: dict[str, Image]) -> None:
         assert view.crop.ndim == 3 and view.quality > 0
 
 
+def test_those_who_leave_at_the_end_leave_after_all_else(
+    recognizer: Recognizer, faces: dict[str, Image]
+) -> None:
+    """Files of few frames, each frame a result of its own: one is over with the frame in which somebody appears."""
+    settings = EngineSettings(every=1, checkpoint_every=1)
+    ends = []
+    for count in range(1, 8):
+        part = all_of(VideoEngine(recognizer, settings), Frames(Scene(faces), count))
+        agree(events_of(part))
+        ends.append([event.event for event in part[-1].events])
+    assert ["appeared", "recognised", "left"] in ends and ["recognised", "left"] in ends
+
+
 def test_boxes_between_lie_on_the_face(recognizer: Recognizer, faces: dict[str, Image]) -> None:
     """The face moves a pixel a frame, and so does the box, also in frames that nobody looked at."""
     results = all_of(VideoEngine(recognizer), Frames(Scene(faces), 41))

@@ -56,9 +56,9 @@ def test_the_file_is_as_durable_and_private_as_a_gallery(path: Path) -> None:
     with EventStore(path) as store, store._database.reading() as connection:
         pragmas = [
             connection.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("journal_mode", "synchronous", "secure_delete", "application_id")
+            for name in ("journal_mode", "synchronous", "secure_delete", "trusted_schema", "application_id")
         ]
-    assert pragmas == ["wal", 2, 1, 0x4D466576]
+    assert pragmas == ["wal", 2, 1, 0, 0x4D466576]
 
 
 def test_old_events_are_forgotten_with_their_bytes_and_numbers_go_on(path: Path) -> None:

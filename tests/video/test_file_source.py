@@ -1,8 +1,10 @@
 """Video files made by the command ffmpeg, read and compared with what ffprobe and ffmpeg say of them."""
 
+import io
 import json
 import os
 import shutil
+import struct
 import subprocess
 import threading
 import time
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import PIL.Image
 import pytest
 
 pytest.importorskip("av", reason="needs PyAV, the extra `video`")
@@ -53,6 +56,19 @@ def shown_by_ffmpeg(path: Path, width: int, height: int) -> npt.NDArray[np.uint8
         timeout=60,
     )
     return np.frombuffer(done.stdout, np.uint8).reshape(-1, height, width, 3)
+
+
+def grey_jpeg(width: int, height: int) -> bytes:
+    """A whole JPEG of one grey, made without its pixels: each block of 8 x 8 is the six bits 001010."""
+    tiny = io.BytesIO()
+    PIL.Image.new("L", (8, 8), 128).save(tiny, "JPEG")
+    start = tiny.getvalue()
+    size = start.index(b"\xff\xc0") + 5
+    scan = start.index(b"\xff\xda") + 10
+    blocks = -(-width // 8) * -(-height // 8)
+    assert start[scan:-2] == b"\x2b"  # 001010, and ones to fill the byte
+    sized = start[:size] + struct.pack(">HH", height, width) + start[size + 4 : scan]
+    return sized + b"\x28\xa2\x8a" * (-(-blocks // 4)) + b"\xff\xd9"
 
 
 def read(source: FileSource) -> list[Frame]:
@@ -308,6 +324,17 @@ class TestNotUsable:
         path.write_bytes(b"YUV4MPEG2 W16000 H10000 F25:1 C420jpeg\nFRAME\n" + bytes(1000))
         with pytest.raises(InputError, match="16000 x 10000 are over the limit of 100,000,000 pixels"):
             open_file(path)
+
+    def test_a_frame_that_becomes_too_large_is_not_decoded(self, folder: Path) -> None:
+        """A stream of JPEG pictures, whole and grey, the fourth of 162 million pixels in 2 MB."""
+        small, path = grey_jpeg(64, 48), folder / "grown.mjpeg"
+        for size, wanted in (((12_000, 12_000), 6), ((13_000, 12_500), 5)):
+            path.write_bytes(small * 3 + grey_jpeg(*size) + small * 2)
+            source = open_file(path)
+            sizes = [(frame.width, frame.height) for frame in read(source)]
+            assert len(sizes) == wanted and sizes.count((64, 48)) == 5
+            assert (size in sizes) is (wanted == 6)
+            assert any("1" in note and "skipped" in note for note in source.notes) is (wanted == 5)
 
     def test_other_files(self, folder: Path, with_tail: Path) -> None:
         def refused(path: Path, why: str) -> None:

@@ -88,6 +88,19 @@ def test_both_spreads_raise_the_threshold(calibration: Calibration) -> None:
     assert asked[0] > asked[1] > 0
 
 
+def test_a_track_between_two_people_has_no_name(calibration: Calibration) -> None:
+    """A hair inside the calibration's margin, and a hair outside of it."""
+    for nearer, named in ((0.9, False), (1.1, True)):
+        # cos(a) - cos(90 degrees - a) is the margin, times `nearer`
+        angle = np.pi / 4 - np.arcsin(nearer * calibration.margin / 2**0.5)
+        track = views([np.cos(angle) * axis(0) + np.sin(angle) * axis(1)])
+        (decision,) = pooled_decisions(
+            [track], gallery(axis(0), axis(1)), GalleryThreshold(calibration, 0.01)
+        )
+        assert (decision.name == "person 0") is named
+        assert decision.reason is (Reason.KNOWN if named else Reason.RUNNER_UP_TOO_NEAR)
+
+
 def test_nobody_enrolled_needs_no_calibration(calibration: Calibration) -> None:
     empty = Matrix(np.zeros((0, 8), np.float32), np.zeros(0, np.intp), ())
     (decision,) = pooled_decisions([views([axis(0)])], empty, None)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from multiface.errors import InputError
+from multiface.errors import InputError, UsageError
 from multiface.video.copy.annotated_file import AnnotatedFile
 from multiface.video.copy.resume import Resumable, RunKey, StartsAnew, part_folder, run_key, work_left
 from multiface.video.results import Event, FrameResult
@@ -157,6 +157,21 @@ def test_what_starts_anew_says_why(tmp_path: Path, key: RunKey, change: str, rea
     write(target, now, range(20))
     assert len(shown(target)[0]) == 20
     assert not part_folder(target).exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_a_link_where_unfinished_work_would_lie_is_not_followed(tmp_path: Path, key: RunKey) -> None:
+    """It leads to the unfinished work of another copy, all of whose files look like ours."""
+    other, target = tmp_path / "other.mp4", tmp_path / "copy.mp4"
+    stopped(other, key, range(20))
+    before = {entry.name: entry.read_bytes() for entry in part_folder(other).iterdir()}
+    part_folder(target).symlink_to(part_folder(other))
+    with pytest.raises(UsageError, match=r"copy\.mp4\.part: .* is not from MultiFace; move it away"):
+        work_left(target, key)
+    with pytest.raises(UsageError, match=r"copy\.mp4\.part: .* is not from MultiFace; move it away"):
+        write(target, key, range(ALL))
+    assert {entry.name: entry.read_bytes() for entry in part_folder(other).iterdir()} == before
+    assert part_folder(target).is_symlink() and not target.exists()
 
 
 def test_nothing_there_and_nothing_readable(tmp_path: Path, key: RunKey) -> None:

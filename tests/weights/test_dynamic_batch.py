@@ -1,6 +1,6 @@
 """Freeing the batch: a real network, small networks built here, and those that must be refused."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from multiface.errors import WeightsError
 from multiface.weights.dynamic_batch import make_batch_dynamic
+from multiface.weights.onnx_model import parse_model
 from multiface.weights.session import Engine, open_session
 
 Tensor = npt.NDArray[Any]
@@ -335,6 +336,68 @@ def test_external_data_inside_a_function_is_refused() -> None:
     )
     with pytest.raises(WeightsError, match="external data"):
         make_batch_dynamic(loaded.SerializeToString())
+
+
+def in_branch(tensor: Any) -> Any:
+    """In a branch of an `If` inside a branch of an `If`."""
+    graph = helper.make_graph([helper.make_node("Constant", [], ["y"], value=tensor)], "inner", [], [])
+    for depth in range(2):
+        whole = helper.make_node("If", ["c"], ["y"], then_branch=graph, else_branch=graph)
+        graph = helper.make_graph([whole], f"outer {depth}", [], [])
+    return graph.node[0]
+
+
+def in_weights_of_a_branch(tensor: Any) -> Any:
+    graph = helper.make_graph([], "inner", [], [], [tensor])
+    return helper.make_node("If", ["c"], ["y"], then_branch=graph, else_branch=graph)
+
+
+def in_a_list_of_graphs(tensor: Any) -> Any:
+    graph = helper.make_graph([], "inner", [], [], [tensor])
+    return helper.make_node("Ours", [], ["y"], graphs=[graph])
+
+
+def in_a_list_of_tensors(tensor: Any) -> Any:
+    return helper.make_node("Ours", [], ["y"], tensors=[tensor])
+
+
+def in_sparse_weights(tensor: Any) -> Any:
+    graph = helper.make_graph([], "inner", [], [])
+    graph.sparse_initializer.add().values.CopyFrom(tensor)
+    graph.sparse_initializer.add().indices.CopyFrom(tensor)
+    return helper.make_node("If", ["c"], ["y"], then_branch=graph, else_branch=graph)
+
+
+HIDDEN = [in_branch, in_weights_of_a_branch, in_a_list_of_graphs, in_a_list_of_tensors, in_sparse_weights]
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_external_data_is_found_wherever_it_hides(hidden: Callable[[Any], Any]) -> None:
+    """The named file exists, so that only the refusal can stop it; the same network without it is taken."""
+    for external in (False, True):
+        loaded = onnx.load_model_from_string(with_reshape([1, -1]))
+        tensor = helper.make_tensor("hidden", TensorProto.FLOAT, [1], [0.0])
+        if external:
+            tensor.ClearField("float_data")
+            tensor.data_location = TensorProto.EXTERNAL
+            tensor.external_data.add(key="location", value=Path(__file__).name)
+        loaded.graph.node.append(hidden(tensor))
+        if external:
+            with pytest.raises(WeightsError, match="'hidden' lies in another file"):
+                parse_model(loaded.SerializeToString())
+        else:
+            parse_model(loaded.SerializeToString())
+
+
+@pytest.mark.parametrize("mark", ["the location", "the entries"])
+def test_half_a_mark_of_external_data_is_enough(mark: str) -> None:
+    loaded = onnx.load_model_from_string(with_reshape([1, -1]))
+    if mark == "the location":
+        loaded.graph.initializer[0].data_location = TensorProto.EXTERNAL
+    else:
+        loaded.graph.initializer[0].external_data.add(key="location", value=Path(__file__).name)
+    with pytest.raises(WeightsError, match="external data"):
+        parse_model(loaded.SerializeToString())
 
 
 def test_an_unknown_operator_is_refused() -> None:

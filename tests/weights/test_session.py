@@ -70,6 +70,18 @@ def test_cuda_runs_or_is_said_to_be_missing() -> None:
     assert session.get_providers()[0] == "CUDAExecutionProvider"
 
 
+@pytest.mark.skipif("cuda" in available_engines(), reason="this ONNX Runtime was built with CUDA")
+@pytest.mark.filterwarnings("ignore:Specified provider 'CUDAExecutionProvider':UserWarning")
+def test_what_onnx_runtime_starts_instead_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It claims to have CUDA, as it does where a library of CUDA's is missing, and starts the processor in silence."""
+    claimed = ["CUDAExecutionProvider", *onnxruntime.get_available_providers()]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: claimed)
+    silent = onnxruntime.InferenceSession(network(), providers=["CUDAExecutionProvider"])
+    assert silent.get_providers() == ["CPUExecutionProvider"]
+    with pytest.raises(EngineMissing, match="'cuda' was asked for but ONNX Runtime started CPUExecution"):
+        open_session(network(), Engine("cuda"))
+
+
 @pytest.mark.parametrize("name", ["", "gpu", "CPU", "CPUExecutionProvider"])
 def test_an_unknown_engine_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="the engines are cpu, cuda"):

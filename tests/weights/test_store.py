@@ -447,6 +447,20 @@ def test_damage_is_found_and_mended(store: Store, weights: Path) -> None:
     assert status.st_size == store.pull("yunet_n", weights).size
 
 
+def test_a_file_that_changes_after_it_was_found_is_not_taken(
+    store: Store, weights: Path, tmp_path: Path
+) -> None:
+    """A folder's files are hashed to be found, and read once more to be stored: what is stored is hashed itself."""
+    entry = find("yunet_n")
+    (file,) = entry.files
+    assert file.filename in {path.name for path in weights.iterdir()}
+    changed = tmp_path / file.filename
+    changed.write_bytes((weights / file.filename).read_bytes()[:-1] + b"?")
+    with pytest.raises(WeightsError, match="its content changed while it was read; try again"):
+        store._take(entry, {file: changed})
+    assert store.listing() == ()
+
+
 def test_a_start_reads_stamps_not_files(store: Store, weights: Path) -> None:
     """After a full check a file of the same size and time is taken as checked: so starts are fast."""
     store.pull("yunet_n", weights)

@@ -15,6 +15,7 @@ from typing import Self
 
 import numpy as np
 
+from multiface.atomic_write import sync_folder
 from multiface.datasets.record_format import Record, RecordBytes, to_body, to_parts
 from multiface.datasets.recordio_index import Ints, RecordIndex, read_index, scan_index
 from multiface.errors import DataSetError
@@ -134,6 +135,8 @@ class RecordWriter:
             self._idx.unlink(missing_ok=True)
             self._rec_part.replace(self._rec)
             self._idx_part.replace(self._idx)
+            sync_folder(self._rec.parent)
+            sync_folder(self._idx.parent)
         except BaseException:
             self._abandon()
             raise

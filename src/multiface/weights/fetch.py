@@ -22,7 +22,7 @@ from typing import IO
 
 import httpx
 
-from multiface.atomic_write import write_whole
+from multiface.atomic_write import sync_folder, write_whole
 from multiface.errors import DownloadFailed, UsageError, WeightsMissing
 from multiface.json_text import parse_json
 from multiface.regular_file import read_regular
@@ -364,6 +364,7 @@ class _Download:
         if sys.platform == "win32":
             self.part.close()
         _part(self.target).replace(self.target)
+        sync_folder(self.target.parent)
         _note(self.target).unlink(missing_ok=True)
 
     def _wrong(self, got: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from multiface.atomic_write import sync_folder
 from multiface.errors import UsageError, WeightsError, WeightsMissing
 from multiface.regular_file import read_regular, read_regular_text
 from multiface.version import __version__
@@ -476,6 +477,7 @@ class Store:
             write_record(new, record, contents)
             try:
                 new.rename(folder)
+                sync_folder(self.folder)
             except OSError:
                 # Another process was faster.
                 if not folder.is_dir():

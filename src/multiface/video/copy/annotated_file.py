@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
+from multiface.atomic_write import sync_folder
 from multiface.errors import InputError, UsageError
 from multiface.images import draw_faces
 from multiface.video.copy.joining import CONTAINERS, Part, join
@@ -210,6 +211,7 @@ class AnnotatedFile:
                 Part(stretches[0].start, self._begin, self._duration),
             )
             joined.replace(self._target)
+            sync_folder(self._target.parent)
 
     @contextmanager
     def _disk(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
+from multiface.atomic_write import sync_folder
 from multiface.errors import UsageError
 from multiface.video.file_lock import lock
 from multiface.visible import log_of
@@ -36,6 +37,7 @@ class PartName:
         while not self._moved(given):
             number += 1
             given = target.with_name(f"{target.stem}-{number}{target.suffix}")
+        sync_folder(given.parent)
         self._lock.close()
         return given
 
