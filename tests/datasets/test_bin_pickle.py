@@ -2,13 +2,19 @@
 
 import pytest
 
-from multiface.datasets.bin_pickle import read_pickle
+from multiface.datasets.bin_pickle import PickledArray, read_pickle
 from multiface.errors import DataSetError
 
 
 def scalar(content: bytes, code: bytes = b"u1") -> bytes:
     kind = b"cnumpy\ndtype\n(X\x02\x00\x00\x00" + code + b"K\x00K\x01tR"
     return b"cnumpy.core.multiarray\nscalar\n" + kind + b"C" + bytes([len(content)]) + content + b"\x86R."
+
+
+def array(shape: bytes) -> bytes:
+    """Of four bytes; shape: instructions that push its sides."""
+    kind = b"cnumpy\ndtype\n(X\x02\x00\x00\x00u1K\x00K\x01tR"
+    return b"cnumpy.core.numeric\n_frombuffer\n(C\x04abcd" + kind + b"(" + shape + b"tX\x01\x00\x00\x00CtR."
 
 
 def encoded(length: int, times: int) -> bytes:
@@ -61,3 +67,18 @@ def test_whole_numbers_have_at_most_18_digits_and_are_told_by_30() -> None:
             read_pickle(b"I" + line + b"\n.", "p")
     with pytest.raises(DataSetError, match=rf"\(b'{'8' * 30}' is no whole number\)"):
         read_pickle(b"I" + b"8" * 40 + b"\n.", "p")
+
+
+@pytest.mark.parametrize("shape", [b"K\x02K\x02", b"K\x04", b"K\x01K\x04K\x01"])
+def test_an_array_has_a_shape_that_its_bytes_fill(shape: bytes) -> None:
+    assert isinstance(read_pickle(array(shape), "p"), PickledArray)
+
+
+MINUS = b"J\xff\xff\xff\xffJ\xfc\xff\xff\xff"
+
+
+@pytest.mark.parametrize("shape", [MINUS, b"\x88K\x04", b"K\x03", b"", b"K\x01K\x01K\x01K\x04"])
+def test_no_other_shape_is_taken(shape: bytes) -> None:
+    """Two sides below zero, a boolean, too few, none, too many sides."""
+    with pytest.raises(DataSetError, match="an array of 4 bytes has shape"):
+        read_pickle(array(shape), "p")
