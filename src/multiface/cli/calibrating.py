@@ -242,7 +242,9 @@ def _gallery(
         if one is None:
             document[key] = None
             continue
-        own = own_misses(matrix.vectors, matrix.person_index, one, IDENTIFY_RATE)
+        own = own_misses(
+            matrix.vectors, matrix.person_index, matrix.centres, matrix.spread, one, IDENTIFY_RATE
+        )
         document[key] = {"similarity": own.threshold, "missed": own.missed, "tried": own.tried}
         misses = (
             f"{own.missed} of {own.tried} own pictures missed" if own.tried else "one picture a person only"

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from multiface.decision.calibration import Calibration
+from multiface.decision.own_rate import own_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +21,18 @@ class OwnMisses:
 def own_misses(
     vectors: npt.NDArray[np.float32],
     person: npt.NDArray[np.intp],
+    centres: npt.NDArray[np.float32],
+    spread: npt.NDArray[np.float32],
     calibration: Calibration,
     rate: float,
 ) -> OwnMisses:
-    """Each picture against the mean of the other pictures of its person, at an FPIR for all people enrolled.
+    """Each picture against the mean of the other pictures of its person, at the gallery's own threshold for an FPIR.
 
-    vectors: (n, d), unit length. person: (n,), 0..m-1, all in use, m at least 1. People with one picture are
-    left out. Raises RateNotSupported.
+    vectors: (n, d), unit length. person: (n,), rising from 0 to m - 1, m at least 1. centres, spread: of the people, as
+    `own_rate` takes them. People with one picture are left out. Raises RateNotSupported.
     """
-    count = int(person.max()) + 1
-    threshold = calibration.threshold_for_identify(rate, count).similarity
+    count = len(centres)
+    threshold = own_rate(vectors, person, centres, spread, calibration, rate).similarity
     missed = tried = 0
     for own in (vectors[person == k] for k in range(count)):
         for k in range(len(own) if len(own) > 1 else 0):
