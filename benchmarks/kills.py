@@ -233,7 +233,7 @@ def camera(work: Path, shared: Path) -> Job:
         kept = {}
         if (work / "events.sqlite").exists():
             with EventStore(work / "events.sqlite") as store:
-                kept = {event.number: event.document for event in store.since(0)}
+                kept = {event.number: event.document() for event in store.since(0)}
         for event in said:
             if "number" in event and kept.get(event["number"], {}).get("track") != event["track"]:
                 raise Lost(f"event {event['number']} was announced and is not kept")
