@@ -176,7 +176,7 @@ def test_landmarks_and_pictures_that_cannot_be_meant() -> None:
     with pytest.raises(UsageError, match="finite"):
         Mark((0, 0, 5, 5), "Anna", landmarks=np.full((5, 2), np.nan, np.float32))
     with pytest.raises(PictureError, match="uint8"):
-        draw_faces(np.zeros((5, 5, 3)), [])  # type: ignore[arg-type]
+        draw_faces(np.zeros((5, 5, 3), np.int64), [])  # type: ignore[arg-type]
 
 
 # ---- placing
