@@ -39,9 +39,9 @@ def with_password(address: str, settings: Settings, file: Path | None) -> str:
 
 def _first_line(path: Path) -> str:
     try:
-        line = read_given_text(path).partition("\n")[0]
+        password = read_given_text(path).partition("\n")[0]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--password-file {path}: cannot be read ({error})") from error
-    if not (password := line):
+    if not password:
         raise UsageError(f"--password-file {path}: its first line is empty; wanted the password")
     return password

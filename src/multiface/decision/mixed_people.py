@@ -62,7 +62,7 @@ def mixed_people(
 
 
 def _groups(vectors: npt.NDArray[np.float32], least: float) -> tuple[list[list[int]], float]:
-    """Groups of positions, and the mean cosine of the two that would be joined next (1 for a single group)."""
+    """Groups of positions, and the mean cosine of the two that would be joined next (no such two: of no meaning)."""
     mean = (vectors @ vectors.T).astype(np.float64)
     if len(mean) < 2 or mean.min() >= least:
         return [list(range(len(mean)))], 1.0
@@ -71,7 +71,7 @@ def _groups(vectors: npt.NDArray[np.float32], least: float) -> tuple[list[list[i
     while True:
         one, other = divmod(int(mean.argmax()), len(mean))
         if mean[one, other] < least:
-            return [group for group in groups if group], _finite(mean[one, other])
+            return [group for group in groups if group], float(mean[one, other])
         a, b = len(groups[one]), len(groups[other])
         joined = (a * mean[one] + b * mean[other]) / (a + b)
         joined[[one, other]] = -np.inf
@@ -79,8 +79,3 @@ def _groups(vectors: npt.NDArray[np.float32], least: float) -> tuple[list[list[i
         mean[other] = mean[:, other] = -np.inf
         groups[one] += groups[other]
         groups[other] = []
-
-
-def _finite(similarity: float) -> float:
-    """Of a single group there is no next one to join: minus infinity."""
-    return float(similarity) if np.isfinite(similarity) else 1.0

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from multiface.faces.face import Floats
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""Weights of red, green and blue."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,10 +48,14 @@ def detail_and_contrast(crops: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
     """
     height, width = crops.shape[1:3]
     top, left = height // 7, 3 * width // 14
-    luma = crops[:, top : height - top, left : width - left].astype(np.float32) @ _LUMA
-    middle = luma[:, 1:-1, 1:-1]
-    around = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:]
-    detail = (4.0 * middle - around).std(axis=(1, 2))
+    luma = crops[:, top : height - top, left : width - left].astype(np.float32) @ LUMA
+    detail = laplacian(luma).std(axis=(1, 2))
     contrast = luma.std(axis=(1, 2))
     sharpness: Floats = np.divide(detail, contrast, out=np.zeros_like(detail), where=contrast > 0)
     return sharpness, contrast
+
+
+def laplacian(luma: Floats) -> Floats:
+    """Of 4 neighbours, without the outermost pixels: float32 (n, h - 2, w - 2) of float32 (n, h, w)."""
+    around = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:]
+    return around - np.float32(4.0) * luma[:, 1:-1, 1:-1]

@@ -269,10 +269,8 @@ def _size_before_opening(kind: PictureKind, data: bytes) -> tuple[int, int] | No
 
 def _more(picture: ImageFile.ImageFile) -> int:
     """Bytes per pixel that a picture takes besides what is usual for its kind; before it is loaded."""
-    more = 0
-    if picture.info.get("progressive"):  # all coefficients, and a second picture to compare with
-        more += 10
-    return more
+    # Of a progressive JPEG all coefficients, and a second picture to compare with.
+    return 10 if picture.info.get("progressive") else 0
 
 
 def _too_many_bytes(name: str, count: int, limits: PictureLimits) -> PictureTooLarge:

@@ -13,11 +13,11 @@ import numpy.typing as npt
 import PIL.Image
 from PIL import ImageFile
 
+from multiface.images.strips import strip_rows
+
 _USUAL_BITS = (8, 10, 12, 14, 16)
 _FAINT = (1 << 14) >> 8
 """With no upper byte this large, samples have at most 14 bits."""
-_STRIP = 2_000_000
-"""Pixels that are worked on at a time."""
 _NATIVE, _FOREIGN = (";16L", ";16B") if sys.byteorder == "little" else (";16B", ";16L")
 _OTHER_BYTE = {";16B": ";16L", ";16L": ";16B", ";16N": _FOREIGN}
 
@@ -60,8 +60,7 @@ def brightened(
             high, low = (np.asarray(one.crop((0, rows[0], one.width, rows[1]))) for one in (upper, lower))
             return np.asarray(high[:, :, :3].astype(np.uint16) << 8 | low[:, :, channels], np.uint16)
 
-        step = max(1, _STRIP // upper.width)
-        strips = [(top, min(top + step, upper.height)) for top in range(0, upper.height, step)]
+        strips = list(strip_rows(upper.width, upper.height))
         white = white_of(max(int(samples(rows).max()) for rows in strips))
         for rows in strips:
             colours = PIL.Image.fromarray(eight_bits(samples(rows), white))

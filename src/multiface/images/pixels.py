@@ -22,14 +22,13 @@ from PIL import ImageCms
 
 from multiface.errors import PictureError
 from multiface.images.deep_colour import eight_bits, white_of
+from multiface.images.strips import strip_rows
 
 Image = npt.NDArray[np.uint8]
 """(h, w, 3) uint8 RGB, upright."""
 
 _ORIENTATION_TAG = 0x0112
 _PROFILE_SPACE = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
-_STRIP = 2_000_000
-"""Pixels that are worked on at a time."""
 _SAME_COLOUR = 2  # a profile that moves no channel by more than this is sRGB under another name
 
 
@@ -101,10 +100,8 @@ def upright_rgb(picture: PIL.Image.Image, shown: PIL.Image.Image | None = None) 
 def strips(picture: PIL.Image.Image) -> Iterator[tuple[slice, PIL.Image.Image]]:
     """A loaded picture from top to bottom in parts of some two million pixels, each with its rows."""
     width, height = picture.size
-    rows = max(1, _STRIP // width)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        whole = rows >= height
+    for top, bottom in strip_rows(width, height):
+        whole = bottom - top == height
         yield slice(top, bottom), picture if whole else picture.crop((0, top, width, bottom))
 
 

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from multiface.faces.align import align, similarity_transforms
 from multiface.faces.face import Faces, Floats, Image
 from multiface.faces.main_face import clear_main_face
+from multiface.faces.picture_quality import LUMA
 from multiface.video.tracks.quality import alignable, frontality, qualities
 from multiface.weights.spec import ARCFACE_TEMPLATE
 
@@ -45,7 +46,6 @@ _MIDDLE = (slice(30, 105), slice(26, 86))
 """Rows and columns of the crop from eyebrows to chin and from cheek to cheek."""
 _MIDDLE_OF_HALF = (slice(14, 53), slice(12, 44))
 """The same of the crop at half size, and one pixel around it."""
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class Hint(Enum):
@@ -94,7 +94,7 @@ def _hint(face: Faces, image: Image) -> Hint:
         return Hint.WHOLE_FACE
     if _SIDE / abs(similarity_transforms(face.landmarks, ARCFACE_TEMPLATE)[0, 0]) < SMALLEST:
         return Hint.COME_CLOSER
-    luma: Floats = align(image, face.landmarks)[0][_MIDDLE].astype(np.float32) @ _LUMA
+    luma: Floats = align(image, face.landmarks)[0][_MIDDLE].astype(np.float32) @ LUMA
     if np.percentile(luma, 90) < DARK:
         return Hint.TOO_DARK
     if np.mean(luma >= BRIGHT) > CLIPPED:
@@ -107,7 +107,7 @@ def _hint(face: Faces, image: Image) -> Hint:
 def _detail(face: Faces, image: Image) -> float:
     """Detail of one face along the direction in which it is least; 0 for an even surface."""
     crop = align(image, face.landmarks, _HALF_TEMPLATE, (_SIDE // 2, _SIDE // 2))[0]
-    luma: Floats = crop[_MIDDLE_OF_HALF].astype(np.float32) @ _LUMA
+    luma: Floats = crop[_MIDDLE_OF_HALF].astype(np.float32) @ LUMA
     here = luma[1:-1, 1:-1]
     contrast = float(here.std())
     along = (

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from multiface.faces.face import Image
+from multiface.faces.picture_quality import LUMA
 
 GRID = (36, 64)
 BINS = 32
@@ -31,7 +32,6 @@ LEAST_CONTENT = 1.0
 """Mean deviation of luma, in grey levels, in the windows of a frame that shows anything."""
 _SMOOTH, _WINDOW, _FARTHEST_SHIFT = 1, 4, 2
 """Pixels of the grid to either side."""
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 Grid = npt.NDArray[np.float32]
 
@@ -69,7 +69,7 @@ class CutFinder:
 
 def luma_grid(image: Image) -> Grid:
     """Luma, 0..255, of 36 x 64 pixels at equal distances: float32 (36, 64). image: (h, w, 3) uint8 RGB, of any size."""
-    return np.asarray(image[_places(*image.shape[:2])].astype(np.float32) @ _LUMA, np.float32)
+    return np.asarray(image[_places(*image.shape[:2])].astype(np.float32) @ LUMA, np.float32)
 
 
 def coded_luma_grid(luma: npt.NDArray[np.uint8]) -> Grid:

@@ -18,6 +18,7 @@ from multiface.errors import FaceError
 from multiface.faces.align import align, similarity_transforms
 from multiface.faces.boxes import iou
 from multiface.faces.face import Faces, Floats, Image
+from multiface.faces.picture_quality import LUMA, laplacian
 from multiface.weights.spec import ARCFACE_TEMPLATE
 
 LEAST_QUALITY = 0.08
@@ -30,7 +31,6 @@ LEAST_VARIANCE = 400.0
 _CROP = 56
 _BROWS, _CHIN, _LEFT, _RIGHT = 18, 54, 12, 44
 _HALF_TEMPLATE = tuple((x / 2, y / 2) for x, y in ARCFACE_TEMPLATE)
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def qualities(faces: Faces, image: Image) -> Floats:
@@ -81,11 +81,9 @@ def frontality(landmarks: Floats) -> Floats:
 
 def sharpness(crops: npt.NDArray[np.uint8]) -> Floats:
     """0 for an even picture, nearer to 1 the more fine detail there is; float32 (n,) for (n, h, w, 3) uint8 RGB."""
-    luma = crops.astype(np.float32) @ _LUMA
-    middle = luma[:, 1:-1, 1:-1]
-    around = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:]
-    detail = ((around - 4.0 * middle) ** 2).mean(axis=(1, 2))
-    variance = middle.var(axis=(1, 2))
+    luma = crops.astype(np.float32) @ LUMA
+    detail = (laplacian(luma) ** 2).mean(axis=(1, 2))
+    variance = luma[:, 1:-1, 1:-1].var(axis=(1, 2))
     ratio = detail / np.maximum(variance, LEAST_VARIANCE)
     return np.asarray(ratio / (ratio + HALF_SHARP), np.float32)
 
