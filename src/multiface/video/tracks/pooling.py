@@ -77,4 +77,5 @@ def pooled_decisions(
         threshold.of(matrix),
         calibration.margin,
         rise,
+        ids=matrix.ids,
     )
