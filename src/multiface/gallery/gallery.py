@@ -1,7 +1,7 @@
 """`Gallery`: the public face of a gallery: enrol, rename, merge, remove, search, check.
 
 Every change is one transaction that is on disk when the method returns. Vectors are searched in a matrix
-held in memory, which is read again when this or another process has changed the file.
+held in memory, which is brought up to date when this or another process has changed the gallery.
 """
 
 import contextlib
@@ -11,11 +11,13 @@ from pathlib import Path
 from types import TracebackType
 
 from multiface.errors import GalleryError, UsageError
-from multiface.gallery import folder_rows, people_rows, stranger_rows, template_rows
+from multiface.gallery import folder_rows, people_index, people_rows, stranger_rows, template_rows
+from multiface.gallery.connection import Revision
 from multiface.gallery.engine import Floats, NewTemplate, Person, Template, VectorOrigin
+from multiface.gallery.matrix import Matrix
 from multiface.gallery.names import clean_name, clean_text
 from multiface.gallery.person_ids import is_id
-from multiface.gallery.search import Matrix, Rule, score_people, top_two
+from multiface.gallery.search import Rule, score_people, top_two
 from multiface.gallery.sql import Connection
 from multiface.gallery.sqlite import BUSY_SECONDS, SqliteGallery
 from multiface.gallery.strangers import Strangers
@@ -81,7 +83,7 @@ class Gallery:
     def __init__(self, engine: SqliteGallery) -> None:
         self._engine = engine
         self._database = engine.database
-        self._matrix: tuple[tuple[int, int, int], Matrix] | None = None
+        self._known: tuple[Revision, people_index.Known] | None = None
 
     @staticmethod
     def open(
@@ -265,12 +267,18 @@ class Gallery:
         return Removed(person.templates, self._database.purge_log())
 
     def matrix(self) -> Matrix:
-        """All templates in memory; the same object until the gallery's file changes."""
+        """Everybody with all templates, in memory; the same object until the gallery changes."""
         with self._database.reading() as connection:
             revision = self._database.revision(connection)
-            if self._matrix is None or self._matrix[0] != revision:
-                self._matrix = (revision, template_rows.matrix(connection, self.origin))
-            return self._matrix[1]
+            known = self._known
+            if known is None or known[0].connection != revision.connection:
+                now = people_index.read_all(connection, self.origin)
+            elif known[0] == revision:
+                return known[1].matrix
+            else:
+                now = people_index.brought_up_to_date(connection, known[1], self.origin)
+            self._known = (revision, now)
+            return now.matrix
 
     def search(self, probes: Floats, rule: Rule) -> tuple[Candidates, ...]:
         """The two most similar people for each probe: float32 (q, d) of unit length -> q answers."""

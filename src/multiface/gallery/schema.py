@@ -141,7 +141,40 @@ _IDS = (
     "CREATE INDEX person_group_person ON person_group (person_id)",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_PEOPLE_AND_TEMPLATES, _FOLDER_PICTURES, _FLIP, _STRANGERS, _IDS)
+_TOUCHED = (
+    # Whose name or templates changed, for those who hold everybody in memory; see people_index.py. The newest 20,000
+    # rows are kept.
+    "CREATE TABLE touched (id INTEGER PRIMARY KEY AUTOINCREMENT, person_id INTEGER NOT NULL)",
+    """
+    CREATE TRIGGER touched_kept AFTER INSERT ON touched
+    BEGIN DELETE FROM touched WHERE id <= new.id - 20000; END
+    """,
+    """
+    CREATE TRIGGER template_added AFTER INSERT ON template
+    BEGIN INSERT INTO touched (person_id) VALUES (new.person_id); END
+    """,
+    """
+    CREATE TRIGGER template_changed AFTER UPDATE OF person_id, vector ON template
+    BEGIN INSERT INTO touched (person_id) VALUES (old.person_id), (new.person_id); END
+    """,
+    """
+    CREATE TRIGGER template_removed AFTER DELETE ON template
+    BEGIN INSERT INTO touched (person_id) VALUES (old.person_id); END
+    """,
+    """
+    CREATE TRIGGER person_renamed AFTER UPDATE OF name, public_id ON person
+    BEGIN INSERT INTO touched (person_id) VALUES (new.id); END
+    """,
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (
+    _PEOPLE_AND_TEMPLATES,
+    _FOLDER_PICTURES,
+    _FLIP,
+    _STRANGERS,
+    _IDS,
+    _TOUCHED,
+)
 VERSION = len(STEPS)
 
 

@@ -26,9 +26,10 @@ from multiface.gallery import people_rows, stranger_rows, template_rows
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import Database
 from multiface.gallery.engine import Floats, NewTemplate, PictureFacts, VectorOrigin
+from multiface.gallery.matrix import Matrix
 from multiface.gallery.names import clean_name
 from multiface.gallery.person_ids import is_id
-from multiface.gallery.search import Matrix, score_people
+from multiface.gallery.search import score_people
 from multiface.gallery.stranger_rows import Stranger, View
 from multiface.images import Image
 from multiface.images.jpeg import jpeg_bytes

@@ -13,7 +13,6 @@ from multiface.errors import GalleryError
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
 from multiface.gallery.engine import Floats, NewTemplate, Person, PictureFacts, Template, VectorOrigin
-from multiface.gallery.search import Matrix
 from multiface.gallery.sql import Connection, inserted_id
 from multiface.images.path_text import path_text
 
@@ -126,40 +125,6 @@ def vector_fault(vector: Floats, dimension: int) -> str | None:
     if abs(length - 1.0) > UNIT_TOLERANCE:
         return f"the vector has length {length:.4g}, not 1"
     return None
-
-
-def matrix(connection: Connection, origin: VectorOrigin) -> Matrix:
-    """All templates as one array, by person and then by age. People without templates are left out."""
-    (count,) = connection.execute("SELECT count(*) FROM template").fetchone()
-    size = 4 * origin.dimension
-    vectors = np.empty((count, origin.dimension), np.float32)
-    person_index = np.empty(count, np.intp)
-    names: list[str] = []
-    ids: list[str] = []
-    last: int | None = None
-    rows = connection.execute(
-        """
-        SELECT template.id, person.id, person.name, person.public_id, template.vector
-        FROM template JOIN person ON person.id = template.person_id ORDER BY person.id, template.id
-        """
-    )
-    at = 0
-    for template, person, name, public_id, blob in rows:
-        if person != last:
-            names.append(str(name))
-            ids.append(str(public_id))
-            last = person
-        if at == count or not isinstance(blob, bytes) or len(blob) != size:
-            raise BadContent(f"it is damaged: template {template} is not {origin.dimension} numbers")
-        vectors[at] = np.frombuffer(blob, "<f4")
-        person_index[at] = len(names) - 1
-        at += 1
-    lengths = np.sqrt(np.einsum("td,td->t", vectors[:at], vectors[:at]))
-    if (
-        at != count or not (np.abs(lengths - 1.0) <= UNIT_TOLERANCE).all()
-    ):  # also false for what is not finite
-        raise BadContent("it is damaged: a vector is missing or not of unit length; check it")
-    return Matrix(vectors, person_index, tuple(names), tuple(ids))
 
 
 def broken_templates(connection: Connection, origin: VectorOrigin) -> list[str]:
