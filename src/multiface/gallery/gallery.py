@@ -16,7 +16,7 @@ from multiface.gallery import folder_rows, people_rows, stranger_rows
 from multiface.gallery.engine import Floats, NewTemplate, Person, Template, VectorOrigin
 from multiface.gallery.names import clean_name, nearest_name
 from multiface.gallery.search import Matrix, Rule, score_people, top_two
-from multiface.gallery.sqlite import BUSY_SECONDS, SqliteGallery
+from multiface.gallery.sqlite import BUSY_SECONDS, SqliteGallery, require_same_embedder
 from multiface.gallery.strangers import Strangers
 
 
@@ -100,6 +100,10 @@ class Gallery:
     def origin(self) -> VectorOrigin:
         """Which embedder made the vectors."""
         return self._engine.origin
+
+    def must_hold(self, origin: VectorOrigin) -> None:
+        """Raises FingerprintMismatch unless vectors of this origin can be compared with those it holds."""
+        require_same_embedder(self.path, self.origin, origin)
 
     @property
     def engine(self) -> SqliteGallery:
