@@ -30,7 +30,9 @@ class CascadeDetector:
 
     def detect(self, image: npt.NDArray[np.uint8], smallest: float | None = None, /) -> Faces:
         least, most = int(max(self.min_face, smallest or 0)), min(image.shape[:2]) // 2
-        found = self._cascade.detect_multi_scale(image, 1.2, 1, (least, least), (most, most))
+        found = self._cascade.detect_multi_scale(
+            image, 1.2, 1, (least, least), (most, most), min_neighbor_number=8
+        )
         corners = np.array([[box["c"], box["r"]] for box in found], np.float32).reshape(-1, 2)
         sizes = np.array([[box["width"], box["height"]] for box in found], np.float32).reshape(-1, 2)
         boxes = np.concatenate([corners, corners + sizes], axis=1)
