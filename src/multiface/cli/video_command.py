@@ -292,7 +292,7 @@ def _key(
     told = hashlib.sha256()
     if recognizer.gallery is not None:
         matrix = recognizer.gallery.matrix()
-        told.update("\n".join((*matrix.names, "")).encode("utf-8", "surrogatepass"))
+        told.update("\n".join((*matrix.names, *matrix.ids, "")).encode("utf-8", "surrogatepass"))
         told.update(matrix.person_index.tobytes())
         told.update(matrix.vectors.tobytes())
         told.update(recognizer.calibration.to_json().encode())

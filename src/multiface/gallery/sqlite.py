@@ -76,14 +76,14 @@ def _settle(database: Database, new: VectorOrigin | None) -> VectorOrigin:
         )
     database.use_write_ahead_log()
     if found == 0 and new is not None:
-        with database.writing() as connection:
+        with database.writing(foreign_keys=False) as connection:
             if schema.version(connection) == 0:  # asked again: another process may have been faster
                 for number in range(1, schema.VERSION + 1):
                     schema.take_step(connection, number)
                 _write_origin(connection, new)
     if found < schema.VERSION:
         for number in range(2, schema.VERSION + 1):
-            with database.writing() as connection:
+            with database.writing(foreign_keys=False) as connection:
                 if schema.version(connection) < number:
                     schema.take_step(connection, number)
     with database.reading() as connection:

@@ -43,4 +43,5 @@ def decide_probes(
         calibration.margin,
         people if rise is None else rise[:, None] + people[None],
         faults,
+        matrix.ids,
     )

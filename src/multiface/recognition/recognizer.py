@@ -68,13 +68,15 @@ Progress = Callable[[int, int], None]
 class Enrolment:
     """What `enroll` did: templates added or there already, and pictures without one, with the reason.
 
-    refused: the picture's path, or "picture 2" for one from memory, and the reason, which does not name it.
+    refused: the picture's path, or "picture 2" for one from memory, and the reason, which does not name it. person: the
+    id of the person; "" if no picture could be used.
     """
 
     added: int
     already_there: int
     refused: tuple[tuple[Path | str, str], ...]
     notes: tuple[str, ...]
+    person: str = ""
 
 
 class Recognizer:
@@ -306,13 +308,19 @@ class Recognizer:
         )
 
     def enroll(
-        self, name: str, pictures: PictureSource | Iterable[PictureSource], force: bool = False
+        self,
+        name: str,
+        pictures: PictureSource | Iterable[PictureSource],
+        force: bool = False,
+        another: bool = False,
     ) -> Enrolment:
         """Add pictures of one person to the gallery, or one picture; an iterator of pictures is read as it comes.
 
+        name: or an id. another: make another person of this name even if somebody has it.
+
         A picture without one clear face is refused and listed, so is one that is damaged or too poor for the stated
         rates unless `force`; the others are added. Raises UsageError without a gallery, GalleryError when a picture is
-        enrolled as somebody else.
+        enrolled as somebody else, AmbiguousName when several people have the name.
         """
         if self.gallery is None:
             raise UsageError("enroll needs a gallery")
@@ -329,8 +337,8 @@ class Recognizer:
             note = PictureNote.of(str(called), outcome.facts)
             if note is not None:
                 notes.append(str(note))
-        added = self.gallery.add_templates(name, templates) if templates else Added(0, 0)
-        return Enrolment(added.added, added.already_there, tuple(refused), tuple(notes))
+        added = self.gallery.add_templates(name, templates, another=another) if templates else Added(0, 0)
+        return Enrolment(added.added, added.already_there, tuple(refused), tuple(notes), added.person)
 
     @contextmanager
     def temporary_gallery(self) -> Iterator[Gallery]:
