@@ -9,7 +9,7 @@ import pytest
 from multiface.decision import Decision, Reason
 from multiface.faces.face import Floats
 from multiface.gallery import NewTemplate
-from multiface.recognition import Recognizer
+from multiface.recognition import Recognizer, RecognizerSettings
 from multiface.recognition.demo import PORTRAIT
 from multiface.video.names.naming import Names
 from multiface.video.names.neighbours import Neighbours
@@ -31,8 +31,7 @@ def recognizer(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         weights="mobilefacenet_128_ms1m",
         gallery=root / "people.sqlite",
         create=True,
-        store=root / "store",
-        cache=root / "cache",
+        settings=RecognizerSettings(store=root / "store", cache=root / "cache"),
     ) as opened:
         opened.enroll(EILEEN, [PORTRAIT])
         yield opened

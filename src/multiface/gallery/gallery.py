@@ -19,7 +19,7 @@ from multiface.gallery.names import clean_name, clean_text
 from multiface.gallery.person_ids import is_id
 from multiface.gallery.search import Rule, score_people, top_two
 from multiface.gallery.sql import Connection
-from multiface.gallery.sqlite import BUSY_SECONDS, SqliteGallery
+from multiface.gallery.sqlite import BUSY_SECONDS, SqliteGallery, require_same_embedder
 from multiface.gallery.strangers import Strangers
 
 
@@ -112,6 +112,10 @@ class Gallery:
     def origin(self) -> VectorOrigin:
         """Which embedder made the vectors."""
         return self._engine.origin
+
+    def must_hold(self, origin: VectorOrigin) -> None:
+        """Raises FingerprintMismatch unless vectors of this origin can be compared with those it holds."""
+        require_same_embedder(self.path, self.origin, origin)
 
     @property
     def engine(self) -> SqliteGallery:

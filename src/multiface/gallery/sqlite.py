@@ -50,7 +50,7 @@ class SqliteGallery:
         try:
             held = _settle(database, origin if create else None)
             if origin is not None:
-                _same_embedder(database.path, held, origin)
+                require_same_embedder(database.path, held, origin)
         except BaseException:
             database.close()
             raise
@@ -109,7 +109,8 @@ def _read_origin(connection: sqlite3.Connection) -> VectorOrigin:
         raise BadContent("it is damaged: it does not say which weights its vectors are of") from error
 
 
-def _same_embedder(path: Path, held: VectorOrigin, used: VectorOrigin) -> None:
+def require_same_embedder(path: Path, held: VectorOrigin, used: VectorOrigin) -> None:
+    """Raises FingerprintMismatch where vectors of the two cannot be compared. path: of the gallery."""
     if (held.fingerprint, held.dimension) == (used.fingerprint, used.dimension):
         if held.flip == used.flip:
             return

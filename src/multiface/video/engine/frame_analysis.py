@@ -8,8 +8,8 @@ import numpy as np
 from multiface.faces.align import align
 from multiface.faces.face import Faces, Floats
 from multiface.recognition.recognizer import Recognizer
-from multiface.video.engine.engine_settings import EngineSettings
 from multiface.video.engine.engine_state import EngineState, packed
+from multiface.video.engine.video_settings import VideoSettings
 from multiface.video.names.appearances import Appearances
 from multiface.video.names.naming import Names, Strangers
 from multiface.video.names.neighbours import Neighbours
@@ -38,7 +38,7 @@ class FrameAnalysis:
     def __init__(
         self,
         recognizer: Recognizer,
-        settings: EngineSettings,
+        settings: VideoSettings,
         strangers: Strangers | None,
         live: bool,
         state: EngineState | None,
