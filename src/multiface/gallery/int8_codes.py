@@ -88,6 +88,13 @@ class Codes:
         )
         return Codes(parts[0].integers[:, :0], scale, shift, error)
 
+    def part(self, begin: int, end: int) -> "Codes":
+        """Those at the positions begin..end - 1."""
+        return Codes(
+            np.ascontiguousarray(self.integers[:, begin:end]),
+            *(array[begin:end] for array in (self.scale, self.shift, self.error)),
+        )
+
     def taken(self, order: npt.NDArray[np.intp], more: "Codes") -> "Codes":
         """Those at these positions of the two one after the other."""
         return Codes(

@@ -62,10 +62,24 @@ class Block:
         vectors, person_index, numbers, centres, spread = (read_only(array) for array in arrays)
         return Block(vectors, person_index, names, ids, numbers, centres, spread)
 
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Blocks next to one another that are scanned together: large groups are scanned quicker, small blocks are made
+    anew quicker.
+    """
+
+    blocks: tuple[Block, ...]
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        """The people's numbers."""
+        return np.concatenate([block.numbers for block in self.blocks])
+
     @cached_property
     def codes(self) -> Codes:
         """The centres as small integers, for a quick scan."""
-        return Codes.of(self.centres)
+        return Codes.of(np.concatenate([block.centres for block in self.blocks]))
 
 
 class Matrix:
@@ -79,23 +93,38 @@ class Matrix:
     centres: float32 (p, d), each person's mean vector at unit length (zeros where the mean is zero).
     spread: float32 (p,), 1 minus the length of the mean vector: 0 for one template, more the less they agree.
 
+    reading: the same object for matrices that came one after the other from one reading of the gallery. changed: how
+    often a person has changed since then.
+
     With more than one block the arrays of all are put together when they are first asked for.
     """
 
     def __init__(
         self, vectors: Floats, person_index: Indices, names: tuple[str, ...], ids: tuple[str, ...] = ()
     ) -> None:
-        self.blocks: tuple[Block, ...] = (Block.of(vectors, person_index, names, ids),)
+        self.groups: tuple[Group, ...] = (Group((Block.of(vectors, person_index, names, ids),)),)
+        self.reading = object()
+        self.changed = 0
 
     @staticmethod
-    def of_blocks(blocks: Sequence[Block]) -> "Matrix":
-        """A matrix of one block or more, in the order of the people's numbers."""
+    def of_groups(groups: Sequence[Group], before: "Matrix | None" = None, changed: int = 0) -> "Matrix":
+        """A matrix of one group or more, each of one block or more, in the order of the people's numbers.
+
+        before: the one from which it came by a change to so many people; None for one that was read anew.
+        """
         matrix = Matrix.__new__(Matrix)
-        matrix.blocks = tuple(blocks)
+        matrix.groups = tuple(groups)
+        matrix.reading = object() if before is None else before.reading
+        matrix.changed = 0 if before is None else before.changed + changed
         return matrix
 
     def __len__(self) -> int:
         return self.starts[-1]
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """Of all groups."""
+        return tuple(block for group in self.groups for block in group.blocks)
 
     @cached_property
     def starts(self) -> list[int]:
@@ -146,8 +175,8 @@ class Matrix:
 
     @cached_property
     def codes(self) -> Codes:
-        """The scales and bounds of all people's codes; the codes themselves stay in the blocks."""
-        return Codes.joined([block.codes for block in self.blocks])
+        """The scales and bounds of all people's codes; the integers themselves stay in the groups."""
+        return Codes.joined([group.codes for group in self.groups])
 
     def centres_at(self, positions: Indices) -> Floats:
         """The centres of some people: positions (n,), rising -> float32 (n, d)."""

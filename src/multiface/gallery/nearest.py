@@ -26,7 +26,7 @@ def nearest_people(probes: Floats, matrix: Matrix, count: int, least: float = np
         return np.arange(people, dtype=np.intp)
     found = np.zeros(people, np.bool_)
     for at in range(0, len(probes), 8):
-        known = bounds(probes[at : at + 8], matrix.codes, [block.codes.integers for block in matrix.blocks])
+        known = bounds(probes[at : at + 8], matrix.codes, [group.codes.integers for group in matrix.groups])
         for middle, radius in zip(known.middle, known.radius, strict=True):
             least_of_best = min(_low(middle - radius, count), least)
             found |= middle + radius >= np.float32(least_of_best)

@@ -5,19 +5,24 @@ the rows up to one of them reads only the people named in those after it, and ma
 many of them, or when the oldest are gone already, everything is read.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from multiface.gallery.engine import VectorOrigin
-from multiface.gallery.matrix import Block, Matrix, means, read_only
+from multiface.gallery.int8_codes import Codes
+from multiface.gallery.matrix import Block, Group, Matrix, Numbers, means, read_only
 from multiface.gallery.people_vectors import People, all_people, some_people
 from multiface.gallery.runs import taken
 from multiface.gallery.sql import Connection
 
-BLOCK = 16_384
+BLOCK = 1_024
 """People in a block of a matrix that was read whole; a block grows to half as many again before it is parted."""
+GROUP = 16
+"""Blocks in a group, the same."""
 _MANY = 2_000
 """From so many changed people on, and a quarter of all, everything is read."""
 
@@ -38,7 +43,8 @@ def read_all(connection: Connection, origin: VectorOrigin) -> Known:
     for at in range(0, max(1, len(everybody.numbers)), BLOCK):
         block = everybody.part(at, at + BLOCK)
         blocks.append(Block.of(block.vectors, block.person_index, block.names, block.ids, block.numbers))
-    return Known(Matrix.of_blocks(blocks), last)
+    groups = [Group(tuple(blocks[at : at + GROUP])) for at in range(0, len(blocks), GROUP)]
+    return Known(Matrix.of_groups(groups), last)
 
 
 def brought_up_to_date(connection: Connection, known: Known, origin: VectorOrigin) -> Known:
@@ -53,17 +59,59 @@ def brought_up_to_date(connection: Connection, known: Known, origin: VectorOrigi
     if len(changed) > max(_MANY, len(known.matrix) // 4):
         return read_all(connection, origin)
     now = some_people(connection, changed, origin)
-    blocks = list(known.matrix.blocks)
-    # A number beyond the last of a block belongs to the next; one beyond all to the last.
-    lasts = [int(block.numbers[-1]) if len(block.numbers) else -1 for block in blocks]
-    of_block: dict[int, list[int]] = {}
-    for number in changed:
-        of_block.setdefault(min(bisect_right(lasts, number - 1), len(blocks) - 1), []).append(number)
-    for position, numbers in of_block.items():
-        blocks[position] = _changed(blocks[position], np.array(numbers, np.int64), now)
-    parted = [part for block in blocks for part in _parts(block)]
-    kept = [block for block in parted if len(block.names)] or parted[:1]
-    return Known(Matrix.of_blocks(kept), last)
+    groups: list[Group] = []
+    for group, numbers in _owners(known.matrix.groups, changed):
+        groups += _changed_group(group, numbers, now) if numbers else [group]
+    kept = [group for group in groups if len(group.numbers)] or groups[:1]
+    return Known(Matrix.of_groups(kept, known.matrix, len(changed)), last)
+
+
+class _Numbered(Protocol):
+    @property
+    def numbers(self) -> Numbers: ...
+
+
+Part = TypeVar("Part", bound=_Numbered)
+
+
+def _owners(parts: Sequence[Part], numbers: Sequence[int]) -> list[tuple[Part, list[int]]]:
+    """Each part with those of the numbers, rising, that are in it, or come before its last, or after all others."""
+    owned: list[list[int]] = [[] for _ in parts]
+    lasts = [int(part.numbers[-1]) if len(part.numbers) else -1 for part in parts]
+    for number in numbers:
+        owned[min(bisect_left(lasts, number), len(parts) - 1)].append(number)
+    return list(zip(parts, owned, strict=True))
+
+
+def _changed_group(group: Group, numbers: Sequence[int], now: People) -> list[Group]:
+    """A group with some people as they are now; two where it has grown too large."""
+    blocks: list[Block] = []
+    for block, mine in _owners(group.blocks, numbers):
+        blocks += _parts(_changed(block, np.array(mine, np.int64), now)) if mine else [block]
+    blocks = [block for block in blocks if len(block.numbers)] or blocks[:1]
+    after = Group(tuple(blocks))
+    if "codes" in group.__dict__:  # worked out before; made anew only for those who changed
+        fresh = now.taken(np.flatnonzero(np.isin(now.numbers, numbers)))
+        centres, _ = means(fresh.vectors, np.flatnonzero(np.diff(fresh.person_index, prepend=-1)))
+        positions = np.where(
+            np.isin(after.numbers, fresh.numbers),
+            len(group.numbers) + np.searchsorted(fresh.numbers, after.numbers),
+            np.searchsorted(group.numbers, after.numbers),
+        )
+        after.__dict__["codes"] = group.codes.taken(positions, Codes.of(centres))
+    return _parted(after)
+
+
+def _parted(group: Group) -> list[Group]:
+    if len(group.blocks) < 2 or len(group.numbers) <= GROUP * BLOCK * 3 // 2:
+        return [group]
+    half = len(group.blocks) // 2
+    parts = [Group(group.blocks[:half]), Group(group.blocks[half:])]
+    if "codes" in group.__dict__:
+        people = len(parts[0].numbers)
+        parts[0].__dict__["codes"] = group.codes.part(0, people)
+        parts[1].__dict__["codes"] = group.codes.part(people, len(group.numbers))
+    return parts
 
 
 def _touched(connection: Connection) -> tuple[int, int]:
@@ -74,7 +122,7 @@ def _touched(connection: Connection) -> tuple[int, int]:
     return int(oldest or 0), int(last or 0)
 
 
-def _changed(block: Block, numbers: np.ndarray[tuple[int], np.dtype[np.int64]], now: People) -> Block:
+def _changed(block: Block, numbers: Numbers, now: People) -> Block:
     """A block with some people as they are now, or without them where they are not in `now`."""
     mine = np.flatnonzero(np.isin(now.numbers, numbers))
     new = now.taken(mine)
@@ -93,7 +141,7 @@ def _changed(block: Block, numbers: np.ndarray[tuple[int], np.dtype[np.int64]], 
     centres, spread = means(new.vectors, np.flatnonzero(np.diff(new.person_index, prepend=-1)))
     names, ids = (*block.names, *new.names), (*block.ids, *new.ids)
     numbers = both[order]
-    after = Block(
+    return Block(
         read_only(taken(block.vectors, new.vectors, rows)),
         read_only(np.searchsorted(numbers, np.sort(owners, kind="stable"))),
         tuple(map(names.__getitem__, people.tolist())),
@@ -102,9 +150,6 @@ def _changed(block: Block, numbers: np.ndarray[tuple[int], np.dtype[np.int64]], 
         read_only(taken(block.centres, centres, people)),
         read_only(taken(block.spread, spread, people)),
     )
-    if "codes" in block.__dict__:  # worked out before; made anew only for those who changed
-        after.__dict__["codes"] = block.codes.taken(people, type(block.codes).of(centres))
-    return after
 
 
 def _parts(block: Block) -> list[Block]:
