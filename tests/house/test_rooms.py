@@ -1,8 +1,8 @@
 """The rooms of the house and the one direction of their imports.
 
 Each file under `src/multiface` is read (not imported) and every import of ours in it, wherever it stands,
-must lead to a room that comes before its own and is named for it here. `atomic_write`, `errors`, `file_name`,
-`json_text`, `regular_file`, `version` and `visible` are open to all.
+must lead to a room that comes before its own and is named for it here. `atomic_write`, `errors`, `file_lock`,
+`file_name`, `json_text`, `regular_file`, `version` and `visible` are open to all.
 """
 
 import ast
@@ -31,16 +31,15 @@ VIDEO: dict[str, set[str]] = {
     "sources": set(),
     "results": {"sources"},
     "window": set(),
-    "file_lock": set(),
     "tracks": {"results"},
     "names": {"results", "tracks"},
     "engine": {"sources", "results", "tracks", "names"},
-    "copy": {"sources", "results", "file_lock"},
-    "events": {"results", "file_lock"},
+    "copy": {"sources", "results"},
+    "events": {"results"},
     "capture": {"sources", "tracks", "window"},
 }
 """Inside the room of video."""
-OPEN = {"atomic_write", "errors", "file_name", "json_text", "regular_file", "version", "visible"}
+OPEN = {"atomic_write", "errors", "file_lock", "file_name", "json_text", "regular_file", "version", "visible"}
 TRAINING_LIBRARIES = {"torch", "safetensors", "tensorboard"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))

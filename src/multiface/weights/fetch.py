@@ -10,6 +10,7 @@ HTTP: RFC 9110 (ranges, If-Range, redirects). Sizes in bytes, times in seconds.
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import re
@@ -18,12 +19,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import httpx
 
 from multiface.atomic_write import sync_folder, write_whole
 from multiface.errors import DownloadFailed, UsageError, WeightsMissing
+from multiface.file_lock import lock
 from multiface.json_text import parse_json
 from multiface.regular_file import read_regular
 from multiface.version import __version__
@@ -186,34 +187,24 @@ def _note(target: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _open_part(target: Path) -> Iterator[IO[bytes]]:
-    """The part, open and locked for this process alone (not locked on Windows, where two processes that fetch
-    one file at once fail the check of its sha256). What is in it already stays in it."""
+def _open_part(target: Path) -> Iterator[io.BufferedRandom]:
+    """The part, open and locked for this process alone. What is in it already stays in it."""
     while True:
         with _part(target).open("a+b") as part:
-            _lock(part, target)
+            if not lock(part):
+                raise DownloadFailed(
+                    f"{target.name}: another process is fetching it to {target.parent} now; wait until it is done"
+                )
             # The process that held the lock before may have renamed this very file to the target.
             if _part(target).exists() and os.path.samestat(_part(target).stat(), os.fstat(part.fileno())):
                 yield part
                 return
 
 
-def _lock(part: IO[bytes], target: Path) -> None:
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DownloadFailed(
-                f"{target.name}: another process is fetching it to {target.parent} now; wait until it is done"
-            ) from error
-
-
 @dataclass(slots=True)
 class _Download:
     target: Path
-    part: IO[bytes]
+    part: io.BufferedRandom
     sha256: str
     size: int | None
     progress: Progress | None
@@ -358,7 +349,8 @@ class _Download:
     def _digest(self) -> str:
         self.part.flush()
         os.fsync(self.part.fileno())
-        return sha256_of(_part(self.target))
+        self.part.seek(0)  # by this handle: on Windows no other one may read what is locked
+        return hashlib.file_digest(self.part, "sha256").hexdigest()
 
     def _move(self) -> None:
         if sys.platform == "win32":

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from multiface.atomic_write import sync_folder
 from multiface.errors import UsageError
-from multiface.video.file_lock import lock
+from multiface.file_lock import lock
 from multiface.visible import log_of
 
 logger = log_of(__name__)

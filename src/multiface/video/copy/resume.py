@@ -24,11 +24,11 @@ from typing import Any
 
 from multiface.atomic_write import write_whole
 from multiface.errors import InputError, UsageError
+from multiface.file_lock import opened_alone
 from multiface.json_text import parse_json
 from multiface.regular_file import open_regular, read_regular
 from multiface.version import __version__
 from multiface.video.copy.segments import Shape, Written
-from multiface.video.file_lock import opened_alone
 from multiface.video.results import Event
 from multiface.video.sources.pyav import av
 
@@ -217,7 +217,7 @@ class _Run:
 
 
 class PartFolder:
-    """The folder of the copy that is being written, locked for this process alone (not locked on Windows)."""
+    """The folder of the copy that is being written, locked for this process alone."""
 
     def __init__(self, target: Path, resume: Resumable | None) -> None:
         """Make it, or take up what `resume` says is there. Raises UsageError where that cannot be."""

@@ -18,11 +18,11 @@ from types import TracebackType
 from typing import Any
 
 from multiface.errors import InputError, UsageError
+from multiface.file_lock import opened_alone
 from multiface.gallery.connection import BadContent, Database, FileKind, table_version
 from multiface.images.path_text import path_text
 from multiface.json_text import parse_json
 from multiface.video.events.lateness import Lateness
-from multiface.video.file_lock import opened_alone
 from multiface.video.results import Event
 
 APPLICATION_ID = int.from_bytes(b"MFev", "big")
