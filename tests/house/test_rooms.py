@@ -14,7 +14,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "multiface"
 
 ROOMS: dict[str, set[str]] = {
     "images": set(),
-    "weights": set(),
+    "net": set(),
+    "weights": {"net"},
     "metrics": set(),
     "faces": {"images", "weights"},
     "decision": {"metrics"},
@@ -23,8 +24,8 @@ ROOMS: dict[str, set[str]] = {
     "datasets": {"images"},
     "evaluate": {"images", "weights", "metrics", "faces", "datasets"},
     "train": {"images", "weights", "metrics", "datasets", "evaluate"},
-    "video": {"images", "weights", "faces", "decision", "gallery", "recognition"},
-    "serve": {"images", "weights", "faces", "decision", "gallery", "recognition"},
+    "video": {"images", "net", "weights", "faces", "decision", "gallery", "recognition"},
+    "serve": {"images", "net", "weights", "faces", "decision", "gallery", "recognition"},
 }
 ROOMS["cli"] = set(ROOMS)
 VIDEO: dict[str, set[str]] = {

@@ -5,7 +5,7 @@ have and the server's validator. The part is renamed to the target only after it
 final name never holds a wrong or half file. A part that stays behind (network gone, process killed) is taken
 up again by the next call.
 
-HTTP: RFC 9110 (ranges, If-Range, redirects). Sizes in bytes, times in seconds.
+HTTP: RFC 9110 (ranges, If-Range). Sizes in bytes, times in seconds.
 """
 
 import contextlib
@@ -26,8 +26,9 @@ from multiface.atomic_write import sync_folder, write_whole
 from multiface.errors import DownloadFailed, UsageError, WeightsMissing
 from multiface.file_lock import lock
 from multiface.json_text import parse_json
+from multiface.net.address import shown_address
+from multiface.net.http import REDIRECTS, Refused, asked, is_web_address
 from multiface.regular_file import read_regular
-from multiface.version import __version__
 from multiface.visible import log_of
 from multiface.weights.catalogue import Entry, FileEntry
 from multiface.weights.hashing import checked_sha256, sha256_of
@@ -56,12 +57,8 @@ class Limits:
     slowest: int = 1024
     tries: int = 4
     pause: float = 1.0
-    redirects: int = 5
+    redirects: int = REDIRECTS
     largest: int = 2 * 1024**3
-
-
-class _Refused(Exception):
-    """This address will not deliver the file: do not try it again."""
 
 
 class _Interrupted(Exception):
@@ -88,7 +85,7 @@ def fetch(
     sha256 = checked_sha256(sha256)
     limits = limits or Limits()
     for url in urls:
-        if not _is_web_address(url):
+        if not is_web_address(url):
             raise UsageError(f"{url!r} is not an http or https address of a file")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -160,19 +157,6 @@ def file_urls(entry: Entry, file: FileEntry, mirror: str | None) -> tuple[str, .
     return file.urls
 
 
-def _is_web_address(url: str) -> bool:
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        return False
-    return parsed.scheme in ("http", "https") and bool(parsed.host)
-
-
-def _shown(url: str) -> str:
-    """An address for messages: without password and query, which may hold secrets."""
-    return str(httpx.URL(url).copy_with(userinfo=b"", query=None))
-
-
 def _mark(url: str) -> str:
     """What is noted of an address: enough to know it again, and nothing of it is written down."""
     return hashlib.sha256(url.encode()).hexdigest()
@@ -222,14 +206,11 @@ class _Download:
             self._move()
             return
         failures = []
-        timeout = httpx.Timeout(self.limits.stall, connect=self.limits.connect)
-        headers = {"User-Agent": f"multiface/{__version__}", "Accept-Encoding": "identity"}
-        with httpx.Client(timeout=timeout, headers=headers, follow_redirects=False) as client:
-            for url in urls:
-                failure = self._from(client, url)
-                if failure is None:
-                    return
-                failures.append(f"{_shown(url)}: {failure}")
+        for url in urls:
+            failure = self._from(url)
+            if failure is None:
+                return
+            failures.append(f"{shown_address(url)}: {failure}")
         if self.length:
             kept = f" {self.length} bytes are kept and used by the next try."
         else:
@@ -241,14 +222,14 @@ class _Download:
             + "\n  ".join(failures or ["no address was given"])
         )
 
-    def _from(self, client: httpx.Client, url: str) -> str | None:
+    def _from(self, url: str) -> str | None:
         """None when the target is there, else what went wrong."""
         pause = self.limits.pause
         for left in reversed(range(self.limits.tries)):
             resumed = self.length > 0
             try:
                 if self.size is None or self.length < self.size:
-                    self._receive(client, url)
+                    self._receive(url)
                 got = self._digest()
                 if got == self.sha256:
                     self._move()
@@ -258,24 +239,25 @@ class _Download:
                 # What an earlier try or another server left may not fit the rest from this server.
                 if not resumed:
                     return problem
-            except _Refused as refusal:
+            except Refused as refusal:
                 return str(refusal)
             except (_Interrupted, httpx.HTTPError, httpx.InvalidURL) as error:
                 problem = str(error) or type(error).__name__
             if left:
-                log.info("%s: %s; trying again in %.1f s", _shown(url), problem, pause)
+                log.info("%s: %s; trying again in %.1f s", shown_address(url), problem, pause)
                 time.sleep(pause)
                 pause *= 2
         return f"{problem} (tried {self.limits.tries} times)"
 
-    def _receive(self, client: httpx.Client, url: str) -> None:
-        """Add to the part what it lacks. Raises _Refused, _Interrupted, httpx.HTTPError, OSError."""
+    def _receive(self, url: str) -> None:
+        """Add to the part what it lacks. Raises Refused, _Interrupted, httpx.HTTPError, OSError."""
         headers = {}
         if self.length:
             headers["Range"] = f"bytes={self.length}-"
             if self.validator and self.source == _mark(url):
                 headers["If-Range"] = self.validator
-        with _following(client, url, headers, self.limits.redirects) as response:
+        patience = httpx.Timeout(self.limits.stall, connect=self.limits.connect)
+        with asked(url, headers, patience, self.limits.redirects, proxies=True) as response:
             self._check_status(response)
             total = self._total(response)
             if response.status_code == httpx.codes.OK or not self._continues(response):
@@ -295,13 +277,13 @@ class _Download:
         if status in (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS) or status >= 500:
             raise _Interrupted(f"the server answers {status} {response.reason_phrase}")
         if status not in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
-            raise _Refused(f"the server answers {status} {response.reason_phrase}")
+            raise Refused(f"the server answers {status} {response.reason_phrase}")
         if status == httpx.codes.PARTIAL_CONTENT and not self.length:
-            raise _Refused("the server sent a part of the file though all of it was asked")
+            raise Refused("the server sent a part of the file though all of it was asked")
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise _Refused(f"the server sent it encoded as {response.headers['Content-Encoding']}")
+            raise Refused(f"the server sent it encoded as {response.headers['Content-Encoding']}")
         if response.headers.get("Content-Type", "").lower().startswith("text/html"):
-            raise _Refused("the server sent a web page, not the file: about an error, a login or a notice")
+            raise Refused("the server sent a web page, not the file: about an error, a login or a notice")
 
     def _total(self, response: httpx.Response) -> int | None:
         """Bytes that the whole file has as the server says; refused where that cannot be right."""
@@ -312,11 +294,11 @@ class _Download:
         elif (announced := response.headers.get("Content-Length", "")).isdigit():
             total = int(announced)
         if self.size is not None and total not in (None, self.size):
-            raise _Refused(
+            raise Refused(
                 f"the server announces {total} bytes, the file has {self.size}: another version, or a page"
             )
         if total is not None and total > self.limits.largest:
-            raise _Refused(f"the server announces {total} bytes, over the limit of {self.limits.largest}")
+            raise Refused(f"the server announces {total} bytes, over the limit of {self.limits.largest}")
         return self.size if total is None else total
 
     def _continues(self, response: httpx.Response) -> bool:
@@ -332,7 +314,7 @@ class _Download:
         for chunk in response.iter_raw():
             if self.length + len(chunk) > most:
                 self._restart()
-                raise _Refused(f"the server sends more than the {most} bytes that the file may have")
+                raise Refused(f"the server sends more than the {most} bytes that the file may have")
             self.part.write(chunk)
             self.length += len(chunk)
             if self.progress:
@@ -391,23 +373,3 @@ class _Download:
 
 
 _CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-(?P<last>\d+)/(?P<total>\d+|\*)")
-
-
-@contextlib.contextmanager
-def _following(
-    client: httpx.Client, url: str, headers: dict[str, str], redirects: int
-) -> Iterator[httpx.Response]:
-    """The response at the end of the redirects, its body not read yet."""
-    place = url
-    for _ in range(redirects + 1):
-        with client.stream("GET", place, headers=headers) as response:
-            if not response.has_redirect_location:
-                yield response
-                return
-            to = str(httpx.URL(place).join(response.headers["Location"]))
-        if not _is_web_address(to):
-            raise _Refused(f"redirected to {_shown(to)}, which is no http or https address")
-        if httpx.URL(place).scheme == "https" and httpx.URL(to).scheme != "https":
-            raise _Refused(f"redirected from https to {_shown(to)}, which is not encrypted")
-        place = to
-    raise _Refused(f"redirected more than {redirects} times, last to {_shown(place)}")
