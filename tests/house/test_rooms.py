@@ -1,8 +1,8 @@
 """The rooms of the house and the one direction of their imports.
 
 Each file under `src/multiface` is read (not imported) and every import of ours in it, wherever it stands,
-must lead to a room that comes before its own and is named for it here. `atomic_write`, `errors`, `file_lock`,
-`file_name`, `json_text`, `regular_file`, `version` and `visible` are open to all.
+must lead to a room that comes before its own and is named for it here. `arrays`, `atomic_write`, `errors`,
+`file_lock`, `file_name`, `json_text`, `progress`, `regular_file`, `version` and `visible` are open to all.
 """
 
 import ast
@@ -40,7 +40,18 @@ VIDEO: dict[str, set[str]] = {
     "capture": {"sources", "tracks", "window"},
 }
 """Inside the room of video."""
-OPEN = {"atomic_write", "errors", "file_lock", "file_name", "json_text", "regular_file", "version", "visible"}
+OPEN = {
+    "arrays",
+    "atomic_write",
+    "errors",
+    "file_lock",
+    "file_name",
+    "json_text",
+    "progress",
+    "regular_file",
+    "version",
+    "visible",
+}
 TRAINING_LIBRARIES = {"torch", "safetensors", "tensorboard"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from multiface.arrays import Floats
 from multiface.decision import Decision, Reason
-from multiface.faces.face import Floats
 from multiface.recognition import Recognizer
 from multiface.recognition.demo import PORTRAIT
 from multiface.video.names.naming import Names

@@ -16,10 +16,8 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 
 from multiface.cli.internal_error import let_go_of_output
+from multiface.progress import Progress
 from multiface.visible import visible, visible_json
-
-Progress = Callable[[int, int], None]
-FrameProgress = Callable[[int, int | None], None]
 
 BAR_AFTER_SECONDS = 2.0
 FILE_WIDTH = 160
@@ -93,13 +91,13 @@ class Speaker:
             yield show
 
     @contextmanager
-    def frames(self) -> Iterator[FrameProgress]:
+    def frames(self) -> Iterator[Progress]:
         """The same for frames, with their rate; None for how many there are where that is not known."""
         with self._bar("frames", "{task.fields[speed]}") as show:
             yield show
 
     @contextmanager
-    def _bar(self, what: str, *more: str) -> Iterator[FrameProgress]:
+    def _bar(self, what: str, *more: str) -> Iterator[Progress]:
         if not self._notes.is_terminal:
             yield lambda _done, _total: None
             return

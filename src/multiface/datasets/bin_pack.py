@@ -13,21 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from multiface.arrays import Bools
 from multiface.atomic_write import whole_file
 from multiface.datasets.bin_pickle import PickledArray, read_pickle
 from multiface.errors import DataSetError
+from multiface.images.pixels import Image
 from multiface.regular_file import read_regular
 
 SIZE_LIMIT = 4 << 30
 """Largest pack in bytes; the field's have some 100 MB."""
 
-Image = npt.NDArray[np.uint8]
-Bools = npt.NDArray[np.bool_]
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class BinPack:
     """P pairs.
 

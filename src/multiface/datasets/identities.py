@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from multiface.arrays import Ints
 from multiface.datasets.record_identities import record_identities
 from multiface.datasets.recordio import RecordFile
 from multiface.errors import DataSetError, UsageError
@@ -21,8 +21,6 @@ from multiface.images.endings import PICTURE_ENDINGS, named_like_picture
 from multiface.images.listing import is_folder, visible_files
 from multiface.images.path_text import path_text
 from multiface.regular_file import read_regular
-
-Ints = npt.NDArray[np.int64]
 
 
 class Pictures(Protocol):
@@ -33,7 +31,7 @@ class Pictures(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class IdentitySet:
     """n pictures of `classes` people.
 
@@ -135,7 +133,7 @@ def join(sets: Sequence[IdentitySet]) -> IdentitySet:
     return IdentitySet(labels, int(shifts[-1]), _JoinedPictures(tuple(sets), starts), notes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _RecordPictures:
     file: RecordFile
     keys: Ints
@@ -148,7 +146,7 @@ class _RecordPictures:
         return payload
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _FolderPictures:
     """Names below the person's folder stand in one string, so that millions of them are no Python objects: name i is
     names[ends[i]:ends[i + 1]]."""
@@ -171,7 +169,7 @@ class _FolderPictures:
             ) from error
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _JoinedPictures:
     """Set k has the pictures starts[k]..starts[k + 1]-1."""
 

@@ -15,20 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from multiface.arrays import Bools, Ints
 from multiface.errors import DataSetError
 from multiface.file_name import is_file_name
 from multiface.images.endings import PICTURE_ENDINGS
 from multiface.regular_file import read_regular_text
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-
 PAIRS_FILE = "pairs.txt"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LfwPairs:
     """The n pairs of a pairs file, in its order.
 

@@ -14,7 +14,7 @@ Source: insightface `face2rec2.py` (layout and order of the records).
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from multiface.images.endings import named_like_picture
 from multiface.images.listing import is_folder, visible_files
 from multiface.images.path_text import path_text
 from multiface.images.signature import SIGNATURE_BYTES, PictureKind, picture_kind
+from multiface.progress import Progress
 from multiface.regular_file import read_regular
 
 
@@ -51,9 +52,7 @@ class PackedFolder:
     left_out: tuple[tuple[Path, str], ...]
 
 
-def pack_folder(
-    folder: Path, out: Path, workers: int, progress: Callable[[int, int], None] = lambda *_: None
-) -> PackedFolder:
+def pack_folder(folder: Path, out: Path, workers: int, progress: Progress = lambda *_: None) -> PackedFolder:
     """FOLDER/NAME/PICTURE to OUT/train.rec, train.idx and property; they appear whole or not at all.
 
     People without a picture get no class. Each picture is decoded once; one that is broken, neither JPEG nor PNG, or

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.errors import DataSetError
 from multiface.regular_file import regular_descriptor
 
@@ -31,8 +31,6 @@ LENGTH_LIMIT = 1 << 29
 """A part is shorter than this many bytes."""
 
 _FIRST_READ = 16384
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

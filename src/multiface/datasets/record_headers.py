@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Ints
 from multiface.datasets.record_format import HEADER, LENGTH_LIMIT, MAGIC, PART
 from multiface.datasets.recordio import RecordFile
-from multiface.datasets.recordio_index import Ints
 from multiface.errors import DataSetError
 
 _BLOCK = 1 << 16
@@ -20,7 +20,7 @@ _LABEL, _VECTOR = 3, 8
 """Places of the number and of the vector's first entry, in units of four bytes from the start of a part."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RecordHeaders:
     """Of n records:
 

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multiface.datasets.record_format import Floats
+from multiface.arrays import Floats, Ints
 from multiface.datasets.record_headers import read_headers
 from multiface.datasets.recordio import RecordFile
-from multiface.datasets.recordio_index import Ints
 from multiface.errors import DataSetError
 from multiface.visible import log_of
 
@@ -27,7 +26,7 @@ _EXACT = 1 << 24
 _log = log_of(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RecordIdentities:
     """n pictures of C people.
 

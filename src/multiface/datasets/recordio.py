@@ -15,9 +15,10 @@ from typing import Self
 
 import numpy as np
 
+from multiface.arrays import Ints
 from multiface.atomic_write import sync_folder
 from multiface.datasets.record_format import Record, RecordBytes, to_body, to_parts
-from multiface.datasets.recordio_index import Ints, RecordIndex, read_index, scan_index
+from multiface.datasets.recordio_index import RecordIndex, read_index, scan_index
 from multiface.errors import DataSetError
 
 

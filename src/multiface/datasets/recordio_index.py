@@ -17,12 +17,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Ints
 from multiface.datasets.record_format import HEADER, LENGTH_LIMIT, MAGIC, PART, RecordBytes
 from multiface.errors import DataSetError
 from multiface.regular_file import open_regular
 from multiface.visible import log_of
-
-Ints = npt.NDArray[np.int64]
 
 _BLOCK = 4 << 20
 _DIGITS_LIMIT = 18
@@ -32,7 +31,7 @@ _HEAD = struct.Struct("<IIIfQ")
 _log = log_of(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RecordIndex:
     """keys: int64 (n,), ascending, each once. offsets: int64 (n,), bytes, of the record with that key.
 

@@ -35,9 +35,8 @@ from multiface.images.endings import ENDINGS
 from multiface.images.path_text import path_text
 from multiface.images.signature import SIGNATURE_BYTES, picture_kind
 from multiface.json_text import parse_json
+from multiface.progress import Progress
 from multiface.regular_file import read_regular
-
-Progress = Callable[[int, int], None]
 
 PICTURES = "imgs"
 

@@ -42,11 +42,10 @@ from multiface.faces.main_face import central_face, clear_main_face
 from multiface.images import list_pictures, load_picture, save_picture
 from multiface.images.path_text import path_text
 from multiface.json_text import parse_json
+from multiface.progress import Progress
 from multiface.regular_file import read_regular, read_regular_text
 from multiface.visible import table_cell
 from multiface.weights.spec import ARCFACE_TEMPLATE
-
-Progress = Callable[[int, int], None]
 
 SIDE = 112
 _BATCH = 32
@@ -189,7 +188,7 @@ def prepare_lfw(
     return PreparedLfw(crops, pack, len(photos), len(lfw.pairs), made, middle)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Crop:
     """pixels: (112, 112, 3) RGB, None where there is none. reason, detail: None and "" where all is well."""
 

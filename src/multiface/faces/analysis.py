@@ -6,15 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.faces.align import align
 from multiface.faces.detector import Detector
 from multiface.faces.embedder import Embedder
-from multiface.faces.face import Faces, Floats, Image
+from multiface.faces.face import Faces, Image
 from multiface.faces.finding import find_faces
 from multiface.faces.picture_quality import PictureQuality
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
     """The faces of one picture.
 

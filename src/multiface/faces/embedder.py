@@ -8,8 +8,8 @@ is returned.
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.errors import WeightsError
-from multiface.faces.face import Floats
 from multiface.weights.session import Session
 from multiface.weights.spec import InputSpec
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from multiface.arrays import Floats
 from multiface.errors import GalleryError, UsageError
 from multiface.gallery import folder_rows, people_rows, stranger_rows
-from multiface.gallery.engine import Floats, NewTemplate, Person, Template, VectorOrigin
+from multiface.gallery.engine import NewTemplate, Person, Template, VectorOrigin
 from multiface.gallery.names import clean_name, nearest_name
 from multiface.gallery.search import Matrix, Rule, score_people, top_two
 from multiface.gallery.sqlite import BUSY_SECONDS, SqliteGallery

@@ -42,6 +42,7 @@ from multiface.gallery import (
 )
 from multiface.images import PictureSource, open_picture
 from multiface.images.path_text import path_text
+from multiface.progress import Progress
 from multiface.recognition.enrolment import pictures_in, templates_of
 from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.recognition.only_face import faces_to_compare
@@ -59,8 +60,6 @@ IDENTIFY_RATE = 0.01
 VERIFY_RATE = 0.001
 RULE: Rule = "mean"
 """How a person with several templates is scored; docs/person-scoring.md has the measurement behind it."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,13 @@ import torch.fx
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from multiface.arrays import Pixels
 from multiface.atomic_write import write_whole
 from multiface.errors import InputError, WeightsError
 from multiface.json_text import parse_json
 from multiface.train.building import Network, build_network, load_weights
 from multiface.train.checkpoint import FOLDER, checkpoints, read_tensors
-from multiface.train.crops import SIDE, Pixels
+from multiface.train.crops import SIDE
 from multiface.train.recipe import NetworkConfig
 from multiface.train.reference_checkpoint import load_network, read_state
 from multiface.train.step import to_input

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from multiface.arrays import Pixels
 from multiface.atomic_write import write_whole
 from multiface.datasets.identities import IdentitySet
 from multiface.errors import DataSetError, InputError, UsageError, WeightsError
@@ -27,14 +28,14 @@ from multiface.train.average import Average
 from multiface.train.batches import Batch, Share, batches
 from multiface.train.building import Network, build_head, build_network, head_config
 from multiface.train.checkpoint import (
-    Progress,
+    Position,
     checkpoints,
     read_checkpoint,
     restore,
     save_checkpoint,
     whole_state,
 )
-from multiface.train.crops import Pixels, decode_crop
+from multiface.train.crops import decode_crop
 from multiface.train.export import TrainedNetwork, export, input_spec, write_safetensors
 from multiface.train.fine_tune import centres_from_pictures, load_start
 from multiface.train.log import RunLog
@@ -136,7 +137,7 @@ def train(
     # What learns.
     learner, average = build_learner(recipe, pictures, place)
     slices = SliceLosses(learner.head)
-    progress = Progress(0, len(pictures), pictures.classes, None, (), 0.0, 0)
+    progress = Position(0, len(pictures), pictures.classes, None, (), 0.0, 0)
     saved = checkpoints(run) if resume else ()
     if saved:
         progress = _resume(saved[-1], learner, average, progress)
@@ -303,7 +304,7 @@ def build_learner(recipe: Recipe, pictures: IdentitySet, place: Place) -> tuple[
     return learner, average
 
 
-def _resume(path: Path, learner: Learner, average: Average | None, fresh: Progress) -> Progress:
+def _resume(path: Path, learner: Learner, average: Average | None, fresh: Position) -> Position:
     state, progress = read_checkpoint(path)
     if (progress.pictures, progress.classes) != (fresh.pictures, fresh.classes):
         raise DataSetError(
@@ -333,7 +334,7 @@ def _save(
     state = whole_state(learner, average)
     scaler = {} if learner.scaler is None else learner.scaler.state_dict()
     if learner.place.first and state is not None:
-        progress = Progress(
+        progress = Position(
             step=step,
             pictures=len(pictures),
             classes=pictures.classes,

@@ -42,17 +42,6 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return dict(content)
 
 
-def read_optimizer(path: Path) -> dict[str, object]:
-    """The state_dict of an optimiser file: `state` and `param_groups`, as torch's load_state_dict wants it.
-
-    Raises WeightsError where the file is missing, broken, of another kind, or wants code run.
-    """
-    content = _read(path)
-    if not isinstance(content, dict) or not {"state", "param_groups"} <= content.keys():
-        raise WeightsError(f"{path.name}: wanted the state of an optimiser, found {_kind(content)}")
-    return {"state": content["state"], "param_groups": content["param_groups"]}
-
-
 def load_network(network: nn.Module, path: Path) -> None:
     """Fill a network from a model file. Missing `num_batches_tracked` count as zero.
 

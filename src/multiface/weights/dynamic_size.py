@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from multiface.arrays import Floats
 from multiface.errors import WeightsError
-from multiface.weights.onnx_model import Floats, image_input, parse_model, run_network
+from multiface.weights.onnx_model import image_input, parse_model, run_network
 from multiface.weights.session import Engine, open_session
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,13 +28,11 @@ from multiface.file_lock import lock
 from multiface.json_text import parse_json
 from multiface.net.address import shown_address
 from multiface.net.http import REDIRECTS, Refused, asked, is_web_address
+from multiface.progress import Progress
 from multiface.regular_file import read_regular
 from multiface.visible import log_of
 from multiface.weights.catalogue import Entry, FileEntry
 from multiface.weights.hashing import checked_sha256, sha256_of
-
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes that are there, and the bytes wanted (None while unknown)."""
 
 log = log_of(__name__)
 

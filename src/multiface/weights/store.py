@@ -31,7 +31,8 @@ from multiface.weights.record import Record, checked_files, identity, read_recor
 from multiface.weights.spec import InputSpec, fingerprint
 
 if TYPE_CHECKING:
-    from multiface.weights.fetch import Limits, Progress
+    from multiface.progress import Progress
+    from multiface.weights.fetch import Limits
 
 SPEC_KEY = "multiface.spec"
 """The key in an ONNX file's `metadata_props` that holds the input spec, as `InputSpec.to_json` writes it."""

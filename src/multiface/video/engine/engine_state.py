@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.decision import Candidate, Decision, Reason, Threshold
 from multiface.errors import FingerprintMismatch, InputError
-from multiface.faces.face import Floats
 from multiface.gallery import VectorOrigin
 from multiface.json_text import parse_json
 from multiface.video.names.appearances import Known

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.decision import Calibration, Decision, decide
 from multiface.errors import UsageError
-from multiface.faces.face import Floats
 from multiface.gallery import Matrix, score_people
 from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.video.tracks.views import Views
