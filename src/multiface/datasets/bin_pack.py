@@ -49,20 +49,24 @@ def read_bin(path: Path, size_limit: int = SIZE_LIMIT) -> BinPack:
     try:
         size = path.stat().st_size
         if size > size_limit:
-            raise DataSetError(f"{path}: has {size} bytes, more than the limit of {size_limit} for a pack")
+            raise DataSetError(
+                f"{path}: has {size} bytes, more than the limit of {size_limit} for a pack", path=path
+            )
         data = read_regular(path)
     except OSError as error:
-        raise DataSetError(f"{path}: cannot be read ({error.strerror}): check the path") from error
+        raise DataSetError(f"{path}: cannot be read ({error.strerror}): check the path", path=path) from error
     value = read_pickle(data, str(path))
     del data
     if not isinstance(value, tuple | list) or len(value) != 2 or not isinstance(value[0], tuple | list):
-        raise DataSetError(f"{path}: not a pack: wanted a list of pictures and one of booleans")
+        raise DataSetError(f"{path}: not a pack: wanted a list of pictures and one of booleans", path=path)
     pictures = tuple(_picture(path, place, item) for place, item in enumerate(value[0]))
     issame = _issame(path, value[1])
     if len(issame) == 0 or len(pictures) != 2 * len(issame):
         raise DataSetError(
             f"{path}: wanted two pictures a pair, found {len(pictures)} pictures and {len(issame)} pairs: "
-            "the pack is cut off or mixed up; fetch it again"
+            "the pack is cut off or mixed up",
+            path=path,
+            hint="fetch it again",
         )
     return BinPack(pictures, issame)
 
@@ -75,11 +79,12 @@ def write_bin(path: Path, pictures: Sequence[bytes], issame: Sequence[bool] | Bo
     """
     if len(issame) == 0 or len(pictures) != 2 * len(issame):
         raise DataSetError(
-            f"{path}: wanted two pictures a pair, got {len(pictures)} pictures and {len(issame)} pairs"
+            f"{path}: wanted two pictures a pair, got {len(pictures)} pictures and {len(issame)} pairs",
+            path=path,
         )
     for place, picture in enumerate(pictures):
         if not isinstance(picture, bytes) or not picture:
-            raise DataSetError(f"{path}: picture {place} is not a picture's file as bytes")
+            raise DataSetError(f"{path}: picture {place} is not a picture's file as bytes", path=path)
     value = (list(pictures), [bool(same) for same in issame])
     with whole_file(path) as file:
         pickle.dump(value, file, protocol=4)
@@ -100,7 +105,8 @@ def _picture(path: Path, place: int, item: object) -> bytes | Image:
             return values.view(np.uint8)
     raise DataSetError(
         f"{path}: picture {place} is {_kind(item)}, wanted a picture's file as bytes or a uint8 array "
-        "(h, w, 3): fetch the pack again"
+        "(h, w, 3): fetch the pack again",
+        path=path,
     )
 
 
@@ -111,7 +117,7 @@ def _issame(path: Path, value: object) -> Bools:
         type(same) in (bool, int) and same in (0, 1) for same in value
     ):
         return np.array(value, np.bool_)
-    raise DataSetError(f"{path}: what should be a list of booleans, one a pair, is {_kind(value)}")
+    raise DataSetError(f"{path}: what should be a list of booleans, one a pair, is {_kind(value)}", path=path)
 
 
 def _kind(item: object) -> str:

@@ -42,7 +42,7 @@ def read_headers(file: RecordFile, keys: Ints) -> RecordHeaders:
     try:
         offsets = file.index.offsets_of(keys)
     except KeyError as error:
-        raise DataSetError(f"{file.path}: no record has key {error.args[0]}") from None
+        raise DataSetError(f"{file.path}: no record has key {error.args[0]}", path=file.path) from None
     headers = RecordHeaders(
         np.empty(len(keys), np.uint32), np.empty(len(keys), np.float32), np.empty(len(keys), np.bool_)
     )

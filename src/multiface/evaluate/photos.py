@@ -124,12 +124,14 @@ def prepare_photos(
     _refuse_overlap(folder, crops)
     if not folder.is_dir():
         raise DataSetError(
-            f"{path_text(folder)}: is no folder; wanted a folder with a folder of photos a person"
+            f"{path_text(folder)}: is no folder; wanted a folder with a folder of photos a person",
+            path=folder,
         )
     paths = [path for path in list_pictures(folder).pictures if path.parent != folder]
     if not paths:
         raise DataSetError(
-            f"{path_text(folder)}: no photos in folders of people; wanted {path_text(folder)}/NAME/PHOTO.jpg"
+            f"{path_text(folder)}: no photos in folders of people; wanted {path_text(folder)}/NAME/PHOTO.jpg",
+            path=folder,
         )
     notes = _Notes(
         root / "photos.jsonl", crops, {"detector": detector.name, "min_face": min_face, "take": "clear"}
@@ -397,7 +399,8 @@ def _refuse_overlap(folder: Path, crops: Path) -> None:
     if inside.is_relative_to(outside) or outside.is_relative_to(inside):
         raise UsageError(
             f"{path_text(crops)}: crops cannot go into {path_text(folder)}, where the photos are; "
-            "choose another --out"
+            "choose another --out",
+            path=crops,
         )
 
 

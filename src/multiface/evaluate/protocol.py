@@ -140,7 +140,8 @@ def score_pairs(embeddings: npt.NDArray[np.float32], pairs: PairSet) -> Doubles:
     if bad.any():
         raise InputError(
             f"{pairs.name}: {int(bad.sum())} of {len(bad)} embeddings are not of unit length, the first is "
-            f"number {int(np.argmax(bad))} (length {lengths[np.argmax(bad)]:.4g}); normalise them first"
+            f"number {int(np.argmax(bad))} (length {lengths[np.argmax(bad)]:.4g})",
+            hint="normalise them first",
         )
     cosines = np.empty(len(pairs))
     for start in range(0, len(pairs), _PAIRS_AT_ONCE):

@@ -102,7 +102,7 @@ def save_checkpoint(run: Path, state: Mapping[str, Tensor], progress: Position, 
         there = checkpoints(run)
         kept = f"{there[-1].name} is still there: make room and resume" if there else "there is none yet"
         raise InputError(
-            f"{path}: the checkpoint cannot be written ({error.strerror or error}); {kept}"
+            f"{path}: the checkpoint cannot be written ({error.strerror or error}); {kept}", path=path
         ) from error
     for old in checkpoints(run)[:-keep]:
         old.unlink(missing_ok=True)
@@ -124,7 +124,9 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Position]:
     try:
         return tensors, Position.from_json(metadata[KEY])
     except (KeyError, ValueError, TypeError) as error:
-        raise WeightsError(f"{path}: is no checkpoint of a run ({type(error).__name__}: {error})") from error
+        raise WeightsError(
+            f"{path}: is no checkpoint of a run ({type(error).__name__}: {error})", path=path
+        ) from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -134,12 +136,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except FileNotFoundError as error:
-        raise WeightsError(f"{path}: there is no such file") from error
+        raise WeightsError(f"{path}: there is no such file", path=path) from error
     except (SafetensorError, OSError) as error:
         raise WeightsError(
             f"{path}: cannot be read ({error}); a checkpoint that is damaged may be deleted, and the run "
             "goes on from "
-            "the one before"
+            "the one before",
+            path=path,
         ) from error
 
 

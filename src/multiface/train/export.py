@@ -96,7 +96,7 @@ def read_trained(path: Path) -> TrainedNetwork:
         found = [path / name for name in ("best.safetensors", "last.safetensors") if (path / name).is_file()]
         if not found:
             there = f"; its {FOLDER} can be resumed" if checkpoints(path) else ""
-            raise WeightsError(f"{path}: wanted the folder of a run with best.safetensors{there}")
+            raise WeightsError(f"{path}: wanted the folder of a run with best.safetensors{there}", path=path)
         path = found[0]
     state, metadata = read_tensors(path)
     try:
@@ -105,7 +105,8 @@ def read_trained(path: Path) -> TrainedNetwork:
         config = NetworkConfig(**about["network"])
     except (KeyError, ValueError, TypeError) as error:
         raise WeightsError(
-            f"{path}: does not say which network it is of; wanted a file of a run such as best.safetensors"
+            f"{path}: does not say which network it is of; wanted a file of a run such as best.safetensors",
+            path=path,
         ) from error
     network = build_network(config)
     load_weights(network, state, str(path))
@@ -194,7 +195,7 @@ def export(path: Path, trained: TrainedNetwork, crops: Pixels) -> float:
     try:
         write_whole(path, model)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})", path=path) from error
     return cosine
 
 
@@ -249,7 +250,9 @@ class _Graph:
                 return self._node("Flatten", [source], path)
             case nn.Dropout():
                 return source
-        raise WeightsError(f"{path}: a layer {type(layer).__name__} cannot be exported to ONNX yet")
+        raise WeightsError(
+            f"{path}: a layer {type(layer).__name__} cannot be exported to ONNX yet", path=path
+        )
 
     def _function(self, node: torch.fx.Node, inputs: list[str]) -> str:
         kind = node.target if isinstance(node.target, str) else node.target.__name__

@@ -125,12 +125,14 @@ def train(
     if batch % (settings.accumulate * place.processes):
         raise UsageError(
             f"run: a batch of {batch} cannot be divided equally among {place.processes} processes with "
-            f"{settings.accumulate} parts each; choose a multiple of {settings.accumulate * place.processes}"
+            f"{settings.accumulate} parts each",
+            hint=f"choose a multiple of {settings.accumulate * place.processes}",
         )
     if batch == settings.accumulate * place.processes:
         raise UsageError(
             f"run: a batch of {batch} in {settings.accumulate * place.processes} parts leaves one face a part, and "
-            "batch norms need two or more; choose a larger batch"
+            "batch norms need two or more",
+            hint="choose a larger batch",
         )
     start_run(recipe, run, place, resume)
 
@@ -256,7 +258,9 @@ def start_run(recipe: Recipe, run: Path, place: Place, resume: bool) -> None:
     if place.first:
         if not resume and checkpoints(run):
             raise UsageError(
-                f"{run}: there is a run already; add --resume to go on with it, or choose another --out"
+                f"{run}: there is a run already",
+                path=run,
+                hint="add --resume to go on with it, or choose another --out",
             )
         if resume and file.is_file():
             there = recipe_from_toml(read_regular_text(file), str(file))
@@ -265,7 +269,9 @@ def start_run(recipe: Recipe, run: Path, place: Place, resume: bool) -> None:
                 or there.data.colour != recipe.data.colour
             ):
                 raise UsageError(
-                    f"{run}: was started with other settings (see its {RECIPE}); resume it with those"
+                    f"{run}: was started with other settings (see its {RECIPE})",
+                    path=run,
+                    hint="resume it with those",
                 )
         else:
             try:
@@ -273,7 +279,7 @@ def start_run(recipe: Recipe, run: Path, place: Place, resume: bool) -> None:
                 write_whole(file, recipe_to_toml(recipe).encode())
             except OSError as error:
                 raise UsageError(
-                    f"{run}: cannot be written ({error.strerror}); choose another --out"
+                    f"{run}: cannot be written ({error.strerror})", path=run, hint="choose another --out"
                 ) from error
     place.wait()
 
@@ -310,7 +316,8 @@ def _resume(path: Path, learner: Learner, average: Average | None, fresh: Positi
         raise DataSetError(
             f"{path.parent.parent}: was trained on {progress.pictures} pictures of {progress.classes} "
             "people, the data "
-            f"now has {fresh.pictures} of {fresh.classes}: give the same --data"
+            f"now has {fresh.pictures} of {fresh.classes}: give the same --data",
+            path=path.parent.parent,
         )
     restore(learner, average, state, str(path))
     if learner.scaler is not None:
@@ -373,7 +380,7 @@ def _keep(run: Path, name: str, recipe: Recipe, network: Network, crops: Pixels)
         write_safetensors(run / f"{name}.safetensors", trained)
     except OSError as error:
         raise InputError(
-            f"{run}: {name}.safetensors cannot be written ({error.strerror or error})"
+            f"{run}: {name}.safetensors cannot be written ({error.strerror or error})", path=run
         ) from error
     if name == "best":
         export(run / "best.onnx", trained, crops)

@@ -83,7 +83,9 @@ def open_validation_set(path: Path, align: Aligner | None) -> ValidationSet:
     folder = LfwFolder.open(path)
     if align is None:
         raise DataSetError(
-            f"{path}: is a folder of photos, whose faces must be aligned first; give a pack (.bin)"
+            f"{path}: is a folder of photos, whose faces must be aligned first",
+            path=path,
+            hint="give a pack (.bin)",
         )
     pairs = PairSet.from_lfw(folder.pairs, path.resolve().name)
     crops = align(path)

@@ -106,7 +106,8 @@ def _prove(original: bytes, result: bytes, own: tuple[int, int]) -> None:
                 if output.shape != (len(wanted) * size[0] * size[1] // (height * width), wanted.shape[1]):
                     raise WeightsError(
                         f"ONNX detector: its size of {own} is built in, output {number} is {output.shape} "
-                        f"at {size}; export it with free height and width"
+                        f"at {size}",
+                        hint="export it with free height and width",
                     )
                 corner = _corner(len(wanted), own, size)
                 difference = float(np.abs(output[:corner] - wanted[:corner]).max()) / spread

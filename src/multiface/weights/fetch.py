@@ -105,7 +105,7 @@ def find_in_folder(folder: Path, files: Sequence[FileEntry]) -> tuple[Path, ...]
     Raises WeightsMissing when one is not there, and for a file whose sha256 is not known.
     """
     if not folder.exists():
-        raise WeightsMissing(f"{folder}: there is no such folder")
+        raise WeightsMissing(f"{folder}: there is no such folder", path=folder)
     candidates = (
         [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file())
     )
@@ -114,7 +114,8 @@ def find_in_folder(folder: Path, files: Sequence[FileEntry]) -> tuple[Path, ...]
     for file in files:
         if file.sha256 is None:
             raise WeightsMissing(
-                f"{file.filename}: its sha256 is not known, so no file can be told to be it; give the sha256"
+                f"{file.filename}: its sha256 is not known, so no file can be told to be it",
+                hint="give the sha256",
             )
         fitting = [path for path in candidates if file.size in (None, path.stat().st_size)]
         for path in fitting:
@@ -150,7 +151,8 @@ def file_urls(entry: Entry, file: FileEntry, mirror: str | None) -> tuple[str, .
     if not file.urls:
         raise WeightsMissing(
             f"{entry.name}: no address of {file.filename} is known. If you have the file, run "
-            f"`multiface weights pull {entry.name} --from FOLDER` with the folder that holds it"
+            f"`multiface weights pull {entry.name} --from FOLDER` with the folder that holds it",
+            name=entry.name,
         )
     return file.urls
 
@@ -175,7 +177,9 @@ def _open_part(target: Path) -> Iterator[io.BufferedRandom]:
         with _part(target).open("a+b") as part:
             if not lock(part):
                 raise DownloadFailed(
-                    f"{target.name}: another process is fetching it to {target.parent} now; wait until it is done"
+                    f"{target.name}: another process is fetching it to {target.parent} now",
+                    path=target,
+                    hint="wait until it is done",
                 )
             # The process that held the lock before may have renamed this very file to the target.
             if _part(target).exists() and os.path.samestat(_part(target).stat(), os.fstat(part.fileno())):

@@ -74,7 +74,9 @@ def _locked(handle: int, part: Path) -> BinaryIO:
         ours = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())
     if not ours:
         file.close()
-        raise UsageError(f"{part.name}: another process is recording into it; take another name")
+        raise UsageError(
+            f"{part.name}: another process is recording into it", path=part, hint="take another name"
+        )
     return file
 
 

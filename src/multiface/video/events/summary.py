@@ -99,7 +99,7 @@ def write_summary(
     try:
         write_whole(path, page.encode(), private=True)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path_text(path)}: cannot be written ({error})") from error
+        raise UsageError(f"{path_text(path)}: cannot be written ({error})", path=path) from error
 
 
 def _rows(intervals: tuple[Interval, ...]) -> list[_Row]:

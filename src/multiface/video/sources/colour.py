@@ -103,7 +103,8 @@ def _matrix(frame: av.VideoFrame, transfer: int) -> int:
     if stated not in _MATRICES:
         raise PictureError(
             f"the video's colours are coded with matrix {stated} of ITU-T H.273 (YCgCo, ICtCp and their like), "
-            "which cannot be converted; convert the video to BT.709 first, for example with ffmpeg"
+            "which cannot be converted",
+            hint="convert the video to BT.709 first, for example with ffmpeg",
         )
     return _MATRICES[stated]
 
