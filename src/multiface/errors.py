@@ -10,7 +10,8 @@ MultifaceError
 │   │   ├── NoFace                 no face was found
 │   │   └── SeveralFaces           several faces and none of them clearly the main one
 │   ├── GalleryError           a gallery that cannot be read, or a person that is not in it
-│   │   └── FingerprintMismatch    vectors of other weights than those in use
+│   │   ├── FingerprintMismatch    vectors of other weights than those in use
+│   │   └── AmbiguousName          a name that several people of a gallery have
 │   ├── WeightsError           a weights file that is broken or not what it claims to be
 │   ├── DataSetError           a data set that is broken or incomplete
 │   └── RateNotSupported       an error rate that the calibration's set cannot support
@@ -106,6 +107,14 @@ class GalleryError(InputError):
 
 class FingerprintMismatch(GalleryError):
     """Vectors of other weights than those in use."""
+
+
+class AmbiguousName(GalleryError):
+    """A name that several people of a gallery have. name: as the gallery keeps it; people: their ids, oldest first."""
+
+    def __init__(self, message: str = "", name: str | None = None, people: tuple[str, ...] = ()) -> None:
+        super().__init__(message, name=name)
+        self.people = people
 
 
 class WeightsError(InputError):

@@ -38,6 +38,16 @@ def test_an_error_has_its_fields_and_keeps_them() -> None:
         assert (one.path, one.picture, one.name, one.hint) == (Path("x.onnx"), "p", "mine", "do it")
 
 
+def test_every_error_can_be_copied_and_so_pickled() -> None:
+    """As worker processes hand it on."""
+    for kind in vars(errors).values():
+        if inspect.isclass(kind) and issubclass(kind, MultifaceError):
+            error = kind("no")
+            error.name, error.path = "mine", Path("x")
+            copied = copy.copy(error)
+            assert (type(copied), str(copied), copied.name, copied.path) == (kind, "no", "mine", Path("x"))
+
+
 def test_what_is_known_inside_is_not_replaced() -> None:
     with pytest.raises(MultifaceError) as caught, about("outer", "picture", "name"):
         raise MultifaceError("x", path="inner")

@@ -16,7 +16,7 @@ import pytest
 
 from multiface.errors import UsageError
 from multiface.images import Image, load_picture, save_picture
-from multiface.recognition import Recognizer
+from multiface.recognition import Recognizer, RecognizerSettings
 from multiface.recognition.demo import PORTRAIT
 from multiface.video.capture.capture import APART, CaptureSession, Manner, Refusal, Shot, Take
 from multiface.video.capture.capture_loops import take_by_itself
@@ -35,9 +35,7 @@ def recognizer(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with Recognizer(
         detector="scrfd_2.5g",
         weights="mobilefacenet_128_ms1m",
-        store=root / "store",
-        cache=root / "cache",
-        threads=2,
+        settings=RecognizerSettings(store=root / "store", cache=root / "cache", threads=2),
     ) as opened:
         yield opened
 

@@ -56,3 +56,10 @@ def test_a_name_is_not_given_twice_in_a_frame() -> None:
     other = SeenFace(1, box(90), True, LANDMARKS, 0.9, ANN)
     first, second = with_hindsight(waiting(1.1, other), at(3), (FACE,)).faces
     assert (first, second.track, second.name) == (other, 3, None)
+
+
+def test_two_people_of_one_name_may_be_in_a_frame() -> None:
+    one, other = (replace(ANN, best=Candidate("ann", 0.7, person)) for person in ("p_1", "p_2"))
+    there = SeenFace(1, box(90), True, LANDMARKS, 0.9, one)
+    faces = with_hindsight(waiting(1.1, there), at(3), (replace(FACE, decision=other),)).faces
+    assert [(face.name, face.person) for face in faces] == [("ann", "p_1"), ("ann", "p_2")]

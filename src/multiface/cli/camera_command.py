@@ -106,7 +106,7 @@ def camera(
     """
     from multiface.video.copy.live_recording import LiveRecording
     from multiface.video.engine.engine import VideoEngine
-    from multiface.video.engine.engine_settings import EngineSettings
+    from multiface.video.engine.video_settings import VideoSettings
     from multiface.video.events.event_store import EventStore, written_by_one
     from multiface.video.sources.opening import open_source
     from multiface.video.window import Window
@@ -134,7 +134,7 @@ def camera(
         )
         address = with_password(source, settings, password_file)
         numbers = watching.strangers_of(recognizer, strangers, stranger_days)
-        asked = EngineSettings(every=every, max_faces=max_faces, max_fps=max_fps)
+        asked = VideoSettings(every=every, max_faces=max_faces, max_fps=max_fps)
         if webhook is not None:
             from multiface.video.events.webhook import Webhook
 

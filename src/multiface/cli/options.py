@@ -96,7 +96,7 @@ Pictures = Annotated[list[Path], typer.Argument(help="Pictures, or folders of pi
 class Chosen:
     """What runs: options and settings resolved, with the defaults of the package filled in.
 
-    The fields are those of `Recognizer`; flip None leaves it to the weights.
+    The fields are those of `Recognizer` and its settings; flip None leaves it to the weights.
     """
 
     detector: str
@@ -119,7 +119,7 @@ class Chosen:
         progress: Progress | None = None,
     ) -> "Recognizer":
         """A recogniser made of this; arguments as there."""
-        from multiface.recognition import IDENTIFY_RATE, Recognizer
+        from multiface.recognition import IDENTIFY_RATE, Recognizer, RecognizerSettings
 
         return Recognizer(
             detector=self.detector,
@@ -127,15 +127,17 @@ class Chosen:
             people=people,
             gallery=gallery,
             create=create,
-            flip=self.flip,
-            rate=IDENTIFY_RATE if rate is None else rate,
-            threads=self.threads,
-            engine=self.engine,
-            min_face=self.min_face,
-            store=self.store,
-            cache=self.cache,
             progress=progress,
-            calibration=self.calibration,
+            settings=RecognizerSettings(
+                rate=IDENTIFY_RATE if rate is None else rate,
+                flip=self.flip,
+                threads=self.threads,
+                engine=self.engine,
+                min_face=self.min_face,
+                calibration=self.calibration,
+                store=self.store,
+                cache=self.cache,
+            ),
         )
 
     def flips(self, usual: bool) -> bool:

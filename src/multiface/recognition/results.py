@@ -25,6 +25,11 @@ class IdentifiedFace:
         """The person's name; None for unknown."""
         return self.decision.name
 
+    @property
+    def person(self) -> str | None:
+        """The person's id; None for unknown."""
+        return self.decision.person
+
 
 @dataclass(frozen=True, slots=True)
 class Identification:

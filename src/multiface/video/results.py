@@ -38,6 +38,11 @@ class SeenFace:
         """The person's name; None for unknown or not decided yet."""
         return None if self.decision is None else self.decision.name
 
+    @property
+    def person(self) -> str | None:
+        """The person's id; None for unknown or not decided yet."""
+        return None if self.decision is None else self.decision.person
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -46,7 +51,7 @@ class Event:
     time: seconds in the source at which it happened ("appeared": when the track was first seen). name: the name it
     has from now on, None for unknown. similarity: of the best person, None with nobody enrolled or no view yet.
     runner_up: name and similarity. threshold: what the similarity had to reach. previous: for "changed", the name
-    before. since: for "left", when the track was first seen.
+    before. since: for "left", when the track was first seen. person: the id of the person of that name.
     """
 
     time: float
@@ -60,6 +65,7 @@ class Event:
     stranger: int | None = None
     previous: str | None = None
     since: float | None = None
+    person: str | None = None
 
     def document(self) -> dict[str, Any]:
         """The event as its JSON line has it."""
@@ -75,6 +81,8 @@ class Event:
             else {"name": self.runner_up[0], "similarity": round(self.runner_up[1], 6)},
             "threshold": None if self.threshold is None else round(self.threshold, 6),
         }
+        if self.person is not None:
+            document["person"] = self.person
         if self.stranger is not None:
             document["stranger"] = self.stranger
         if self.event == "changed":

@@ -75,6 +75,13 @@ class InputSpec:
         if self.dimension < 1:
             raise WeightsError(f"input spec: dimension {self.dimension} is not positive")
 
+    @staticmethod
+    def for_crops(
+        dimension: int, width: int = 112, height: int = 112, template: tuple[Point, ...] = ARCFACE_TEMPLATE
+    ) -> "InputSpec":
+        """Of a network that takes RGB crops of 0..255 as they are, as one of your own may."""
+        return InputSpec(width, height, "rgb", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), template, dimension)
+
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces; equal specs give equal text."""
         # 0.0 + x: the whole number 1 and 1.0 are equal, and so are 0.0 and -0.0; each pair has one text.

@@ -1,6 +1,8 @@
 """`VideoEngine`: who is in the frames of a source, when they came and when they left.
 
-with closing(engine.run(source)) as results:
+for event in engine.events(source):
+    ...
+with closing(engine.run(source)) as results:  # or frame by frame, with the faces of each
     for result in results:
         ...
 
@@ -14,15 +16,16 @@ A failure in any stage is raised where the results are taken, after those that w
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 
 from multiface.errors import UsageError
 from multiface.recognition.recognizer import Recognizer
-from multiface.video.engine.engine_settings import EngineSettings
 from multiface.video.engine.engine_state import unpacked
 from multiface.video.engine.event_ledger import EventLedger
 from multiface.video.engine.frame_analysis import FrameAnalysis
 from multiface.video.engine.handover import Closed, Handover
 from multiface.video.engine.stages import FileStage, LiveStage, read, read_live
+from multiface.video.engine.video_settings import VideoSettings
 from multiface.video.names.naming import Strangers
 from multiface.video.results import BestView, Event, FrameResult
 from multiface.video.sources.frame import Source
@@ -47,13 +50,13 @@ class VideoEngine:
     def __init__(
         self,
         recognizer: Recognizer,
-        settings: EngineSettings | None = None,
+        settings: VideoSettings | None = None,
         *,
         strangers: Strangers | None = None,
         state: bytes | None = None,
     ) -> None:
         self._recognizer = recognizer
-        self._settings = settings or EngineSettings()
+        self._settings = settings or VideoSettings()
         self._strangers = strangers
         self._state = None if state is None else unpacked(state, recognizer.origin)
         self._notes: list[str] = []
@@ -86,6 +89,16 @@ class VideoEngine:
         if self._analysis is not None and not self._ledger.abandoned:
             self._ledger.decided(self._analysis.finish(early=True))
         return self._ledger.rest()
+
+    def events(self, source: Source) -> Generator[Event, None, None]:
+        """All events of the source, as they are decided, those of its end too; `run` without the frames.
+
+        Once for each engine; closes the source. Raises as `run` does, after the events that were decided before.
+        """
+        with closing(self.run(source)) as results:
+            for result in results:
+                yield from result.events
+        yield from self.end_events()
 
     def run(self, source: Source) -> Generator[FrameResult, None, None]:
         """The frames of the source with faces and events; once for each engine.

@@ -169,7 +169,11 @@ def _decision(document: dict[str, Any]) -> Decision:
 
 
 def _candidate(document: dict[str, Any] | None) -> Candidate | None:
-    return None if document is None else Candidate(document["name"], document["similarity"])
+    return (
+        None
+        if document is None
+        else Candidate(document["name"], document["similarity"], document.get("person"))
+    )
 
 
 def _threshold(document: dict[str, Any]) -> Threshold:

@@ -9,8 +9,8 @@ from multiface.arrays import Floats
 from multiface.faces.align import align
 from multiface.faces.face import Faces
 from multiface.recognition.recognizer import Recognizer
-from multiface.video.engine.engine_settings import EngineSettings
 from multiface.video.engine.engine_state import EngineState, packed
+from multiface.video.engine.video_settings import VideoSettings
 from multiface.video.names.appearances import Appearances
 from multiface.video.names.naming import Names, Strangers
 from multiface.video.names.neighbours import Neighbours
@@ -39,7 +39,7 @@ class FrameAnalysis:
     def __init__(
         self,
         recognizer: Recognizer,
-        settings: EngineSettings,
+        settings: VideoSettings,
         strangers: Strangers | None,
         live: bool,
         state: EngineState | None,

@@ -5,11 +5,11 @@ from collections import deque
 from dataclasses import replace
 from fractions import Fraction
 
-from multiface.video.engine.engine_settings import EngineSettings
 from multiface.video.engine.event_ledger import EventLedger
 from multiface.video.engine.frame_analysis import FrameAnalysis
 from multiface.video.engine.handover import MOST_BYTES, Closed, Handover
 from multiface.video.engine.schedule import LONGEST_BLIND, Brake, LivePace, file_interval, file_look_due
+from multiface.video.engine.video_settings import VideoSettings
 from multiface.video.names.hindsight import HINDSIGHT, with_hindsight
 from multiface.video.results import FrameResult
 from multiface.video.sources.frame import Frame, Source
@@ -54,7 +54,7 @@ class FileStage:
         handover: Handover,
         analysis: FrameAnalysis,
         ledger: EventLedger,
-        settings: EngineSettings,
+        settings: VideoSettings,
         rate: Fraction | None,
     ) -> None:
         self._handover = handover
@@ -171,7 +171,7 @@ class LiveStage:
         handover: Handover,
         analysis: FrameAnalysis,
         ledger: EventLedger,
-        settings: EngineSettings,
+        settings: VideoSettings,
         rate: Fraction | None,
     ) -> None:
         self._handover = handover

@@ -36,6 +36,11 @@ class Known:
         """The name it has; None for unknown or undecided."""
         return None if self.decision is None else self.decision.name
 
+    @property
+    def person(self) -> str | None:
+        """The id of that person; None for unknown or undecided."""
+        return None if self.decision is None else self.decision.person
+
 
 class Appearances:
     """All tracks by number, and what was announced of them."""
@@ -141,7 +146,7 @@ class Appearances:
             stranger=strangers.get(number, before.stranger),
         )
         self._known[number] = after
-        if before.name is not None and before.name != after.name:
+        if before.name is not None and (before.person, before.name) != (after.person, after.name):
             return [replace(self._event("changed", time, number, box), previous=before.name)]
         if before.name != after.name or (after.name is None and before.stranger != after.stranger):
             return [self._event("recognised", time, number, box)]
@@ -158,6 +163,7 @@ class Appearances:
             event=kind,
             track=number,
             name=known.name,
+            person=known.person,
             similarity=None if best is None else best.similarity,
             box=box,
             runner_up=None if second is None else (second.name, second.similarity),

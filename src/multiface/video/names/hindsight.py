@@ -38,10 +38,10 @@ def with_hindsight(result: FrameResult, step: StepResult, faces: Sequence[SeenFa
         and track.number not in there
         and track.first_seen <= result.frame.time
     ]
-    taken = {face.name: face.track for face in result.faces if face.name is not None}
+    taken = {face.person: face.track for face in result.faces if face.person is not None}
     known = [
         replace(face, decision=None)
-        if face.name is not None and taken.get(face.name, face.track) != face.track
+        if face.person is not None and taken.get(face.person, face.track) != face.track
         else face
         for face in known
     ]

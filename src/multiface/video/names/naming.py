@@ -151,8 +151,8 @@ class Names:
 
     def _apart(self, number: int, decision: Decision, names: Mapping[int, Decision]) -> Decision:
         """A track's decision, without the name where that is of another track that was there with it."""
-        others = (names[other].name for other in self.neighbours.of(number) if other in names)
-        if decision.name is None or decision.name not in others:
+        others = (names[other].person for other in self.neighbours.of(number) if other in names)
+        if decision.person is None or decision.person not in others:
             return decision
         return replace(decision, name=None, reason=Reason.PERSON_TAKEN)
 

@@ -8,7 +8,7 @@ from multiface.video.tracks.pooling import VIEWS_FOR_A_NAME
 
 
 @dataclass(frozen=True, slots=True)
-class EngineSettings:
+class VideoSettings:
     """every: the detector looks at every so many frames, at the whole of them; None: by rate (files) or load (live
     sources), and only around the faces that are known where that does (`nearby`). max_faces: only
     so many faces of a frame, the largest. max_fps: frames a second that are worked on at most, to save power; a live
