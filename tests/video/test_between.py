@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from multiface.video.results import Box
+from multiface.images.box import Box
 from multiface.video.tracks.between import interpolate
 from multiface.video.tracks.last_look import LastLook
 from multiface.video.tracks.track import SeenTrack, StepResult

@@ -6,8 +6,9 @@ from fractions import Fraction
 import numpy as np
 
 from multiface.decision import Candidate, Decision, Reason
+from multiface.images.box import Box
 from multiface.video.names.hindsight import with_hindsight
-from multiface.video.results import Box, FrameResult, SeenFace
+from multiface.video.results import FrameResult, SeenFace
 from multiface.video.sources.frame import Frame
 from multiface.video.tracks.track import SeenTrack, StepResult
 from multiface.video.tracks.views import Views

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from multiface.faces.face import Faces, Image
-from multiface.video.results import Box
+from multiface.images.box import Box
 from multiface.video.tracks.last_look import LastLook
 from multiface.video.tracks.looking import Looked, look_on
 

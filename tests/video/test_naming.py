@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from multiface.arrays import Floats
 from multiface.decision import Decision, Reason
-from multiface.faces.face import Floats
 from multiface.gallery import NewTemplate
 from multiface.recognition import Recognizer, RecognizerSettings
 from multiface.recognition.demo import PORTRAIT

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiface.video.results import Box
+from multiface.images.box import Box
 from multiface.video.tracks.regions import regions_around
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiface.faces.face import Faces
-from multiface.video.results import Box
+from multiface.images.box import Box
 from multiface.video.tracks.regions import regions_around
 from multiface.video.tracks.sheet import GAP, Sheet
 

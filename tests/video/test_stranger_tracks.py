@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from multiface.arrays import Floats
 from multiface.decision import Calibration, Candidate, Decision, Reason, read_calibration
 from multiface.decision.shipped import SHIPPED
-from multiface.faces.face import Floats
 from multiface.gallery import Gallery, VectorOrigin
 from multiface.video.names.appearances import Appearances
 from multiface.video.names.neighbours import Neighbours

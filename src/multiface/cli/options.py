@@ -1,6 +1,5 @@
 """The options that mean the same in every command, and what they amount to together with the settings."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +8,7 @@ import typer
 
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError
+from multiface.progress import Progress
 
 if TYPE_CHECKING:
     from multiface.recognition import Recognizer
@@ -125,7 +125,7 @@ class Chosen:
         people: str | None = None,
         gallery: str | None = None,
         create: bool = False,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> "Recognizer":
         """A recogniser made of this; arguments as there."""
         from multiface.recognition import IDENTIFY_RATE, Recognizer, RecognizerSettings

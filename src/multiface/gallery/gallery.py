@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from multiface.arrays import Floats
 from multiface.errors import GalleryError, UsageError
 from multiface.gallery import folder_rows, people_rows, stranger_rows, template_rows
-from multiface.gallery.engine import Floats, NewTemplate, Person, Template, VectorOrigin
+from multiface.gallery.engine import NewTemplate, Person, Template, VectorOrigin
 from multiface.gallery.names import clean_name, clean_text
 from multiface.gallery.person_ids import is_id
 from multiface.gallery.search import Matrix, Rule, score_people, top_two

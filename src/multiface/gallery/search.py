@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.intp]
+from multiface.arrays import Floats, Indices
+
 Rule = Literal["mean", "max", "both"]
 
 _LARGEST_BLOCK = 1 << 22

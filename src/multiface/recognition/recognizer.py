@@ -19,6 +19,7 @@ from types import TracebackType
 
 import numpy as np
 
+from multiface.arrays import Floats
 from multiface.decision import (
     Calibration,
     ChosenCalibration,
@@ -31,7 +32,6 @@ from multiface.errors import NotAvailable, UsageError
 from multiface.faces.analysis import Analyser, Analysis
 from multiface.faces.detector import Detector
 from multiface.faces.embedder import Embedder, EmbeddingNetwork
-from multiface.faces.face import Floats
 from multiface.faces.finding import Found, find_faces
 from multiface.faces.opening import open_detector, open_embedder
 from multiface.gallery import (
@@ -45,6 +45,7 @@ from multiface.gallery import (
 )
 from multiface.images import PictureSource, open_picture
 from multiface.images.path_text import path_text
+from multiface.progress import Progress
 from multiface.recognition.deciding import decide_probes
 from multiface.recognition.enrolment import pictures_in, templates_of
 from multiface.recognition.gallery_threshold import GalleryThreshold
@@ -60,8 +61,6 @@ from multiface.weights.store import Store
 
 DETECTOR = "yunet_onet"
 WEIGHTS = "sface"
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

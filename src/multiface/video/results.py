@@ -6,11 +6,12 @@ Boxes are x0, y0, x1, y1 in pixels of the upright frame; times are seconds in th
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from multiface.arrays import Floats
 from multiface.decision import Decision
-from multiface.faces.face import Floats, Image
+from multiface.faces.face import Image
+from multiface.images.box import Box
 from multiface.video.sources.frame import Frame
 
-Box = tuple[float, float, float, float]
 EventKind = Literal["appeared", "recognised", "changed", "left"]
 
 

@@ -85,7 +85,7 @@ class VideoEngine:
         to its end has all in its results. Nothing the second time. Raises UsageError while the run goes on.
         """
         if self._running:
-            raise UsageError("the run is not over yet; close it first")
+            raise UsageError("the run is not over yet", hint="close it first")
         if self._analysis is not None and not self._ledger.abandoned:
             self._ledger.decided(self._analysis.finish(early=True))
         return self._ledger.rest()
@@ -108,7 +108,7 @@ class VideoEngine:
         without thresholds.
         """
         if self._running or self._analysis is not None:
-            raise UsageError("an engine computes one source; make another one for the next")
+            raise UsageError("an engine computes one source", hint="make another one for the next")
         handover = Handover()
         threads: list[threading.Thread] = []
         self._running = True

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.decision import Candidate, Decision, Reason, Threshold
 from multiface.errors import FingerprintMismatch, InputError
-from multiface.faces.face import Floats
 from multiface.gallery import VectorOrigin
 from multiface.json_text import parse_json
 from multiface.video.names.appearances import Known
@@ -93,12 +93,14 @@ def unpacked(data: bytes, origin: VectorOrigin) -> EngineState:
             if header["version"] != VERSION:
                 raise InputError(
                     f"the state of this run is of version {header['version']}, this program writes and reads "
-                    f"{VERSION}; start the run anew"
+                    f"{VERSION}",
+                    hint="start the run anew",
                 )
             if header["origin"] != asdict(origin):
                 raise FingerprintMismatch(
                     "the state of this run was made with another detector, other weights or another choice of "
-                    "flips; use those, or start the run anew"
+                    "flips",
+                    hint="use those, or start the run anew",
                 )
             last = header["last"]
             return EngineState(
@@ -129,7 +131,8 @@ def unpacked(data: bytes, origin: VectorOrigin) -> EngineState:
             )
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"the state of this run cannot be read ({type(error).__name__}: {error}); start the run anew"
+            f"the state of this run cannot be read ({type(error).__name__}: {error})",
+            hint="start the run anew",
         ) from error
 
 

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from multiface.arrays import Floats
 from multiface.faces.align import align
-from multiface.faces.face import Faces, Floats
+from multiface.faces.face import Faces
 from multiface.recognition.recognizer import Recognizer
 from multiface.video.engine.engine_state import EngineState, packed
 from multiface.video.engine.video_settings import VideoSettings

@@ -9,9 +9,10 @@ begin, names that change, names that are given; so a name is free before it is g
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from multiface.arrays import Floats
 from multiface.decision import Decision
-from multiface.faces.face import Floats
-from multiface.video.results import Box, Event, EventKind, SeenFace
+from multiface.images.box import Box
+from multiface.video.results import Event, EventKind, SeenFace
 from multiface.video.tracks.track import EndedTrack, HiddenTrack, SeenTrack, StepResult
 
 MOST_CLOSED = 500

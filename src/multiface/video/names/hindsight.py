@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from multiface.video.results import Box, FrameResult, SeenFace
+from multiface.images.box import Box
+from multiface.video.results import FrameResult, SeenFace
 from multiface.video.tracks.track import SeenTrack, StepResult, box_of
 
 HINDSIGHT = 1.0

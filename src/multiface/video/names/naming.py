@@ -6,9 +6,10 @@ from typing import Protocol
 
 import numpy as np
 
+from multiface.arrays import Floats
 from multiface.decision import Calibration, Decision, Reason
 from multiface.errors import GalleryError, NotAvailable
-from multiface.faces.face import Floats, Image
+from multiface.faces.face import Image
 from multiface.gallery import Matrix
 from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.recognition.recognizer import Recognizer

@@ -21,13 +21,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Doubles, Floats, Indices
 from multiface.faces.boxes import iou
-from multiface.faces.face import Floats
-from multiface.video.tracks.assignment import Indices, assign
+from multiface.video.tracks.assignment import assign
 from multiface.video.tracks.likeness import Likeness
 from multiface.video.tracks.pooling import pooled
 from multiface.video.tracks.quality import LEAST_QUALITY
-from multiface.video.tracks.views import Doubles, Views
+from multiface.video.tracks.views import Views
 
 NEAR = 0.5
 FAR = 0.4

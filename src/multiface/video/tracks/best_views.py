@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image as Pillow
 
 from multiface.faces.face import Image
-from multiface.video.results import BestView, Box
+from multiface.images.box import Box
+from multiface.video.results import BestView
 from multiface.video.tracks.track import StepResult
 
 AROUND = 0.35

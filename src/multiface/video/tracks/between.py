@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from multiface.video.results import Box
+from multiface.images.box import Box
 from multiface.video.tracks.last_look import LastLook
 from multiface.video.tracks.track import StepResult, box_of
 

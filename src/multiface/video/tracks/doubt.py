@@ -14,7 +14,7 @@ from enum import Enum, auto
 
 import numpy as np
 
-from multiface.faces.face import Floats
+from multiface.arrays import Floats
 from multiface.video.tracks.likeness import Likeness
 from multiface.video.tracks.live_track import LiveTrack
 from multiface.video.tracks.pooling import pooled

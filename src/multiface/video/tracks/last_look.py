@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multiface.video.results import Box
+from multiface.arrays import Doubles
+from multiface.images.box import Box
 from multiface.video.tracks.track import SeenTrack, StepResult
-from multiface.video.tracks.views import Doubles
 
 SETTLED_AFTER = 1.0
 """Seconds that a track has been seen before it counts as settled."""

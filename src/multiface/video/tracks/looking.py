@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from multiface.faces.detector import Detector
 from multiface.faces.face import Faces, Image
-from multiface.video.results import Box
+from multiface.images.box import Box
 from multiface.video.tracks.last_look import LastLook
 from multiface.video.tracks.nearby import detect_nearby
 

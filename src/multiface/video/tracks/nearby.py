@@ -13,7 +13,7 @@ from multiface.faces.boxes import iou
 from multiface.faces.detector import Detector
 from multiface.faces.face import Faces, Image
 from multiface.faces.letterbox import BASE_SIDE, working_scale
-from multiface.video.results import Box
+from multiface.images.box import Box
 from multiface.video.tracks.regions import regions_around
 from multiface.video.tracks.sheet import Sheet
 

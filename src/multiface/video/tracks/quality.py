@@ -14,10 +14,11 @@ The product of four factors, each 0..1:
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.errors import FaceError
 from multiface.faces.align import align, similarity_transforms
 from multiface.faces.boxes import iou
-from multiface.faces.face import Faces, Floats, Image
+from multiface.faces.face import Faces, Image
 from multiface.faces.picture_quality import LUMA, laplacian
 from multiface.weights.spec import ARCFACE_TEMPLATE
 

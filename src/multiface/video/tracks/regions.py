@@ -7,7 +7,7 @@ faces expected in them are as large as is asked for.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from multiface.video.results import Box
+from multiface.images.box import Box
 
 MARGIN = 0.5
 

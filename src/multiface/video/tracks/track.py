@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from multiface.arrays import Doubles, Floats
 from multiface.decision import Calibration
-from multiface.faces.face import Floats
-from multiface.video.results import Box
-from multiface.video.tracks.views import Doubles, Views
+from multiface.images.box import Box
+from multiface.video.tracks.views import Views
 
 
 @dataclass(frozen=True, slots=True)

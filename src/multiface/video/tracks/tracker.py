@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from multiface.faces.face import Faces, Floats, Image
-from multiface.video.results import Box
-from multiface.video.tracks.assignment import Indices
+from multiface.arrays import Floats, Indices
+from multiface.faces.face import Faces, Image
+from multiface.images.box import Box
 from multiface.video.tracks.association import associate
 from multiface.video.tracks.doubt import Verdict, judge
 from multiface.video.tracks.likeness import Likeness

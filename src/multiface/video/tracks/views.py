@@ -7,11 +7,8 @@ follow one another closely share what is wrong with them (blur, turn of the head
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from multiface.faces.face import Floats
-
-Doubles = npt.NDArray[np.float64]
+from multiface.arrays import Doubles, Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
