@@ -3,9 +3,9 @@
 python benchmarks/gallery_search.py [--people 300000] [--dimension 128] [--probes 100] [--exact 1000]
 
 Prints the median processor time of a probe for each, measured in turns in one run, and in how many of `--exact` probes
-(FAISS: `--probes`) the two people and their similarities (to 1e-6) are those of NumPy. Half of the probes are like somebody enrolled, half
-are strangers. FAISS (`pip install faiss-cpu`) is left out where it is not installed: flat float32, and flat int8, which
-is approximate.
+(FAISS: `--probes`) the two people and their similarities (to 1e-6) are those of NumPy. Half of the probes are like
+somebody enrolled, half are strangers. FAISS (`pip install faiss-cpu`) is left out where it is not installed: flat
+float32, and flat int8, which is approximate.
 """
 
 import argparse

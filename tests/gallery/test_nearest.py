@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from onnx import TensorProto, helper
 
+from multiface.arrays import Floats
 from multiface.gallery import int8_codes
 from multiface.gallery.int8_codes import Codes, bounds
-from multiface.gallery.matrix import Floats, Matrix
+from multiface.gallery.matrix import Matrix
 from multiface.gallery.nearest import FEW, exact_similarities, nearest_people
 from multiface.gallery.search import score_people
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multiface.gallery.matrix import Floats, Matrix
+from multiface.arrays import Floats
+from multiface.gallery.matrix import Matrix
 from multiface.gallery.search import Rule, score_people, top_two
 
 

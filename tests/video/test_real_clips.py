@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 from multiface import Recognizer, RecognizerSettings
 from multiface.faces.detector import Detector
 from multiface.faces.face import Image
+from multiface.images.box import Box
 from multiface.video.engine.engine import VideoEngine
 from multiface.video.results import FrameResult
 from multiface.video.sources.file_source import open_file
@@ -21,7 +22,6 @@ from multiface.video.sources.frame import Frame, Source
 from multiface.weights.store import Store
 
 MIRANDA = "lin_manuel_miranda"
-Box = tuple[float, float, float, float]
 
 
 def is_miranda(number: int, box: Box) -> bool:

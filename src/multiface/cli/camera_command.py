@@ -98,6 +98,7 @@ def camera(
     min_face: options.MinFace = None,
     _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Names over a live camera or stream, until Ctrl-C.
 
@@ -108,11 +109,10 @@ def camera(
     from multiface.video.engine.engine import VideoEngine
     from multiface.video.engine.video_settings import VideoSettings
     from multiface.video.events.event_store import EventStore, written_by_one
-    from multiface.video.events.webhook import Webhook
     from multiface.video.sources.opening import open_source
     from multiface.video.window import Window
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     if not 0 < keep_days <= 36500:
         raise UsageError(f"--keep-days {keep_days:g}: wanted a number of days above 0 and at most 36500")
     wanted = _size(size)
@@ -137,6 +137,8 @@ def camera(
         numbers = watching.strangers_of(recognizer, strangers, stranger_days)
         asked = VideoSettings(every=every, max_faces=max_faces, max_fps=max_fps)
         if webhook is not None:
+            from multiface.video.events.webhook import Webhook
+
             stack.enter_context(Webhook(webhook, store))
         opened = stack.enter_context(
             closing(open_source(address, live=True, duration=duration, size=wanted, rate=frame_rate))
@@ -150,7 +152,7 @@ def camera(
     if recording is not None:
         speaker.note(f"recording: {out}")
         if recording.dropped:
-            speaker.note(f"{counted(recording.dropped, 'frame')} could not be recorded in time")
+            speaker.warn(f"{counted(recording.dropped, 'frame')} could not be recorded in time")
 
 
 def _watch(
@@ -178,7 +180,7 @@ def _watch(
         ):
             for result in results:
                 if result.frame.gap is not None:
-                    speaker.note(f"{result.frame.time:.1f} s: {result.frame.gap}")
+                    speaker.warn(f"{result.frame.time:.1f} s: {result.frame.gap}")
                 keep(result.events)
                 if recording is not None:
                     recording.write(result)
@@ -188,7 +190,7 @@ def _watch(
     finally:
         keep(work.end_events())
         for note in (*source.notes, *work.notes):
-            speaker.note(note)
+            speaker.warn(note)
 
 
 def _forget(speaker: Speaker, store: "EventStore", days: float) -> None:
@@ -200,7 +202,7 @@ def _forget(speaker: Speaker, store: "EventStore", days: float) -> None:
             "start with its --webhook"
         )
     if forgotten.dropped:
-        speaker.note(
+        speaker.warn(
             f"{counted(forgotten.dropped, 'event')} removed that a webhook had not taken: too many waited"
         )
 

@@ -1,6 +1,5 @@
 """The options that mean the same in every command, and what they amount to together with the settings."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +8,7 @@ import typer
 
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError
+from multiface.progress import Progress
 
 if TYPE_CHECKING:
     from multiface.recognition import Recognizer
@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from multiface.weights.store import Store
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
+Quiet = Annotated[
+    bool | None,
+    typer.Option(
+        "--quiet/--no-quiet",
+        "-q",
+        help="No notes and no progress; warnings and errors stay (default with --json).",
+        show_default=False,
+    ),
+]
 Detector = Annotated[
     str | None,
     typer.Option("--detector", help="yunet_onet (default), mtcnn, yunet, ...", show_default=False),
@@ -116,7 +125,7 @@ class Chosen:
         people: str | None = None,
         gallery: str | None = None,
         create: bool = False,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> "Recognizer":
         """A recogniser made of this; arguments as there."""
         from multiface.recognition import IDENTIFY_RATE, Recognizer, RecognizerSettings

@@ -311,7 +311,7 @@ def read_calibration(path: Path) -> Calibration:
     try:
         text = read_given_text(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a calibration ({error})") from error
+        raise InputError(f"{path}: cannot be read as a calibration ({error})", path=path) from error
     return Calibration.from_json(text, str(path))
 
 

@@ -13,11 +13,10 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Doubles
 from multiface.decision.calibration import Threshold
 from multiface.decision.quality_limits import PictureFault
 from multiface.errors import UsageError
-
-Floats = npt.NDArray[np.float64]
 
 
 class Reason(Enum):
@@ -121,7 +120,7 @@ def _with_fault(decision: Decision, fault: PictureFault | None) -> Decision:
     return replace(decision, fault=fault.words)
 
 
-def _granted(similarities: Floats, wanted: Floats) -> npt.NDArray[np.intp]:
+def _granted(similarities: Doubles, wanted: Doubles) -> npt.NDArray[np.intp]:
     """For each person the face that has the best claim on him, -1 for none."""
     owner = np.full(similarities.shape[1], -1, np.intp)
     faces, people = np.nonzero(similarities >= wanted)
@@ -136,10 +135,10 @@ def _granted(similarities: Floats, wanted: Floats) -> npt.NDArray[np.intp]:
 
 def _decision(
     face: int,
-    row: Floats,
+    row: Doubles,
     people: Sequence[tuple[str, str | None]],
     threshold: Threshold,
-    wanted: Floats,
+    wanted: Doubles,
     margin: float,
     owner: npt.NDArray[np.intp],
 ) -> Decision:

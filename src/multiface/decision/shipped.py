@@ -152,7 +152,9 @@ def refuse_taken(folder: Path, name: str, detector: str, fingerprint: str, flip:
         same = False
     if not same:
         raise UsageError(
-            f"{path}: another calibration has this name; choose one with --name, or delete the file"
+            f"{path}: another calibration has this name",
+            path=path,
+            hint="choose one with --name, or delete the file",
         )
 
 
@@ -194,11 +196,15 @@ def _choices(folder: Path) -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete it to use the package's own") from error
+        raise InputError(
+            f"{path}: cannot be read ({error})", path=path, hint="delete it to use the package's own"
+        ) from error
     if not isinstance(values, dict) or not all(
         isinstance(name, str) and is_file_name(name) for name in values.values()
     ):
-        raise InputError(f"{path}: not a table of names; delete it to use the package's own")
+        raise InputError(
+            f"{path}: not a table of names", path=path, hint="delete it to use the package's own"
+        )
     return values
 
 

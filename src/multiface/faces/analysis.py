@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.faces.align import align
 from multiface.faces.detector import Detector
 from multiface.faces.embedder import Embedder
-from multiface.faces.face import Faces, Floats, Image
+from multiface.faces.face import Faces, Image
 from multiface.faces.finding import Found, find_faces
 from multiface.faces.picture_quality import PictureQuality
 

@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.errors import WeightsError
-from multiface.faces.face import Floats
 from multiface.weights.spec import InputSpec
 
 BATCH = 16

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.images import Image
 
 __all__ = ["Faces", "Floats", "Image"]
 
-Floats = npt.NDArray[np.float32]
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Faces:
     """n faces, best score first.
 

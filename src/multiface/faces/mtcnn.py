@@ -22,9 +22,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
+from multiface.arrays import Floats
 from multiface.faces.boxes import nms
 from multiface.faces.detector import check_limits, check_picture
-from multiface.faces.face import Faces, Floats, Image
+from multiface.faces.face import Faces, Image
 from multiface.weights.session import Session
 
 _FACTOR = 0.709  # from one copy of the pyramid to the next
@@ -152,7 +153,7 @@ def _landmarks(onet: Session, crops: Floats, squares: Floats) -> tuple[Floats, F
     return logit, shift, corner + points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Windows:
     """Windows that a network takes for faces: boxes (n, 4), logits (n,), corrections (n, 4)."""
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from multiface.faces.face import Floats
+from multiface.arrays import Floats
 from multiface.weights.session import Session
 from multiface.weights.spec import InputSpec
 

@@ -9,10 +9,9 @@ import string
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
-Box = tuple[float, float, float, float]
+from multiface.arrays import Floats
+from multiface.images.box import Box
 
 SAME_FACE_OVERLAP = 0.5
 """Two boxes in one picture are the same face from this intersection over union on."""

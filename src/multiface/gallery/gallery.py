@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from multiface.arrays import Floats
 from multiface.errors import GalleryError, UsageError
 from multiface.gallery import folder_rows, people_index, people_rows, stranger_rows, template_rows
 from multiface.gallery.connection import Revision
-from multiface.gallery.engine import Floats, NewTemplate, Person, Template, VectorOrigin
+from multiface.gallery.engine import NewTemplate, Person, Template, VectorOrigin
 from multiface.gallery.matrix import Matrix
 from multiface.gallery.names import clean_name, clean_text
 from multiface.gallery.person_ids import is_id

@@ -33,9 +33,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.gallery.runs import taken
-
-Floats = npt.NDArray[np.float32]
 
 _MODEL = (
     b'\x08\x08:b\n\x18\n\x01a\n\x01b\x12\x01y"\rMatMulInteger\x12\x01gZ\x15\n\x01a\x12\x10\n\x0e\x08\x02\x12\n\n\x03'

@@ -13,11 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats, Indices, Ints
 from multiface.gallery.int8_codes import Codes
-
-Floats = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.intp]
-Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +29,7 @@ class Block:
     person_index: Indices
     names: tuple[str, ...]
     ids: tuple[str, ...]
-    numbers: Numbers
+    numbers: Ints
     centres: Floats
     spread: Floats
 
@@ -42,7 +39,7 @@ class Block:
         person_index: Indices,
         names: tuple[str, ...],
         ids: tuple[str, ...] = (),
-        numbers: Numbers | None = None,
+        numbers: Ints | None = None,
     ) -> "Block":
         """A block from its templates. Raises ValueError for shapes that do not agree."""
         steps = np.diff(person_index, prepend=-1) if len(person_index) else person_index
@@ -72,7 +69,7 @@ class Group:
     blocks: tuple[Block, ...]
 
     @cached_property
-    def numbers(self) -> Numbers:
+    def numbers(self) -> Ints:
         """The people's numbers."""
         return np.concatenate([block.numbers for block in self.blocks])
 

@@ -6,8 +6,9 @@ Letters: q probes, p people, d numbers in a vector.
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats, Indices
 from multiface.gallery.int8_codes import bounds
-from multiface.gallery.matrix import Floats, Indices, Matrix
+from multiface.gallery.matrix import Matrix
 
 FEW = 4096
 """Up to so many people all are scored in float32, which takes no longer."""

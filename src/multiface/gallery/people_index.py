@@ -12,9 +12,10 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from multiface.arrays import Ints
 from multiface.gallery.engine import VectorOrigin
 from multiface.gallery.int8_codes import Codes
-from multiface.gallery.matrix import Block, Group, Matrix, Numbers, means, read_only
+from multiface.gallery.matrix import Block, Group, Matrix, means, read_only
 from multiface.gallery.people_vectors import People, all_people, some_people
 from multiface.gallery.runs import taken
 from multiface.gallery.sql import Connection
@@ -68,7 +69,7 @@ def brought_up_to_date(connection: Connection, known: Known, origin: VectorOrigi
 
 class _Numbered(Protocol):
     @property
-    def numbers(self) -> Numbers: ...
+    def numbers(self) -> Ints: ...
 
 
 Part = TypeVar("Part", bound=_Numbered)
@@ -122,7 +123,7 @@ def _touched(connection: Connection) -> tuple[int, int]:
     return int(oldest or 0), int(last or 0)
 
 
-def _changed(block: Block, numbers: Numbers, now: People) -> Block:
+def _changed(block: Block, numbers: Ints, now: People) -> Block:
     """A block with some people as they are now, or without them where they are not in `now`."""
     mine = np.flatnonzero(np.isin(now.numbers, numbers))
     new = now.taken(mine)

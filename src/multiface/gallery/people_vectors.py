@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.gallery.connection import BadContent
-from multiface.gallery.engine import Floats, VectorOrigin
+from multiface.gallery.engine import VectorOrigin
 from multiface.gallery.sql import Connection
 from multiface.gallery.template_rows import UNIT_TOLERANCE
 

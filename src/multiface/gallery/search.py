@@ -10,7 +10,8 @@ from typing import Literal, assert_never
 
 import numpy as np
 
-from multiface.gallery.matrix import Floats, Indices, Matrix
+from multiface.arrays import Floats, Indices
+from multiface.gallery.matrix import Matrix
 
 Rule = Literal["mean", "max", "both"]
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from multiface.arrays import Floats
 from multiface.errors import GalleryError, PictureError
 from multiface.gallery.connection import BadContent
-from multiface.gallery.engine import Floats, VectorOrigin
+from multiface.gallery.engine import VectorOrigin
 from multiface.gallery.sql import Connection, inserted_id
 from multiface.gallery.template_rows import UNIT_TOLERANCE, vector_fault
 from multiface.images import load_picture

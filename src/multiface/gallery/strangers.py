@@ -21,11 +21,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.errors import GalleryError, UsageError
 from multiface.gallery import people_rows, stranger_rows, template_rows
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import Database
-from multiface.gallery.engine import Floats, NewTemplate, PictureFacts, VectorOrigin
+from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.matrix import Matrix
 from multiface.gallery.names import clean_name
 from multiface.gallery.person_ids import is_id

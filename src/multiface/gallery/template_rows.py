@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from multiface.arrays import Floats
 from multiface.errors import GalleryError
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
-from multiface.gallery.engine import Floats, NewTemplate, Person, PictureFacts, Template, VectorOrigin
+from multiface.gallery.engine import NewTemplate, Person, PictureFacts, Template, VectorOrigin
 from multiface.gallery.sql import Connection, inserted_id
 from multiface.images.path_text import path_text
 

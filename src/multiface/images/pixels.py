@@ -46,7 +46,8 @@ def rgb_from_array(array: npt.NDArray[Any]) -> Image:
     if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))):
         raise PictureError(
             "a picture as an array is (h, w, 3) RGB, (h, w) or (h, w, 1) grey or (h, w, 4) RGBA, "
-            f"got shape {array.shape}; pass one picture at a time, channels last"
+            f"got shape {array.shape}",
+            hint="pass one picture at a time, channels last",
         )
     if array.size == 0:
         raise PictureError(f"a picture as an array has at least one pixel, got shape {array.shape}")

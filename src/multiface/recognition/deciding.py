@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from multiface.arrays import Floats
 from multiface.decision import Decision, PictureFault, decide
 from multiface.errors import UsageError
-from multiface.faces.face import Floats
 from multiface.gallery import Matrix, Rule, exact_similarities, nearest_people, score_people
 from multiface.recognition.gallery_threshold import GalleryThreshold
 

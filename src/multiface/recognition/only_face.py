@@ -14,10 +14,13 @@ def only_face(faces: Faces, name: str, number: int | None = None, otherwise: str
     Raises NoFace or SeveralFaces.
     """
     if len(faces) == 0:
-        raise NoFace(f"{name}: no face was found, neither upright nor in the quarter turns")
+        raise NoFace(f"{name}: no face was found, neither upright nor in the quarter turns", picture=name)
     if number is not None:
         if not 1 <= number <= len(faces):
-            raise NoFace(f"{name}: there is no face {number}, its faces are numbered from 1 to {len(faces)}")
+            raise NoFace(
+                f"{name}: there is no face {number}, its faces are numbered from 1 to {len(faces)}",
+                picture=name,
+            )
         return number - 1
     main = clear_main_face(faces)
     if main is None:

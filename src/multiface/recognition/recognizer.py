@@ -10,7 +10,7 @@ for face in recognizer.identify("party.jpg").faces:
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from types import TracebackType
 
 import numpy as np
 
+from multiface.arrays import Floats
 from multiface.decision import (
     Calibration,
     ChosenCalibration,
@@ -31,7 +32,6 @@ from multiface.errors import NotAvailable, UsageError
 from multiface.faces.analysis import Analyser, Analysis
 from multiface.faces.detector import Detector
 from multiface.faces.embedder import Embedder, EmbeddingNetwork
-from multiface.faces.face import Floats
 from multiface.faces.finding import Found, find_faces
 from multiface.faces.opening import open_detector, open_embedder
 from multiface.gallery import (
@@ -45,6 +45,7 @@ from multiface.gallery import (
 )
 from multiface.images import PictureSource, open_picture
 from multiface.images.path_text import path_text
+from multiface.progress import Progress
 from multiface.recognition.deciding import decide_probes
 from multiface.recognition.enrolment import pictures_in, templates_of
 from multiface.recognition.gallery_threshold import GalleryThreshold
@@ -60,8 +61,6 @@ from multiface.weights.store import Store
 
 DETECTOR = "yunet_onet"
 WEIGHTS = "sface"
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +216,7 @@ class Recognizer:
 
     def identify_many(
         self, pictures: PictureSource | Iterable[PictureSource]
-    ) -> Iterator[Identification | Unusable]:
+    ) -> Generator[Identification | Unusable, None, None]:
         """Who is in each of many pictures, in order; for a picture that cannot be used, the error in its place.
 
         Several pictures are decoded, searched and embedded at once, which is faster than `identify` for each. Pictures
@@ -227,7 +226,9 @@ class Recognizer:
         self._people()
         return self._each_identified(pictures_in(pictures))
 
-    def _each_identified(self, pictures: Iterable[PictureSource]) -> Iterator[Identification | Unusable]:
+    def _each_identified(
+        self, pictures: Iterable[PictureSource]
+    ) -> Generator[Identification | Unusable, None, None]:
         for answer in analysed_in_order(self.analyser, pictures, self._workers):
             yield self._identified(*answer) if isinstance(answer, tuple) else answer
 

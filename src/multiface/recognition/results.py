@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
+from multiface.arrays import Floats
 from multiface.decision import Decision, Rate, Threshold
-from multiface.faces.face import Floats
-
-Box = tuple[float, float, float, float]
+from multiface.images.box import Box
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class IdentifiedFace:
     """One face of a picture and who it is.
 

@@ -30,7 +30,6 @@ from multiface.train.schedule import ScheduleConfig
 FOLDER = Path(__file__).with_name("recipes")
 """Recipes that come with the package."""
 
-MarginName = Literal["softmax", "cosface", "arcface", "combined", "adaface", "curricularface"]
 NetworkName = Literal["mobilefacenet", "ir", "ir_se"]
 Precision = Literal["float32", "bf16", "fp16"]
 

@@ -6,11 +6,12 @@ Boxes are x0, y0, x1, y1 in pixels of the upright frame; times are seconds in th
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from multiface.arrays import Floats
 from multiface.decision import Decision
-from multiface.faces.face import Floats, Image
+from multiface.faces.face import Image
+from multiface.images.box import Box
 from multiface.video.sources.frame import Frame
 
-Box = tuple[float, float, float, float]
 EventKind = Literal["appeared", "recognised", "changed", "left"]
 
 
@@ -18,8 +19,8 @@ EventKind = Literal["appeared", "recognised", "changed", "left"]
 class SeenFace:
     """One track in one frame.
 
-    track: its number, from 1. detected: whether the detector looked at this frame (else the box lies between those of
-    frames that it looked at, or ahead of the last). landmarks: float32 (5, 2) where detected, else None. score: of the
+    track: its number, from 1. detected: whether this frame had a detection (otherwise the box is interpolated between
+    two detections or predicted from the last). landmarks: float32 (5, 2) where detected, else None. score: of the
     detection, 0..1. decision: of the whole track so far; None before it has a view. stranger: number of the stranger,
     where strangers are kept and this is one.
     """
@@ -74,7 +75,7 @@ class Event:
             "track": self.track,
             "name": self.name,
             "similarity": None if self.similarity is None else round(self.similarity, 6),
-            "box": [round(value, 2) for value in self.box],
+            "box": [round(value, 1) for value in self.box],
             "runner_up": None
             if self.runner_up is None
             else {"name": self.runner_up[0], "similarity": round(self.runner_up[1], 6)},

@@ -9,9 +9,10 @@ begin, names that change, names that are given; so a name is free before it is g
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from multiface.arrays import Floats
 from multiface.decision import Decision
-from multiface.faces.face import Floats
-from multiface.video.results import Box, Event, EventKind, SeenFace
+from multiface.images.box import Box
+from multiface.video.results import Event, EventKind, SeenFace
 from multiface.video.tracks.track import EndedTrack, HiddenTrack, SeenTrack, StepResult
 
 MOST_CLOSED = 500
@@ -98,13 +99,13 @@ class Appearances:
         return (*events, *sorted(news, key=lambda event: event.event != "changed"))
 
     def faces(self, step: StepResult) -> tuple[SeenFace, ...]:
-        """The faces of a frame that the detector looked at."""
+        """The faces of a frame with a detection."""
         return tuple(self._face(track.number, track.box, track.score, track.landmarks) for track in step.seen)
 
     def faces_between(
         self, boxes: Iterable[tuple[int, Box]], scores: Mapping[int, float]
     ) -> tuple[SeenFace, ...]:
-        """The faces of a frame that the detector did not look at, with the scores of the nearest that it did."""
+        """The faces of a frame without a detection, with the scores of the nearest one."""
         return tuple(self._face(number, box, scores[number], None) for number, box in boxes)
 
     def _face(self, number: int, box: Box, score: float, landmarks: Floats | None) -> SeenFace:

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.decision import Calibration, Decision
 from multiface.errors import UsageError
-from multiface.faces.face import Floats
 from multiface.gallery import Matrix
 from multiface.recognition.deciding import decide_probes
 from multiface.recognition.gallery_threshold import GalleryThreshold

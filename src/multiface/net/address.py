@@ -67,5 +67,7 @@ def checked_address(address: str) -> str:
     if address.partition("://")[2].rpartition("@")[2][:1] in ("", "/", "?", "#"):
         raise UsageError(f"{shown}: the address names no host")
     if not address.isprintable():
-        raise UsageError(f"{shown}: the address holds a character that cannot be printed; write it as %XX")
+        raise UsageError(
+            f"{shown}: the address holds a character that cannot be printed", hint="write it as %XX"
+        )
     return address

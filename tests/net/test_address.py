@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiface.errors import UsageError
-from multiface.video.sources.address import checked_address, scheme_of, shown_address
+from multiface.net.address import checked_address, scheme_of, shown_address
 
 SECRET = "S3cretPa55wordXYZ"
 
