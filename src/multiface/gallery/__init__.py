@@ -3,6 +3,7 @@
 The room knows no network and decodes no picture: whoever calls hands in unit vectors (`engine.NewTemplate`).
 """
 
+from multiface.gallery.changes import Change
 from multiface.gallery.engine import NewTemplate, Person, PictureFacts, PictureNote, Template, VectorOrigin
 from multiface.gallery.folder_import import FolderProgress, FolderReport, Refusal, sync_folder
 from multiface.gallery.folder_vanished import drop_vanished
@@ -15,6 +16,7 @@ from multiface.gallery.strangers import Named, Sighting, Strangers
 
 __all__ = [
     "Added",
+    "Change",
     "Check",
     "FolderProgress",
     "FolderReport",

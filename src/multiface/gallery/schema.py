@@ -167,6 +167,37 @@ _TOUCHED = (
     """,
 )
 
+_CHANGES = (
+    # What people did, and what undoing it needs; see changes.py. The facts are JSON; a picture or vector of a stranger
+    # who was named is a blob. A person who was removed leaves the id alone.
+    """
+    CREATE TABLE change (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        made TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        facts TEXT NOT NULL,
+        undone TEXT
+    )
+    """,
+    """
+    CREATE TABLE change_person (
+        change_id INTEGER NOT NULL REFERENCES change (id) ON DELETE CASCADE,
+        person TEXT NOT NULL,
+        PRIMARY KEY (person, change_id)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX change_person_change ON change_person (change_id)",
+    """
+    CREATE TABLE change_blob (
+        change_id INTEGER NOT NULL REFERENCES change (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        data BLOB NOT NULL CHECK (typeof(data) = 'blob'),
+        PRIMARY KEY (change_id, number)
+    ) WITHOUT ROWID
+    """,
+    "CREATE TABLE removed_person (person TEXT PRIMARY KEY, removed TEXT NOT NULL) WITHOUT ROWID",
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     _PEOPLE_AND_TEMPLATES,
     _FOLDER_PICTURES,
@@ -174,6 +205,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _STRANGERS,
     _IDS,
     _TOUCHED,
+    _CHANGES,
 )
 VERSION = len(STEPS)
 

@@ -4,7 +4,7 @@ Vectors are BLOBs of d little-endian float32. What is read back is checked: a da
 giving a wrong vector.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,16 @@ _TEMPLATE = """
 """
 
 
-def move_templates(connection: Connection, from_: int, into: int) -> int:
-    """Give all templates of one person to another; how many there were."""
-    return connection.execute("UPDATE template SET person_id = ? WHERE person_id = ?", (into, from_)).rowcount
+def ids_of(connection: Connection, person: int) -> list[int]:
+    """The ids of a person's templates, oldest first."""
+    rows = connection.execute("SELECT id FROM template WHERE person_id = ? ORDER BY id", (person,)).fetchall()
+    return [int(number) for (number,) in rows]
+
+
+def move_templates(connection: Connection, templates: Iterable[int], into: int) -> None:
+    """Give templates to a person."""
+    for template in templates:
+        connection.execute("UPDATE template SET person_id = ? WHERE id = ?", (into, template))
 
 
 def templates(connection: Connection, person: int, origin: VectorOrigin) -> tuple[Template, ...]:
