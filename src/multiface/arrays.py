@@ -1,5 +1,6 @@
-"""The kinds of arrays that rooms hand to each other, and vectors as bytes. Open to every room; shapes are stated where an
-array is made.
+"""The kinds of arrays that rooms hand to each other, and vectors as bytes. Open to every room.
+
+Shapes are stated where an array is made.
 """
 
 import numpy as np

@@ -143,7 +143,7 @@ def test_it_can_be_left_in_the_middle(recognizer: Recognizer, pictures: list[Pat
     before = threading.active_count()
     answers = recognizer.identify_many(pictures)
     next(answers)
-    answers.close()  # type: ignore[attr-defined]
+    answers.close()
     assert threading.active_count() == before
 
 

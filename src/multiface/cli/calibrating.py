@@ -50,7 +50,7 @@ def measure(
     if chooser_name is not None and chosen.files().embedder(chooser_name).fingerprint == embedder.fingerprint:
         raise UsageError(f"--alike-by {chooser_name}: these are the weights that are measured; name others")
     if chooser_name is None:
-        speaker.note(
+        speaker.warn(
             "there are no other weights to choose people who resemble each other: their rate stays unknown"
         )
     paths = [picture.path for picture in pictures]
@@ -58,9 +58,9 @@ def measure(
     found = np.ones(len(pictures), bool)
     found[[*portraits.without_face, *(number for number, _ in portraits.broken)]] = False
     for _, reason in portraits.broken:
-        speaker.note(f"left out: {reason}")
+        speaker.warn(f"left out: {reason}")
     if portraits.without_face:
-        speaker.note(f"left out: {len(portraits.without_face)} pictures without a face")
+        speaker.warn(f"left out: {len(portraits.without_face)} pictures without a face")
     refuse_small(title, person[found])
     chooser = None
     if chooser_name is not None:

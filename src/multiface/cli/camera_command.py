@@ -98,6 +98,7 @@ def camera(
     min_face: options.MinFace = None,
     _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Names over a live camera or stream, until Ctrl-C.
 
@@ -111,7 +112,7 @@ def camera(
     from multiface.video.sources.opening import open_source
     from multiface.video.window import Window
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     if not 0 < keep_days <= 36500:
         raise UsageError(f"--keep-days {keep_days:g}: wanted a number of days above 0 and at most 36500")
     wanted = _size(size)
@@ -151,7 +152,7 @@ def camera(
     if recording is not None:
         speaker.note(f"recording: {out}")
         if recording.dropped:
-            speaker.note(f"{counted(recording.dropped, 'frame')} could not be recorded in time")
+            speaker.warn(f"{counted(recording.dropped, 'frame')} could not be recorded in time")
 
 
 def _watch(
@@ -179,7 +180,7 @@ def _watch(
         ):
             for result in results:
                 if result.frame.gap is not None:
-                    speaker.note(f"{result.frame.time:.1f} s: {result.frame.gap}")
+                    speaker.warn(f"{result.frame.time:.1f} s: {result.frame.gap}")
                 keep(result.events)
                 if recording is not None:
                     recording.write(result)
@@ -189,7 +190,7 @@ def _watch(
     finally:
         keep(work.end_events())
         for note in (*source.notes, *work.notes):
-            speaker.note(note)
+            speaker.warn(note)
 
 
 def _forget(speaker: Speaker, store: "EventStore", days: float) -> None:
@@ -201,7 +202,7 @@ def _forget(speaker: Speaker, store: "EventStore", days: float) -> None:
             "start with its --webhook"
         )
     if forgotten.dropped:
-        speaker.note(
+        speaker.warn(
             f"{counted(forgotten.dropped, 'event')} removed that a webhook had not taken: too many waited"
         )
 

@@ -49,6 +49,7 @@ def capture(
     min_face: options.MinFace = None,
     _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Take pictures of a person with the camera, into a folder of people or a gallery.
 
@@ -61,7 +62,7 @@ def capture(
     from multiface.video.capture.take_files import person_folder, save_takes
     from multiface.video.sources.opening import SpooledSource, open_source
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     settings = Settings.here()
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
     folder = people_folder_of(settings, people, gallery)
@@ -78,7 +79,7 @@ def capture(
         manner = Manner.BEST_OF_ALL if not info.live else Manner.EACH_SECOND if headless else Manner.ASKED
         session = CaptureSession(recognizer, takes, manner)
         if session.same_person is None:
-            speaker.note(
+            speaker.warn(
                 f"no calibration is known for the weights {chosen.weights}: that all pictures show one person is "
                 f"not checked"
             )
@@ -86,7 +87,7 @@ def capture(
         for step in _steps(speaker, opened, session, window):
             _tell(speaker, step.outcome, session)
         for note in opened.notes:
-            speaker.note(note)
+            speaker.warn(note)
         if isinstance(opened, SpooledSource):
             opened.dispose()
         _require_takes(session, info)
@@ -96,7 +97,7 @@ def capture(
             saved = save_takes(target, session.takes)
             paths, added, where = saved.paths, saved.added, str(target)
     if not session.done:
-        speaker.note(
+        speaker.warn(
             f"{len(session.takes)} of {takes} pictures: {info.name} had no more good ones of this person"
         )
     for path in paths:
@@ -183,7 +184,7 @@ def _take(take: "Take", path: Path | None) -> dict[str, Any]:
     return {
         "path": None if path is None else str(path),
         "time": round(take.time, 6),
-        "box": [round(edge, 2) for edge in take.box],
+        "box": [round(edge, 1) for edge in take.box],
         "quality": round(take.quality, 6),
         "similarity": None if take.similarity is None else round(take.similarity, 6),
     }

@@ -21,12 +21,13 @@ def demo(
     threads: options.Threads = None,
     engine: options.EngineName = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Recognise the portrait in the package, offline, and show where the annotated picture lies."""
     from multiface.cli.documents import identification_document
     from multiface.recognition import run_demo
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     require_folder(out)
     chosen = options.choose(Settings.here(), detector, weights, flip, threads, engine)
     with chosen.recognizer() as recognizer:

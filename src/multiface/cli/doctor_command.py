@@ -28,11 +28,12 @@ def doctor(
     threads: options.Threads = None,
     engine: options.EngineName = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Check the installation (exit code 1: something is not well)."""
     from importlib.util import find_spec
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     settings = Settings.here()
     chosen = options.choose(settings, detector, weights, None, threads, engine)
     report: dict[str, Any] = {"python": platform.python_version(), "platform": platform.platform()}
@@ -143,7 +144,7 @@ def _parts(speaker: Speaker, chosen: options.Chosen, problems: list[str]) -> dic
             speaker.result(f"thresholds from {calibration.source}")
             report["calibration"] = calibration.source
             if recognizer.caveat:
-                speaker.note(recognizer.caveat)
+                speaker.warn(recognizer.caveat)
             report["own_calibrations"] = say_calibrations(speaker, chosen.store)
     except MultifaceError as error:
         problems.append(str(error))

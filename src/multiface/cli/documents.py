@@ -1,7 +1,7 @@
 """The JSON documents of the commands, as plain Python values. Their shape is the contract of `--json`.
 
-Pixels have two decimals, similarities and scores six, as events have: float32 knows no more, and its value as a double
-has 17 digits. Only embeddings are to the bit.
+Pixels have one decimal, similarities and scores six, as events have: more would be noise. Only embeddings are exact:
+nine digits give each float32 back.
 """
 
 from collections.abc import Iterable
@@ -95,7 +95,7 @@ def embedding_documents(path: Path, analysis: Analysis) -> list[dict[str, Any]]:
             "face": k,
             "box": _pixels(analysis.faces.boxes[k]),
             "score": round(float(analysis.faces.scores[k]), 6),
-            "embedding": analysis.embeddings[k].astype(float).tolist(),
+            "embedding": [float(f"{value:.9g}") for value in analysis.embeddings[k]],
         }
         for k in range(len(analysis.faces))
     ]
@@ -132,7 +132,8 @@ def _candidate(candidate: Candidate | None) -> dict[str, Any] | None:
 
 
 def _pixels(values: Iterable[float]) -> list[float]:
-    return [round(float(value), 2) for value in values]
+    """Coordinates to a tenth of a pixel."""
+    return [round(float(value), 1) for value in values]
 
 
 def _rate(threshold: Threshold) -> dict[str, Any]:

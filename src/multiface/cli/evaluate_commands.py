@@ -42,12 +42,13 @@ def evaluate(
     min_face: options.MinFace = None,
     _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Accuracy in ten folds, TAR at FAR, with intervals; every pair is scored."""
     from multiface.cli.evaluation import evaluated
     from multiface.evaluate.report import to_document, to_table
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     settings = Settings.here()
     chosen = [
         options.choose(settings, detector, name, flip, threads, engine, min_face)
@@ -101,6 +102,7 @@ def calibrate(
     min_face: options.MinFace = None,
     _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Measure which threshold gives which error rate, for a detector, weights and choice of flips.
 
@@ -108,7 +110,7 @@ def calibrate(
     """
     from multiface.cli.calibrating import measure, say_undone, say_used
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     settings = Settings.here()
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
     if undo:

@@ -91,9 +91,9 @@ def _packs(
     with speaker.progress("pictures") as progress:
         for one in evaluate_packs(packs, embedders, flips, chosen[0].engine_value().thread_count, progress):
             if one.resized:
-                speaker.note(f"{one.result.name}: {one.resized} pictures were not 112x112 and were scaled")
+                speaker.warn(f"{one.result.name}: {one.resized} pictures were not 112x112 and were scaled")
             if one.recropped:
-                speaker.note(
+                speaker.warn(
                     f"{one.result.name}: {one.weights} wants another crop than the pack holds; it was made "
                     f"from the pack's, which costs accuracy"
                 )

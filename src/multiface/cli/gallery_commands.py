@@ -56,6 +56,7 @@ def facebank(
     min_face: options.MinFace = None,
     _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Take a folder of people up into a gallery; run again, only what is new or changed is embedded.
 
@@ -63,7 +64,7 @@ def facebank(
     """
     from multiface.recognition import people_folder
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     settings = Settings.here()
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
     people_folder(folder)  # before a gallery is made for a folder that is not there
@@ -113,19 +114,20 @@ def enroll(
     min_face: options.MinFace = None,
     _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Add pictures of one person to a gallery; who is not in it yet is made."""
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     settings = Settings.here()
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
     place = ready(gallery_of(settings, gallery))
     paths = picture_paths(speaker, pictures)
     with chosen.recognizer(gallery=place, create=True) as recognizer:
-        result = recognizer.enroll(name, paths, force, another)
+        result = recognizer.enroll(name, speaker.each("pictures", paths), force, another)
     for note in result.notes:
         speaker.note(note)
     for path, reason in result.refused:
-        speaker.note(f"refused: {path}: {reason}")
+        speaker.warn(f"refused: {path}: {reason}")
     speaker.result(
         f"{name}: {result.added} added, {result.already_there} already there, "
         f"{len(result.refused)} refused ({place})"
@@ -152,9 +154,10 @@ def list_people(
     ] = None,
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Everybody, with the number of templates."""
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
         everybody = opened.people(group)
         origin = opened.origin
@@ -174,9 +177,14 @@ def list_people(
 
 
 @people.command("show")
-def show_person(name: Who, gallery: options.GalleryFile = None, as_json: options.Json = False) -> None:
+def show_person(
+    name: Who,
+    gallery: options.GalleryFile = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = None,
+) -> None:
     """One person and where the templates come from."""
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
         person = opened.person(name)
         templates = opened.templates(person.id)
@@ -205,8 +213,8 @@ def show_person(name: Who, gallery: options.GalleryFile = None, as_json: options
                     "source": one.source,
                     "sha256": one.source_digest,
                     "added": one.added,
-                    "box": list(one.facts.box),
-                    "score": one.facts.score,
+                    "box": [round(edge, 1) for edge in one.facts.box],
+                    "score": round(one.facts.score, 6),
                     "detector": one.facts.detector,
                     "faces_in_picture": one.facts.faces_in_picture,
                 }
@@ -223,9 +231,10 @@ def rename_person(
     another: Another = False,
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Give a person another name."""
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
         person = opened.person(old)
         opened.rename(person.id, new, another=another)
@@ -265,11 +274,12 @@ def edit_person(
     ] = None,
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Change what is known of a person besides the name."""
     if group and no_group:
         raise UsageError("give --group or --no-group, not both")
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
         groups = [] if no_group else group or None
         person = opened.edit(name, external_id=external_id, note=note, groups=groups, cover=cover)
@@ -286,9 +296,10 @@ def merge_people(
     ],
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Make two people one: the second's templates go to the first."""
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
         kept, gone = opened.person(into), opened.person(other)
         moved = opened.merge(kept.id, gone.id)
@@ -299,9 +310,14 @@ def merge_people(
 
 
 @people.command("remove")
-def remove_person(name: Who, gallery: options.GalleryFile = None, as_json: options.Json = False) -> None:
+def remove_person(
+    name: Who,
+    gallery: options.GalleryFile = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = None,
+) -> None:
     """Remove a person with all vectors."""
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
         person = opened.person(name)
         removed = opened.remove(person.id)
@@ -319,7 +335,9 @@ def remove_person(name: Who, gallery: options.GalleryFile = None, as_json: optio
 
 
 @people.command("check")
-def check_people(gallery: options.GalleryFile = None, as_json: options.Json = False) -> None:
+def check_people(
+    gallery: options.GalleryFile = None, as_json: options.Json = False, quiet: options.Quiet = None
+) -> None:
     """Look at everything in the gallery file (exit code 3: something is wrong).
 
     Also says who seems to be two people, and which two seem to be one, at MULTIFACE_RATE; which two people are the most
@@ -327,7 +345,7 @@ def check_people(gallery: options.GalleryFile = None, as_json: options.Json = Fa
     """
     from multiface.recognition import IDENTIFY_RATE
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     settings = Settings.here()
     rate = settings.number("rate", None, IDENTIFY_RATE)
     alike, mixed = None, None
@@ -340,13 +358,13 @@ def check_people(gallery: options.GalleryFile = None, as_json: options.Json = Fa
         for problem in check.problems:
             speaker.result(f"  {problem}")
         for name in check.people_without_templates:
-            speaker.note(f"{name} has no template")
+            speaker.warn(f"{name} has no template")
         calibration = calibration_of(settings, opened) if check.templates and not check.problems else None
         if calibration is not None:
             mixed = say_mixed(speaker, calibration, rate, opened)
             alike = say_alike(speaker, calibration, rate, opened)
         elif check.templates and not check.problems:
-            speaker.note("no calibration fits these vectors, so people were not compared")
+            speaker.warn("no calibration fits these vectors, so people were not compared")
     speaker.document(
         {
             "people": check.people,
@@ -365,11 +383,12 @@ def check_people(gallery: options.GalleryFile = None, as_json: options.Json = Fa
 def forget_folder(
     folder: Annotated[Path, typer.Argument(help="A folder that was used with --people.", show_default=False)],
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Delete the cached vectors of a folder that was used with --people; the pictures stay."""
     from multiface.recognition import forget
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     count = forget(options.choose(Settings.here()).cache, folder)
     speaker.result(f"{folder}: {count} cached file(s) deleted")
     speaker.document({"folder": str(folder), "deleted": count})
@@ -410,13 +429,13 @@ def say_report(speaker: Speaker, report: "FolderReport", quiet_when_unchanged: b
             words += f", {count} {word}" if count else ""
         (speaker.note if quiet_when_unchanged else speaker.result)(words)
     for one in report.refused:
-        speaker.note(f"refused: {one.path}: {one.reason}")
+        speaker.warn(f"refused: {one.path}: {one.reason}")
     if report.refused:
-        speaker.note(f"{counted(len(report.refused), 'picture')} refused")
+        speaker.warn(f"{counted(len(report.refused), 'picture')} refused")
     for note in report.notes:
         speaker.note(str(note))
     for name in report.without_picture:
-        speaker.note(f"{name}: no picture could be used, so this person is not known")
+        speaker.warn(f"{name}: no picture could be used, so this person is not known")
     if report.vanished and not report.removed:
         speaker.note(f"{len(report.vanished)} pictures vanished; their templates stay (--prune removes them)")
 

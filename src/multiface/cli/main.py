@@ -122,7 +122,7 @@ class _WrongUse(Protocol):
 
 def _say(kind: str, message: str) -> None:
     speaker = Speaker(stands_there("--json"))
-    speaker.note(f"error: {message}")
+    speaker.error(message)
     speaker.document({"error": {"kind": kind, "message": message}})
 
 

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from multiface.weights.store import Store
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
+Quiet = Annotated[
+    bool | None,
+    typer.Option(
+        "--quiet/--no-quiet",
+        "-q",
+        help="No notes and no progress; warnings and errors stay (default with --json).",
+        show_default=False,
+    ),
+]
 Detector = Annotated[
     str | None,
     typer.Option("--detector", help="yunet_onet (default), mtcnn, yunet, ...", show_default=False),

@@ -40,6 +40,7 @@ def rec(
     out: Out,
     threads: options.Threads = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Record files to OUT/imgs/LABEL/KEY.jpg; or a folder a person of aligned crops to OUT/train.rec.
 
@@ -48,7 +49,7 @@ def rec(
     from multiface.datasets.unpack import unpack_records
     from multiface.errors import DataSetError
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     if not folder.is_dir():
         raise DataSetError(f"{folder}: is no folder; wanted one with train.rec, or with a folder a person")
     if not (folder / "train.rec").exists():
@@ -64,9 +65,9 @@ def rec(
         unpacked = unpack_records(folder, out, progress)
     speaker.result(f"{unpacked.folder}: {unpacked.groups:,} people, {_counts(unpacked)}")
     for reason in unpacked.left_out:
-        speaker.note(f"left out: {reason}")
+        speaker.warn(f"left out: {reason}")
     if unpacked.left_out:
-        speaker.note(f"{counted(len(unpacked.left_out), 'record')} left out")
+        speaker.warn(f"{counted(len(unpacked.left_out), 'record')} left out")
     speaker.document(
         {**_unpacked_document(unpacked), "people": unpacked.groups, "left_out": list(unpacked.left_out)}
     )
@@ -78,12 +79,13 @@ def bin_(
     packs: Annotated[list[Path], typer.Argument(help="Packs of pairs (lfw.bin, ...).", show_default=False)],
     out: Out,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Packs to OUT/NAME/000000.jpg, ..., with the pairs in OUT/NAME/pairs.json and OUT/NAME_list.npy."""
     from multiface.datasets.unpack import unpack_pack
     from multiface.errors import InputError, UsageError
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     names = [path.stem for path in packs]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -98,13 +100,13 @@ def bin_(
                 unpacked = unpack_pack(path, out, progress)
         except InputError as error:
             failed.append(error)
-            speaker.note(f"error: {error}")
+            speaker.error(error)
             documents.append({"pack": str(path), "error": str(error)})
             continue
         speaker.result(f"{unpacked.folder}: {unpacked.groups:,} pairs, {_counts(unpacked)}")
         documents.append({"pack": str(path), **_unpacked_document(unpacked), "pairs": unpacked.groups})
     if failed and len(packs) > 1:
-        speaker.note(f"{len(failed)} of {len(packs)} packs could not be used")
+        speaker.warn(f"{len(failed)} of {len(packs)} packs could not be used")
     speaker.document({"packs": documents})
     _end(failed)
 
@@ -124,12 +126,13 @@ def photos(
     min_face: options.MinFace = None,
     _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Photos of people to aligned crops in OUT/imgs; OUT/dropped.csv lists those without one clear face."""
     from multiface.errors import NoFace
     from multiface.evaluate.photos import Reason, prepare_photos
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     chosen = options.choose(Settings.here(), detector, None, None, threads, engine, min_face)
     opened, workers = _detector(chosen)
     with speaker.progress("photos") as progress:
@@ -139,14 +142,14 @@ def photos(
         f"{prepared.made:,} photos looked at"
     )
     if prepared.dropped:
-        speaker.note(
+        speaker.warn(
             f"{len(prepared.dropped):,} of {prepared.photos:,} photos dropped: see {out / 'dropped.csv'}"
         )
     unreadable = [one for one in prepared.dropped if one.reason is Reason.BROKEN]
     if unreadable:
-        speaker.note(f"{counted(len(unreadable), 'photo')} cannot be read, such as {unreadable[0].photo}")
+        speaker.warn(f"{counted(len(unreadable), 'photo')} cannot be read, such as {unreadable[0].photo}")
     for name in prepared.without_crop:
-        speaker.note(f"{name}: no photo with one clear face")
+        speaker.warn(f"{name}: no photo with one clear face")
     document: dict[str, Any] = {
         "folder": str(prepared.folder),
         "people": prepared.people,
@@ -181,11 +184,12 @@ def lfw(
     min_face: options.MinFace = None,
     _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """LFW to aligned crops in OUT/lfw_aligned and its pairs as a pack, OUT/lfw.bin."""
     from multiface.evaluate.photos import prepare_lfw
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     chosen = options.choose(Settings.here(), detector, None, None, threads, engine, min_face)
     opened, workers = _detector(chosen)
     with speaker.progress("pictures") as progress:
@@ -195,7 +199,7 @@ def lfw(
         f"{prepared.made:,} looked at"
     )
     if prepared.middle:
-        speaker.note(f"without a face, so their middle was taken: {', '.join(prepared.middle)}")
+        speaker.warn(f"without a face, so their middle was taken: {', '.join(prepared.middle)}")
     speaker.document(
         {
             "folder": str(prepared.folder),
@@ -244,9 +248,9 @@ def _packed(speaker: Speaker, packed: "PackedFolder") -> dict[str, Any]:
             f"{len(packed.ignored):,} files that are no pictures were left out, such as {packed.ignored[0]}"
         )
     for path, reason in packed.left_out:
-        speaker.note(f"left out: {path}: {reason}")
+        speaker.warn(f"left out: {path}: {reason}")
     if packed.left_out:
-        speaker.note(f"{counted(len(packed.left_out), 'picture')} left out")
+        speaker.warn(f"{counted(len(packed.left_out), 'picture')} left out")
     return {
         "rec": str(packed.folder / "train.rec"),
         "people": len(packed.people),

@@ -1,7 +1,7 @@
 """`identify`, `verify`, `detect`, `align`, `embed`: pictures in, answers out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +28,13 @@ def identify(
         Path | None,
         typer.Option("--out", help="Annotated copy: a .png or .jpg file, or a folder.", show_default=False),
     ] = None,
+    table: Annotated[
+        Path | None, typer.Option("--csv", help="Table: one row for each face.", show_default=False)
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option("--page", help="HTML page: the pictures with boxes and names.", show_default=False),
+    ] = None,
     detector: options.Detector = None,
     weights: options.Weights = None,
     flip: options.Flip = None,
@@ -36,6 +43,7 @@ def identify(
     min_face: options.MinFace = None,
     _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Say who is in pictures; strangers are "unknown" at a stated error rate.
 
@@ -43,30 +51,34 @@ def identify(
     embedded.
     """
     from multiface.cli.documents import identification_document
-    from multiface.images import open_picture, save_picture
-    from multiface.recognition import annotated
+    from multiface.cli.identify_files import IdentifyFiles
+    from multiface.recognition import Identification
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     settings = Settings.here()
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
     folder = people_folder_of(settings, people, gallery)
     paths = picture_paths(speaker, pictures)
-    target = annotated_copies(out, paths, folder)
-    with opened_recognizer(
-        speaker, settings, chosen, people=people, gallery=gallery, rate=rate
-    ) as recognizer:
+    files = IdentifyFiles(paths, out, table, page, folder)
+    with (
+        opened_recognizer(speaker, settings, chosen, people=people, gallery=gallery, rate=rate) as recognizer,
+        files.opened(recognizer.caveat),
+        closing(recognizer.identify_many(paths)) as answers,
+    ):
 
         def one(path: Path) -> dict[str, Any]:
-            picture = open_picture(path)
-            result = replace(recognizer.identify(picture.pixels), whole_share=picture.whole_share)
+            result = next(answers)
+            if not isinstance(result, Identification):
+                raise result
             _say_identification(speaker, path, result)
-            _say_damage(speaker, path, picture.whole_share)
-            if target is not None:
-                save_picture(annotated(picture.pixels, result), target(path))
-                speaker.note(f"{path}: annotated in {target(path)}")
-            return identification_document(path, result)
+            _say_damage(speaker, path, result.whole_share)
+            document = identification_document(path, result)
+            files.add(path, result, document)
+            return document
 
-        documents, failed = _each(speaker, paths, one)
+        documents, failed = _each(speaker, paths, one, files.add_failed)
+    for file in files.written:
+        speaker.note(file)
     speaker.document({"caveat": recognizer.caveat, "pictures": documents})
     _end(failed)
 
@@ -101,12 +113,14 @@ def verify(
     min_face: options.MinFace = None,
     _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Say whether two pictures show the same person (exit code 0: yes, 1: no, 3: too poor to tell)."""
     from multiface.cli.documents import verification_document
     from multiface.recognition import VERIFY_RATE
+    from multiface.recognition.wording import interval_words
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     settings = Settings.here()
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
     with chosen.recognizer() as recognizer:
@@ -119,12 +133,12 @@ def verify(
         answer = f"unknown, too poor for this rate: {' and '.join(poor)}"
     speaker.result(
         f"{answer}: similarity {result.similarity:.4f} {relation} threshold {result.threshold:.4f} "
-        f"(false-match rate {result.false_match_rate:g}{_interval(result.detail.interval)})"
+        f"(false-match rate {result.false_match_rate:g}{interval_words(result.detail.interval)})"
     )
     if result.decided:
         _say_shares(speaker, result)
     if result.detail.extrapolated:
-        speaker.note("this rate is beyond what the set can show: the threshold is extrapolated")
+        speaker.warn("this rate is beyond what the set can show: the threshold is extrapolated")
     for path, look in ((a, result.first), (b, result.second)):
         if look.faces > 1:
             why = "" if face else ", clearly the largest; --face N takes another"
@@ -132,10 +146,10 @@ def verify(
         if how := _how_found(look.turn, look.bordered):
             speaker.note(f"{path}: the face was {how}")
         if look.fault:
-            speaker.note(f"{path}: picture too poor ({look.fault})")
+            speaker.warn(f"{path}: picture too poor ({look.fault})")
         _say_damage(speaker, path, look.whole_share)
     if result.caveat:
-        speaker.note(result.caveat)
+        speaker.warn(result.caveat)
     speaker.document(verification_document(a, b, result))
     raise typer.Exit(speaker.answer)
 
@@ -169,6 +183,7 @@ def detect(
     min_face: options.MinFace = None,
     _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Find faces: boxes, scores and five landmarks."""
     from multiface.cli.documents import detection_document
@@ -176,7 +191,7 @@ def detect(
     from multiface.faces.opening import open_detector
     from multiface.images import Mark, draw_faces, open_picture, save_picture
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     chosen = options.choose(Settings.here(), detector, None, None, threads, engine, min_face)
     paths = picture_paths(speaker, pictures)
     target = annotated_copies(out, paths)
@@ -218,6 +233,7 @@ def align(
     min_face: options.MinFace = None,
     _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Cut out the faces, upright and of one size: NAME_0.png, NAME_1.png, ... best detection first."""
     from multiface.cli.documents import damage_document
@@ -227,7 +243,7 @@ def align(
     from multiface.images import open_picture, save_picture
     from multiface.weights.spec import ARCFACE_TEMPLATE
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     chosen = options.choose(Settings.here(), detector, weights, None, threads, engine, min_face)
     paths = picture_paths(speaker, pictures)
     files = chosen.files()
@@ -278,6 +294,7 @@ def embed(
     min_face: options.MinFace = None,
     _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Turn faces into vectors of unit length, all faces of each picture.
 
@@ -294,7 +311,7 @@ def embed(
         raise UsageError("--raw needs --out FILE.npz")
     if out is not None:
         require_folder(out)
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     chosen = options.choose(Settings.here(), detector, weights, flip, threads, engine, min_face)
     paths = picture_paths(speaker, pictures)
     if out is not None:
@@ -319,21 +336,27 @@ def embed(
 
 
 def _each(
-    speaker: Speaker, paths: Sequence[Path], one: Callable[[Path], dict[str, Any]]
+    speaker: Speaker,
+    paths: Sequence[Path],
+    one: Callable[[Path], dict[str, Any]],
+    failing: Callable[[Path, str], None] = lambda _path, _why: None,
 ) -> tuple[list[dict[str, Any]], list[PictureError | ExtraMissing]]:
-    """One document a picture, and what was wrong with bad ones; these are said and do not stop the others."""
+    """One document for each picture, kept only for JSON, and what was wrong with bad ones; these are said and do not
+    stop the others. failing: called with each bad one and why.
+    """
     documents, failed = list[dict[str, Any]](), list[PictureError | ExtraMissing]()
-    with speaker.progress("pictures") as progress:
-        for done, path in enumerate(paths):
-            progress(done, len(paths))
-            try:
-                documents.append(one(path))
-            except (PictureError, ExtraMissing) as error:
-                failed.append(error)
-                speaker.note(f"error: {error}")
-                documents.append({"path": str(path), "error": str(error)})
+    for path in speaker.each("pictures", paths):
+        try:
+            document = one(path)
+        except (PictureError, ExtraMissing) as error:
+            failed.append(error)
+            speaker.error(error)
+            failing(path, str(error))
+            document = {"path": str(path), "error": str(error)}
+        if speaker.as_json:
+            documents.append(document)
     if failed and len(paths) > 1:
-        speaker.note(f"{len(failed):,} of {len(paths):,} pictures could not be used")
+        speaker.warn(f"{len(failed):,} of {len(paths):,} pictures could not be used")
     return documents, failed
 
 
@@ -344,26 +367,17 @@ def _end(failed: Sequence[PictureError | ExtraMissing]) -> None:
 
 
 def _say_identification(speaker: Speaker, path: Path, result: "Identification") -> None:
+    from multiface.recognition.wording import comparison, reason, threshold_words
+
     speaker.result(f"{path}: {counted(len(result.faces), 'face')}{_found(result.turn, result.bordered)}")
     for face in result.faces:
         decision = face.decision
         x0, y0, x1, y1 = face.box
-        line = f"  {decision.name or 'unknown'}"
-        if decision.best is not None and decision.threshold is not None:
-            best, wanted = decision.best.similarity, decision.threshold.similarity
-            who = "" if decision.name else f" to {decision.best.name}"
-            line += f"  similarity {best:.3f}{who} {'>=' if best >= wanted else '<'} {wanted:.3f}"
-        if decision.runner_up is not None:
-            line += f", next {decision.runner_up.name} {decision.runner_up.similarity:.3f}"
-        why = decision.reason.value + (f": {decision.fault}" if decision.fault else "")
-        speaker.result(f"{line}  ({why}; box {x0:.0f},{y0:.0f} to {x1:.0f},{y1:.0f})")
+        line = "  ".join(filter(None, (decision.name or "unknown", comparison(decision))))
+        speaker.result(f"  {line}  ({reason(decision)}; box {x0:.0f},{y0:.0f} to {x1:.0f},{y1:.0f})")
     threshold = next((f.decision.threshold for f in result.faces if f.decision.threshold), None)
     if threshold is not None:
-        speaker.result_once(
-            f"  threshold: at most {100 * threshold.rate:g} % of strangers are given a name among "
-            f"{counted(threshold.people, 'person', 'people')}{_interval(threshold.interval)}"
-            f"{' - extrapolated' if threshold.extrapolated else ''} ({threshold.source})"
-        )
+        speaker.result_once(f"  threshold: {threshold_words(threshold)}")
         if threshold.calibrated is not None:
             speaker.result_once(
                 f"  similarity wanted in this gallery {threshold.similarity:.3f}, "
@@ -375,11 +389,7 @@ def _say_damage(speaker: Speaker, path: Path, whole_share: float | None) -> None
     from multiface.images import share_in_words
 
     if whole_share is not None:
-        speaker.note(f"{path}: is damaged: {share_in_words(whole_share)}")
-
-
-def _interval(interval: tuple[float, float] | None) -> str:
-    return "" if interval is None else f", 95 % interval {interval[0]:.2g} to {interval[1]:.2g}"
+        speaker.warn(f"{path}: is damaged: {share_in_words(whole_share)}")
 
 
 def _found(turn: int, bordered: bool) -> str:

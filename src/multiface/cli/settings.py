@@ -99,7 +99,7 @@ def _variable(name: str) -> str:
 def _say_once(text: str) -> None:
     from multiface.cli.console import Speaker
 
-    Speaker(as_json=True).note(text)
+    Speaker(as_json=True).warn(text)
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:

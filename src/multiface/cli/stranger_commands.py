@@ -26,9 +26,10 @@ def list_strangers(
     ] = None,
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Those whom a camera or video met and nobody named, and until when each is kept."""
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     written: dict[int, Path] = {}
     with opened_gallery(gallery) as opened:
         everybody = opened.strangers.list()
@@ -67,14 +68,15 @@ def name_stranger(
     ],
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Give a stranger a name: from now on this is a person like all others."""
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
         named = opened.strangers.name(number, name)
     speaker.result(f"stranger {number} is now {named.person} ({counted(named.templates, 'template')} added)")
     if not named.purged:
-        speaker.note(STILL_READ)
+        speaker.warn(STILL_READ)
     speaker.document(
         {
             "stranger": number,
@@ -87,15 +89,18 @@ def name_stranger(
 
 
 def remove_stranger(
-    number: Number, gallery: options.GalleryFile = None, as_json: options.Json = False
+    number: Number,
+    gallery: options.GalleryFile = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Remove a stranger with picture and vectors."""
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
         purged = opened.strangers.remove(number)
     speaker.result(f"stranger {number} is removed")
     if not purged:
-        speaker.note(STILL_READ)
+        speaker.warn(STILL_READ)
     speaker.document({"removed": number, "purged": purged})
 
 

@@ -5,8 +5,8 @@ PyTorch is imported only when one of these commands runs.
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,10 +20,8 @@ from multiface.cli.stopping import stop_on_signals
 from multiface.errors import ExtraMissing, PictureError, UsageError, how_to_install
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from multiface.faces.detector import Detector
-    from multiface.train.loop import Outcome, Report
+    from multiface.train.loop import Outcome
     from multiface.train.recipe import Recipe
 
 Data = Annotated[
@@ -105,6 +103,7 @@ def train(
     detector: options.Detector = None,
     threads: options.Threads = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Train, resume or fine-tune a network; several processes with `torchrun --no-python multiface train
     ...`.
@@ -118,7 +117,7 @@ def train(
     from multiface.train.training_set import each_once, open_training_set
     from multiface.train.validation import open_validation_set
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     chosen = options.choose(Settings.here(), detector, threads=threads)
     if chosen.threads is not None:
         torch.set_num_threads(chosen.threads)
@@ -137,14 +136,23 @@ def train(
         if place.first:
             place.wait()
             for note in (*twice, *pictures.notes):
-                speaker.note(note)
+                speaker.warn(note)
             speaker.note(f"{len(pictures):,} pictures of {pictures.classes:,} people, on {place.device}")
         if find_lr:
             _find_rate(speaker, settings, pictures, place, out)
             return
-        with stop_on_signals() as stop, _shown(place.first) as report:
+        bar = speaker.training() if place.first else nullcontext(lambda *_: None)
+        with stop_on_signals() as stop, bar as progress:
             outcome = run_training(
-                settings, out, pictures, sets, place, resume, Limits(max_steps, profile), stop, report
+                settings,
+                out,
+                pictures,
+                sets,
+                place,
+                resume,
+                Limits(max_steps, profile),
+                stop,
+                lambda done: progress(done.step, done.steps, done.loss, done.images_per_second),
             )
         if place.first:
             _tell(speaker, outcome, out)
@@ -174,12 +182,13 @@ def export_weights(
         ),
     ] = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """A trained network as an ONNX file with its input spec, checked against PyTorch on real crops."""
     _need_torch()
     from multiface.train.export import export, read_original, read_trained
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     if source.suffix in (".pth", ".pt"):
         config = _network_settings(net or "mobilefacenet", depth)
         trained = read_original(source, config, colour or "bgr")
@@ -357,7 +366,7 @@ class _Aligner:
             (unreadable, "that cannot be read are left out"),
         ):
             if count:
-                self._speaker.note(f"{folder}: {counted(count, 'photo')} {what}")
+                self._speaker.warn(f"{folder}: {counted(count, 'photo')} {what}")
         return prepared.folder
 
     def lfw(self, folder: Path) -> Path:
@@ -400,47 +409,6 @@ def _first_shape(paths: "Sequence[Path]") -> tuple[int, ...] | None:
         except (PictureError, ExtraMissing):
             continue
     return None
-
-
-@contextmanager
-def _shown(first: bool) -> "Iterator[Callable[[Report], None]]":
-    """A progress bar with loss and speed, on a terminal."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not first or not console.is_terminal:
-        yield lambda _: None
-        return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("training", total=None, speed="")
-
-        def show(report: Report) -> None:
-            bar.update(
-                task,
-                completed=report.step,
-                total=report.steps,
-                description=f"loss {report.loss:.3f}",
-                speed=f"{report.images_per_second:,.0f} img/s",
-            )
-
-        yield show
 
 
 def _find_rate(speaker: Speaker, recipe: "Recipe", pictures: Any, place: Any, out: Path) -> None:

@@ -97,6 +97,7 @@ def video(
     min_face: options.MinFace = None,
     _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Names in a video file: events, an annotated copy with all its sound, intervals, a page.
 
@@ -111,7 +112,7 @@ def video(
     from multiface.video.sources.opening import SpooledSource, open_source
     from multiface.video.window import Window
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     settings = Settings.here()
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
     check_targets(
@@ -180,9 +181,9 @@ def video(
             if left is None or not left.complete:
                 whole = _go_through(speaker, work, source, copy, tell, screen, score)
             elif summary is not None:
-                speaker.note("the page has no pictures: the run before had come to its end already")
+                speaker.warn("the page has no pictures: the run before had come to its end already")
         for note in (*source.notes, *work.notes, *(() if copy is None else copy.notes)):
-            speaker.note(note)
+            speaker.warn(note)
         found = intervals_of(tell.events)
         if intervals is not None:
             write_intervals(intervals, found)
@@ -203,7 +204,7 @@ def video(
     for person, seconds in _seconds_of(found).items():
         speaker.result(f"{person}: {seconds:.1f} s")
     if not whole:
-        speaker.note("stopped before the end")
+        speaker.warn("stopped before the end")
         raise typer.Exit(STOPPED)
     if isinstance(source, FolderSource) and source.skipped:
         raise typer.Exit(3)

@@ -9,6 +9,7 @@ from multiface.cli.gallery_place import gallery_of, people_folder_of
 from multiface.cli.paths import refuse_inputs, require_folder
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError
+from multiface.html_page import is_page
 from multiface.json_text import parse_json
 from multiface.regular_file import open_regular
 
@@ -80,7 +81,7 @@ def check_targets(targets: VideoTargets, read: tuple[Path, ...]) -> None:
     events, page = targets.events, targets.summary
     if events is not None and events.is_file() and not _holds_events(events):
         raise UsageError(f"--events {events}: is there already and holds no events; choose another name")
-    if page is not None and page.is_file() and not _holds_page(page):
+    if page is not None and page.is_file() and not is_page(page):
         raise UsageError(f"--summary {page}: is there already and is no page; choose another name")
 
 
@@ -102,10 +103,3 @@ def _holds_events(path: Path) -> bool:
         return not line or "event" in parse_json(line)
     except (ValueError, TypeError):
         return False
-
-
-def _holds_page(path: Path) -> bool:
-    """Whether a file is an HTML page, or empty."""
-    with open_regular(path) as file:
-        head = file.read(64)
-    return not head or head.lstrip().lower().startswith((b"<!doctype html", b"<html"))

@@ -25,14 +25,14 @@ Name = Annotated[str, typer.Argument(help="A name of the catalogue.", show_defau
 
 
 @weights.command("list")
-def list_weights(as_json: options.Json = False) -> None:
+def list_weights(as_json: options.Json = False, quiet: options.Quiet = None) -> None:
     """All weights that are known or installed, and who may use them."""
     from rich.markup import escape
     from rich.table import Table
 
     from multiface.weights.catalogue import CATALOGUE
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     installed = {one.name: one for one in options.weights_store(Settings.here()).listing()}
     table = Table("name", "kind", "company may use", "licence", "state")
     documents = []
@@ -81,13 +81,14 @@ def show_weights(
         str, typer.Argument(help="A name of the catalogue, or of imported weights.", show_default=False)
     ],
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """One entry of the catalogue, or what the store says of imported weights."""
     from dataclasses import asdict
 
     from multiface.weights.catalogue import CATALOGUE, unknown
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     entry = next((entry for entry in CATALOGUE if entry.name == name), None)
     if entry is None:
         store = options.weights_store(Settings.here())
@@ -126,13 +127,14 @@ def pull_weights(
         ),
     ] = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Bring weights into the store: checked, resumable, whole or not at all."""
     from multiface.weights.catalogue import find
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     entry = find(name)
-    speaker.note(
+    speaker.warn(
         f"{entry.name}: licence {entry.licence}; a company may {'' if entry.commercial else 'NOT '}use it"
     )
     with speaker.progress("bytes") as progress:
@@ -177,6 +179,7 @@ def import_weights(
         ),
     ] = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Take up any ONNX embedder with its input spec; a batch fixed at 1 is made free, and that is proven.
 
@@ -185,7 +188,7 @@ def import_weights(
     """
     from multiface.weights.spec import InputSpec
 
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     if arch is not None or file.suffix in (".pth", ".pt"):
         if arch is None:
             raise UsageError(f"{file}: which network is it? Give --arch, such as --arch mobilefacenet")
@@ -245,9 +248,9 @@ def _take_up(speaker: Speaker, file: Path, name: str, spec: "InputSpec | None") 
 
 
 @weights.command("remove")
-def remove_weights(name: Name, as_json: options.Json = False) -> None:
+def remove_weights(name: Name, as_json: options.Json = False, quiet: options.Quiet = None) -> None:
     """Delete weights from the store."""
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     options.weights_store(Settings.here()).remove(name)
     speaker.result(f"{name} is removed")
     speaker.document({"removed": name})

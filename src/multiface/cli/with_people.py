@@ -60,5 +60,5 @@ def opened_recognizer(
             say_report(speaker, report, quiet_when_unchanged=True)
             require_people(report, update)
         if recognizer.caveat:
-            speaker.note(recognizer.caveat)
+            speaker.warn(recognizer.caveat)
         yield recognizer

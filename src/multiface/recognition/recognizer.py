@@ -10,7 +10,7 @@ for face in recognizer.identify("party.jpg").faces:
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -216,7 +216,7 @@ class Recognizer:
 
     def identify_many(
         self, pictures: PictureSource | Iterable[PictureSource]
-    ) -> Iterator[Identification | Unusable]:
+    ) -> Generator[Identification | Unusable, None, None]:
         """Who is in each of many pictures, in order; for a picture that cannot be used, the error in its place.
 
         Several pictures are decoded, searched and embedded at once, which is faster than `identify` for each. Pictures
@@ -226,7 +226,9 @@ class Recognizer:
         self._people()
         return self._each_identified(pictures_in(pictures))
 
-    def _each_identified(self, pictures: Iterable[PictureSource]) -> Iterator[Identification | Unusable]:
+    def _each_identified(
+        self, pictures: Iterable[PictureSource]
+    ) -> Generator[Identification | Unusable, None, None]:
         for answer in analysed_in_order(self.analyser, pictures, self._workers):
             yield self._identified(*answer) if isinstance(answer, tuple) else answer
 

@@ -75,7 +75,7 @@ class Event:
             "track": self.track,
             "name": self.name,
             "similarity": None if self.similarity is None else round(self.similarity, 6),
-            "box": [round(value, 2) for value in self.box],
+            "box": [round(value, 1) for value in self.box],
             "runner_up": None
             if self.runner_up is None
             else {"name": self.runner_up[0], "similarity": round(self.runner_up[1], 6)},

@@ -1,32 +1,26 @@
 """A run as one HTML page: who was there, with the best picture, and when, on a time line.
 
-The page stands alone: pictures are data URIs, there is no script, and its Content-Security-Policy forbids to load
-anything from elsewhere. Every text that comes from outside (names, the name of the source) is escaped. One row a
-person, or an unknown's track, or a stranger; one bar an interval.
+One row for each person, stranger or unknown track; one bar for each interval.
 """
 
-from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from multiface.atomic_write import write_whole
 from multiface.errors import UsageError
+from multiface.html_page import jpeg_uri, page, text
 from multiface.images.jpeg import jpeg_bytes
 from multiface.images.path_text import path_text
 from multiface.video.events.intervals import Interval
 from multiface.video.results import BestView
-from multiface.visible import visible
 
 _PICTURE_SIDE = 160
 _LEAST_BAR = 0.15
 """Width in percent below which a bar could not be seen."""
 
 _STYLE = """
-:root { color-scheme: light dark; }
-body { font: 15px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; }
-h1 { font-size: 1.3em; overflow-wrap: anywhere; }
+body { max-width: 70em; }
 table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid #8884; padding: .5em; text-align: left; vertical-align: middle; }
 td.pictures { white-space: nowrap; }
@@ -37,8 +31,6 @@ td.line { width: 50%; }
 .track span { background: #2a7de1; height: 100%; position: absolute; }
 .unknown .track span { background: #888; }
 details { font-size: .85em; }
-summary { cursor: pointer; }
-small { opacity: .7; }
 """
 _MOST_PICTURES = 4
 
@@ -75,29 +67,15 @@ def write_summary(
     end = max([begin, end, *(one.end for row in rows for one in row.intervals)])
     body = "".join(_row(row, best_views, begin, end) for row in rows)
     people = sum(row.who is not None for row in rows)
-    page = f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="referrer" content="no-referrer">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{_text(title)}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<h1>{_text(title)}</h1>
-<p>{people} known by name, {len(rows) - people} unknown; {_clock(end - begin)} in all.</p>
+    table = f"""<p>{people} known by name, {len(rows) - people} unknown; {_clock(end - begin)} in all.</p>
 <table>
 <thead><tr><th></th><th>Who</th><th>In the picture</th><th>{_clock(begin)} to {_clock(end)}</th></tr></thead>
 <tbody>
 {body}</tbody>
 </table>
-</body>
-</html>
 """
     try:
-        write_whole(path, page.encode(), private=True)
+        write_whole(path, page(title, _STYLE, table), private=True)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path_text(path)}: cannot be written ({error})", path=path) from error
 
@@ -128,7 +106,7 @@ def _row(row: _Row, best_views: Mapping[int, BestView], begin: float, end: float
     often = f"{len(row.intervals)} times" if len(row.intervals) > 1 else "once"
     return (
         f'<tr class="{"unknown" if row.who is None else "known"}"><td class="pictures">{pictures}</td>'
-        f'<td class="who">{_text(row.label)}</td>'
+        f'<td class="who">{text(row.label)}</td>'
         f"<td>{_clock(row.seconds)}<br><small>{often}</small></td>"
         f'<td class="line"><div class="track">{bars}</div>'
         f"<details><summary>times</summary>{times}</details></td></tr>\n"
@@ -136,8 +114,8 @@ def _row(row: _Row, best_views: Mapping[int, BestView], begin: float, end: float
 
 
 def _picture(view: BestView, label: str) -> str:
-    data = b64encode(jpeg_bytes(view.crop, _PICTURE_SIDE)).decode("ascii")
-    return f'<img alt="{_text(label)} at {_clock(view.time)}" src="data:image/jpeg;base64,{data}">'
+    data = jpeg_uri(jpeg_bytes(view.crop, _PICTURE_SIDE))
+    return f'<img alt="{text(label)} at {_clock(view.time)}" src="{data}">'
 
 
 def _bar(one: Interval, begin: float, end: float) -> str:
@@ -146,11 +124,6 @@ def _bar(one: Interval, begin: float, end: float) -> str:
     left = min((one.begin - begin) * scale, 100.0 - width)
     when = f"{_clock(one.begin)} to {_clock(one.end)}"
     return f'<span title="{when}" style="left:{left:.3f}%;width:{width:.3f}%"></span>'
-
-
-def _text(text: str) -> str:
-    """Text for a page, in an attribute or between tags; what is no text or unsafe is shown as such."""
-    return escape(visible(text), quote=True)
 
 
 def _clock(seconds: float) -> str:
