@@ -2,7 +2,8 @@
 
 Each file under `src/multiface` is read (not imported) and every import of ours in it, wherever it stands,
 must lead to a room that comes before its own and is named for it here. `arrays`, `atomic_write`, `errors`,
-`file_lock`, `file_name`, `html_page`, `json_text`, `progress`, `regular_file`, `version` and `visible` are open to all.
+`file_lock`, `file_name`, `html_page`, `json_text`, `plain_number`, `progress`, `regular_file`, `version` and
+`visible` are open to all.
 """
 
 import ast
@@ -48,6 +49,7 @@ OPEN = {
     "file_name",
     "html_page",
     "json_text",
+    "plain_number",
     "progress",
     "regular_file",
     "version",

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multiface.arrays import Floats
+from multiface.arrays import Floats, vector_bytes
 from multiface.errors import DataSetError
 from multiface.regular_file import regular_descriptor
 
@@ -63,7 +63,7 @@ def to_body(record: Record) -> bytes:
     if isinstance(record.label, np.ndarray):
         if record.label.ndim != 1:
             raise DataSetError(f"record {record.id}: label has shape {record.label.shape}, wanted (k,)")
-        vector = record.label.astype("<f4").tobytes()
+        vector = vector_bytes(record.label)
     else:
         label = record.label
     try:

@@ -75,6 +75,8 @@ class Embedder:
         Raises WeightsError for other crops, and for a network that returns anything but finite float32 (n, d).
         """
         spec = self.spec
+        if not isinstance(crops, np.ndarray):
+            raise WeightsError(f"{self.name} wants an array of crops, not {type(crops).__name__}")
         if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (spec.height, spec.width, 3):
             raise WeightsError(
                 f"{self.name} wants uint8 crops (n, {spec.height}, {spec.width}, 3), "

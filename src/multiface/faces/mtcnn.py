@@ -24,7 +24,7 @@ from PIL import Image as Pillow
 
 from multiface.arrays import Floats
 from multiface.faces.boxes import nms
-from multiface.faces.detector import check_limits, check_picture
+from multiface.faces.detector import check_limits, check_picture, smallest_wanted
 from multiface.faces.face import Faces, Image
 from multiface.weights.session import Session
 
@@ -76,7 +76,7 @@ class Mtcnn:
         """
         check_picture(self.name, image)
         picture = _Picture(image)
-        windows = self._propose(picture, max(self.min_face, smallest or 0.0))
+        windows = self._propose(picture, smallest_wanted(self.min_face, smallest))
         found = self._finish(picture, self._refine(picture, windows))
         sides = found.boxes[:, 2:] - found.boxes[:, :2]
         return found.take((found.scores >= self._score) & (sides.min(axis=1) >= self.min_face))

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import get_args
+
+import numpy as np
 
 from multiface.arrays import Floats
 from multiface.errors import GalleryError, UsageError
@@ -25,7 +28,7 @@ from multiface.gallery.changes import Change
 from multiface.gallery.connection import Revision
 from multiface.gallery.engine import NewTemplate, Person, Template, VectorOrigin
 from multiface.gallery.matrix import Matrix
-from multiface.gallery.names import clean_name, clean_text
+from multiface.gallery.names import clean_name, clean_text, some_text
 from multiface.gallery.people_changes import Edit
 from multiface.gallery.person_ids import is_id
 from multiface.gallery.search import Rule, score_people, top_two
@@ -187,7 +190,7 @@ class Gallery:
         The same face of the same picture a second time is one template. Raises GalleryError if another
         person has it, or if a vector is not finite, not of unit length (to 1e-3) or not of length d.
         """
-        by_id = is_id(who.strip())
+        by_id = is_id(some_text(who).strip())
         name = who if by_id else clean_name(who)
         if by_id and another:
             raise UsageError(f"{who}: another person needs a name, not an id")
@@ -226,6 +229,8 @@ class Gallery:
         Raises GalleryError if another person has the external id, or if the person has no such template; UsageError
         for a text that cannot be stored.
         """
+        if cover is not None and not (isinstance(cover, int) and 0 <= cover < 1 << 63):
+            raise UsageError(f"cover is the id of a template, or 0, not {cover!r}")
         wanted = Edit(
             None if external_id is None else clean_text("external id", external_id),
             None if note is None else clean_text("note", note),
@@ -309,7 +314,15 @@ class Gallery:
             return now.matrix
 
     def search(self, probes: Floats, rule: Rule) -> tuple[Candidates, ...]:
-        """The two most similar people for each probe: float32 (q, d) of unit length -> q answers."""
+        """The two most similar people for each probe: float32 (q, d) of unit length -> q answers.
+
+        Raises UsageError for other probes, and another rule than "mean", "max" and "both".
+        """
+        if not isinstance(rule, str) or rule not in get_args(Rule):
+            raise UsageError(f"a rule is one of {', '.join(get_args(Rule))}, not {rule!r}")
+        length = self.origin.dimension
+        if not isinstance(probes, np.ndarray) or probes.dtype != np.float32 or probes.shape[1:] != (length,):
+            raise UsageError(f"probes are an array float32 (q, {length})")
         matrix = self.matrix()
         top = top_two(score_people(probes, matrix, rule))
         return tuple(

@@ -19,9 +19,16 @@ _DIRECTION_OVERRIDES = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u20
 _SIMILAR_ENOUGH = 0.6
 
 
+def some_text(text: str) -> str:
+    """The text, where a caller may have given anything. Raises UsageError."""
+    if not isinstance(text, str):
+        raise UsageError(f"a name or id is a text, not {type(text).__name__}")
+    return text
+
+
 def clean_name(text: str) -> str:
     """The name as a gallery keeps it. Raises UsageError if it cannot be a person's name."""
-    name = unicodedata.normalize("NFC", text).strip()
+    name = unicodedata.normalize("NFC", some_text(text)).strip()
     bad = [c for c in name if unicodedata.category(c) in _FORBIDDEN_CATEGORIES or c in _DIRECTION_OVERRIDES]
     if bad:
         raise UsageError(

@@ -11,7 +11,7 @@ from multiface.errors import AmbiguousName, GalleryError
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
 from multiface.gallery.engine import Person
-from multiface.gallery.names import clean_name, nearest_name
+from multiface.gallery.names import clean_name, nearest_name, some_text
 from multiface.gallery.person_ids import is_id, new_id
 from multiface.gallery.sql import Connection, inserted_id
 
@@ -59,7 +59,7 @@ def found(connection: Connection, who: str, place: str) -> Person:
 
     Raises GalleryError, with the nearest name, if there is none; AmbiguousName if several have the name.
     """
-    if is_id(who.strip()):
+    if is_id(some_text(who).strip()):
         person = person_of_id(connection, who.strip())
         if person is None:
             raise GalleryError(

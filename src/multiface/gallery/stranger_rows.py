@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from multiface.arrays import Floats
+from multiface.arrays import Floats, vector_bytes, vector_from
 from multiface.errors import GalleryError, PictureError
 from multiface.gallery.connection import BadContent
 from multiface.gallery.engine import VectorOrigin
@@ -114,7 +114,7 @@ def all_views(connection: Connection, origin: VectorOrigin) -> Views:
     size = 4 * origin.dimension
     if not all(isinstance(blob, bytes) and len(blob) == size for blob, _, _ in rows):
         raise BadContent(f"it is damaged: a stranger's vector is not {origin.dimension} numbers; check it")
-    vectors = np.frombuffer(b"".join(row[0] for row in rows), "<f4").astype(np.float32)
+    vectors = vector_from(b"".join(row[0] for row in rows))
     vectors = vectors.reshape(len(rows), origin.dimension)
     lengths = np.sqrt(np.einsum("vd,vd->v", vectors, vectors))
     if not (np.abs(lengths - 1.0) <= UNIT_TOLERANCE).all():  # also false for what is not finite
@@ -190,7 +190,7 @@ def add_view(connection: Connection, number: int, view: View, origin: VectorOrig
         """,
         (
             number,
-            view.vector.astype("<f4").tobytes(),
+            vector_bytes(view.vector),
             view.spread,
             view.quality,
             view.picture_digest,
@@ -233,7 +233,7 @@ def broken_strangers(connection: Connection, origin: VectorOrigin) -> list[str]:
         if not isinstance(blob, bytes) or len(blob) != 4 * origin.dimension:
             fault: str | None = f"not {origin.dimension} float32 numbers"
         else:
-            fault = vector_fault(np.frombuffer(blob, "<f4").astype(np.float32), origin.dimension)
+            fault = vector_fault(vector_from(blob), origin.dimension)
         if fault is not None:
             problems.append(f"stranger {number}, view {view}: {fault}")
     for one in strangers(connection):
@@ -261,7 +261,7 @@ def _view(row: tuple[Any, ...], dimension: int) -> View:
         _, blob, spread, quality, digest, width, height, seen = row
         if not isinstance(blob, bytes) or len(blob) != 4 * dimension:
             raise ValueError("vector")
-        vector = np.frombuffer(blob, "<f4").astype(np.float32)
+        vector = vector_from(blob)
         return View(vector, float(spread), float(quality), str(digest), int(width), int(height), str(seen))
     except (TypeError, ValueError) as error:
         raise BadContent("it is damaged: a stranger's view cannot be read") from error

@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from multiface.arrays import Floats
+from multiface.arrays import Floats, vector_bytes
 from multiface.errors import GalleryError, UsageError
 from multiface.gallery import changes, people_rows, stranger_rows, template_rows
 from multiface.gallery.clock import utc_now
@@ -256,7 +256,7 @@ def _kept(sighting: Sighting, keep: timedelta) -> tuple[View, str, bytes]:
 
 def _content(view: View) -> tuple[str, bytes]:
     """What of a view is about a person's face."""
-    return view.picture_digest, view.vector.astype("<f4").tobytes()
+    return view.picture_digest, vector_bytes(view.vector)
 
 
 def _least_needed(views: list[tuple[int, View]]) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from multiface.arrays import Floats
+from multiface.arrays import Floats, vector_bytes, vector_from
 from multiface.errors import GalleryError
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
@@ -107,7 +107,7 @@ def add_template(connection: Connection, person: int, new: NewTemplate, origin: 
         """,
         (
             person,
-            new.vector.astype("<f4").tobytes(),
+            vector_bytes(new.vector),
             new.source_digest,
             path_text(new.source),
             int(facts.width),
@@ -142,7 +142,7 @@ def broken_templates(connection: Connection, origin: VectorOrigin) -> list[str]:
         if not isinstance(blob, bytes) or len(blob) != 4 * origin.dimension:
             problems.append(f"template {template}: not {origin.dimension} float32 numbers")
             continue
-        fault = vector_fault(np.frombuffer(blob, "<f4").astype(np.float32), origin.dimension)
+        fault = vector_fault(vector_from(blob), origin.dimension)
         if fault is not None:
             problems.append(f"template {template}: {fault}")
     return problems
@@ -179,7 +179,7 @@ def _template(row: tuple[Any, ...], dimension: int) -> Template:
             int(turns),
             int(faces),
         )
-        vector = np.frombuffer(blob, "<f4").astype(np.float32)
+        vector = vector_from(blob)
         return Template(int(number), int(person), vector, str(digest), str(source), facts, str(added))
     except (TypeError, ValueError) as error:
         raise BadContent("it is damaged: a template's row cannot be read") from error

@@ -158,6 +158,8 @@ def _held(source: PictureSource, limits: PictureLimits) -> bytes | Image:
 
 
 def _pixels_of(picture: PIL.Image.Image) -> Image:
+    if 0 in picture.size:
+        raise PictureError(f"{_NAME}: has no pixels, it is {picture.width} x {picture.height}")
     try:
         picture.load()
         return upright_rgb(picture)

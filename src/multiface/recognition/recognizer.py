@@ -239,7 +239,10 @@ class Recognizer:
         at all. Raises UsageError without people or for other shapes, RateNotSupported.
         """
         gallery = self._people()
-        vectors = np.asarray(embeddings)
+        try:
+            vectors = np.asarray(embeddings)
+        except ValueError as error:
+            raise UsageError(f"embeddings are one array ({error})") from error
         length = self.embedder.spec.dimension
         if vectors.ndim != 2 or vectors.shape[1] != length or vectors.dtype != np.float32:
             raise UsageError(f"embeddings are float32 (n, {length}), not {vectors.dtype} {vectors.shape}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from multiface.decision import Calibration
 from multiface.errors import UsageError
 from multiface.faces.opening import MIN_FACE
+from multiface.plain_number import plain_number
 from multiface.weights.session import Engine
 
 IDENTIFY_RATE = 0.01
@@ -35,7 +36,7 @@ class RecognizerSettings:
     cache: str | Path | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.rate < 1:
+        if not 0 < plain_number(self.rate, "an error rate") < 1:
             raise UsageError(f"an error rate lies between 0 and 1, not {self.rate}")
         self.engine_value()
 

@@ -258,7 +258,7 @@ def load_recipe(name_or_path: str) -> Recipe:
         path = FOLDER / f"{name_or_path}.toml"
     try:
         text = read_given_text(path)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path with a null character
         known = shipped_recipes()
         raise UsageError(
             f"{name_or_path}: no such recipe{_nearest(name_or_path, known)}. Give a TOML file, or one of "
