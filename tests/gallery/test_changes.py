@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,18 +10,12 @@ import numpy as np
 import pytest
 
 from multiface.errors import AmbiguousName, GalleryError, UsageError
-from multiface.gallery.engine import NewTemplate, VectorOrigin
+from multiface.gallery.engine import NewTemplate
 from multiface.gallery.folder_import import sync_folder
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.strangers import Sighting
 
 Make = Callable[..., NewTemplate]
-
-
-@pytest.fixture
-def gallery(path: Path, origin: VectorOrigin) -> Iterator[Gallery]:
-    with Gallery.open(path, origin, create=True) as opened:
-        yield opened
 
 
 def state(gallery: Gallery) -> object:

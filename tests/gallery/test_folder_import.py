@@ -63,12 +63,6 @@ class Embedder:
 
 
 @pytest.fixture
-def gallery(path: Path, origin: VectorOrigin) -> Iterator[Gallery]:
-    with Gallery.open(path, origin, create=True) as opened:
-        yield opened
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "people"
     for name in ("anna", "bob"):

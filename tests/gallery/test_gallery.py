@@ -4,7 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +21,6 @@ from multiface.gallery.gallery import Added, Gallery
 from multiface.gallery.names import clean_name
 
 Make = Callable[..., NewTemplate]
-
-
-@pytest.fixture
-def gallery(path: Path, origin: VectorOrigin) -> Iterator[Gallery]:
-    with Gallery.open(path, origin, create=True) as opened:
-        yield opened
 
 
 def test_a_template_comes_back_as_it_went_in(gallery: Gallery, template: Make) -> None:

@@ -1,26 +1,20 @@
 """People by id: names that several have, external ids, notes, groups, covers."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from multiface.errors import AmbiguousName, GalleryError, UsageError
-from multiface.gallery.engine import NewTemplate, VectorOrigin
+from multiface.gallery.engine import NewTemplate
 from multiface.gallery.folder_import import sync_folder
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.names import clean_name
 from multiface.gallery.person_ids import is_id, new_id
 
 Make = Callable[..., NewTemplate]
-
-
-@pytest.fixture
-def gallery(path: Path, origin: VectorOrigin) -> Iterator[Gallery]:
-    with Gallery.open(path, origin, create=True) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -20,12 +20,12 @@ Make = Callable[..., NewTemplate]
 
 @pytest.fixture
 def pair(
-    path: Path, origin: VectorOrigin, monkeypatch: pytest.MonkeyPatch
+    location: str | Path, origin: VectorOrigin, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Gallery, Gallery]]:
     """Two openings of one gallery, as two processes have them, with blocks of 8 people in groups of 2."""
     monkeypatch.setattr(people_index, "BLOCK", 8)
     monkeypatch.setattr(people_index, "GROUP", 2)
-    with Gallery.open(path, origin, create=True) as one, Gallery.open(path, origin) as other:
+    with Gallery.open(location, origin, create=True) as one, Gallery.open(location, origin) as other:
         yield one, other
 
 
@@ -39,7 +39,7 @@ def content(matrix: Matrix) -> tuple[object, ...]:
 
 
 def test_after_any_changes_it_is_what_reading_everything_gives(
-    pair: tuple[Gallery, Gallery], path: Path, origin: VectorOrigin, template: Make
+    pair: tuple[Gallery, Gallery], location: str | Path, origin: VectorOrigin, template: Make
 ) -> None:
     mine, other = pair
     rng = random.Random(5)
@@ -64,7 +64,7 @@ def test_after_any_changes_it_is_what_reading_everything_gives(
         before = mine.matrix()
         kept = content(before)
         after = mine.matrix()
-        with Gallery.open(path, origin) as fresh:
+        with Gallery.open(location, origin) as fresh:
             assert content(after) == content(fresh.matrix())
         assert content(before) == kept  # what a search in progress holds
         most = max(most, len(after.groups))
@@ -77,7 +77,7 @@ def test_only_the_blocks_of_those_who_changed_are_made_anew(
     mine, other = pair
     for number in range(30):
         other.add_templates(f"p{number}", [template(str(number))])
-    with Gallery.open(mine.path) as fresh:  # read whole, so in blocks
+    with Gallery.open(mine.location) as fresh:  # read whole, so in blocks
         before = fresh.matrix().blocks
         assert len(before) == 4
         other.add_templates("p10", [template("more")])
@@ -109,14 +109,13 @@ def test_one_who_was_away_for_long_reads_everything(
             mine.matrix()
 
 
-def test_what_is_written_down_of_changes_stays_small(pair: tuple[Gallery, Gallery], template: Make) -> None:
+def test_what_is_written_down_of_changes_stays_small(pair: tuple[Gallery, Gallery]) -> None:
     mine, _ = pair
-    mine.add_templates("Anna", [template("a")])
     with mine.engine.database.writing() as connection:
         for _ in range(30):
             connection.execute(
-                "INSERT INTO touched (person_id) SELECT 1 FROM template, (VALUES (1), (2), (3)) "
-                "JOIN (WITH RECURSIVE n(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < 400) SELECT k FROM n)"
+                "WITH RECURSIVE n (k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < 1000) "
+                "INSERT INTO touched (person_id) SELECT k FROM n"
             )
         (count,) = connection.execute("SELECT count(*) FROM touched").fetchone()
     assert count == 20_000

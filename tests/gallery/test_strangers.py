@@ -3,7 +3,7 @@
 import hashlib
 import multiprocessing
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -59,12 +59,6 @@ def see(gallery: Gallery, sighting: Sighting, taken: tuple[int, ...] = (), keep:
 def held(path: Path) -> bytes:
     """All bytes of the gallery's files."""
     return b"".join(file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
-
-
-@pytest.fixture
-def gallery(path: Path, origin: VectorOrigin) -> Iterator[Gallery]:
-    with Gallery.open(path, origin, create=True) as opened:
-        yield opened
 
 
 def test_the_same_number_over_sessions(path: Path, origin: VectorOrigin) -> None:

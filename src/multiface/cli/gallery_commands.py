@@ -321,10 +321,10 @@ def remove_person(
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
         person = opened.person(name)
-        removed = opened.remove(person.id)
+        removed, lingering = opened.remove(person.id), opened.lingering
     speaker.result(f"{person.name} is removed ({counted(removed.templates, 'template')})")
     if not removed.purged:
-        speaker.note("another process is reading; the vectors leave the file when the last process closes it")
+        speaker.note(lingering)
     speaker.document(
         {
             "removed": person.name,

@@ -41,7 +41,7 @@ Another = Annotated[
     bool, typer.Option("--another", help="This is another person, even if somebody has the name already.")
 ]
 GalleryFile = Annotated[
-    str | None, typer.Option("--gallery", help="A gallery file (or sqlite:/// URL).", show_default=False)
+    str | None, typer.Option("--gallery", help="A gallery file, or a postgresql:// URL.", show_default=False)
 ]
 Flip = Annotated[
     bool | None,

@@ -14,8 +14,6 @@ from multiface.errors import UsageError
 
 Number = Annotated[int, typer.Argument(help="The number of a stranger.", min=1, show_default=False)]
 
-STILL_READ = "another process is reading; what was removed leaves the file when the last process closes it"
-
 
 def list_strangers(
     pictures: Annotated[
@@ -73,10 +71,10 @@ def name_stranger(
     """Give a stranger a name: from now on this is a person like all others."""
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
-        named = opened.strangers.name(number, name)
+        named, lingering = opened.strangers.name(number, name), opened.lingering
     speaker.result(f"stranger {number} is now {named.person} ({counted(named.templates, 'template')} added)")
     if not named.purged:
-        speaker.warn(STILL_READ)
+        speaker.warn(lingering)
     speaker.document(
         {
             "stranger": number,
@@ -97,10 +95,10 @@ def remove_stranger(
     """Remove a stranger with picture and vectors."""
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
-        purged = opened.strangers.remove(number)
+        purged, lingering = opened.strangers.remove(number), opened.lingering
     speaker.result(f"stranger {number} is removed")
     if not purged:
-        speaker.warn(STILL_READ)
+        speaker.warn(lingering)
     speaker.document({"removed": number, "purged": purged})
 
 

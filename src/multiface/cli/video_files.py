@@ -43,13 +43,13 @@ def files_read(
     weights: str | None,
 ) -> tuple[Path, ...]:
     """Files and folders that are read: of the source, of the people, of the gallery, and weights that are a file."""
-    from multiface.gallery.connection import gallery_path
+    from multiface.gallery.connection import gallery_path, is_postgres
 
     read = [Path(file)]
     folder = people_folder_of(settings, people, gallery)
     if folder is not None:
         read.append(Path(folder))
-    else:
+    elif not is_postgres(gallery_of(settings, gallery)):
         place = gallery_path(gallery_of(settings, gallery))
         read += [place.with_name(place.name + ending) for ending in ("", "-wal", "-shm")]
     if update is not None:

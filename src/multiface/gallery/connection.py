@@ -25,8 +25,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from multiface.errors import GalleryError, InputError, NotAvailable, UsageError
+from multiface.errors import GalleryError, InputError, UsageError
 from multiface.gallery import forking
+from multiface.gallery.database import Revision
+from multiface.gallery.sql import Connection
 from multiface.regular_file import keep_shut
 
 _LOCKING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL)
@@ -38,7 +40,7 @@ _SMALLEST = 512
 def gallery_path(location: str | Path) -> Path:
     """The file that a location names: a path, or `sqlite:///path` (three slashes and a path as it is).
 
-    Raises NotAvailable for a PostgreSQL URL and UsageError for other URLs.
+    Raises UsageError for URLs of other kinds; `is_postgres` knows one of them.
     """
     text = os.fspath(location)
     if "\0" in text:
@@ -51,15 +53,18 @@ def gallery_path(location: str | Path) -> Path:
     kind = scheme[1].lower()
     if kind == "sqlite":
         if not text[7:].startswith("///") or len(text) == len("sqlite:///"):
-            raise UsageError(f"gallery {_without_password(text)}: write sqlite:///path/to/gallery.db")
+            raise UsageError(f"gallery {without_password(text)}: write sqlite:///path/to/gallery.db")
         return Path(text[len("sqlite:///") :])
-    if kind.split("+")[0] in ("postgresql", "postgres"):
-        raise NotAvailable(
-            f"gallery {_without_password(text)}: galleries in PostgreSQL are not built yet; "
-            "give the path of a file instead"
-        )
     raise UsageError(
-        f"gallery {_without_password(text)}: {kind}:// is not known; give a path or sqlite:///path"
+        f"gallery {without_password(text)}: {kind}:// is not known; give a path, sqlite:///path or postgresql://host/database"
+    )
+
+
+def is_postgres(location: str | Path) -> bool:
+    """Whether a location is the URL of a PostgreSQL database."""
+    return (
+        isinstance(location, str)
+        and re.match(r"postgres(ql)?(\+\w+)?:/", location, re.IGNORECASE) is not None
     )
 
 
@@ -93,19 +98,6 @@ def table_version(connection: sqlite3.Connection, application: int, foreign: str
     if found_application != application:
         raise BadContent(foreign)
     return int(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """Equal to another where nothing changed in between.
-
-    connection: counts the connections made; of another one it is not known whether the file is the same still.
-    others, own: count the changes of other connections and of this one.
-    """
-
-    connection: int
-    others: int
-    own: int
 
 
 class Database:
@@ -203,7 +195,7 @@ class Database:
         if connection is self._connection:
             connection.execute("PRAGMA foreign_keys = ON")
 
-    def revision(self, connection: sqlite3.Connection) -> "Revision":
+    def revision(self, connection: Connection) -> Revision:
         """Changes when the file's content did, by this process or another; read it inside `reading`."""
         (others,) = connection.execute("PRAGMA data_version").fetchone()
         return Revision(self._connections, int(others), self._commits)
@@ -216,6 +208,34 @@ class Database:
         with self._lock, self._translated():
             (busy, _, _) = self._connected().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             return not busy
+
+    @property
+    def place(self) -> str:
+        """The kind and the path, as messages begin."""
+        return f"{self._kind.name} {self.path}"
+
+    @property
+    def location(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @property
+    def lingering(self) -> str:
+        """What to say of deleted content where `purge_log` is False."""
+        return "another process is reading; what was removed leaves the file when the last process closes it"
+
+    def faults(self, connection: Connection) -> list[str]:
+        """What SQLite's own checks find, a line each."""
+        lines = connection.execute("PRAGMA integrity_check").fetchall()
+        found = [f"file: {line}" for (line,) in lines if line != "ok"]
+        rows = connection.execute("PRAGMA foreign_key_check").fetchall()
+        return found + [
+            f"{table} row {row}: names a {parent} that is not there" for table, row, parent, _ in rows
+        ]
+
+    def is_there(self) -> bool:
+        """Whether the path leads to a file."""
+        return self.path.exists()
 
     def close(self) -> None:
         """Close the connection; the last one to close empties the write-ahead log."""
@@ -420,7 +440,7 @@ def _code(error: sqlite3.Error) -> int | None:
     return None if extended is None else extended & 0xFF
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
     """The URL without its user part and its query; a password may hold any character, also unquoted."""
     scheme, slashes, rest = re.split(r"(:/+)", url, maxsplit=1)
     _, at, place = rest.rpartition("@")

@@ -25,14 +25,17 @@ from multiface.gallery import (
     undoing,
 )
 from multiface.gallery.changes import Change
-from multiface.gallery.connection import Revision
+from multiface.gallery.connection import is_postgres
+from multiface.gallery.database import GalleryDatabase, Revision
 from multiface.gallery.engine import NewTemplate, Person, Template, VectorOrigin
 from multiface.gallery.matrix import Matrix
 from multiface.gallery.names import clean_name, clean_text, some_text
+from multiface.gallery.origin_rows import require_same_embedder
 from multiface.gallery.people_changes import Edit
 from multiface.gallery.person_ids import is_id
+from multiface.gallery.postgres import PostgresGallery
 from multiface.gallery.search import Rule, score_people, top_two
-from multiface.gallery.sqlite import BUSY_SECONDS, SqliteGallery, require_same_embedder
+from multiface.gallery.sqlite import BUSY_SECONDS, SqliteGallery
 from multiface.gallery.strangers import Strangers
 
 
@@ -93,9 +96,9 @@ class Gallery:
     Use it in a `with` statement or close it.
     """
 
-    def __init__(self, engine: SqliteGallery) -> None:
+    def __init__(self, engine: SqliteGallery | PostgresGallery) -> None:
         self._engine = engine
-        self._database = engine.database
+        self._database: GalleryDatabase = engine.database
         self._known: tuple[Revision, people_index.Known] | None = None
 
     @staticmethod
@@ -108,9 +111,17 @@ class Gallery:
     ) -> "Gallery":
         """Open a gallery, and forget the strangers and the changes whose time is over.
 
-        Arguments and errors as in `SqliteGallery.open`.
+        location: a path, `sqlite:///path` or `postgresql://user@host/database`.
+        origin: the embedder in use; None to take whatever the gallery holds (listing, renaming, removing).
+        create: make the gallery if there is none; needs an origin.
+        busy_seconds: how long to wait for another process that writes.
+
+        Raises GalleryError if there is no gallery or it cannot be read, FingerprintMismatch if it holds
+        vectors of another embedder or with the other choice of mirror images, ExtraMissing for a PostgreSQL URL
+        without psycopg.
         """
-        gallery = Gallery(SqliteGallery.open(location, origin, create=create, busy_seconds=busy_seconds))
+        opened = PostgresGallery.open if is_postgres(location) else SqliteGallery.open
+        gallery = Gallery(opened(location, origin, create=create, busy_seconds=busy_seconds))
         # A file that is damaged or kept locked opens all the same; they go the next time.
         with contextlib.suppress(GalleryError):
             gallery.strangers.forget_expired()
@@ -119,8 +130,29 @@ class Gallery:
 
     @property
     def path(self) -> Path:
-        """The gallery's file."""
-        return self._database.path
+        """The gallery's file. Raises UsageError for one in PostgreSQL."""
+        if is_postgres(self.location):
+            raise UsageError(f"{self.place}: is no file")
+        return Path(self.location)
+
+    @property
+    def place(self) -> str:
+        """The gallery as messages begin, without a password."""
+        return self._database.place
+
+    @property
+    def location(self) -> str:
+        """What opens it again: a path, or a URL with the password if it has one."""
+        return self._database.location
+
+    @property
+    def lingering(self) -> str:
+        """What to say of removed vectors that are not gone from every byte yet (`Removed.purged`)."""
+        return self._database.lingering
+
+    def is_there(self) -> bool:
+        """Whether the gallery still is where it was opened."""
+        return self._database.is_there()
 
     @property
     def origin(self) -> VectorOrigin:
@@ -129,11 +161,11 @@ class Gallery:
 
     def must_hold(self, origin: VectorOrigin) -> None:
         """Raises FingerprintMismatch unless vectors of this origin can be compared with those it holds."""
-        require_same_embedder(self.path, self.origin, origin)
+        require_same_embedder(self.place, self.origin, origin)
 
     @property
-    def engine(self) -> SqliteGallery:
-        """The file engine, for what runs in a transaction of its own (`folder_import`)."""
+    def engine(self) -> SqliteGallery | PostgresGallery:
+        """The database, for what runs in a transaction of its own (`folder_import`)."""
         return self._engine
 
     @property
@@ -170,7 +202,7 @@ class Gallery:
         every method that takes a person.
         """
         with self._database.reading() as connection:
-            return people_rows.found(connection, who, self._place)
+            return people_rows.found(connection, who, self.place)
 
     def person_of_external_id(self, external_id: str) -> Person | None:
         """The person whom another system calls so; None if there is none."""
@@ -180,7 +212,7 @@ class Gallery:
     def templates(self, who: str) -> tuple[Template, ...]:
         """A person's templates, oldest first."""
         with self._database.reading() as connection:
-            person = people_rows.found(connection, who, self._place)
+            person = people_rows.found(connection, who, self.place)
             return template_rows.templates(connection, person.number, self.origin)
 
     def add_templates(self, who: str, new: Sequence[NewTemplate], *, another: bool = False) -> Added:
@@ -198,7 +230,7 @@ class Gallery:
             return Added(0, 0)
         with self._database.writing() as connection:
             person, added = people_changes.enrol(
-                connection, name, new, self.origin, self._place, by_id=by_id, another=another
+                connection, name, new, self.origin, self.place, by_id=by_id, another=another
             )
         return Added(added, len(new) - added, person.id)
 
@@ -209,7 +241,7 @@ class Gallery:
         """
         name = clean_name(new)
         with self._database.writing() as connection:
-            people_changes.rename(connection, who, name, self._place, another=another)
+            people_changes.rename(connection, who, name, self.place, another=another)
 
     def edit(
         self,
@@ -238,7 +270,7 @@ class Gallery:
             cover,
         )
         with self._database.writing() as connection:
-            return people_changes.edit(connection, who, wanted, self._place)
+            return people_changes.edit(connection, who, wanted, self.place)
 
     def merge(self, into: str, from_: str) -> int:
         """Give all templates of `from_` to `into` and remove `from_`; how many there were.
@@ -247,7 +279,7 @@ class Gallery:
         the same person.
         """
         with self._database.writing() as connection:
-            return people_changes.merge(connection, into, from_, self._place)
+            return people_changes.merge(connection, into, from_, self.place)
 
     def split(self, who: str, templates: Iterable[int], name: str, *, another: bool = False) -> Person:
         """Give some of a person's templates, by their ids, to the person of another name, who is made if need be.
@@ -257,7 +289,7 @@ class Gallery:
         """
         cleaned, chosen = clean_name(name), list(templates)
         with self._database.writing() as connection:
-            return people_changes.split(connection, who, chosen, cleaned, self._place, another=another)
+            return people_changes.split(connection, who, chosen, cleaned, self.place, another=another)
 
     def remove(self, who: str) -> Removed:
         """Remove a person and all vectors, from the file and its log, with all changes about the person.
@@ -265,7 +297,7 @@ class Gallery:
         This is final. Only the id stays, so that no import brings the person back.
         """
         with self._database.writing() as connection:
-            person = people_changes.remove(connection, who, self._place)
+            person = people_changes.remove(connection, who, self.place)
         return Removed(person.templates, self._database.purge_log())
 
     def changes(self, who: str | None = None, most: int = 100) -> tuple[Change, ...]:
@@ -276,7 +308,7 @@ class Gallery:
         with self._database.reading() as connection:
             person = None if who is None else who.strip()
             if person is not None and not is_id(person):
-                person = people_rows.found(connection, person, self._place).id
+                person = people_rows.found(connection, person, self.place).id
             return changes.changes(connection, most, person)
 
     def forget_old_changes(self) -> None:
@@ -295,7 +327,7 @@ class Gallery:
         change stands in the way.
         """
         with self._database.writing() as connection:
-            undone = undoing.undo(connection, change, self.origin, self._place)
+            undone = undoing.undo(connection, change, self.origin, self.place)
         self._database.purge_log()
         return undone
 
@@ -349,11 +381,7 @@ class Gallery:
         strangers = 0
         try:
             with self._database.reading() as connection:
-                for (line,) in connection.execute("PRAGMA integrity_check").fetchall():
-                    if line != "ok":
-                        problems.append(f"file: {line}")
-                for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchall():
-                    problems.append(f"{table} row {row}: names a {parent} that is not there")
+                problems += self._database.faults(connection)
                 problems += template_rows.broken_templates(connection, self.origin)
                 problems += stranger_rows.broken_strangers(connection, self.origin)
                 everybody = people_rows.people(connection)
@@ -373,8 +401,3 @@ class Gallery:
             problems=tuple(problems),
             strangers=strangers,
         )
-
-    @property
-    def _place(self) -> str:
-        """How messages name the gallery."""
-        return f"gallery {self.path}"

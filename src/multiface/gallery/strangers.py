@@ -26,7 +26,7 @@ from multiface.arrays import Floats, vector_bytes
 from multiface.errors import GalleryError, UsageError
 from multiface.gallery import changes, people_rows, stranger_rows, template_rows
 from multiface.gallery.clock import utc_now
-from multiface.gallery.connection import Database
+from multiface.gallery.database import GalleryDatabase
 from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.matrix import Matrix
 from multiface.gallery.names import clean_name
@@ -76,7 +76,7 @@ class Named:
 class Strangers:
     """The strangers of one gallery. Threads and processes may share the file; each change is one transaction."""
 
-    def __init__(self, database: Database, origin: VectorOrigin) -> None:
+    def __init__(self, database: GalleryDatabase, origin: VectorOrigin) -> None:
         self._database = database
         self._origin = origin
 
@@ -168,7 +168,7 @@ class Strangers:
         """
         by_id = is_id(person.strip())
         name = person if by_id else clean_name(person)
-        place = f"gallery {self._database.path}"
+        place = self._database.place
         with self._database.writing() as connection:
             stranger = self._check(number, stranger_rows.stranger(connection, number))
             kept = stranger_rows.views(connection, number, self._origin)
@@ -232,7 +232,7 @@ class Strangers:
     def _check(self, number: int, found: Stranger | None) -> Stranger:
         if found is None:
             raise GalleryError(
-                f"gallery {self._database.path}: there is no stranger {number}; `multiface people strangers` lists them"
+                f"{self._database.place}: there is no stranger {number}; `multiface people strangers` lists them"
             )
         return found
 

@@ -113,7 +113,7 @@ class Recognizer:
             detector=detector,
             weights=weights,
             people=people,
-            gallery=gallery.path if isinstance(gallery, Gallery) else gallery,
+            gallery=gallery.location if isinstance(gallery, Gallery) else gallery,
             settings=settings,
         )
         self._cache = Path(settings.cache) if settings.cache is not None else default_cache_folder()

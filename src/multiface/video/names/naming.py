@@ -160,11 +160,11 @@ class Names:
             return self._matrix
         try:
             self._matrix = self._gallery.matrix()
-            why = "" if self._gallery.path.exists() else f"gallery {self._gallery.path}: it was removed"
+            why = "" if self._gallery.is_there() else f"{self._gallery.place}: it was removed"
         except GalleryError as error:
             why = str(error)
         except OSError as error:
-            why = f"gallery {self._gallery.path}: {error.strerror or error}"
+            why = f"{self._gallery.place}: {error.strerror or error}"
         if why and not self._lost:
             self._lost = True
             self._note(f"{why}; the {len(self._matrix.names)} people read before stay in use")
