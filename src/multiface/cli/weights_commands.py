@@ -8,6 +8,7 @@ import typer
 from multiface.cli import completions, options
 from multiface.cli.calibrations import say_calibrations
 from multiface.cli.console import Speaker
+from multiface.cli.help_page import Commands
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError, WeightsError, WeightsMissing
 from multiface.regular_file import read_given_text
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
     from multiface.weights.spec import InputSpec
     from multiface.weights.store import Installed, Store
 
-weights = typer.Typer(
-    help="The catalogue of weights: list, show, pull, import, remove.", no_args_is_help=True
-)
+weights = Commands(help="The catalogue of weights: list, show, pull, import, remove.")
 
 Name = Annotated[
     str,
