@@ -3,9 +3,9 @@
     python docs/pictures.py [FOLDER]
 
 Seen through a strong lens, a face is another person to a recognition network. So there are three people: Eileen (the
-portrait), Max (a lens over the middle of the face) and a stranger (a lens over the forehead). Written are `people/` with
-Eileen and Max, `more/` with further pictures, `party.jpg` with all three and, where PyAV is installed, `party.mp4`, in
-which Eileen and the stranger move.
+portrait), Max (a lens over the middle of the face) and a stranger (a lens over the forehead). Written are `people/`
+with Eileen and Max, `more/` with further pictures, `party.jpg` with all three and, where PyAV is installed,
+`party.mp4`, in which Eileen and the stranger move.
 """
 
 import sys

@@ -1,9 +1,9 @@
 """The pages of the documentation: every example runs, and what it is shown to print is what it prints.
 
-A block of bash or python is run in a folder of the page's own, with the pictures of `docs/pictures.py`, in the order of the
-page; a block of text right after one is its standard output. A line `...` stands for any lines, `...` within a line for
-any words, and numbers may differ by 2 % or 0.02 (processors round in different orders). What cannot be run has
-`<!-- not run: REASON -->` above it. No reference data is needed.
+Blocks of bash and python are run in the order of the page, in a folder of its own with the pictures of
+`docs/pictures.py`; a block of text right after one is its standard output. A line `...` stands for any lines, `...`
+within a line for any words, and numbers may differ by 2 % or 0.02 (processors round in different orders). What cannot
+be run has `<!-- not run: REASON -->` above it. No reference data is needed.
 """
 
 import os
@@ -49,7 +49,7 @@ class Example:
 
 
 def examples(text: str) -> list[Example]:
-    """Those that run, in their order. A block in a language nobody runs, or left out for no known reason, is an error."""
+    """Those that run, in their order. Raises AssertionError for another language, and for a reason not in `REASONS`."""
     found: list[Example] = []
     end = 0
     for block in BLOCK.finditer(text):
@@ -119,7 +119,7 @@ def test_every_example_prints_what_is_shown(page: Path, pictures: Path, tmp_path
     shutil.copytree(pictures, folder)
     environment = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "HOME": str(tmp_path / "home"),
+        "HOME": str(pictures.parent / "home"),
         "LANG": "C.UTF-8",
         "PYTHONWARNINGS": "error::DeprecationWarning:__main__",
     }
@@ -195,10 +195,9 @@ def test_the_site_builds_without_a_warning_and_without_outside_addresses(tmp_pat
 def outside(site: Path) -> list[str]:
     """Addresses of other machines that a page of the site loads by itself; links to be followed are not among them."""
     found = []
+    loading = r"<(?:script|link|img|iframe|source|video|audio|object)\b[^>]*>"
     for page in site.rglob("*.html"):
-        for tag in re.findall(
-            r"<(?:script|link|img|iframe|source|video|audio|object)\b[^>]*>", page.read_text("utf-8")
-        ):
+        for tag in re.findall(loading, page.read_text("utf-8")):
             found += re.findall(r"(?:src|href|data|srcset)=[\"']?((?:https?:)?//[^\s\"'>]+)", tag)
     for style in site.rglob("*.css"):
         found += re.findall(r"(?:url\(|@import)\s*[\"']?((?:https?:)?//[^)\"']+)", style.read_text("utf-8"))
