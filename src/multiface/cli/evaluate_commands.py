@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from multiface.cli import options
+from multiface.cli import completions, options
 from multiface.cli.console import Speaker
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError
@@ -27,6 +27,7 @@ def evaluate(
             "--weights",
             help="Name, ONNX file or run; repeat it to compare (default: sface).",
             show_default=False,
+            autocompletion=completions.embedders,
         ),
     ] = None,
     flip: Annotated[

@@ -9,6 +9,7 @@ import typer
 from multiface.cli import options, stranger_commands
 from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import gallery_of, opened_gallery, ready
+from multiface.cli.help_page import Commands
 from multiface.cli.paths import picture_paths
 from multiface.cli.people_alike import calibration_of, say_alike
 from multiface.cli.people_mixed import say_mixed
@@ -18,9 +19,8 @@ from multiface.errors import PictureError, UsageError
 if TYPE_CHECKING:
     from multiface.gallery import FolderReport, Person
 
-people = typer.Typer(
+people = Commands(
     help="The people of a gallery: list, show, rename, edit, merge, remove, check, forget, and its strangers.",
-    no_args_is_help=True,
 )
 people.command("strangers")(stranger_commands.list_strangers)
 people.command("name-stranger")(stranger_commands.name_stranger)

@@ -11,6 +11,7 @@ import typer
 
 from multiface.cli import options
 from multiface.cli.console import Speaker, counted
+from multiface.cli.help_page import Commands
 from multiface.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
     from multiface.datasets.unpack import Unpacked
     from multiface.faces.detector import Detector
 
-prepare = typer.Typer(
+prepare = Commands(
     help="Data sets: record files and packs to pictures, photos to aligned crops and record files.",
-    no_args_is_help=True,
 )
 
 Out = Annotated[

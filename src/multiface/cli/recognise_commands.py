@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multiface.cli import options
+from multiface.cli import completions, options
 from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import people_folder_of
 from multiface.cli.paths import annotated_copies, crop_files, picture_paths, refuse_inputs, require_folder
@@ -226,7 +226,12 @@ def align(
     detector: options.Detector = None,
     weights: Annotated[
         str | None,
-        typer.Option("--weights", help="Crops for these weights (default: 112 x 112).", show_default=False),
+        typer.Option(
+            "--weights",
+            help="Crops for these weights (default: 112 x 112).",
+            show_default=False,
+            autocompletion=completions.embedders,
+        ),
     ] = None,
     threads: options.Threads = None,
     engine: options.EngineName = None,

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multiface.cli import options
+from multiface.cli import completions, options
 from multiface.cli.calibrations import say_calibrations
 from multiface.cli.console import Speaker
+from multiface.cli.help_page import Commands
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError, WeightsError, WeightsMissing
 from multiface.regular_file import read_given_text
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
     from multiface.weights.spec import InputSpec
     from multiface.weights.store import Installed, Store
 
-weights = typer.Typer(
-    help="The catalogue of weights: list, show, pull, import, remove.", no_args_is_help=True
-)
+weights = Commands(help="The catalogue of weights: list, show, pull, import, remove.")
 
-Name = Annotated[str, typer.Argument(help="A name of the catalogue.", show_default=False)]
+Name = Annotated[
+    str,
+    typer.Argument(help="A name of the catalogue.", show_default=False, autocompletion=completions.weights),
+]
 
 
 @weights.command("list")
@@ -78,7 +80,12 @@ def list_weights(as_json: options.Json = False, quiet: options.Quiet = None) -> 
 @weights.command("show")
 def show_weights(
     name: Annotated[
-        str, typer.Argument(help="A name of the catalogue, or of imported weights.", show_default=False)
+        str,
+        typer.Argument(
+            help="A name of the catalogue, or of imported weights.",
+            show_default=False,
+            autocompletion=completions.weights,
+        ),
     ],
     as_json: options.Json = False,
     quiet: options.Quiet = None,
