@@ -54,7 +54,7 @@ def frame(number: int, copies: int) -> Frame:
 
 def look(run: FrameAnalysis, number: int, copies: int = 1) -> None:
     one = frame(number, copies)
-    run.look(one, run.is_cut(one))
+    run.detect(one, run.is_cut(one))
 
 
 def test_a_stop_is_not_the_end_of_a_track_that_is_gone_on_with(recognizer: Recognizer) -> None:
@@ -133,7 +133,7 @@ def test_most_looks_are_only_around_the_faces_that_are_known(
     for number in range(12):
         looked.clear()
         # Somebody leaves at 1.6 s.
-        step, _ = run.look(picture(number, 2 if number < 8 else 1), False)
+        step, _ = run.detect(picture(number, 2 if number < 8 else 1), False)
         looks.append(tuple(looked))
     assert looks[:2] == [(True,), (True,)], "nobody has a number before the second look"
     assert looks[2:8] == [(False,), (False,), (True,), (False,), (False,), (True,)]
@@ -144,5 +144,5 @@ def test_most_looks_are_only_around_the_faces_that_are_known(
     every = FrameAnalysis(recognizer, VideoSettings(every=5), None, False, None, pytest.fail)
     looked.clear()
     for number in range(6):
-        every.look(picture(number, 2), False)
+        every.detect(picture(number, 2), False)
     assert looked == [True] * 6, "who asks for looks gets whole ones"

@@ -11,8 +11,8 @@ from multiface.decision import Decision, Reason
 from multiface.gallery import NewTemplate
 from multiface.recognition import Recognizer, RecognizerSettings
 from multiface.recognition.demo import PORTRAIT
+from multiface.video.names.co_presence import CoPresence
 from multiface.video.names.naming import Names
-from multiface.video.names.neighbours import Neighbours
 from multiface.video.tracks.track import EndedTrack, SeenTrack, StepResult
 from multiface.video.tracks.views import Views
 from multiface.weights.store import Store
@@ -85,7 +85,7 @@ class Run:
         return {number: decision.name for number, decision in sorted(self.known.items())}
 
     def stop(self) -> None:
-        self._names = Names(self._recognizer, 3, pytest.fail, Neighbours(self._names.neighbours.presences))
+        self._names = Names(self._recognizer, 3, pytest.fail, CoPresence(self._names.co_presence.presences))
 
 
 @pytest.mark.parametrize("stopped", [False, True])

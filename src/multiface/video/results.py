@@ -19,8 +19,8 @@ EventKind = Literal["appeared", "recognised", "changed", "left"]
 class SeenFace:
     """One track in one frame.
 
-    track: its number, from 1. detected: whether the detector looked at this frame (else the box lies between those of
-    frames that it looked at, or ahead of the last). landmarks: float32 (5, 2) where detected, else None. score: of the
+    track: its number, from 1. detected: whether this frame had a detection (otherwise the box is interpolated between
+    two detections or predicted from the last). landmarks: float32 (5, 2) where detected, else None. score: of the
     detection, 0..1. decision: of the whole track so far; None before it has a view. stranger: number of the stranger,
     where strangers are kept and this is one.
     """

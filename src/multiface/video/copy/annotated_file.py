@@ -37,7 +37,7 @@ class AnnotatedFile:
 
     target: where it goes; an older file there is replaced at the very end. source: the file whose sound and subtitles
     are kept, None for none. info: of the source. similarity: whether it is drawn. begin, duration: as the source was
-    opened, in seconds. key: what the run is made from; with it, work that was stopped can be gone on with, without it
+    opened, in seconds. key: what the run is made from; with it, stopped work can be resumed, without it
     nothing is left behind. resume: what `work_left` gave.
 
     When the block ends, the file is finished. When it ends by an exception (also KeyboardInterrupt), there is no file,

@@ -20,9 +20,9 @@ from multiface.errors import FingerprintMismatch, InputError
 from multiface.gallery import VectorOrigin
 from multiface.json_text import document_of, parse_json, record_from
 from multiface.video.names.appearances import Known
-from multiface.video.names.neighbours import Presence
+from multiface.video.names.co_presence import Presence
 from multiface.video.tracks.best_views import StoredView
-from multiface.video.tracks.last_look import LastLook
+from multiface.video.tracks.last_detection import LastDetection
 
 VERSION = 5
 
@@ -31,11 +31,11 @@ VERSION = 5
 class EngineState:
     """Everything that a run knows after a frame with a detection.
 
-    presences: of the tracks that are known, see `Neighbours`. learnt: see `StrangerTracks`.
+    presences: of the tracks that are known, see `CoPresence`. learnt: see `StrangerTracks`.
     """
 
     embeddings: int
-    last: LastLook
+    last: LastDetection
     known: Mapping[int, Known]
     presences: Mapping[int, Presence]
     learnt: frozenset[int]
@@ -53,7 +53,7 @@ def packed(state: EngineState, origin: VectorOrigin) -> bytes:
         "numbers": state.last.numbers,
         "boxes": state.last.boxes,
         "scores": state.last.scores,
-        "whole": state.last.whole,
+        "whole": state.last.full,
         "followed": state.last.followed,
         "settled": state.last.settled,
     }
@@ -104,7 +104,7 @@ def unpacked(data: bytes, origin: VectorOrigin) -> EngineState:
             last = header["last"]
             return EngineState(
                 embeddings=int(header["embeddings"]),
-                last=LastLook(
+                last=LastDetection(
                     float(last["time"]),
                     (int(last["size"][0]), int(last["size"][1])),
                     tuple(int(number) for number in last["numbers"]),

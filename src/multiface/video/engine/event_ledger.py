@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import replace
 
 from multiface.images.box import Box
-from multiface.video.engine.handover import Closed
+from multiface.video.engine.queues import Closed
 from multiface.video.results import Event
 from multiface.video.tracks.track import StepResult
 

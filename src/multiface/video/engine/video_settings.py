@@ -1,4 +1,4 @@
-"""What a run of the engine is asked for."""
+"""Settings of a video engine."""
 
 import math
 from dataclasses import dataclass
@@ -9,14 +9,15 @@ from multiface.video.tracks.pooling import VIEWS_FOR_A_NAME
 
 @dataclass(frozen=True, slots=True)
 class VideoSettings:
-    """every: the detector looks at every so many frames, at the whole of them; None: by rate (files) or load (live
-    sources), and only around the faces that are known where that does (`nearby`). max_faces: only
-    so many faces of a frame, the largest. max_fps: frames a second that are worked on at most, to save power; a live
-    source then loses frames, a file takes longer. checkpoint_every: so many frames apart lie those with a state to go
-    on from (files only). min_views: views of a track before it is named; fewer do when it has been seen for a second
-    or has ended.
+    """How a video is worked on.
 
-    Raises UsageError for numbers that cannot be meant.
+    every: full-frame detection every n-th frame; None picks n (by the rate of a file, by the load of a live source)
+    and searches only near known faces when possible. max_faces: at most this many faces of a frame, the largest.
+    max_fps: at most this many frames a second, to save power; a live source then loses frames, a file takes longer.
+    checkpoint_every: number of frames between two checkpoints, from which a run can be resumed (files only).
+    min_views: views of a track before it is named; fewer suffice once it has been seen for a second or has ended.
+
+    Raises UsageError for numbers out of range.
     """
 
     every: int | None = None

@@ -99,13 +99,13 @@ class Appearances:
         return (*events, *sorted(news, key=lambda event: event.event != "changed"))
 
     def faces(self, step: StepResult) -> tuple[SeenFace, ...]:
-        """The faces of a frame that the detector looked at."""
+        """The faces of a frame with a detection."""
         return tuple(self._face(track.number, track.box, track.score, track.landmarks) for track in step.seen)
 
     def faces_between(
         self, boxes: Iterable[tuple[int, Box]], scores: Mapping[int, float]
     ) -> tuple[SeenFace, ...]:
-        """The faces of a frame that the detector did not look at, with the scores of the nearest that it did."""
+        """The faces of a frame without a detection, with the scores of the nearest one."""
         return tuple(self._face(number, box, scores[number], None) for number, box in boxes)
 
     def _face(self, number: int, box: Box, score: float, landmarks: Floats | None) -> SeenFace:

@@ -1,6 +1,6 @@
-"""The few looks at a person that a track keeps: vectors with their times and qualities.
+"""The few views of a person that a track keeps: vectors with their times and qualities.
 
-A view is chosen for two things: its quality, and that the views lie spread over the track's time, since looks that
+A view is chosen for two things: its quality, and that the views lie spread over the track's time, since views that
 follow one another closely share what is wrong with them (blur, turn of the head, light).
 """
 

@@ -24,7 +24,7 @@ class Closed(Exception):
     """The run is over; ends the thread that it is raised in."""
 
 
-class Handover:
+class Queues:
     """The two queues under one lock. Three threads use it: reader, computer and caller.
 
     most_bytes, most_waiting: the bounds. A frame that breaks the bound on bytes is still let in when nothing else

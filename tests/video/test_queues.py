@@ -1,4 +1,4 @@
-"""`Handover`: bounds, order, errors and the end."""
+"""`Queues`: bounds, order, errors and the end."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from multiface.errors import InputError
-from multiface.video.engine.handover import Closed, Handover
+from multiface.video.engine.queues import Closed, Queues
 from multiface.video.results import Event, FrameResult
 from multiface.video.sources.frame import Frame
 
@@ -56,73 +56,73 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def reader(handover: Handover, frames: list[Frame], admitted: list[int]) -> Callable[[], None]:
+def reader(queues: Queues, frames: list[Frame], admitted: list[int]) -> Callable[[], None]:
     def read() -> None:
         for one in frames:
-            handover.admit(one)
+            queues.admit(one)
             admitted.append(one.number)
-            handover.put_frame(one)
-        handover.end_frames(None)
+            queues.put_frame(one)
+        queues.end_frames(None)
 
     return read
 
 
 def test_no_more_bytes_wait_than_allowed(started: Start) -> None:
     """300 bytes a picture, 1,000 allowed: three are let in, and another one for each result that is taken."""
-    handover = Handover(most_bytes=1000)
+    queues = Queues(most_bytes=1000)
     admitted: list[int] = []
-    started(reader(handover, [frame(k) for k in range(9)], admitted))
+    started(reader(queues, [frame(k) for k in range(9)], admitted))
     wait_until(lambda: len(admitted) == 3)
-    held = [handover.next_frame() for _ in range(3)]
+    held = [queues.next_frame() for _ in range(3)]
     time.sleep(0.05)
     assert admitted == [0, 1, 2], "taking frames to compute them does not make room"
     for one in held:
         assert one is not None
-        handover.put_result(FrameResult(one, (), ()))
+        queues.put_result(FrameResult(one, (), ()))
     time.sleep(0.05)
     assert admitted == [0, 1, 2], "neither does having results"
-    assert handover.next_result() is not None
+    assert queues.next_result() is not None
     wait_until(lambda: len(admitted) == 4)
     time.sleep(0.05)
     assert len(admitted) == 4
-    handover.close()
+    queues.close()
 
 
 def test_a_number_of_small_frames(started: Start) -> None:
-    handover = Handover(most_waiting=5)
+    queues = Queues(most_waiting=5)
     admitted: list[int] = []
-    started(reader(handover, [frame(k) for k in range(50)], admitted))
+    started(reader(queues, [frame(k) for k in range(50)], admitted))
     wait_until(lambda: len(admitted) == 5)
     time.sleep(0.05)
     assert len(admitted) == 5
     done: list[int] = []
 
     def compute() -> None:
-        while (one := handover.next_frame()) is not None:
-            handover.put_result(FrameResult(one, (), ()))
+        while (one := queues.next_frame()) is not None:
+            queues.put_result(FrameResult(one, (), ()))
             done.append(one.number)
-        handover.end_results(None)
+        queues.end_results(None)
 
     started(compute)
     wait_until(lambda: len(done) == 5)
     time.sleep(0.05)
     assert len(done) == 5, "the computing waits for the caller"
     taken = []
-    while (one := handover.next_result()) is not None:
+    while (one := queues.next_result()) is not None:
         taken.append(one.frame.number)
     assert taken == list(range(50))
 
 
 def test_a_frame_larger_than_all_bounds_goes_through(started: Start) -> None:
     """Also when the computing holds frames back until more of them come."""
-    handover = Handover(most_bytes=1000)
+    queues = Queues(most_bytes=1000)
     large = frame(2, 100, 100)
     assert large.picture_bytes == 30_000
     admitted: list[int] = []
-    started(reader(handover, [frame(0), frame(1), large, frame(3)], admitted))
-    held = [handover.next_frame() for _ in range(4)]
+    started(reader(queues, [frame(0), frame(1), large, frame(3)], admitted))
+    held = [queues.next_frame() for _ in range(4)]
     assert [one.number for one in held if one is not None] == [0, 1, 2, 3]
-    assert handover.next_frame() is None
+    assert queues.next_frame() is None
 
 
 def test_frames_count_by_what_they_keep(started: Start) -> None:
@@ -130,52 +130,52 @@ def test_frames_count_by_what_they_keep(started: Start) -> None:
     av = pytest.importorskip("av")
     decoded = av.VideoFrame(10, 10, "yuv420p")
     for coded, count in ((None, 3), (decoded, 6)):
-        handover = Handover(most_bytes=1000)
+        queues = Queues(most_bytes=1000)
         frames = [frame(number) for number in range(12)]
         for one in frames:
             one.coded = coded
         admitted: list[int] = []
-        started(reader(handover, frames, admitted))
+        started(reader(queues, frames, admitted))
         wait_until(lambda: len(admitted) == count)  # noqa: B023
         time.sleep(0.05)
         assert len(admitted) == count
-        handover.close()
+        queues.close()
 
 
 def test_an_error_comes_after_what_was_done() -> None:
-    handover = Handover()
-    handover.put_result(result(0))
-    handover.end_results(InputError("broken"))
-    assert handover.next_result() is not None
+    queues = Queues()
+    queues.put_result(result(0))
+    queues.end_results(InputError("broken"))
+    assert queues.next_result() is not None
     with pytest.raises(InputError, match="broken"):
-        handover.next_result()
-    handover.end_frames(InputError("unreadable"))
-    assert handover.next_frame() is None
-    assert isinstance(handover.read_error, InputError)
+        queues.next_result()
+    queues.end_frames(InputError("unreadable"))
+    assert queues.next_frame() is None
+    assert isinstance(queues.read_error, InputError)
 
 
 def test_the_newest_result_has_the_events_of_those_not_taken() -> None:
-    handover = Handover()
+    queues = Queues()
     for number in range(4):
-        handover.put_newest(result(number, events=number))
-    taken = handover.next_result()
+        queues.put_newest(result(number, events=number))
+    taken = queues.next_result()
     assert taken is not None and taken.frame.number == 3
     assert [event.track for event in taken.events] == [1, 2, 2, 3, 3, 3]
-    handover.put_newest(result(4))
-    taken = handover.next_result()
+    queues.put_newest(result(4))
+    taken = queues.next_result()
     assert taken is not None and taken.frame.number == 4 and taken.events == ()
 
 
 def test_the_newest_result_has_the_gaps_of_those_not_taken() -> None:
-    handover = Handover()
+    queues = Queues()
 
     def put(number: int, gap: str | None) -> None:
         one = result(number)
         one.frame.gap = gap
-        handover.put_newest(one)
+        queues.put_newest(one)
 
     def taken() -> tuple[int, str | None]:
-        newest = handover.next_result()
+        newest = queues.next_result()
         assert newest is not None
         return newest.frame.number, newest.frame.gap
 
@@ -193,29 +193,29 @@ def test_the_newest_result_has_the_gaps_of_those_not_taken() -> None:
 
 
 def test_a_live_reader_reads_only_what_is_asked_for(started: Start) -> None:
-    handover = Handover()
+    queues = Queues()
     read: list[int] = []
 
     def work() -> None:
         for number in range(3):
-            handover.wait_until_asked()
+            queues.wait_until_asked()
             read.append(number)
             time.sleep(0.1)
-            handover.put_frame(frame(number))
-        handover.end_frames(None)
+            queues.put_frame(frame(number))
+        queues.end_frames(None)
 
     started(work)
     time.sleep(0.05)
     assert read == []
-    assert not handover.frame_comes(0.01), "asked for, but not there yet"
+    assert not queues.frame_comes(0.01), "asked for, but not there yet"
     for number in range(3):
-        assert handover.frame_comes(3)
-        one = handover.next_frame()
+        assert queues.frame_comes(3)
+        one = queues.next_frame()
         assert one is not None and one.number == number
         if number < 2:
             time.sleep(0.05)
             assert read == list(range(number + 1))
-    assert handover.frame_comes(3) and handover.next_frame() is None
+    assert queues.frame_comes(3) and queues.next_frame() is None
 
 
 def test_a_frame_lets_go_of_what_makes_its_picture() -> None:
@@ -227,21 +227,21 @@ def test_a_frame_lets_go_of_what_makes_its_picture() -> None:
 @pytest.mark.parametrize(
     "waiting",
     [
-        lambda handover: handover.next_frame(),
-        lambda handover: handover.admit(frame(9, 1000)),
-        lambda handover: handover.wait_until_asked(),
-        lambda handover: handover.frame_comes(60),
-        lambda handover: [handover.put_result(result(k)) for k in range(2)],
-        lambda handover: [handover.put_frame(frame(k)) for _ in iter(int, 1) for k in range(2)],
+        lambda queues: queues.next_frame(),
+        lambda queues: queues.admit(frame(9, 1000)),
+        lambda queues: queues.wait_until_asked(),
+        lambda queues: queues.frame_comes(60),
+        lambda queues: [queues.put_result(result(k)) for k in range(2)],
+        lambda queues: [queues.put_frame(frame(k)) for _ in iter(int, 1) for k in range(2)],
     ],
     ids=["computing", "reading", "reading live", "computing live", "handing out", "reading on"],
 )
-def test_closing_ends_every_wait(started: Start, waiting: Callable[[Handover], None]) -> None:
-    handover = Handover(most_bytes=1000, most_waiting=1)
-    handover.admit(frame(0))
-    thread = started(lambda: waiting(handover))
+def test_closing_ends_every_wait(started: Start, waiting: Callable[[Queues], None]) -> None:
+    queues = Queues(most_bytes=1000, most_waiting=1)
+    queues.admit(frame(0))
+    thread = started(lambda: waiting(queues))
     time.sleep(0.05)
     assert thread.is_alive()
-    handover.close()
+    queues.close()
     thread.join(1)
-    assert not thread.is_alive() and handover.stop.is_set()
+    assert not thread.is_alive() and queues.stop.is_set()

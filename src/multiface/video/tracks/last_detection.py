@@ -1,4 +1,4 @@
-"""What boxes between the last detection and the next one start from."""
+"""What is kept of the last detection: where interpolation and the next detection start from."""
 
 from dataclasses import dataclass
 
@@ -12,19 +12,18 @@ SETTLED_AFTER = 1.0
 """Seconds that a track has been seen before it counts as settled."""
 SETTLED_VIEWS = 3
 SLOW = 1.0
-"""Box sides a second that a settled face moves at most; two fifths of one between two of its looks."""
+"""Box sides a second that a settled face moves at most; two fifths of a side between two of its detections."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LastLook:
-    """The tracks that were seen at a look of the detector.
+class LastDetection:
+    """The tracks seen in the last detection.
 
     size: height and width of the frame. numbers, boxes, velocities (float64 (n, 4), pixels a second of each side),
-    scores (0..1): of those tracks. whole: time of the last look at the whole picture, this one or an earlier one.
-    followed: there are tracks, all that was found belongs to them, and nobody had been looked for around them in vain:
-    the next look may be one around them (`looking`).
-    settled: there are tracks, all that was found belongs to them, each has been there for a while, is well known and
-    moves slowly: the next look may wait.
+    scores (0..1): of those tracks. full: time of the last full-frame detection, this one or an earlier one.
+    followed: there are tracks, all faces belong to them, and the local search did not fail: the next detection may be
+    local (`frame_detection`). settled: there are tracks, all faces belong to them, and each has been seen for a while,
+    has enough views and moves slowly: the next detection may come later.
     """
 
     time: float
@@ -33,25 +32,25 @@ class LastLook:
     boxes: tuple[Box, ...]
     velocities: Doubles
     scores: tuple[float, ...]
-    whole: float
+    full: float
     followed: bool
     settled: bool
 
     @staticmethod
     def of(
-        step: StepResult, size: tuple[int, int], found: int, whole: float, in_vain: bool = False
-    ) -> "LastLook":
-        """What is kept of a step. found: faces in its frame. whole, in_vain: as in `looking.Looked`."""
+        step: StepResult, size: tuple[int, int], found: int, full: float, local_failed: bool = False
+    ) -> "LastDetection":
+        """What is kept of a step. found: number of faces in its frame. full, local_failed: as in `FrameDetection`."""
         all_known = bool(step.seen) and len(step.seen) == found and not step.hidden
-        return LastLook(
+        return LastDetection(
             step.time,
             size,
             tuple(track.number for track in step.seen),
             tuple(track.box for track in step.seen),
             np.array([track.velocity for track in step.seen], np.float64).reshape(-1, 4),
             tuple(float(track.score) for track in step.seen),
-            whole,
-            all_known and not in_vain,
+            full,
+            all_known and not local_failed,
             all_known and all(_is_settled(track, step.time) for track in step.seen),
         )
 

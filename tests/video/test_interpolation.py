@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from multiface.images.box import Box
-from multiface.video.tracks.between import interpolate
-from multiface.video.tracks.last_look import LastLook
+from multiface.video.tracks.interpolation import interpolate
+from multiface.video.tracks.last_detection import LastDetection
 from multiface.video.tracks.track import SeenTrack, StepResult
 from multiface.video.tracks.views import Views
 
@@ -37,7 +37,7 @@ def step(time: float, *tracks: SeenTrack, cut: bool = False) -> StepResult:
 
 
 def lefts(before: StepResult, after: StepResult, time: float) -> dict[int, float]:
-    boxes = interpolate(LastLook.of(before, (240, 360), 2, before.time), after, time)
+    boxes = interpolate(LastDetection.of(before, (240, 360), 2, before.time), after, time)
     assert [number for number, _ in boxes] == sorted(number for number, _ in boxes)
     assert all(box[2] - box[0] == pytest.approx(20) and box[1] == 5 for _, box in boxes)
     return {number: box[0] for number, box in boxes}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiface.images.box import Box
-from multiface.video.tracks.regions import regions_around
+from multiface.video.tracks.search_regions import regions_around
 
 
 def test_faces_that_share_a_region_are_looked_for_at_the_size_of_the_smaller() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from multiface.video.tracks.last_look import LastLook
+from multiface.video.tracks.last_detection import LastDetection
 from multiface.video.tracks.track import HiddenTrack, SeenTrack, StepResult
 from multiface.video.tracks.views import Views
 
@@ -24,16 +24,16 @@ def seen(known: int = 3, since: float = 0.0, speed: float = 10.0) -> SeenTrack:
 
 def settled(*tracks: SeenTrack, hidden: tuple[HiddenTrack, ...] = (), found: int | None = None) -> bool:
     step = StepResult(2.0, tracks, hidden, (), (), (), False)
-    return LastLook.of(step, (100, 200), len(tracks) if found is None else found, 2.0).settled
+    return LastDetection.of(step, (100, 200), len(tracks) if found is None else found, 2.0).settled
 
 
-def test_who_was_looked_for_in_vain_is_not_followed() -> None:
+def test_who_was_looked_for_local_failed_is_not_followed() -> None:
     """The next look is at the whole picture again; how long it may wait is another matter."""
     step = StepResult(2.0, (seen(),), (), (), (), (), False)
-    assert LastLook.of(step, (100, 200), 1, 2.0).followed
-    vain = LastLook.of(step, (100, 200), 1, 2.0, in_vain=True)
+    assert LastDetection.of(step, (100, 200), 1, 2.0).followed
+    vain = LastDetection.of(step, (100, 200), 1, 2.0, local_failed=True)
     assert vain.settled and not vain.followed
-    assert not LastLook.of(step, (100, 200), 2, 2.0).followed
+    assert not LastDetection.of(step, (100, 200), 2, 2.0).followed
 
 
 def test_settled() -> None:

@@ -1,4 +1,4 @@
-"""`Neighbours`: tracks whose spans from first to last sight overlap, against all pairs of the true spans."""
+"""`CoPresence`: tracks whose spans from first to last sight overlap, against all pairs of the true spans."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multiface.video.names.neighbours import Neighbours
+from multiface.video.names.co_presence import CoPresence
 from multiface.video.tracks.track import EndedTrack, HiddenTrack, SeenTrack, StepResult
 from multiface.video.tracks.views import Views
 
@@ -38,7 +38,7 @@ def step(
 
 
 def test_one_who_came_after_the_last_sight_was_not_there() -> None:
-    tracks = Neighbours()
+    tracks = CoPresence()
     tracks.step(step(1.0, [seen(1, 0.0)], appeared=[1]))
     tracks.step(step(2.0, [seen(2, 1.5)], [hidden(1, 0.0, 1.0)], appeared=[2]))
     assert tracks.of(1) == tracks.of(2) == frozenset()
@@ -47,7 +47,7 @@ def test_one_who_came_after_the_last_sight_was_not_there() -> None:
 
 
 def test_one_who_is_told_of_when_the_other_has_left() -> None:
-    tracks = Neighbours()
+    tracks = CoPresence()
     tracks.step(step(1.0, [seen(1, 0.0)], appeared=[1]))
     tracks.step(step(2.5, gone=[ended(1, 0.0, 1.0)]))
     tracks.step(step(2.6, [seen(2, 0.9), seen(3, 1.1)], appeared=[2, 3]))
@@ -55,7 +55,7 @@ def test_one_who_is_told_of_when_the_other_has_left() -> None:
 
 
 def test_what_is_forgotten() -> None:
-    tracks = Neighbours()
+    tracks = CoPresence()
     tracks.step(step(1.0, [seen(k, 0.0) for k in (1, 2, 3)], appeared=[1, 2, 3]))
     tracks.keep({1, 2})
     assert {n: presence.beside for n, presence in tracks.presences.items()} == {1: {2}, 2: {1}}
@@ -70,7 +70,7 @@ def test_against_all_pairs(tracks: list[tuple[int, set[int]]]) -> None:
         n: [t for k, t in enumerate(own) if own[k] - own[0] <= 2 * k + 1] for n, own in looks.items()
     }  # no hole is long enough to end a track
     looks = {n: own for n, own in looks.items() if own[-1] - own[0] >= CONFIRMED_AFTER}
-    found = Neighbours()
+    found = CoPresence()
     for time in range(30):
         present, away, appeared, gone = [], [], [], []
         for number, own in looks.items():
@@ -85,7 +85,7 @@ def test_against_all_pairs(tracks: list[tuple[int, set[int]]]) -> None:
                 present.append(seen(number, own[0]))
             else:
                 away.append(hidden(number, own[0], last))
-        found = Neighbours(found.presences)
+        found = CoPresence(found.presences)
         found.step(step(time, present, away, appeared, gone))
     for number, own in looks.items():
         expected = {

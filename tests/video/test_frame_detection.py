@@ -7,8 +7,8 @@ import pytest
 
 from multiface.faces.face import Faces, Image
 from multiface.images.box import Box
-from multiface.video.tracks.last_look import LastLook
-from multiface.video.tracks.looking import Looked, look_on
+from multiface.video.tracks.frame_detection import FrameDetection, detect_next
+from multiface.video.tracks.last_detection import LastDetection
 
 KNOWN: Box = (600.0, 300.0, 700.0, 400.0)
 
@@ -32,14 +32,14 @@ class Scripted:
         return Faces(found, np.ones(len(found), np.float32), np.zeros((len(found), 5, 2), np.float32))
 
 
-def after(time: float, whole: float, followed: bool = True) -> LastLook:
-    return LastLook(
+def after(time: float, whole: float, followed: bool = True) -> LastDetection:
+    return LastDetection(
         time, (720, 1280), (1,), (KNOWN,), np.zeros((1, 4)), (0.9,), whole, followed, settled=False
     )
 
 
-def look(detector: Scripted, time: float, last: LastLook) -> Looked:
-    return look_on(detector, np.zeros((720, 1280, 3), np.uint8), time, last, [KNOWN])
+def look(detector: Scripted, time: float, last: LastDetection) -> FrameDetection:
+    return detect_next(detector, np.zeros((720, 1280, 3), np.uint8), time, last, [KNOWN])
 
 
 def whole_looks(apart: float, until: float) -> list[float]:
@@ -48,11 +48,11 @@ def whole_looks(apart: float, until: float) -> list[float]:
     times = []
     while apart * number <= until:
         looked = look(detector, apart * number, last)
-        last = replace(last, time=apart * number, whole=looked.whole)
-        assert len(looked.faces) == 1 and not looked.in_vain and len(detector.asked) == 1
+        last = replace(last, time=apart * number, full=looked.full)
+        assert len(looked.faces) == 1 and not looked.local_failed and len(detector.asked) == 1
         kind, smallest = detector.asked.pop()
         if kind == "whole":
-            assert smallest is None and looked.whole == last.time
+            assert smallest is None and looked.full == last.time
             times.append(last.time)
         else:
             assert smallest is not None and 30 < smallest < 40, "a little more than half of 64"
@@ -71,12 +71,12 @@ def test_who_is_not_followed_is_looked_for_in_the_whole() -> None:
     detector = Scripted()
     looked = look(detector, 0.2, after(0.0, 0.0, followed=False))
     assert detector.asked == [("whole", None)]
-    assert (looked.whole, looked.in_vain) == (0.2, False)
+    assert (looked.full, looked.local_failed) == (0.2, False)
 
 
 def test_who_is_not_found_around_the_face_is_looked_for_in_the_whole() -> None:
     detector = Scripted(nearby=False)
     looked = look(detector, 0.2, after(0.0, 0.0))
     assert [kind for kind, _ in detector.asked] == ["near", "whole"] and detector.asked[1][1] is None
-    assert (looked.whole, looked.in_vain) == (0.2, True)
+    assert (looked.full, looked.local_failed) == (0.2, True)
     assert looked.faces.boxes.tolist() == [list(KNOWN)]

@@ -1,8 +1,8 @@
-"""A detection that looks only around where the known faces should be: most of a picture holds none.
+"""Detection only around the expected positions of known faces: most of a picture holds none.
 
-The regions around them are shrunk so that the faces are `FACE_SIDE` pixels wide, and are looked at together. What is
-found is as good as a look at the whole picture as long as everybody is found again; where somebody is not, there is no
-answer, and the whole picture is to be looked at. New faces elsewhere are for looks at the whole picture (`looking`).
+The search regions are shrunk so that faces are `FACE_SIDE` pixels wide, and are searched together. The result is as
+good as that of the full picture as long as every known face is found again; where one is not, there is no result and
+the full picture must be searched. Only full-frame detections find new faces elsewhere (`frame_detection`).
 """
 
 from collections.abc import Sequence
@@ -14,26 +14,25 @@ from multiface.faces.detector import Detector
 from multiface.faces.face import Faces, Image
 from multiface.faces.letterbox import BASE_SIDE, working_scale
 from multiface.images.box import Box
-from multiface.video.tracks.regions import regions_around
-from multiface.video.tracks.sheet import Sheet
+from multiface.video.tracks.search_regions import Sheet, regions_around
 
 FACE_SIDE = 64.0
 """Shorter side of an expected face, in pixels of the shrunk region: landmarks are no less exact than in the whole
 picture (by two clips and four detectors; larger ones were not better)."""
 LARGER = 1.5
-"""Times the detector's smallest face, that expected faces stay at least."""
+"""Expected faces stay at least this many times as large as the detector's smallest face."""
 SMALLER = 0.55
-"""Times the smallest face that is expected, that faces must have to be found for sure."""
+"""Faces at least this many times as large as the smallest expected face are sure to be found."""
 MOST_AREA = 0.5
-"""Share of the picture as detectors work on it; where the sheet has more, the whole costs hardly more."""
+"""Largest share of the picture, at the detector's working size; beyond it a full-frame detection costs hardly more."""
 AGAIN = 0.3
-"""Intersection over union of a face with the box that was expected, from which on it is that face."""
+"""Least intersection over union of a face with its expected box."""
 
 
-def detect_nearby(detector: Detector, image: Image, boxes: Sequence[Box]) -> Faces | None:
-    """Faces around these boxes, best score first; None where that does not do.
+def detect_locally(detector: Detector, image: Image, boxes: Sequence[Box]) -> Faces | None:
+    """Faces around the expected boxes, best score first; None if the local search is not worthwhile or misses a face.
 
-    image: (h, w, 3) uint8 RGB. boxes: x0, y0, x1, y1 in its pixels, at least one: where the faces should be.
+    image: (h, w, 3) uint8 RGB. boxes: x0, y0, x1, y1 in its pixels, at least one.
     """
     height, width = image.shape[:2]
     regions = regions_around(boxes, width, height, max(FACE_SIDE, LARGER * detector.min_face))
@@ -57,7 +56,7 @@ def detect_nearby(detector: Detector, image: Image, boxes: Sequence[Box]) -> Fac
 
 
 def all_found(boxes: Sequence[Box], faces: Faces) -> bool:
-    """Whether each box, where a face was expected, has a face of its own. boxes: at least one."""
+    """Whether each expected box has a face of its own. boxes: at least one."""
     if len(faces) < len(boxes):
         return False
     again = iou(np.array(boxes), faces.boxes.astype(np.float64))

@@ -10,7 +10,7 @@ import pytest
 from multiface.faces.face import Faces, Image
 from multiface.faces.opening import open_detector
 from multiface.recognition.demo import PORTRAIT
-from multiface.video.tracks.nearby import all_found, detect_nearby
+from multiface.video.tracks.local_search import all_found, detect_locally
 from multiface.weights.session import Engine
 from multiface.weights.store import Store
 
@@ -49,7 +49,7 @@ def scene(*boxes: tuple[int, int, int, int]) -> Image:
 def test_faces_are_where_they_are_in_the_whole_picture() -> None:
     image = scene((50, 60, 90, 110), (400, 200, 440, 250))
     near = Blocks()
-    found = detect_nearby(near, image, [(45, 55, 85, 105), (405, 195, 445, 245)])
+    found = detect_locally(near, image, [(45, 55, 85, 105), (405, 195, 445, 245)])
     whole = Blocks().detect(image)
     assert found is not None and len(near.looked) == 1 and sum(near.looked) < 0.25 * 300 * 500
     assert near.smallest == pytest.approx(0.55 * 40)
@@ -59,17 +59,17 @@ def test_faces_are_where_they_are_in_the_whole_picture() -> None:
 
 def test_a_face_that_is_gone_or_far_from_its_place_gives_no_answer() -> None:
     image = scene((50, 60, 90, 110))
-    assert detect_nearby(Blocks(), image, [(50, 60, 90, 110), (400, 200, 440, 250)]) is None
-    assert detect_nearby(Blocks(), image, [(80, 90, 120, 140)]) is None
-    assert detect_nearby(Blocks(), image, [(-90, -90, -50, -40)]) is None
+    assert detect_locally(Blocks(), image, [(50, 60, 90, 110), (400, 200, 440, 250)]) is None
+    assert detect_locally(Blocks(), image, [(80, 90, 120, 140)]) is None
+    assert detect_locally(Blocks(), image, [(-90, -90, -50, -40)]) is None
 
 
 def test_one_face_does_not_stand_for_two() -> None:
     """As when two people cross: the second one is to be looked for in the whole picture."""
     image = scene((100, 100, 150, 150))
-    assert detect_nearby(Blocks(), image, [(100, 100, 150, 150), (118, 100, 168, 150)]) is None
+    assert detect_locally(Blocks(), image, [(100, 100, 150, 150), (118, 100, 168, 150)]) is None
     both = scene((100, 100, 150, 150), (151, 100, 200, 150))
-    assert detect_nearby(Blocks(), both, [(100, 100, 150, 150), (105, 100, 155, 150)]) is None
+    assert detect_locally(Blocks(), both, [(100, 100, 150, 150), (105, 100, 155, 150)]) is None
 
 
 def test_every_box_needs_a_face_of_its_own() -> None:
@@ -82,35 +82,35 @@ def test_every_box_needs_a_face_of_its_own() -> None:
 
 def test_a_new_face_beside_a_known_one_is_found_unless_it_is_cut_off() -> None:
     known = (200, 100, 260, 160)
-    whole = detect_nearby(Blocks(), scene(known, (263, 100, 285, 130)), [known])
+    whole = detect_locally(Blocks(), scene(known, (263, 100, 285, 130)), [known])
     assert whole is not None and len(whole) == 2
-    cut_off = detect_nearby(Blocks(), scene(known, (265, 100, 300, 130)), [known])
+    cut_off = detect_locally(Blocks(), scene(known, (265, 100, 300, 130)), [known])
     assert cut_off is not None and len(cut_off) == 1
 
 
 def test_at_the_side_of_the_picture_nothing_counts_as_cut_off() -> None:
     known = (0, 0, 40, 50)
-    found = detect_nearby(Blocks(), scene(known), [(2, 0, 42, 50)])
+    found = detect_locally(Blocks(), scene(known), [(2, 0, 42, 50)])
     assert found is not None and found.boxes.tolist() == [list(known)]
 
 
 def test_many_faces_are_looked_for_in_the_whole_picture() -> None:
     near = Blocks()
     many = [(x, y, x + 50, y + 50) for x in (10, 130, 250, 370) for y in (40, 180)]
-    assert detect_nearby(near, scene(*many), many) is None
+    assert detect_locally(near, scene(*many), many) is None
     assert not near.looked
 
 
 def test_large_faces_are_looked_for_at_a_smaller_size() -> None:
     near, known = Blocks(), (120, 60, 280, 220)
-    found = detect_nearby(near, scene(known), [(125, 60, 285, 220)])
+    found = detect_locally(near, scene(known), [(125, 60, 285, 220)])
     assert found is not None and near.looked[0] < 0.2 * 300 * 500
     np.testing.assert_allclose(found.boxes[0], known, atol=5)
 
 
 def test_faces_stay_larger_than_the_smallest_that_the_detector_gives() -> None:
     known = (120, 60, 210, 150)
-    found = detect_nearby(Blocks(min_face=60.0), scene(known), [known])
+    found = detect_locally(Blocks(min_face=60.0), scene(known), [known])
     assert found is not None and found.boxes.tolist() == [list(known)], "not shrunk"
 
 
@@ -127,6 +127,6 @@ def test_real_detectors_find_a_real_face_again(name: str, shared: Path, tmp_path
     (whole,) = detector.detect(image).boxes.tolist()
     side = whole[2] - whole[0]
     expected = (whole[0] + 0.2 * side, whole[1] - 0.1 * side, whole[2] + 0.2 * side, whole[3] - 0.1 * side)
-    found = detect_nearby(detector, image, [expected])
+    found = detect_locally(detector, image, [expected])
     assert found is not None
     np.testing.assert_allclose(found.boxes, [whole], atol=0.1 * side)

@@ -18,8 +18,8 @@ class Presence:
     beside: frozenset[int]
 
 
-class Neighbours:
-    """Takes in the steps of a tracker. presences: of a run that is gone on with, by number."""
+class CoPresence:
+    """Takes in the steps of a tracker. presences: of a run to resume, by number."""
 
     def __init__(self, presences: Mapping[int, Presence] | None = None) -> None:
         known = presences or {}

@@ -1,18 +1,18 @@
-"""Boxes in frames that the detector did not look at, between two that it did."""
+"""Boxes in frames without a detection, between two frames with one."""
 
 import numpy as np
 
 from multiface.images.box import Box
-from multiface.video.tracks.last_look import LastLook
+from multiface.video.tracks.last_detection import LastDetection
 from multiface.video.tracks.track import StepResult, box_of
 
 
-def interpolate(before: LastLook, after: StepResult, time: float) -> tuple[tuple[int, Box], ...]:
-    """Number and box of each track at a time between a look and the step that follows it, by number.
+def interpolate(before: LastDetection, after: StepResult, time: float) -> tuple[tuple[int, Box], ...]:
+    """Number and box of each track at a time between two detections, by number.
 
-    A track that was seen at both moves in a straight line. One that is not seen any more moves on at its speed: up to
-    the half of the time between, or up to the cut where there is one. One that is seen again, or for the first time,
-    is shown from the half on (not over a cut): where it was missed nobody knows that it was there.
+    A track seen in both moves in a straight line. A track seen only in the first moves on at its speed for half of the
+    time between, or up to the cut where there is one. A track seen only in the second is shown for the second half,
+    never across a cut.
     """
     half = (before.time + after.time) / 2
     boxes: dict[int, Box] = {}

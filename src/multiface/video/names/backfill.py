@@ -1,7 +1,7 @@
 """What a later detection tells of frames of a file that wait to be handed out.
 
 A track has its number only from the second detection on, and its name after a few views. Results of a file wait for
-`HINDSIGHT` seconds of it, so that both are in the frames from where the face was first seen.
+`RESULT_DELAY` seconds of it, so that both are in the frames from where the face was first seen.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from multiface.images.box import Box
 from multiface.video.results import FrameResult, SeenFace
 from multiface.video.tracks.track import SeenTrack, StepResult, box_of
 
-HINDSIGHT = 1.0
+RESULT_DELAY = 1.0
 """Seconds; after so long a track is named by the views that there are."""
 
 
-def with_hindsight(result: FrameResult, step: StepResult, faces: Sequence[SeenFace]) -> FrameResult:
+def backfilled(result: FrameResult, step: StepResult, faces: Sequence[SeenFace]) -> FrameResult:
     """A result of a frame before a step, with what the step tells of it.
 
     faces: those of the step. A track that appeared in the step is added where it was there already; a face without a

@@ -13,7 +13,7 @@ SAME_RATE = 1e-3
 PERHAPS_RATE = 0.1
 
 
-class Likeness:
+class SimilarityLimits:
     """Thresholds of cosine similarity; without a calibration nothing is the same and nothing different."""
 
     def __init__(self, calibration: Calibration | None) -> None:
