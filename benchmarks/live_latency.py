@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 from moving_faces import RATE, scene
 
-from multiface import Recognizer
+from multiface import Recognizer, RecognizerSettings
 from multiface.video.engine.engine import VideoEngine
 from multiface.video.sources.live_source import open_live
 
@@ -108,8 +108,7 @@ def main() -> None:
         detector=given.pair[0],
         weights=given.pair[1],
         people=given.people,
-        store=given.store,
-        cache=given.cache,
+        settings=RecognizerSettings(store=given.store, cache=given.cache),
     ) as recognizer:
         source = open_live(f"tcp://127.0.0.1:{listening.getsockname()[1]}", duration=seconds)
         with closing(VideoEngine(recognizer).run(source)) as results:

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from chosen_pair import chosen_pair
 from PIL import Image, ImageFilter
 
+from multiface.arrays import Floats
 from multiface.datasets.people import portraits_by_person
 from multiface.faces.align import align
-from multiface.faces.face import Floats
 from multiface.faces.finding import find_faces
 from multiface.faces.main_face import central_face
 from multiface.faces.picture_quality import PictureQuality

@@ -22,7 +22,7 @@ from pathlib import Path
 import av
 from moving_faces import RATE, write_clip
 
-from multiface import Recognizer
+from multiface import Recognizer, RecognizerSettings
 from multiface.decision import decide
 from multiface.faces.align import align
 from multiface.gallery import score_people
@@ -122,7 +122,10 @@ def main() -> None:
 
     def opened(detector: str) -> Recognizer:
         return Recognizer(
-            detector=detector, weights=weights, people=given.people, store=given.store, cache=given.cache
+            detector=detector,
+            weights=weights,
+            people=given.people,
+            settings=RecognizerSettings(store=given.store, cache=given.cache),
         )
 
     with (

@@ -4,22 +4,16 @@ python names_in_video.py VIDEO PEOPLE
 """
 
 import sys
-from contextlib import closing
 from pathlib import Path
 
-from multiface import MultifaceError, Recognizer
-from multiface.video.engine.engine import VideoEngine
-from multiface.video.sources.opening import open_source
+from multiface import MultifaceError, Recognizer, VideoEngine, open_source
 
 
 def main(video: str, people: Path) -> None:
-    with Recognizer(people=people) as recognizer, closing(open_source(video, live=False)) as source:
-        engine = VideoEngine(recognizer)
-        with closing(engine.run(source)) as results:
-            for result in results:
-                for event in result.events:
-                    if event.event == "left":
-                        print(f"{event.name or 'unknown'}: {event.since:.2f} to {event.time:.2f} s")
+    with Recognizer(people=people) as recognizer:
+        for event in VideoEngine(recognizer).events(open_source(video, live=False)):
+            if event.event == "left":
+                print(f"{event.name or 'unknown'}: {event.since:.2f} to {event.time:.2f} s")
 
 
 if __name__ == "__main__":

@@ -10,28 +10,44 @@ from typing import TYPE_CHECKING, Any
 from multiface.version import __version__
 
 if TYPE_CHECKING:
+    from multiface.decision import Calibration
+    from multiface.decision.calibration import read_calibration
     from multiface.errors import MultifaceError
     from multiface.faces.align import align
     from multiface.faces.detector import Detector
-    from multiface.faces.embedder import Embedder
+    from multiface.faces.embedder import Embedder, EmbeddingNetwork
     from multiface.faces.face import Faces
     from multiface.gallery import Gallery
     from multiface.images import from_bgr, load_picture
-    from multiface.recognition import Identification, Recognizer, Verification
+    from multiface.recognition import Identification, Recognizer, RecognizerSettings, Verification
+    from multiface.video.engine.engine import VideoEngine
+    from multiface.video.engine.video_settings import VideoSettings
+    from multiface.video.results import Event
+    from multiface.video.sources.opening import open_source
+    from multiface.weights.spec import InputSpec
 
 __all__ = [
+    "Calibration",
     "Detector",
     "Embedder",
+    "EmbeddingNetwork",
+    "Event",
     "Faces",
     "Gallery",
     "Identification",
+    "InputSpec",
     "MultifaceError",
     "Recognizer",
+    "RecognizerSettings",
     "Verification",
+    "VideoEngine",
+    "VideoSettings",
     "__version__",
     "align",
     "from_bgr",
     "load_picture",
+    "open_source",
+    "read_calibration",
 ]
 
 # ONNX Runtime sends telemetry and keeps a device id unless this is set before it is first imported, also by a library
@@ -39,17 +55,26 @@ __all__ = [
 _environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
+    "Calibration": "multiface.decision",
     "Detector": "multiface.faces.detector",
     "Embedder": "multiface.faces.embedder",
+    "EmbeddingNetwork": "multiface.faces.embedder",
+    "Event": "multiface.video.results",
     "Faces": "multiface.faces.face",
     "Gallery": "multiface.gallery",
     "Identification": "multiface.recognition",
+    "InputSpec": "multiface.weights.spec",
     "MultifaceError": "multiface.errors",
     "Recognizer": "multiface.recognition",
+    "RecognizerSettings": "multiface.recognition",
     "Verification": "multiface.recognition",
+    "VideoEngine": "multiface.video.engine.engine",
+    "VideoSettings": "multiface.video.engine.video_settings",
     "align": "multiface.faces.align",
     "from_bgr": "multiface.images",
     "load_picture": "multiface.images",
+    "open_source": "multiface.video.sources.opening",
+    "read_calibration": "multiface.decision.calibration",
 }
 
 

@@ -10,7 +10,8 @@ MultifaceError
 │   │   ├── NoFace                 no face was found
 │   │   └── SeveralFaces           several faces and none of them clearly the main one
 │   ├── GalleryError           a gallery that cannot be read, or a person that is not in it
-│   │   └── FingerprintMismatch    vectors of other weights than those in use
+│   │   ├── FingerprintMismatch    vectors of other weights than those in use
+│   │   └── AmbiguousName          a name that several people of a gallery have
 │   ├── WeightsError           a weights file that is broken or not what it claims to be
 │   ├── DataSetError           a data set that is broken or incomplete
 │   └── RateNotSupported       an error rate that the calibration's set cannot support
@@ -20,12 +21,52 @@ MultifaceError
     ├── EngineMissing              an ONNX Runtime engine that this machine does not have
     └── DownloadFailed             a server that did not deliver what was asked
 
-A message names the thing, what was wanted, what was found, and what to do. Messages hold no vectors.
+A message names the thing, what was wanted, what was found, and what to do. Messages hold no vectors. Whoever catches
+an error need not read its message: each has the fields of `MultifaceError`.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
 
 
 class MultifaceError(Exception):
-    """Base of all errors that MultiFace raises on purpose."""
+    """Base of all errors that MultiFace raises on purpose.
+
+    path: the file or folder that it is about. picture: the picture, as messages call it: its path, or "the picture"
+    for one that has none. name: of a person, of weights, of a data set. hint: what to do, the last words of the
+    message. Each is None where it is not known.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        path: str | PathLike[str] | None = None,
+        picture: str | None = None,
+        name: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message if hint is None else f"{message}; {hint}")
+        self.path = None if path is None else Path(path)
+        self.picture = picture
+        self.name = name
+        self.hint = hint
+
+
+@contextmanager
+def about(
+    path: str | PathLike[str] | None = None, picture: str | None = None, name: str | None = None
+) -> Iterator[None]:
+    """Errors from inside get these fields where they do not have them yet."""
+    try:
+        yield
+    except MultifaceError as error:
+        error.path = error.path or (None if path is None else Path(path))
+        error.picture = error.picture or picture
+        error.name = error.name or name
+        raise
 
 
 class UsageError(MultifaceError):
@@ -66,6 +107,14 @@ class GalleryError(InputError):
 
 class FingerprintMismatch(GalleryError):
     """Vectors of other weights than those in use."""
+
+
+class AmbiguousName(GalleryError):
+    """A name that several people of a gallery have. name: as the gallery keeps it; people: their ids, oldest first."""
+
+    def __init__(self, message: str = "", name: str | None = None, people: tuple[str, ...] = ()) -> None:
+        super().__init__(message, name=name)
+        self.people = people
 
 
 class WeightsError(InputError):

@@ -8,18 +8,12 @@ import logging
 import re
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_LINES_STAY = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def visible(text: str) -> str:
     r"""The text on one line: every unsafe character as its escape, such as `\x1b`, `\n` or `\u202e`."""
     return _UNSAFE.sub(_escape, text)
-
-
-def visible_lines(text: str) -> str:
-    """The same for a text of ours that has several lines."""
-    return _LINES_STAY.sub(_escape, text)
 
 
 def visible_json(text: str) -> str:

@@ -192,10 +192,8 @@ def test_show(call: Call, gallery: Path) -> None:
 
 def test_rename_merge_remove(call: Call, gallery: Path) -> None:
     options = ("--gallery", gallery, "--json")
-    assert call("people", "rename", "obama", "Barack Obama", *options).document() == {
-        "old": "obama",
-        "new": "Barack Obama",
-    }
+    renamed = call("people", "rename", "obama", "Barack Obama", *options).document()
+    assert (renamed["old"], renamed["new"]) == ("obama", "Barack Obama")
     assert people_of(call, gallery) == {"Barack Obama": 1, "biden": 1}
     taken = call("people", "rename", "biden", "Barack Obama", *options)
     assert taken.code == 3
@@ -205,6 +203,60 @@ def test_rename_merge_remove(call: Call, gallery: Path) -> None:
     assert (removed["templates"], removed["purged"]) == (2, True)
     assert people_of(call, gallery) == {}
     assert call("people", "check", *options).code == 0
+
+
+def test_two_people_of_one_name(call: Call, people: Path, gallery: Path) -> None:
+    """The name alone asks; ids work wherever a name does."""
+    options = ("--gallery", gallery, "--json")
+    obama = call("people", "show", "obama", *options).document()["person"]
+    picture = people / "rose_leslie" / "img1.jpg"
+    rose = call("enroll", "obama", picture, "--another", *options).document()["person"]
+    assert rose != obama
+    for command in (
+        "show obama",
+        "rename obama x",
+        "merge biden obama",
+        "remove obama",
+        "edit obama --note x",
+    ):
+        done = call("people", *command.split(), *options)
+        assert done.code == 3 and obama in done.err and rose in done.err, command
+    assert call("enroll", "obama", people / "obama" / "obama2.jpg", *options).code == 3
+    assert call("enroll", obama, people / "obama" / "obama2.jpg", *options).document()["added"] == 1
+    listed = call("people", "list", "--gallery", gallery).out
+    assert obama in listed and rose in listed
+    found = call("identify", people / "rose_leslie" / "img2.jpg", *options).document()["pictures"][0][
+        "faces"
+    ][0]
+    assert (found["name"], found["person"], found["runner_up"]["person"] != rose) == ("obama", rose, True)
+    assert call("people", "rename", rose, "biden", *options).code == 3
+    assert call("people", "rename", rose, "biden", "--another", *options).code == 0
+    assert call("people", "rename", rose, "Rose", *options).document()["old"] == "biden"
+    edited = call(
+        "people",
+        "edit",
+        "Rose",
+        "--group",
+        "cast",
+        "--group",
+        "uk",
+        "--external-id",
+        "7",
+        "--note",
+        "n",
+        *options,
+    )
+    document = edited.document()
+    assert (document["groups"], document["external_id"], document["note"]) == (["cast", "uk"], "7", "n")
+    listed = call("people", "list", "--group", "cast", *options).document()["people"]
+    assert [one["person"] for one in listed] == [rose]
+    assert "  groups: cast, uk" in call("people", "show", rose, "--gallery", gallery).out
+    assert call("people", "edit", rose, "--no-group", *options).document()["groups"] == []
+    assert call("people", "edit", rose, "--no-group", "--group", "x", *options).code == 2
+    merged = call("people", "merge", obama, rose, *options).document()
+    assert (merged["person"], merged["from_person"], merged["moved"]) == (obama, rose, 1)
+    assert call("people", "remove", obama, *options).document()["removed"] == "obama"
+    assert people_of(call, gallery) == {"biden": 1}
 
 
 def test_removed_vectors_are_gone_from_the_file(call: Call, gallery: Path) -> None:

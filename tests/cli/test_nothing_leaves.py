@@ -162,15 +162,16 @@ def test_training_does_not(traced: Callable[..., str], tmp_path: Path) -> None:
 
 PUBLIC = """
 import multiprocessing, sys
-from multiface import Recognizer, load_picture
+from multiface import Recognizer, RecognizerSettings, load_picture
 portrait, gallery, engine = sys.argv[1:]
+settings = RecognizerSettings(engine=engine)
 
 def same(_):
-    with Recognizer(engine=engine) as recognizer:
+    with Recognizer(settings=settings) as recognizer:
         return recognizer.verify(portrait, portrait).same
 
 if __name__ == "__main__":
-    with Recognizer(gallery=gallery, create=True, engine=engine) as recognizer:
+    with Recognizer(gallery=gallery, create=True, settings=settings) as recognizer:
         recognizer.enroll("Eileen", [portrait])
         recognizer.verify(portrait, load_picture(portrait))
     with multiprocessing.get_context("spawn").Pool(1) as pool:

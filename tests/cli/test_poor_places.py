@@ -175,9 +175,7 @@ def test_a_file_system_without_locks_is_named(
     assert run("align", portrait, "--out", "crops", env=without).code == 0
     done = run("enroll", "Ann", portrait, "--gallery", "g.sqlite", env=without)
     assert done.code == 3 and "the file system has no locks" in done.err
-    lock_alone = (
-        "import sys; from multiface.video.file_lock import opened_alone; assert opened_alone(sys.argv[1])"
-    )
+    lock_alone = "import sys; from multiface.file_lock import opened_alone; assert opened_alone(sys.argv[1])"
     subprocess.run(
         [sys.executable, "-c", lock_alone, "e"], cwd=tmp_path, env=os.environ | without, check=True
     )

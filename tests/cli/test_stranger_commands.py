@@ -10,7 +10,7 @@ import pytest
 
 from multiface.errors import UsageError
 from multiface.images import load_picture
-from multiface.recognition import Recognizer
+from multiface.recognition import Recognizer, RecognizerSettings
 from multiface.video.names.stranger_numbers import StrangerNumbers
 
 Call = Callable[..., Any]
@@ -22,7 +22,10 @@ NOW = "2999-01-01T00:00:00+00:00"
 @pytest.fixture
 def recognizer(gallery: Path, store: Path, cache: Path) -> Iterator[Recognizer]:
     with Recognizer(
-        detector="yunet_n", weights="mobilefacenet_128_ms1m", gallery=gallery, store=store, cache=cache
+        detector="yunet_n",
+        weights="mobilefacenet_128_ms1m",
+        gallery=gallery,
+        settings=RecognizerSettings(store=store, cache=cache),
     ) as one:
         yield one
 
@@ -82,7 +85,10 @@ def test_a_named_stranger_is_recognised(call: Call, gallery: Path, people: Path)
 
     assert name() is None
     done = call("people", "name-stranger", "1", "Rose", "--gallery", gallery, "--json")
-    assert done.document() == {"stranger": 1, "name": "Rose", "templates": 2, "purged": True}
+    document = done.document()
+    person = document.pop("person")
+    assert document == {"stranger": 1, "name": "Rose", "templates": 2, "purged": True}
+    assert call("people", "show", person, "--gallery", gallery, "--json").document()["name"] == "Rose"
     assert name() == "Rose"
     check = call("people", "check", "--gallery", gallery, "--json").document()
     assert len(set(check.pop("alike")["names"])) == 2

@@ -171,6 +171,21 @@ def test_nobody_is_named_while_a_free_person_is_more_alike() -> None:
     assert decision.runner_up is not None and decision.runner_up.name == "Ada"
 
 
+def test_two_people_of_one_name_are_two_people() -> None:
+    """Each is the other's runner-up, both may be in one picture, and the ids say who is who."""
+    near = np.array([[0.7, 0.69]], np.float32)
+    (doubtful,) = decide(near, ["Anna", "Anna"], threshold(0.5), 0.05, ids=["p_1", "p_2"])
+    assert (doubtful.name, doubtful.person, doubtful.reason) == (None, None, Reason.RUNNER_UP_TOO_NEAR)
+    assert doubtful.best is not None and doubtful.runner_up is not None
+    assert (doubtful.best.person, doubtful.runner_up.person) == ("p_1", "p_2")
+    both = np.array([[0.9, 0.2], [0.8, 0.7]], np.float32)
+    decisions = decide(both, ["Anna", "Anna"], threshold(0.5), 0.05, ids=["p_1", "p_2"])
+    assert [(one.name, one.person) for one in decisions] == [("Anna", "p_1"), ("Anna", "p_2")]
+    with pytest.raises(UsageError, match="1 ids do not fit 2 names"):
+        decide(both, ["Anna", "Anna"], threshold(0.5), 0.05, ids=["p_1"])
+    assert decide(both, ["Anna", "Bo"], threshold(0.5), 0.05)[0].person == "Anna"
+
+
 def test_a_runner_up_just_below_the_threshold_is_too_near() -> None:
     (decision,) = decide(np.array([[0.51, 0.49]], np.float32), ["Ada", "Bob"], threshold(0.5), 0.05)
     assert decision.reason is Reason.RUNNER_UP_TOO_NEAR

@@ -54,7 +54,7 @@ def choose(
     name: str | None = None,
 ) -> ChosenCalibration:
     return choose_calibration(
-        folder, detector=detector, weights="mine", fingerprint=mark, flip=flip, name=name
+        folder, detector=detector, weights="mine", fingerprint=mark, flip=flip, wanted=name
     )
 
 

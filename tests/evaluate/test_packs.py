@@ -11,7 +11,7 @@ import pytest
 
 from multiface.datasets.bin_pack import BinPack, read_bin, write_bin
 from multiface.errors import DataSetError, UsageError
-from multiface.evaluate.packs import crop_for, embed_pack, evaluate_pack, evaluate_packs
+from multiface.evaluate.packs import crop_for, embed_pack, evaluate_packs
 from multiface.evaluate.protocol import PairSet, evaluate_pairs, score_pairs
 from multiface.evaluate.published import PUBLISHED, SETS, published_for
 from multiface.faces.embedder import Embedder
@@ -74,7 +74,8 @@ def test_figures_are_those_of_the_embeddings_one_by_one(pack, heldout, embedder)
         others = np.setdiff1d(np.arange(PAIRS), fold)
         accuracies.append(right[right[:, others].mean(axis=1).argmax()][fold].mean())
 
-    result = evaluate_pack(pack, embedder, False, 2)
+    (one,) = evaluate_packs([pack], [embedder], [False], 2)
+    result = one.result
 
     assert (result.name, result.pairs, result.genuine, result.people) == ("heldout", PAIRS, 30, None)
     assert result.accuracy == pytest.approx(np.mean(accuracies), abs=1e-9)
@@ -154,12 +155,12 @@ def test_broken_and_too_small_packs_are_refused(tmp_path, shared, embedder):
     broken[13] = broken[13][:300]
     write_bin(tmp_path / "broken.bin", broken, [True, False] * 10)
     with pytest.raises(DataSetError, match=r"broken\.bin: picture 13"):
-        evaluate_pack(tmp_path / "broken.bin", embedder, True, 2)
+        list(evaluate_packs([tmp_path / "broken.bin"], [embedder], [True], 2))
     with pytest.raises(UsageError, match="10"):
-        evaluate_pack(shared / "golden" / "bins" / "py3_proto5.bin", embedder, False, 1)
+        list(evaluate_packs([shared / "golden" / "bins" / "py3_proto5.bin"], [embedder], [False], 1))
     (tmp_path / "other.bin").write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(DataSetError, match="no place in a pack"):
-        evaluate_pack(tmp_path / "other.bin", embedder, False, 1)
+        list(evaluate_packs([tmp_path / "other.bin"], [embedder], [False], 1))
 
 
 def test_published_figures_are_per_cent_of_known_sets_and_name_their_source():

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multiface.faces.boxes import iou, nms
+from multiface.images.box import Box
 
-Box = tuple[float, float, float, float]
 Mode = Literal["union", "minimum"]
 
 

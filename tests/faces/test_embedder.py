@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 from multiface.errors import WeightsError
 from multiface.faces.embedder import BATCH, Embedder, normalised
+from multiface.faces.onnx_network import OnnxNetwork
 from multiface.faces.opening import open_embedder
 from multiface.weights.session import Engine, open_session
 from multiface.weights.spec import ARCFACE_TEMPLATE, InputSpec
@@ -96,7 +97,7 @@ def test_no_crops_give_no_embeddings(embedder: Embedder) -> None:
 @pytest.mark.parametrize("count", [1, BATCH - 1, BATCH, BATCH + 1, 2 * BATCH + 5])
 def test_batches_do_not_show(count: int) -> None:
     """Each crop's own means, whatever batch it fell into; blue first, as the spec wants it."""
-    small = Embedder(channel_means(), SMALL, "small", "f")
+    small = Embedder(OnnxNetwork(channel_means(), SMALL, "small", "f"))
     crops = np.random.default_rng(count).integers(0, 256, (count, 9, 8, 3), np.uint8)
     wanted = (crops.mean(axis=(1, 2))[:, ::-1] - [10, 20, 30]) / [2, 4, 5]
     np.testing.assert_allclose(small.features(crops), wanted, rtol=1e-4, atol=1e-4)
@@ -113,14 +114,14 @@ def test_batches_do_not_show(count: int) -> None:
     ids=["turned", "one crop", "alpha", "float"],
 )
 def test_other_crops_are_refused(crops: Crops) -> None:
-    small = Embedder(channel_means(), SMALL, "small", "f")
+    small = Embedder(OnnxNetwork(channel_means(), SMALL, "small", "f"))
     for call in (small.embed, small.features):
         with pytest.raises(WeightsError, match=r"small wants uint8 crops \(n, 9, 8, 3\), not "):
             call(crops)
 
 
 def test_a_network_that_breaks_its_promise_is_refused() -> None:
-    liar = Embedder(channel_means(), replace(SMALL, dimension=4), "liar", "f")
+    liar = Embedder(OnnxNetwork(channel_means(), replace(SMALL, dimension=4), "liar", "f"))
     with pytest.raises(WeightsError, match=r"liar gave \(2, 3\) where its input spec promises \(2, 4\)"):
         liar.embed(np.zeros((2, 9, 8, 3), np.uint8))
 

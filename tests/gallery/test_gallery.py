@@ -36,7 +36,7 @@ def test_a_template_comes_back_as_it_went_in(gallery: Gallery, template: Make) -
     assert kept.vector.dtype == np.float32 and kept.vector.tobytes() == new.vector.tobytes()
     assert (kept.source_digest, kept.source, kept.facts) == (new.source_digest, new.source, new.facts)
     person = gallery.person("José")
-    assert kept.person_id == person.id and person.templates == 1
+    assert kept.person == person.number and person.templates == 1
     assert person.created.endswith("+00:00") and kept.added.endswith("+00:00")
 
 
@@ -222,7 +222,7 @@ def test_check_finds_what_was_spoilt(gallery: Gallery, path: Path, template: Mak
         other.execute("UPDATE template SET vector = ? WHERE id = 1", (b"\0" * 512,))
         other.execute("UPDATE template SET vector = ? WHERE id = 2", (b"\0" * 8,))
         other.execute("UPDATE template SET person_id = 77 WHERE id = 3")
-        other.execute("INSERT INTO person (name, created) VALUES (?, '')", ("a\tb",))
+        other.execute("INSERT INTO person (public_id, name, created) VALUES ('p', ?, '')", ("a\tb",))
     check = gallery.check()
     assert (check.people, check.people_without_templates) == (3, ("Bob", "a\tb"))
     found = "\n".join(check.problems)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multiface.gallery.search import Floats, Matrix, Rule, score_people, top_two
+from multiface.arrays import Floats
+from multiface.gallery.search import Matrix, Rule, score_people, top_two
 
 
 def unit(rng: np.random.Generator, rows: int, d: int) -> Floats:

@@ -1,5 +1,6 @@
 """The public names are exactly `__all__`, all can be imported, and importing the package is quick."""
 
+import ast
 import importlib
 import json
 import subprocess
@@ -40,6 +41,21 @@ def test_no_other_public_names() -> None:
     ours = {path.stem for path in PACKAGE.iterdir()}
     assert seen - {"TYPE_CHECKING", "Any"} <= ours
     assert multiface.__all__ == sorted(multiface.__all__)
+
+
+def test_the_names_for_type_checkers_are_those_of_the_lazy_import() -> None:
+    """Each public name has one home, and both ways to it lead there."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    (branch,) = (node for node in tree.body if isinstance(node, ast.If))
+    checked = {
+        alias.name: node.module
+        for node in branch.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert checked == multiface._HOMES
+    assert sorted([*checked, "__version__"]) == multiface.__all__
+    assert (PACKAGE / "py.typed").is_file()
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -130,10 +130,10 @@ def stored(folder: Path) -> list[Path]:
 
 def checkpoint(folder: Path) -> list[Path]:
     torch = pytest.importorskip("torch")
-    from multiface.train.checkpoint import Progress, save_checkpoint
+    from multiface.train.checkpoint import Position, save_checkpoint
 
     state = {"network.a": torch.ones(1000)}
-    return [save_checkpoint(folder, state, Progress(k, 1, 2, None, (), 0.0, 0), keep=1) for k in (1, 2)][1:]
+    return [save_checkpoint(folder, state, Position(k, 1, 2, None, (), 0.0, 0), keep=1) for k in (1, 2)][1:]
 
 
 def frames(count: int) -> list[FrameResult]:

@@ -1,8 +1,9 @@
 """The rooms of the house and the one direction of their imports.
 
 Each file under `src/multiface` is read (not imported) and every import of ours in it, wherever it stands,
-must lead to a room that comes before its own and is named for it here. `atomic_write`, `errors`, `file_name`,
-`html_page`, `json_text`, `regular_file`, `version` and `visible` are open to all.
+must lead to a room that comes before its own and is named for it here. `arrays`, `atomic_write`, `errors`,
+`file_lock`, `file_name`, `html_page`, `json_text`, `plain_number`, `progress`, `regular_file`, `version` and
+`visible` are open to all.
 """
 
 import ast
@@ -14,7 +15,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "multiface"
 
 ROOMS: dict[str, set[str]] = {
     "images": set(),
-    "weights": set(),
+    "net": set(),
+    "weights": {"net"},
     "metrics": set(),
     "faces": {"images", "weights"},
     "decision": {"metrics"},
@@ -23,24 +25,36 @@ ROOMS: dict[str, set[str]] = {
     "datasets": {"images"},
     "evaluate": {"images", "weights", "metrics", "faces", "datasets"},
     "train": {"images", "weights", "metrics", "datasets", "evaluate"},
-    "video": {"images", "weights", "faces", "decision", "gallery", "recognition"},
-    "serve": {"images", "weights", "faces", "decision", "gallery", "recognition"},
+    "video": {"images", "net", "weights", "faces", "decision", "gallery", "recognition"},
+    "serve": {"images", "net", "weights", "faces", "decision", "gallery", "recognition"},
 }
 ROOMS["cli"] = set(ROOMS)
 VIDEO: dict[str, set[str]] = {
     "sources": set(),
     "results": {"sources"},
     "window": set(),
-    "file_lock": set(),
     "tracks": {"results"},
     "names": {"results", "tracks"},
     "engine": {"sources", "results", "tracks", "names"},
-    "copy": {"sources", "results", "file_lock"},
-    "events": {"results", "file_lock"},
+    "copy": {"sources", "results"},
+    "events": {"results"},
     "capture": {"sources", "tracks", "window"},
 }
 """Inside the room of video."""
-OPEN = {"atomic_write", "errors", "file_name", "html_page", "json_text", "regular_file", "version", "visible"}
+OPEN = {
+    "arrays",
+    "atomic_write",
+    "errors",
+    "file_lock",
+    "file_name",
+    "html_page",
+    "json_text",
+    "plain_number",
+    "progress",
+    "regular_file",
+    "version",
+    "visible",
+}
 TRAINING_LIBRARIES = {"torch", "safetensors", "tensorboard"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))

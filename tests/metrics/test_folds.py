@@ -12,7 +12,6 @@ from sklearn.model_selection import KFold
 from multiface.errors import InputError, UsageError
 from multiface.metrics.folds import (
     THRESHOLDS,
-    angle_statistics,
     fold_accuracy,
     fold_index,
     squared_distances,
@@ -51,25 +50,6 @@ def test_reproduces_the_reference(case, golden, golden_json):
     assert result.mean == pytest.approx(wanted["accuracy_mean"], abs=1e-12)
     assert result.std == pytest.approx(wanted["accuracy_std"], abs=1e-12)
     assert result.best_thresholds.mean() == pytest.approx(wanted["best_threshold_mean"], abs=1e-12)
-
-
-@pytest.mark.parametrize("case", ["lfw600", "ties600", "uneven603", "folds5"])
-def test_angles_of_the_reference(case, golden, golden_json):
-    angles = angle_statistics(golden[f"{case}.dist"], golden[f"{case}.issame"])
-    wanted = golden_json[case]["angle_info"]
-    assert angles.genuine_mean == pytest.approx(wanted["same_pair_angle_mean"], abs=1e-9)
-    assert angles.genuine_std == pytest.approx(wanted["same_pair_angle_var"], abs=1e-9)
-    assert angles.impostor_mean == pytest.approx(wanted["diff_pair_angle_mean"], abs=1e-9)
-    assert angles.impostor_std == pytest.approx(wanted["diff_pair_angle_var"], abs=1e-9)
-
-
-def test_angles_beyond_rounding_are_180_where_the_reference_gives_nan(golden):
-    distances = golden["separable60.dist"]
-    assert distances.max() > 4.0
-    angles = angle_statistics(distances, golden["separable60.issame"])
-    assert angles.genuine_mean == 0.0
-    assert angles.impostor_mean == pytest.approx(180.0, abs=0.1)  # 3.9999998 is 0.02 degrees short
-    assert np.isnan(angle_statistics([1.0], [True]).impostor_mean)
 
 
 def test_too_few_labels_are_refused_as_in_the_reference(golden):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from multiface.recognition import Recognizer
+from multiface.recognition import Recognizer, RecognizerSettings
 from multiface.weights.store import Store
 
 SMALL = ("yunet_n", "mobilefacenet_128_ms1m")
@@ -27,7 +27,7 @@ def places(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 @pytest.fixture(scope="session")
 def recognizer(places: dict[str, Any]) -> Iterator[Recognizer]:
     """Without people."""
-    with Recognizer(detector=SMALL[0], weights=SMALL[1], **places) as opened:
+    with Recognizer(detector=SMALL[0], weights=SMALL[1], settings=RecognizerSettings(**places)) as opened:
         yield opened
 
 

@@ -9,7 +9,14 @@ import pytest
 from multiface.decision import Candidate, Decision, Reason, Threshold
 from multiface.errors import FaceError, UsageError
 from multiface.images import Image, load_picture
-from multiface.recognition import Identification, IdentifiedFace, Recognizer, annotated, run_demo
+from multiface.recognition import (
+    Identification,
+    IdentifiedFace,
+    Recognizer,
+    RecognizerSettings,
+    annotated,
+    run_demo,
+)
 from multiface.recognition.demo import NAME, PORTRAIT, changed_copy
 
 
@@ -40,7 +47,11 @@ def test_demo(recognizer: Recognizer, tmp_path: Path) -> None:
 def test_demo_says_when_it_did_not_work(places: dict[str, Any], tmp_path: Path) -> None:
     """A detector that looks only for faces larger than the picture finds none to enrol."""
     with (
-        Recognizer(detector="yunet_n", weights="mobilefacenet_128_ms1m", min_face=900, **places) as blind,
+        Recognizer(
+            detector="yunet_n",
+            weights="mobilefacenet_128_ms1m",
+            settings=RecognizerSettings(min_face=900, **places),
+        ) as blind,
         pytest.raises(FaceError, match="did not recognise"),
     ):
         run_demo(blind, tmp_path / "demo.png")

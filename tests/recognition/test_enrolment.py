@@ -157,9 +157,10 @@ def test_batches_change_no_vector(recognizer: Recognizer, people: Path) -> None:
 PEAK = """
 import sys
 from pathlib import Path
-from multiface.recognition import Recognizer
-with Recognizer(detector="yunet_n", weights="mobilefacenet_128_ms1m", store=sys.argv[1], cache=sys.argv[2],
-        threads=2) as recognizer, recognizer.temporary_gallery():
+from multiface.recognition import Recognizer, RecognizerSettings
+settings = RecognizerSettings(store=sys.argv[1], cache=sys.argv[2], threads=2)
+with Recognizer(detector="yunet_n", weights="mobilefacenet_128_ms1m", settings=settings) as recognizer, \
+        recognizer.temporary_gallery():
     done = recognizer.enroll("Eileen", sorted(Path(sys.argv[3]).iterdir()))
 status = Path("/proc/self/status").read_text()  # ru_maxrss would count the parent's memory too
 print(done.added, int(status.split("VmHWM:")[1].split()[0]) // 1024)

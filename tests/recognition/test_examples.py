@@ -27,13 +27,14 @@ def people(tmp_path: Path) -> Path:
     return folder.parent
 
 
-def output(home: Path, name: str, *arguments: Path) -> str:
+def output(home: Path, name: str, *arguments: Path | str, cwd: Path | None = None) -> str:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("MULTIFACE_", "XDG_"))
     } | {"HOME": str(home)}
     done = subprocess.run(
         [sys.executable, EXAMPLES / name, *arguments],
         env=environment,
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=120,
@@ -70,6 +71,25 @@ def test_search_gallery(home: Path, people: Path, tmp_path: Path) -> None:
         "Eileen Collins: most like Eileen Collins (1.000)",
     ]
     assert output(home, "search_gallery.py", *arguments).startswith("1 people, 0 pictures embedded")
+
+
+def test_own_detector(home: Path, tmp_path: Path) -> None:
+    said = output(home, "own_detector.py", PORTRAIT, "Eileen Collins", cwd=tmp_path).splitlines()
+    assert "skimage cascade" in said[0]
+    assert said[1:] == ["Eileen Collins"] * 3
+
+
+def test_the_examples_are_well_typed(tmp_path: Path) -> None:
+    """As a project outside sees them: from the installed package, which says that it is typed."""
+    for path in EXAMPLES.glob("*.py"):
+        shutil.copy(path, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_names_in_video(home: Path, people: Path, shared: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from multiface.decision.own_rate import own_rate
 from multiface.gallery import Matrix
-from multiface.recognition import Recognizer
+from multiface.recognition import Recognizer, RecognizerSettings
 from multiface.recognition.gallery_threshold import GalleryThreshold
 
 
@@ -29,7 +29,10 @@ def test_identify_decides_by_the_gallery_s_own_threshold(
     for name in ("biden", "kit_harington", "obama", "rose_leslie"):
         shutil.copytree(photos / name, tmp_path / "people" / name)
     with Recognizer(
-        detector="yunet_n", weights="mobilefacenet_128_ms1m", people=tmp_path / "people", **places
+        detector="yunet_n",
+        weights="mobilefacenet_128_ms1m",
+        people=tmp_path / "people",
+        settings=RecognizerSettings(**places),
     ) as opened:
         assert opened.gallery is not None
         matrix = opened.gallery.matrix()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from multiface.recognition import Recognizer
+from multiface.recognition import Recognizer, RecognizerSettings
 from multiface.weights.store import Store
 
 SMALL_PAIR = ("scrfd_2.5g", "mobilefacenet_128_ms1m")
@@ -70,7 +70,7 @@ def told(recognizer: Recognizer, photos: Path) -> Told:
 
 def test_the_default_names_all_known_faces_and_nobody_else(shared: Path, pair_places: dict[str, Any]) -> None:
     photos = shared / "data" / "photos"
-    with Recognizer(people=photos / "people", **pair_places) as recognizer:
+    with Recognizer(people=photos / "people", settings=RecognizerSettings(**pair_places)) as recognizer:
         assert recognizer.caveat is None
         result = told(recognizer, photos)
     assert result.missed == []
@@ -85,7 +85,10 @@ def test_the_small_pair_names_all_known_faces_and_one_stranger(
     photos = shared / "data" / "photos"
     detector, weights = SMALL_PAIR
     with Recognizer(
-        detector=detector, weights=weights, people=photos / "people", **pair_places
+        detector=detector,
+        weights=weights,
+        people=photos / "people",
+        settings=RecognizerSettings(**pair_places),
     ) as recognizer:
         assert recognizer.caveat is None
         result = told(recognizer, photos)

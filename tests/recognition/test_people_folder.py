@@ -12,7 +12,7 @@ import pytest
 
 from multiface.errors import NotAvailable, PictureError, UsageError
 from multiface.gallery import Gallery
-from multiface.recognition import Recognizer, forget, people_folder
+from multiface.recognition import Recognizer, RecognizerSettings, forget, people_folder
 from multiface.recognition.people_folder import cached_gallery
 
 SMALL: dict[str, Any] = {"detector": "yunet_n", "weights": "mobilefacenet_128_ms1m"}
@@ -32,7 +32,8 @@ def test_what_vanished_is_dropped_and_forget_leaves_nothing(
 ) -> None:
     mine, cache = tmp_path / "mine", tmp_path / "cache"
     shutil.copytree(people, mine)
-    options = SMALL | {"store": places["store"], "cache": cache, "people": mine}
+    settings = RecognizerSettings(store=places["store"], cache=cache)
+    options = SMALL | {"settings": settings, "people": mine}
     with Recognizer(**options) as one:
         assert one.gallery is not None
         assert [person.name for person in one.gallery.people()] == ["biden", "obama"]
@@ -56,8 +57,9 @@ def test_what_vanished_leaves_the_files_of_other_settings_too(
 ) -> None:
     mine, cache = tmp_path / "mine", tmp_path / "cache"
     shutil.copytree(people, mine)
-    options = SMALL | {"store": places["store"], "cache": cache, "people": mine}
-    with Recognizer(**options, flip=False) as other:
+    settings = RecognizerSettings(store=places["store"], cache=cache)
+    options = SMALL | {"settings": settings, "people": mine}
+    with Recognizer(**options | {"settings": replace(settings, flip=False)}) as other:
         assert other.gallery is not None
         other_path = other.gallery.path
         vector = other.gallery.templates("biden")[0].vector.tobytes()
@@ -69,7 +71,7 @@ def test_what_vanished_leaves_the_files_of_other_settings_too(
     with Gallery.open(other_path) as other_gallery:
         assert [(one.name, one.templates) for one in other_gallery.people()] == [("obama", 2)]
     assert vector not in b"".join(file.read_bytes() for file in other_path.parent.iterdir())
-    with Recognizer(**options, flip=False) as other:
+    with Recognizer(**options | {"settings": replace(settings, flip=False)}) as other:
         assert other.people_report is not None
         assert (other.people_report.embedded, other.people_report.moved) == (0, 1)
 
@@ -77,7 +79,8 @@ def test_what_vanished_leaves_the_files_of_other_settings_too(
 def test_a_broken_file_of_other_settings_stops_nobody(
     places: dict[str, Any], people: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    options = SMALL | {"store": places["store"], "cache": tmp_path / "cache", "people": people}
+    settings = RecognizerSettings(store=places["store"], cache=tmp_path / "cache")
+    options = SMALL | {"settings": settings, "people": people}
     with Recognizer(**options) as one:
         assert one.gallery is not None
         beside = one.gallery.path.with_name("0.sqlite")
@@ -92,7 +95,8 @@ def test_an_emptied_folder_is_told_how_to_be_forgotten(
 ) -> None:
     mine, cache = tmp_path / "mine", tmp_path / "cache"
     shutil.copytree(people, mine)
-    options = SMALL | {"store": places["store"], "cache": cache}
+    settings = RecognizerSettings(store=places["store"], cache=cache)
+    options = SMALL | {"settings": settings}
     Recognizer(**options, people=mine).close()
     with Recognizer(**options, gallery=tmp_path / "g.sqlite", create=True) as recognizer:
         recognizer.sync(mine)

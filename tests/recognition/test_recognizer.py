@@ -22,7 +22,7 @@ from multiface.errors import (
     UsageError,
 )
 from multiface.images import load_picture
-from multiface.recognition import Recognizer
+from multiface.recognition import Recognizer, RecognizerSettings
 from multiface.recognition.demo import PORTRAIT
 
 SMALL: dict[str, Any] = {"detector": "yunet_n", "weights": "mobilefacenet_128_ms1m"}
@@ -30,7 +30,7 @@ SMALL: dict[str, Any] = {"detector": "yunet_n", "weights": "mobilefacenet_128_ms
 
 @pytest.fixture
 def with_people(places: dict[str, Any], people: Path) -> Any:
-    with Recognizer(people=people, **SMALL, **places) as opened:
+    with Recognizer(people=people, **SMALL, settings=RecognizerSettings(**places)) as opened:
         yield opened
 
 
@@ -82,7 +82,10 @@ def test_the_embedder_gives_unit_vectors(recognizer: Recognizer) -> None:
 def test_the_second_time_nothing_is_embedded(places: dict[str, Any], people: Path) -> None:
     seen: list[tuple[int, int]] = []
     with Recognizer(
-        people=people, progress=lambda done, total: seen.append((done, total)), **SMALL, **places
+        people=people,
+        progress=lambda done, total: seen.append((done, total)),
+        **SMALL,
+        settings=RecognizerSettings(**places),
     ) as again:
         assert again.people_report is not None
         assert (again.people_report.embedded, again.people_report.unchanged) == (0, 3)
@@ -92,8 +95,8 @@ def test_the_second_time_nothing_is_embedded(places: dict[str, Any], people: Pat
 def test_flips_and_detectors_have_vectors_of_their_own(places: dict[str, Any], people: Path) -> None:
     """With and without mirror images are different vectors, and never meet in one cache."""
     with (
-        Recognizer(people=people, flip=True, **SMALL, **places) as one,
-        Recognizer(people=people, flip=False, **SMALL, **places) as other,
+        Recognizer(people=people, **SMALL, settings=RecognizerSettings(flip=True, **places)) as one,
+        Recognizer(people=people, **SMALL, settings=RecognizerSettings(flip=False, **places)) as other,
     ):
         assert one.gallery is not None and other.gallery is not None
         assert one.gallery.path != other.gallery.path
@@ -102,23 +105,32 @@ def test_flips_and_detectors_have_vectors_of_their_own(places: dict[str, Any], p
 
 def test_a_gallery_must_exist_unless_created(places: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(GalleryError, match="there is no such file"):
-        Recognizer(gallery=tmp_path / "g.sqlite", **SMALL, **places)
-    with Recognizer(gallery=tmp_path / "g.sqlite", create=True, **SMALL, **places) as made:
+        Recognizer(gallery=tmp_path / "g.sqlite", **SMALL, settings=RecognizerSettings(**places))
+    with Recognizer(
+        gallery=tmp_path / "g.sqlite", create=True, **SMALL, settings=RecognizerSettings(**places)
+    ) as made:
         found = made.identify(PORTRAIT)
         assert [face.decision.reason for face in found.faces] == [Reason.NOBODY_ENROLLED]
         assert made.enroll("Eileen", [PORTRAIT]).added == 1
         assert names_of(made.identify(PORTRAIT)) == ["Eileen"]
-    with Recognizer(gallery=tmp_path / "g.sqlite", **SMALL, **places) as again:
+    with Recognizer(gallery=tmp_path / "g.sqlite", **SMALL, settings=RecognizerSettings(**places)) as again:
         assert names_of(again.identify(PORTRAIT)) == ["Eileen"]
     with pytest.raises(FingerprintMismatch):
-        Recognizer(gallery=tmp_path / "g.sqlite", detector="yunet_n", weights="sface", **places)
+        Recognizer(
+            gallery=tmp_path / "g.sqlite",
+            detector="yunet_n",
+            weights="sface",
+            settings=RecognizerSettings(**places),
+        )
 
 
 def test_a_gallery_of_the_other_choice_of_flips(places: dict[str, Any], tmp_path: Path) -> None:
-    with Recognizer(gallery=tmp_path / "g.sqlite", create=True, flip=False, **SMALL, **places) as made:
+    with Recognizer(
+        gallery=tmp_path / "g.sqlite", create=True, **SMALL, settings=RecognizerSettings(flip=False, **places)
+    ) as made:
         made.enroll("Eileen", [PORTRAIT])
     with pytest.raises(FingerprintMismatch, match="use --no-flip"):
-        Recognizer(gallery=tmp_path / "g.sqlite", **SMALL, **places)
+        Recognizer(gallery=tmp_path / "g.sqlite", **SMALL, settings=RecognizerSettings(**places))
 
 
 def test_a_smaller_face_is_looked_for_again(places: dict[str, Any], tmp_path: Path) -> None:
@@ -127,7 +139,10 @@ def test_a_smaller_face_is_looked_for_again(places: dict[str, Any], tmp_path: Pa
     shutil.copy(PORTRAIT, folder / "eileen")
     for min_face, people in ((1000, ()), (1000, ()), (20, ("eileen",))):
         with Recognizer(
-            gallery=tmp_path / "g.sqlite", create=True, min_face=min_face, **SMALL, **places
+            gallery=tmp_path / "g.sqlite",
+            create=True,
+            **SMALL,
+            settings=RecognizerSettings(min_face=min_face, **places),
         ) as opened:
             report = opened.sync(folder)
             assert report.people == people
@@ -147,7 +162,12 @@ def test_a_gallery_is_closed_when_the_people_cannot_be_read(
 
     cache = tmp_path / "cache"
     with pytest.raises(KeyboardInterrupt):
-        Recognizer(people=people, progress=interrupt, **SMALL, store=places["store"], cache=cache)
+        Recognizer(
+            people=people,
+            progress=interrupt,
+            **SMALL,
+            settings=RecognizerSettings(store=places["store"], cache=cache),
+        )
     assert list(cache.rglob("*.sqlite"))
     held = [str(one.readlink()) for one in descriptors.iterdir() if one.is_symlink()]
     assert not [one for one in held if ".sqlite" in one]
@@ -170,7 +190,7 @@ def test_verify_says_the_same_from_the_threshold_on(
     """The threshold belongs to "the same", as it does where its error rate is measured."""
     a, b = people / "obama" / "obama.jpg", people / "obama" / "obama2.jpg"
     store = Path(shutil.copytree(places["store"], tmp_path / "store"))
-    with Recognizer(**SMALL, store=store, cache=places["cache"]) as opened:
+    with Recognizer(**SMALL, settings=RecognizerSettings(store=store, cache=places["cache"])) as opened:
         similarity = opened.verify(a, b).similarity
         calibration = opened.calibration
     (store / "calibrations").mkdir()
@@ -179,7 +199,9 @@ def test_verify_says_the_same_from_the_threshold_on(
         made = replace(calibration, verify=flat).to_json()
         (store / "calibrations" / f"{name}.json").write_text(made)
     for name, same in (("at", True), ("above", False)):
-        with Recognizer(calibration=name, **SMALL, store=store, cache=places["cache"]) as opened:
+        with Recognizer(
+            **SMALL, settings=RecognizerSettings(calibration=name, store=store, cache=places["cache"])
+        ) as opened:
             result = opened.verify(a, b)
             assert (result.threshold == result.similarity) is same
             assert result.same is same and result.decided
@@ -191,7 +213,9 @@ def test_nobody_is_named_where_two_people_fit_about_as_well(
     """One face under two names, in pictures that differ by their compression."""
     picture = people / "obama" / "obama.jpg"
     PIL.Image.open(picture).convert("RGB").save(tmp_path / "again.jpg", quality=60)
-    with Recognizer(gallery=tmp_path / "g.sqlite", create=True, **SMALL, **places) as opened:
+    with Recognizer(
+        gallery=tmp_path / "g.sqlite", create=True, **SMALL, settings=RecognizerSettings(**places)
+    ) as opened:
         opened.enroll("Ada", picture)
         opened.enroll("Bob", tmp_path / "again.jpg")
         (face,) = opened.identify(people / "obama" / "obama2.jpg").faces
@@ -218,9 +242,10 @@ def test_a_pickled_recogniser_is_opened_anew_elsewhere(
     places: dict[str, Any], people: Path, group: Path, tmp_path: Path
 ) -> None:
     """In a process that was spawned: the same answers, from the same gallery, at the same rate."""
-    with Recognizer(gallery=tmp_path / "g.sqlite", create=True, threads=1, **SMALL, **places) as recognizer:
+    with Recognizer(
+        gallery=tmp_path / "g.sqlite", create=True, **SMALL, settings=RecognizerSettings(threads=1, **places)
+    ) as recognizer:
         recognizer.enroll("obama", people / "obama" / "obama.jpg")
-        recognizer.rate = 0.02
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             there = pool.apply(identified, (recognizer, group))
         here = recognizer.identify(group)
@@ -262,7 +287,9 @@ def test_verify_says_which_face_it_took_and_takes_another(
 
 def test_any_kind_of_picture_can_be_enrolled(places: dict[str, Any], people: Path, tmp_path: Path) -> None:
     paths = [people / "obama" / "obama.jpg", people / "obama" / "obama2.jpg"]
-    with Recognizer(gallery=tmp_path / "g.sqlite", create=True, **SMALL, **places) as recognizer:
+    with Recognizer(
+        gallery=tmp_path / "g.sqlite", create=True, **SMALL, settings=RecognizerSettings(**places)
+    ) as recognizer:
         gallery = recognizer.gallery
         assert gallery is not None
         assert recognizer.enroll("paths", paths).added == 2
@@ -291,7 +318,9 @@ def test_one_picture_to_enrol_is_not_read_letter_by_letter(
     places: dict[str, Any], people: Path, tmp_path: Path
 ) -> None:
     obama = people / "obama"
-    with Recognizer(gallery=tmp_path / "g.sqlite", create=True, **SMALL, **places) as recognizer:
+    with Recognizer(
+        gallery=tmp_path / "g.sqlite", create=True, **SMALL, settings=RecognizerSettings(**places)
+    ) as recognizer:
         assert recognizer.enroll("obama", str(obama / "obama.jpg")).added == 1
         assert recognizer.enroll("obama", obama / "obama2.jpg").added == 1
 
@@ -332,10 +361,12 @@ def test_many_pictures_are_read_batch_by_batch(recognizer: Recognizer, tmp_path:
 
 def test_wrong_use(places: dict[str, Any], recognizer: Recognizer, people: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not both"):
-        Recognizer(people=people, gallery=tmp_path / "g.sqlite", **SMALL, **places)
+        Recognizer(
+            people=people, gallery=tmp_path / "g.sqlite", **SMALL, settings=RecognizerSettings(**places)
+        )
     for rate in (0, 1, 2, -1, float("nan")):
         with pytest.raises(UsageError, match="between 0 and 1"):
-            Recognizer(rate=rate, **SMALL, **places)
+            Recognizer(**SMALL, settings=RecognizerSettings(rate=rate, **places))
         with pytest.raises(UsageError, match="between 0 and 1"):
             recognizer.verify(PORTRAIT, PORTRAIT, rate)
     with pytest.raises(RateNotSupported):
@@ -347,13 +378,13 @@ def test_wrong_use(places: dict[str, Any], recognizer: Recognizer, people: Path,
     with pytest.raises(UsageError, match="only into a gallery"):
         recognizer.sync(people)
     with pytest.raises(PictureError):
-        Recognizer(people=tmp_path / "missing", **SMALL, **places)
+        Recognizer(people=tmp_path / "missing", **SMALL, settings=RecognizerSettings(**places))
     with pytest.raises(PictureError):
         recognizer.verify(tmp_path / "missing.jpg", PORTRAIT)
 
 
 def test_closing_twice_is_fine(places: dict[str, Any], people: Path) -> None:
-    opened = Recognizer(people=people, **SMALL, **places)
+    opened = Recognizer(people=people, **SMALL, settings=RecognizerSettings(**places))
     opened.close()
     opened.close()
     with pytest.raises(GalleryError, match="already closed"):

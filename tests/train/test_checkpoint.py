@@ -12,7 +12,7 @@ import torch
 from multiface.datasets.identities import identities_from_records
 from multiface.errors import InputError, WeightsError
 from multiface.train.checkpoint import (
-    Progress,
+    Position,
     checkpoints,
     read_checkpoint,
     restore,
@@ -23,7 +23,7 @@ from multiface.train.loop import build_learner, train
 from multiface.train.processes import Place
 from multiface.train.recipe import Recipe
 
-PROGRESS = Progress(7, 30, 6, 0.9, (3, 4), 65536.0, 2)
+PROGRESS = Position(7, 30, 6, 0.9, (3, 4), 65536.0, 2)
 
 
 def place() -> Place:
@@ -33,7 +33,7 @@ def place() -> Place:
 def test_what_is_saved_is_read_back_and_old_ones_go(tmp_path: Path) -> None:
     for step in range(5):
         state = {"network.a": torch.full((2, 3), float(step))}
-        save_checkpoint(tmp_path, state, Progress(step, 1, 2, None, (), 0.0, 0), keep=2)
+        save_checkpoint(tmp_path, state, Position(step, 1, 2, None, (), 0.0, 0), keep=2)
     assert [path.name for path in checkpoints(tmp_path)] == [
         "step-000000003.safetensors",
         "step-000000004.safetensors",
@@ -55,7 +55,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path) -> None:
     if child == 0:
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
         try:
-            save_checkpoint(tmp_path, large, Progress(8, 30, 6, None, (), 0.0, 0), keep=1)
+            save_checkpoint(tmp_path, large, Position(8, 30, 6, None, (), 0.0, 0), keep=1)
         except InputError as error:
             (tmp_path / "error").write_text(str(error))
             os._exit(0)

@@ -14,6 +14,7 @@ import torch
 from multiface.datasets.identities import identities_from_records
 from multiface.errors import WeightsError
 from multiface.faces.embedder import Embedder
+from multiface.faces.onnx_network import OnnxNetwork
 from multiface.train.building import build_network
 from multiface.train.crops import decode_crops
 from multiface.train.export import (
@@ -68,7 +69,9 @@ def test_onnx_gives_what_pytorch_gives(
     assert export(tmp_path / "net.onnx", one, crops) > 0.999999
     file = Store(tmp_path / "store", tmp_path / "cache").embedder(str(tmp_path / "net.onnx"))
     assert file.spec == one.spec
-    embedder = Embedder(open_session(file.path, Engine(threads=1)), file.spec, "net", file.fingerprint)
+    embedder = Embedder(
+        OnnxNetwork(open_session(file.path, Engine(threads=1)), file.spec, "net", file.fingerprint)
+    )
     wanted = embed_crops(one.network, crops, colour, True, torch.device("cpu")).numpy()
     assert np.abs(embedder.embed(crops, flip=True) - wanted).max() < 1e-5
     model = onnx.load(tmp_path / "net.onnx")

@@ -13,7 +13,6 @@ import torch
 
 from multiface.train.building import build_head, head_config
 from multiface.train.heads.margins import ArcFace, Margin, Softmax
-from multiface.train.heads.sliced import centres_to_reference
 from multiface.train.networks.iresnet import IResNet
 from multiface.train.networks.mobilefacenet import MobileFaceNet
 from multiface.train.optimiser import build_optimiser, groups
@@ -21,6 +20,7 @@ from multiface.train.processes import Place
 from multiface.train.recipe import HeadSettings, OptimiserConfig
 from multiface.train.slice_losses import SliceLosses
 from multiface.train.step import Learner, add_gradients, update
+from tests.train.reference_centres import centres_to_reference
 
 Floats = npt.NDArray[np.float64]
 

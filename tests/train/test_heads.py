@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from multiface.errors import UsageError, WeightsError
+from multiface.errors import UsageError
 from multiface.train.heads.chunked import BlockSizes, blocked_loss
 from multiface.train.heads.head import Head, HeadConfig
 from multiface.train.heads.margins import (
@@ -24,7 +24,7 @@ from multiface.train.heads.margins import (
     first_state,
     next_state,
 )
-from multiface.train.heads.sliced import centres_from_reference, centres_to_reference, split
+from multiface.train.heads.sliced import split
 
 MARGINS: list[Margin] = [
     Softmax(),
@@ -356,26 +356,6 @@ def test_state_of_adaface_and_curricularface_moves_in_training_only() -> None:
     for i, part in enumerate(split(embedding, 2, False)):
         cos = (part * normalize(head.centres.detach()[i, labels])).sum(1)
         assert head.margin_state[i].item() == pytest.approx(0.75 * 0.3 + 0.25 * cos.mean().item())
-
-
-def test_reference_kernels_there_and_back() -> None:
-    centres = torch.randn(3, 5, 4)
-    state = centres_to_reference(centres)
-    assert {name: tuple(kernel.shape) for name, kernel in state.items()} == {
-        f"para{i}": (4, 5) for i in range(3)
-    }
-    assert torch.equal(centres_from_reference(state), centres)
-    assert torch.equal(centres_from_reference({"kernel": state["para1"]})[0], centres[1])
-    wrong: list[dict[str, Tensor]] = [
-        {},
-        {"para1": state["para0"]},
-        {"kernel": state["para0"], "para0": state["para0"]},
-        {"para0": state["para0"], "para1": torch.zeros(2, 5)},
-        {"kernel": torch.zeros(3)},
-    ]
-    for bad in wrong:
-        with pytest.raises(WeightsError, match="head state"):
-            centres_from_reference(bad)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 
 from multiface.train.heads.head import Head, HeadConfig
 from multiface.train.heads.margins import ArcFace, CosFace, Margin, Softmax
-from multiface.train.heads.sliced import centres_from_reference, centres_to_reference
+from tests.train.reference_centres import centres_from_reference, centres_to_reference
 
 
 @pytest.fixture(autouse=True)

@@ -64,6 +64,18 @@ def test_the_life_of_a_track() -> None:
     assert (event.event, event.time, event.since, event.name) == ("left", 1.2, 0.0, None)
 
 
+def test_a_change_to_another_person_of_that_name_is_told() -> None:
+    tracks = Appearances()
+    first, second = (
+        Decision("ann", Reason.KNOWN, Candidate("ann", 0.6, person), None, ASKED) for person in ("p_1", "p_2")
+    )
+    events = tracks.step(step(0.2, [seen(1)], appeared=[1]), {1: first}, {})
+    assert (events[-1].event, events[-1].person) == ("recognised", "p_1")
+    (event,) = tracks.step(step(0.4, [seen(1)]), {1: second}, {})
+    assert (event.event, event.name, event.previous, event.person) == ("changed", "ann", "ann", "p_2")
+    assert event.document()["person"] == "p_2"
+
+
 def test_a_track_that_returns_has_its_name() -> None:
     tracks = Appearances()
     tracks.step(step(0.2, [seen(1)], appeared=[1]), {1: named("ann")}, {})

@@ -6,10 +6,10 @@ import pytest
 from multiface.decision import read_calibration
 from multiface.decision.shipped import SHIPPED
 from multiface.video.tracks.association import associate, in_doubt, place_costs
-from multiface.video.tracks.likeness import Likeness
+from multiface.video.tracks.similarity_limits import SimilarityLimits
 from multiface.video.tracks.views import Views
 
-LIKENESS = Likeness(read_calibration(SHIPPED / "scrfd_2.5g-mobilefacenet_128_ms1m-flip.json"))
+LIKENESS = SimilarityLimits(read_calibration(SHIPPED / "scrfd_2.5g-mobilefacenet_128_ms1m-flip.json"))
 AXES = np.eye(16, dtype=np.float32)
 
 
@@ -110,7 +110,7 @@ def test_without_a_calibration_place_alone_decides() -> None:
         boxes((128, 100), (103, 100)),
         np.full(2, 0.5, np.float32),
         lambda _: pytest.fail("no vectors are wanted"),
-        Likeness(None),
+        SimilarityLimits(None),
     )
     assert owner.tolist() == [1, 0]
 

@@ -16,9 +16,9 @@ import pytest
 
 from multiface.errors import UsageError
 from multiface.images import Image, load_picture, save_picture
-from multiface.recognition import Recognizer
+from multiface.recognition import Recognizer, RecognizerSettings
 from multiface.recognition.demo import PORTRAIT
-from multiface.video.capture.capture import APART, CaptureSession, Look, Manner, Refusal, Take
+from multiface.video.capture.capture import APART, CaptureSession, Manner, Refusal, Shot, Take
 from multiface.video.capture.capture_loops import take_by_itself
 from multiface.video.capture.hints import Hint
 from multiface.video.capture.take_files import person_folder, save_takes
@@ -35,9 +35,7 @@ def recognizer(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with Recognizer(
         detector="scrfd_2.5g",
         weights="mobilefacenet_128_ms1m",
-        store=root / "store",
-        cache=root / "cache",
-        threads=2,
+        settings=RecognizerSettings(store=root / "store", cache=root / "cache", threads=2),
     ) as opened:
         yield opened
 
@@ -94,14 +92,14 @@ def test_a_camera_gives_the_best_of_each_second(recognizer: Recognizer, portrait
     session = CaptureSession(recognizer, 2, Manner.EACH_SECOND)
     looks = [session.look(k, k / 4, picture) for k, picture in enumerate(pictures)]
     taken = [step.outcome for step in map(session.add, looks) if step.outcome is not None]
-    # The first second is too dark; of the next two the best look is taken.
+    # The first second is too dark; of the next two the best shot is taken.
     assert [type(one) for one in taken] == [Take] * 1 and not session.done
     taken += session.finish()
     assert session.done and taken == session.takes
     for second, take in zip((1, 2), taken, strict=True):
-        among = [look for look in looks if second <= look.time < second + 1]
-        allowed = among if second == 1 else [look for look in among if look.time - taken[0].time >= APART]
-        best = max(allowed, key=lambda look: look.advice.quality)
+        among = [shot for shot in looks if second <= shot.time < second + 1]
+        allowed = among if second == 1 else [shot for shot in among if shot.time - taken[0].time >= APART]
+        best = max(allowed, key=lambda shot: shot.advice.quality)
         assert take.time == best.time and take.quality == best.advice.quality
     assert session.hints == {Hint.TOO_DARK: 4, Hint.OK: 8}
 
@@ -158,9 +156,9 @@ def test_another_person_is_refused_with_words(
 def test_a_take_only_when_asked(recognizer: Recognizer, portrait: Image) -> None:
     session = CaptureSession(recognizer, 1, Manner.ASKED)
     looks = [session.look(k, k / 4, picture) for k, picture in enumerate(shaken(portrait, 10))]
-    assert all(session.add(look).outcome is None for look in looks)
+    assert all(session.add(shot).outcome is None for shot in looks)
     session.ask()
-    later = [Look(look.number, look.time + 10, look.image, look.faces, look.advice) for look in looks]
+    later = [Shot(shot.number, shot.time + 10, shot.image, shot.faces, shot.advice) for shot in looks]
     found = [step.outcome for step in map(session.add, later) if step.outcome is not None]
     assert [type(one) for one in found] == [Take] and 10 <= found[0].time < 11
 

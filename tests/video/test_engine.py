@@ -21,10 +21,10 @@ import pytest
 
 from multiface.errors import FingerprintMismatch, InputError, PictureError, UsageError
 from multiface.images import Image
-from multiface.recognition import Recognizer
+from multiface.recognition import Recognizer, RecognizerSettings
 from multiface.recognition.demo import PORTRAIT
 from multiface.video.engine.engine import VideoEngine
-from multiface.video.engine.engine_settings import EngineSettings
+from multiface.video.engine.video_settings import VideoSettings
 from multiface.video.names.naming import Names
 from multiface.video.results import Event, FrameResult
 from multiface.video.sources.colour import to_rgb
@@ -170,7 +170,7 @@ def places(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 @pytest.fixture(scope="session")
 def gallery(places: dict[str, Any], shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("engine-people") / "people.sqlite"
-    with Recognizer(gallery=path, create=True, **SMALL, **places) as made:
+    with Recognizer(gallery=path, create=True, **SMALL, settings=RecognizerSettings(**places)) as made:
         made.enroll(EILEEN, [PORTRAIT])
         made.enroll(OBAMA, [shared / "data/photos/people/obama/obama2.jpg"])
         made.enroll("biden", [shared / "data/photos/people/biden/biden.jpg"])
@@ -179,7 +179,7 @@ def gallery(places: dict[str, Any], shared: Path, tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope="session")
 def recognizer(places: dict[str, Any], gallery: Path) -> Iterator[Recognizer]:
-    with Recognizer(gallery=gallery, **SMALL, **places) as opened:
+    with Recognizer(gallery=gallery, **SMALL, settings=RecognizerSettings(**places)) as opened:
         yield opened
 
 
@@ -293,7 +293,7 @@ def test_those_who_leave_at_the_end_leave_after_all_else(
     recognizer: Recognizer, faces: dict[str, Image]
 ) -> None:
     """Files of few frames, each frame a result of its own: one is over with the frame in which somebody appears."""
-    settings = EngineSettings(every=1, checkpoint_every=1)
+    settings = VideoSettings(every=1, checkpoint_every=1)
     ends = []
     for count in range(1, 8):
         part = all_of(VideoEngine(recognizer, settings), Frames(Scene(faces), count))
@@ -369,7 +369,7 @@ def test_frames_as_they_were_decoded_are_made_to_rgb_only_for_the_detector(
 
 
 def test_the_interval(recognizer: Recognizer, faces: dict[str, Image]) -> None:
-    every = VideoEngine(recognizer, EngineSettings(every=3))
+    every = VideoEngine(recognizer, VideoSettings(every=3))
     assert looked(all_of(every, Frames(Scene(faces), 13)))[:3] == [3, 6, 9]
     slow = Frames(Scene(faces), 6, rate=Fraction(4), times=[k / 4 for k in range(6)])
     assert looked(all_of(VideoEngine(recognizer), slow)) == [1, 2, 3, 4, 5]
@@ -393,7 +393,7 @@ def test_large_frames_are_looked_at_sooner(recognizer: Recognizer, faces: dict[s
 
 
 def test_max_faces_takes_the_largest(recognizer: Recognizer, faces: dict[str, Image]) -> None:
-    results = all_of(VideoEngine(recognizer, EngineSettings(max_faces=1)), Frames(Scene(faces), 34))
+    results = all_of(VideoEngine(recognizer, VideoSettings(max_faces=1)), Frames(Scene(faces), 34))
     assert max(len(result.faces) for result in results) == 1
     everyone = all_of(VideoEngine(recognizer), Frames(Scene(faces), 34))
     assert len(everyone[-1].faces) == 2
@@ -405,16 +405,16 @@ def test_max_faces_takes_the_largest(recognizer: Recognizer, faces: dict[str, Im
 
 def test_max_fps(recognizer: Recognizer, faces: dict[str, Image]) -> None:
     start = time.monotonic()
-    all_of(VideoEngine(recognizer, EngineSettings(max_fps=20, every=20)), Frames(Scene(faces), 21))
+    all_of(VideoEngine(recognizer, VideoSettings(max_fps=20, every=20)), Frames(Scene(faces), 21))
     assert time.monotonic() - start >= 1.0
 
 
 def test_wrong_settings() -> None:
     for wrong in ({"every": 0}, {"max_faces": 0}, {"max_fps": 0}, {"checkpoint_every": -1}, {"min_views": 0}):
         with pytest.raises(UsageError):
-            EngineSettings(**wrong)
+            VideoSettings(**wrong)
     with pytest.raises(UsageError):
-        EngineSettings(max_fps=float("nan"))
+        VideoSettings(max_fps=float("nan"))
 
 
 def test_an_engine_runs_once(recognizer: Recognizer, faces: dict[str, Image]) -> None:
@@ -425,7 +425,7 @@ def test_an_engine_runs_once(recognizer: Recognizer, faces: dict[str, Image]) ->
 
 
 def test_nothing_enrolled_and_no_frames(places: dict[str, Any], faces: dict[str, Image]) -> None:
-    with Recognizer(**SMALL, **places) as nobody:
+    with Recognizer(**SMALL, settings=RecognizerSettings(**places)) as nobody:
         assert all_of(VideoEngine(nobody), Frames(Scene(faces), 0)) == []
         results = all_of(VideoEngine(nobody), Frames(Scene(faces), 12))
     assert [event.event for event in events_of(results)] == ["appeared", "left"]
@@ -435,7 +435,7 @@ def test_nothing_enrolled_and_no_frames(places: dict[str, Any], faces: dict[str,
 def test_a_slow_caller_holds_the_reader_back(recognizer: Recognizer, faces: dict[str, Image]) -> None:
     source = Frames(Scene(faces), 400)
     most = 0
-    with closing(VideoEngine(recognizer, EngineSettings(every=10)).run(source)) as results:
+    with closing(VideoEngine(recognizer, VideoSettings(every=10)).run(source)) as results:
         for taken, _ in enumerate(results, 1):
             if taken % 4 == 0:
                 time.sleep(0.1)
@@ -552,7 +552,8 @@ spec = importlib.util.spec_from_file_location("of_engine", sys.argv[1])
 of_engine = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(of_engine)
 store, cache, gallery, shared, kind = sys.argv[2:]
-recognizer = of_engine.Recognizer(gallery=gallery, store=store, cache=cache, **of_engine.SMALL)
+settings = of_engine.RecognizerSettings(store=store, cache=cache)
+recognizer = of_engine.Recognizer(gallery=gallery, settings=settings, **of_engine.SMALL)
 scene = of_engine.Scene(of_engine.faces_of(Path(shared)))
 kinds = {"busy": (of_engine.Frames, 10**6), "hanging": (of_engine.Hanging, 40)}
 source = kinds[kind][0](scene, kinds[kind][1])
@@ -586,7 +587,7 @@ def test_ctrl_c(places: dict[str, Any], gallery: Path, shared: Path, kind: str) 
 @pytest.mark.parametrize("every", [1, 7, 20])
 def test_a_run_goes_on_from_a_checkpoint(recognizer: Recognizer, faces: dict[str, Image], every: int) -> None:
     """Stopped at checkpoints and gone on with, several times over: frames, boxes, events and views to the bit."""
-    settings = EngineSettings(checkpoint_every=every)
+    settings = VideoSettings(checkpoint_every=every)
     scene = Scene(faces, cut=43)
     whole_engine = VideoEngine(recognizer, settings)
     whole = all_of(whole_engine, Frames(scene, 60))
@@ -623,11 +624,11 @@ def test_two_runs_are_equal(recognizer: Recognizer, faces: dict[str, Image]) -> 
 def test_a_state_that_does_not_fit(
     recognizer: Recognizer, places: dict[str, Any], faces: dict[str, Image]
 ) -> None:
-    results = all_of(VideoEngine(recognizer, EngineSettings(checkpoint_every=8)), Frames(Scene(faces), 10))
+    results = all_of(VideoEngine(recognizer, VideoSettings(checkpoint_every=8)), Frames(Scene(faces), 10))
     state = results[7].checkpoint
     assert state is not None
     with (
-        Recognizer(**SMALL, **places, flip=False) as other,
+        Recognizer(**SMALL, settings=RecognizerSettings(**places, flip=False)) as other,
         pytest.raises(FingerprintMismatch, match="start the run anew"),
     ):
         VideoEngine(other, state=state)
@@ -643,7 +644,7 @@ def test_the_gallery_is_removed_meanwhile(
     places: dict[str, Any], gallery: Path, faces: dict[str, Image], tmp_path: Path
 ) -> None:
     own = Path(shutil.copy(gallery, tmp_path / "people.sqlite"))
-    with Recognizer(gallery=own, **SMALL, **places) as opened:
+    with Recognizer(gallery=own, **SMALL, settings=RecognizerSettings(**places)) as opened:
         engine, named = VideoEngine(opened), []
         with closing(engine.run(Frames(Scene(faces), 75))) as results:
             for result in results:
@@ -659,8 +660,10 @@ def test_a_person_enrolled_meanwhile_is_named(
     places: dict[str, Any], faces: dict[str, Image], tmp_path: Path
 ) -> None:
     with (
-        Recognizer(gallery=tmp_path / "g.sqlite", create=True, **SMALL, **places) as watching,
-        Recognizer(gallery=tmp_path / "g.sqlite", **SMALL, **places) as adding,
+        Recognizer(
+            gallery=tmp_path / "g.sqlite", create=True, **SMALL, settings=RecognizerSettings(**places)
+        ) as watching,
+        Recognizer(gallery=tmp_path / "g.sqlite", **SMALL, settings=RecognizerSettings(**places)) as adding,
         closing(VideoEngine(watching).run(Frames(Scene(faces), 75))) as results,
     ):
         taken = []
@@ -727,7 +730,7 @@ class Numbers:
 
 def test_strangers(recognizer: Recognizer, faces: dict[str, Image], places: dict[str, Any]) -> None:
     numbers = Numbers()
-    with Recognizer(**SMALL, **places) as nobody:
+    with Recognizer(**SMALL, settings=RecognizerSettings(**places)) as nobody:
         results = all_of(VideoEngine(nobody, strangers=numbers), Frames(Scene(faces), 75))
     told_of = {event.stranger for event in events_of(results) if event.event == "recognised"}
     assert told_of == {41, 42}
@@ -793,7 +796,7 @@ def test_a_live_source_is_looked_at_as_often_as_the_load_allows(
 def test_every_frame_of_a_live_source_when_asked(recognizer: Recognizer, faces: dict[str, Image]) -> None:
     own = copy.copy(recognizer)
     own.detector = slow = Slow(recognizer.detector, 0.05)
-    engine = VideoEngine(own, EngineSettings(every=1, max_fps=10))
+    engine = VideoEngine(own, VideoSettings(every=1, max_fps=10))
     results = all_of(engine, Camera(Scene(faces), 50, 1.2))
     assert slow.calls >= len(results) > 0
     assert len(results) <= 14, "no more than ten a second"
@@ -825,7 +828,7 @@ def test_a_computing_thread_that_does_not_end_in_time(
     monkeypatch.setattr("multiface.video.engine.engine.CLOSING", 0.1)
     own = copy.copy(recognizer)
     own.detector = held = Held(recognizer.detector, 3)
-    engine, scene = VideoEngine(own, EngineSettings(every=1)), Scene(faces)
+    engine, scene = VideoEngine(own, VideoSettings(every=1)), Scene(faces)
 
     def picture(number: int) -> Image:
         """A cut to black is what that thread hangs at: later it finds that Eileen left."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from multiface.video.engine.event_ledger import EventLedger
-from multiface.video.engine.handover import Closed
+from multiface.video.engine.queues import Closed
 from multiface.video.results import Event, EventKind
 from multiface.video.tracks.track import HiddenTrack, SeenTrack, StepResult
 from multiface.video.tracks.views import Views

@@ -10,16 +10,16 @@ import pytest
 
 from multiface.faces.detector import Detector
 from multiface.faces.face import Faces, Image
-from multiface.recognition import Recognizer
+from multiface.recognition import Recognizer, RecognizerSettings
 from multiface.recognition.demo import PORTRAIT
-from multiface.video.engine.engine_settings import EngineSettings
 from multiface.video.engine.engine_state import unpacked
 from multiface.video.engine.frame_analysis import FrameAnalysis
+from multiface.video.engine.video_settings import VideoSettings
 from multiface.video.names.stranger_numbers import StrangerNumbers
 from multiface.video.sources.frame import Frame
 from multiface.weights.store import Store
 
-SETTINGS = EngineSettings(checkpoint_every=1, min_views=1)
+SETTINGS = VideoSettings(checkpoint_every=1, min_views=1)
 
 
 @pytest.fixture
@@ -31,8 +31,7 @@ def recognizer(shared: Path, tmp_path: Path) -> Iterator[Recognizer]:
         weights="mobilefacenet_128_ms1m",
         gallery=tmp_path / "people.sqlite",
         create=True,
-        store=tmp_path / "store",
-        cache=tmp_path / "cache",
+        settings=RecognizerSettings(store=tmp_path / "store", cache=tmp_path / "cache"),
     ) as opened:
         yield opened
 
@@ -55,7 +54,7 @@ def frame(number: int, copies: int) -> Frame:
 
 def look(run: FrameAnalysis, number: int, copies: int = 1) -> None:
     one = frame(number, copies)
-    run.look(one, run.is_cut(one))
+    run.detect(one, run.is_cut(one))
 
 
 def test_a_stop_is_not_the_end_of_a_track_that_is_gone_on_with(recognizer: Recognizer) -> None:
@@ -129,12 +128,12 @@ def test_most_looks_are_only_around_the_faces_that_are_known(
             )
         return Frame(number, number / 5, number, Fraction(1, 5), 640, 300, lambda: image)
 
-    run = FrameAnalysis(recognizer, EngineSettings(), None, False, None, pytest.fail)
+    run = FrameAnalysis(recognizer, VideoSettings(), None, False, None, pytest.fail)
     looks: list[tuple[bool, ...]] = []
     for number in range(12):
         looked.clear()
         # Somebody leaves at 1.6 s.
-        step, _ = run.look(picture(number, 2 if number < 8 else 1), False)
+        step, _ = run.detect(picture(number, 2 if number < 8 else 1), False)
         looks.append(tuple(looked))
     assert looks[:2] == [(True,), (True,)], "nobody has a number before the second look"
     assert looks[2:8] == [(False,), (False,), (True,), (False,), (False,), (True,)]
@@ -142,8 +141,8 @@ def test_most_looks_are_only_around_the_faces_that_are_known(
     assert all(look == (True,) for look in looks[9:]), "one is missing"
     assert len(step.seen) == 1
 
-    every = FrameAnalysis(recognizer, EngineSettings(every=5), None, False, None, pytest.fail)
+    every = FrameAnalysis(recognizer, VideoSettings(every=5), None, False, None, pytest.fail)
     looked.clear()
     for number in range(6):
-        every.look(picture(number, 2), False)
+        every.detect(picture(number, 2), False)
     assert looked == [True] * 6, "who asks for looks gets whole ones"

@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("av", reason="needs PyAV (extra `video`)")
 
 from multiface.errors import UsageError
-from multiface.video.sources.address import shown_address
+from multiface.net.address import shown_address
 from multiface.video.sources.live_connection import Patience
 from multiface.video.sources.live_source import LiveSource, open_live
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from multiface.arrays import Floats
 from multiface.decision import Decision, Reason
-from multiface.faces.face import Floats
-from multiface.recognition import Recognizer
+from multiface.gallery import NewTemplate
+from multiface.recognition import Recognizer, RecognizerSettings
 from multiface.recognition.demo import PORTRAIT
+from multiface.video.names.co_presence import CoPresence
 from multiface.video.names.naming import Names
-from multiface.video.names.neighbours import Neighbours
 from multiface.video.tracks.track import EndedTrack, SeenTrack, StepResult
 from multiface.video.tracks.views import Views
 from multiface.weights.store import Store
@@ -30,8 +31,7 @@ def recognizer(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         weights="mobilefacenet_128_ms1m",
         gallery=root / "people.sqlite",
         create=True,
-        store=root / "store",
-        cache=root / "cache",
+        settings=RecognizerSettings(store=root / "store", cache=root / "cache"),
     ) as opened:
         opened.enroll(EILEEN, [PORTRAIT])
         yield opened
@@ -85,7 +85,7 @@ class Run:
         return {number: decision.name for number, decision in sorted(self.known.items())}
 
     def stop(self) -> None:
-        self._names = Names(self._recognizer, 3, pytest.fail, Neighbours(self._names.neighbours.presences))
+        self._names = Names(self._recognizer, 3, pytest.fail, CoPresence(self._names.co_presence.presences))
 
 
 @pytest.mark.parametrize("stopped", [False, True])
@@ -121,3 +121,21 @@ def test_one_who_ends_undecided_beside_one_who_left_before(recognizer: Recognize
     assert run.known[2].reason is Reason.PERSON_TAKEN
     run.step(5.0, [seen(3, twin, 4.9, 1)], appeared=[3])
     assert run.step(6.0, [], [gone(3, twin, 4.9, 5.0, 1)])[3] == EILEEN
+
+
+def test_somebody_else_of_that_name_may_be_beside(recognizer: Recognizer, face: Floats) -> None:
+    """The two are known apart by id."""
+    assert recognizer.gallery is not None
+    other = like(face, 0.0)
+    (kept,) = recognizer.gallery.templates(EILEEN)
+    second = recognizer.gallery.add_templates(
+        EILEEN, [NewTemplate(other, "0" * 64, "other.jpg", kept.facts)], another=True
+    )
+    try:
+        run = Run(recognizer)
+        run.step(1.0, [seen(1, face, 0.0), seen(2, other, 0.9, 1)], appeared=[1, 2])
+        run.step(2.2, [], [gone(1, face, 0.0, 1.0)])
+        assert run.step(2.3, [], [gone(2, other, 0.9, 1.1, 1)]) == {1: EILEEN, 2: EILEEN}
+        assert run.known[2].person == second.person
+    finally:
+        recognizer.gallery.remove(second.person)

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from multiface import Recognizer
+from multiface import Recognizer, RecognizerSettings
 from multiface.faces.detector import Detector
 from multiface.faces.face import Image
+from multiface.images.box import Box
 from multiface.video.engine.engine import VideoEngine
 from multiface.video.results import FrameResult
 from multiface.video.sources.file_source import open_file
@@ -21,7 +22,6 @@ from multiface.video.sources.frame import Frame, Source
 from multiface.weights.store import Store
 
 MIRANDA = "lin_manuel_miranda"
-Box = tuple[float, float, float, float]
 
 
 def is_miranda(number: int, box: Box) -> bool:
@@ -57,7 +57,10 @@ def test_the_singer_is_named_and_nobody_wrongly(
     store, cache = stored
     found = named = 0
     with Recognizer(
-        detector=detector, weights=weights, people=shared / "data/photos/people", store=store, cache=cache
+        detector=detector,
+        weights=weights,
+        people=shared / "data/photos/people",
+        settings=RecognizerSettings(store=store, cache=cache),
     ) as recognizer:
         source = open_file(shared / "data/video/short_hamilton_clip.mp4")
         results: list[FrameResult] = []
@@ -97,8 +100,7 @@ def test_strangers_are_not_named(
             detector="scrfd_500m",
             weights="mobilefacenet_128_ms1m",
             people=shared / "data/photos/people",
-            store=store,
-            cache=cache,
+            settings=RecognizerSettings(store=store, cache=cache),
         ) as recognizer,
         closing(VideoEngine(recognizer).run(open_file(shared / "data/video" / clip))) as run,
     ):

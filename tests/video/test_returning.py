@@ -1,4 +1,4 @@
-"""Which new tracks are lost ones that came back, and by what likeness."""
+"""Which new tracks are lost ones that came back, and by what limits."""
 
 import math
 from dataclasses import replace
@@ -8,13 +8,13 @@ import pytest
 
 from multiface.decision import read_calibration
 from multiface.decision.shipped import SHIPPED
-from multiface.video.tracks.likeness import Likeness
 from multiface.video.tracks.live_track import LiveTrack
 from multiface.video.tracks.returning import returns
+from multiface.video.tracks.similarity_limits import SimilarityLimits
 from multiface.video.tracks.views import Views
 
 CALIBRATION = read_calibration(SHIPPED / "scrfd_2.5g-mobilefacenet_128_ms1m-flip.json")
-LIKENESS = Likeness(CALIBRATION)
+LIKENESS = SimilarityLimits(CALIBRATION)
 AXES = np.eye(16)
 
 
@@ -74,7 +74,7 @@ def test_poor_looks_prove_nothing() -> None:
 
 
 def test_without_a_calibration_nobody_returns() -> None:
-    unknown = Likeness(None)
+    unknown = SimilarityLimits(None)
     assert returns([track(AXES[0], 5, 5)], [track(AXES[0], 0, 1, 1)], unknown).pairs == ()
     assert not unknown.known and unknown.same(1) > 1 and unknown.different == -1
 
@@ -88,4 +88,4 @@ def test_a_calibration_of_few_people_that_cannot_say_so_never_says_so() -> None:
             for row in CALIBRATION.identify
         ),
     )
-    assert Likeness(few).same(3) > 1
+    assert SimilarityLimits(few).same(3) > 1

@@ -14,8 +14,8 @@ from multiface.video.engine.schedule import (
     LONGEST_BLIND,
     Brake,
     LivePace,
+    file_detection_due,
     file_interval,
-    file_look_due,
 )
 
 
@@ -47,11 +47,11 @@ def test_a_file_is_looked_at_every_fifth_of_a_second(rate: Fraction) -> None:
 
 
 def test_when_a_look_is_due() -> None:
-    assert not file_look_due(5, 4, 0.16, True)
-    assert file_look_due(5, 5, 0.2, True)
-    assert file_look_due(5, 1, 0.3, True), "frames that lie far apart"
-    assert not file_look_due(5, 1, 0.3, False), "somebody asked for every fifth"
-    assert file_look_due(None, 1, 0.2, True) and not file_look_due(None, 9, 0.16, True)
+    assert not file_detection_due(5, 4, 0.16, True)
+    assert file_detection_due(5, 5, 0.2, True)
+    assert file_detection_due(5, 1, 0.3, True), "frames that lie far apart"
+    assert not file_detection_due(5, 1, 0.3, False), "somebody asked for every fifth"
+    assert file_detection_due(None, 1, 0.2, True) and not file_detection_due(None, 9, 0.16, True)
 
 
 @given(st.floats(0.001, 0.5), st.floats(0.0, 0.05), st.integers(1, 120))
@@ -102,8 +102,8 @@ def test_the_brake() -> None:
 
 
 def test_settled_tracks_are_looked_at_half_as_often_unless_a_number_was_asked_for() -> None:
-    assert not file_look_due(5, 9, 0.36, True, settled=True)
-    assert file_look_due(5, 10, 0.4, True, settled=True)
-    assert file_look_due(5, 2, 0.41, True, settled=True)
-    assert file_look_due(5, 5, 0.2, True, settled=False)
-    assert file_look_due(5, 5, 0.2, False, settled=True)
+    assert not file_detection_due(5, 9, 0.36, True, settled=True)
+    assert file_detection_due(5, 10, 0.4, True, settled=True)
+    assert file_detection_due(5, 2, 0.41, True, settled=True)
+    assert file_detection_due(5, 5, 0.2, True, settled=False)
+    assert file_detection_due(5, 5, 0.2, False, settled=True)

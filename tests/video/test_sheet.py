@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiface.faces.face import Faces
-from multiface.video.results import Box
-from multiface.video.tracks.regions import regions_around
-from multiface.video.tracks.sheet import GAP, Sheet
+from multiface.images.box import Box
+from multiface.video.tracks.search_regions import GAP, Sheet, regions_around
 
 WIDTH, HEIGHT = 1280, 720
 box = st.tuples(st.floats(0, 1200), st.floats(0, 650), st.floats(10, 300), st.floats(10, 300)).map(

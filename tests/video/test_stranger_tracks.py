@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from multiface.arrays import Floats
 from multiface.decision import Calibration, Candidate, Decision, Reason, read_calibration
 from multiface.decision.shipped import SHIPPED
-from multiface.faces.face import Floats
 from multiface.gallery import Gallery, VectorOrigin
 from multiface.video.names.appearances import Appearances
-from multiface.video.names.neighbours import Neighbours
+from multiface.video.names.co_presence import CoPresence
 from multiface.video.names.stranger_numbers import StrangerNumbers
 from multiface.video.names.stranger_tracks import StrangerTracks
 from multiface.video.results import BestView
@@ -60,7 +60,7 @@ class Run:
     def __init__(self, gallery: Gallery, calibration: Calibration) -> None:
         self._strangers = StrangerNumbers(gallery, calibration)
         self._tracks = StrangerTracks(self._strangers, 3)
-        self._appearances, self._neighbours = Appearances(), Neighbours()
+        self._appearances, self._co_presence = Appearances(), CoPresence()
         self._decisions: dict[int, Decision] = {}
         self.qualities: dict[int, float] = {}
 
@@ -83,10 +83,10 @@ class Run:
         numbers = [track.number for group in (present, ended, hidden) for track in group]
         decisions = dict.fromkeys(numbers, decided)
         self._decisions |= decisions
-        self._neighbours.step(step)
+        self._co_presence.step(step)
         best = {n: self._view(n, self.qualities.get(n, 0.5), time) for n in numbers}
         changed = self._tracks.step(
-            step, self._decisions, self._appearances.known, best, self._neighbours, learn
+            step, self._decisions, self._appearances.known, best, self._co_presence, learn
         )
         self._appearances.step(step, decisions, changed)
         return changed
@@ -95,7 +95,7 @@ class Run:
         """Another one goes on from what is kept."""
         self._tracks = StrangerTracks(self._strangers, 3, self._tracks.learnt)
         self._appearances = Appearances(self._appearances.known)
-        self._neighbours = Neighbours(self._neighbours.presences)
+        self._co_presence = CoPresence(self._co_presence.presences)
 
     @staticmethod
     def _view(number: int, quality: float, time: float) -> BestView:

@@ -114,7 +114,7 @@ def in_force(chosen: options.Chosen) -> "ChosenCalibration | None":
             weights=embedder.name,
             fingerprint=embedder.fingerprint,
             flip=bool(chosen.flip),
-            name=chosen.calibration,
+            wanted=chosen.calibration,
         )
     except NotAvailable:
         return None

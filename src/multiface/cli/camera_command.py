@@ -107,9 +107,8 @@ def camera(
     """
     from multiface.video.copy.live_recording import LiveRecording
     from multiface.video.engine.engine import VideoEngine
-    from multiface.video.engine.engine_settings import EngineSettings
+    from multiface.video.engine.video_settings import VideoSettings
     from multiface.video.events.event_store import EventStore, written_by_one
-    from multiface.video.events.webhook import Webhook
     from multiface.video.sources.opening import open_source
     from multiface.video.window import Window
 
@@ -136,8 +135,10 @@ def camera(
         )
         address = with_password(source, settings, password_file)
         numbers = watching.strangers_of(recognizer, strangers, stranger_days)
-        asked = EngineSettings(every=every, max_faces=max_faces, max_fps=max_fps)
+        asked = VideoSettings(every=every, max_faces=max_faces, max_fps=max_fps)
         if webhook is not None:
+            from multiface.video.events.webhook import Webhook
+
             stack.enter_context(Webhook(webhook, store))
         opened = stack.enter_context(
             closing(open_source(address, live=True, duration=duration, size=wanted, rate=frame_rate))

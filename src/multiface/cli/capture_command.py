@@ -134,9 +134,9 @@ def _steps(
         with closing(take_by_itself(source, session)) as steps, speaker.progress("frames") as progress:
             for step in steps:
                 if info.frames is not None:
-                    progress(step.look.number + 1, info.frames)
-                if info.live and step.look.advice.hint is not told:
-                    told = step.look.advice.hint
+                    progress(step.shot.number + 1, info.frames)
+                if info.live and step.shot.advice.hint is not told:
+                    told = step.shot.advice.hint
                     speaker.note(told.value)
                 yield step
         return

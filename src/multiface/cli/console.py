@@ -23,10 +23,9 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 
 from multiface.cli.internal_error import let_go_of_output
+from multiface.progress import Progress
 from multiface.visible import visible, visible_json
 
-Progress = Callable[[int, int], None]
-FrameProgress = Callable[[int, int | None], None]
 TrainingProgress = Callable[[int, int, float, float], None]
 
 Thing = TypeVar("Thing")
@@ -123,7 +122,7 @@ class Speaker:
                 yield thing
 
     @contextmanager
-    def frames(self) -> Iterator[FrameProgress]:
+    def frames(self) -> Iterator[Progress]:
         """The same for frames, with their rate; None for how many there are where that is not known."""
         start, first = time.monotonic(), None
 

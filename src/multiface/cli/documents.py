@@ -107,6 +107,7 @@ def _face(face: IdentifiedFace) -> dict[str, Any]:
         "box": _pixels(face.box),
         "score": round(face.score, 6),
         "name": decision.name,
+        "person": decision.person,
         "similarity": None if decision.best is None else round(decision.best.similarity, 6),
         "best": _candidate(decision.best),
         "runner_up": _candidate(decision.runner_up),
@@ -120,7 +121,13 @@ def _face(face: IdentifiedFace) -> dict[str, Any]:
 
 def _candidate(candidate: Candidate | None) -> dict[str, Any] | None:
     return (
-        None if candidate is None else {"name": candidate.name, "similarity": round(candidate.similarity, 6)}
+        None
+        if candidate is None
+        else {
+            "name": candidate.name,
+            "person": candidate.person,
+            "similarity": round(candidate.similarity, 6),
+        }
     )
 
 

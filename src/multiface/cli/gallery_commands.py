@@ -1,7 +1,8 @@
 """`facebank`, `enroll`, `people`: who is known."""
 
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,19 +14,23 @@ from multiface.cli.paths import picture_paths
 from multiface.cli.people_alike import calibration_of, say_alike
 from multiface.cli.people_mixed import say_mixed
 from multiface.cli.settings import Settings
-from multiface.errors import PictureError
+from multiface.errors import PictureError, UsageError
 
 if TYPE_CHECKING:
-    from multiface.gallery import FolderReport
+    from multiface.gallery import FolderReport, Person
 
 people = Commands(
-    help="The people of a gallery: list, show, rename, merge, remove, check, forget, and its strangers.",
+    help="The people of a gallery: list, show, rename, edit, merge, remove, check, forget, and its strangers.",
 )
 people.command("strangers")(stranger_commands.list_strangers)
 people.command("name-stranger")(stranger_commands.name_stranger)
 people.command("remove-stranger")(stranger_commands.remove_stranger)
 
 Name = Annotated[str, typer.Argument(help="A person's name.", show_default=False)]
+Who = Annotated[str, typer.Argument(help="A person's name, or the id.", show_default=False)]
+Another = Annotated[
+    bool, typer.Option("--another", help="This is another person, even if somebody has the name already.")
+]
 Force = Annotated[
     bool,
     typer.Option(
@@ -96,8 +101,9 @@ def facebank(
 
 
 def enroll(
-    name: Name,
+    name: Who,
     pictures: options.Pictures,
+    another: Another = False,
     gallery: options.GalleryFile = None,
     force: Force = False,
     detector: options.Detector = None,
@@ -110,14 +116,14 @@ def enroll(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Add pictures of one person to a gallery."""
+    """Add pictures of one person to a gallery; who is not in it yet is made."""
     speaker = Speaker(as_json, quiet)
     settings = Settings.here()
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
     place = ready(gallery_of(settings, gallery))
     paths = picture_paths(speaker, pictures)
     with chosen.recognizer(gallery=place, create=True) as recognizer:
-        result = recognizer.enroll(name, speaker.each("pictures", paths), force)
+        result = recognizer.enroll(name, speaker.each("pictures", paths), force, another)
     for note in result.notes:
         speaker.note(note)
     for path, reason in result.refused:
@@ -129,6 +135,7 @@ def enroll(
     speaker.document(
         {
             "name": name,
+            "person": result.person or None,
             "gallery": place,
             "added": result.added,
             "already_there": result.already_there,
@@ -142,21 +149,27 @@ def enroll(
 
 @people.command("list")
 def list_people(
-    gallery: options.GalleryFile = None, as_json: options.Json = False, quiet: options.Quiet = None
+    group: Annotated[
+        str | None, typer.Option("--group", help="Only the people of this group.", show_default=False)
+    ] = None,
+    gallery: options.GalleryFile = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Everybody, with the number of templates."""
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
-        everybody = opened.people()
+        everybody = opened.people(group)
         origin = opened.origin
+    shared = {name for name, count in Counter(one.name for one in everybody).items() if count > 1}
     for person in everybody:
-        speaker.result(f"{person.name}  ({counted(person.templates, 'template')}, since {person.created})")
+        facts = f"{counted(person.templates, 'template')}, since {person.created}"
+        which = f"  {person.id}" if person.name in shared else ""
+        speaker.result(f"{person.name}{which}  ({facts})")
     speaker.result(f"{len(everybody)} people; vectors of {origin.weights} ({origin.fingerprint[:12]})")
     speaker.document(
         {
-            "people": [
-                {"name": one.name, "templates": one.templates, "created": one.created} for one in everybody
-            ],
+            "people": [{**person_document(one), "templates": one.templates} for one in everybody],
             "weights": origin.weights,
             "fingerprint": origin.fingerprint,
         }
@@ -165,7 +178,7 @@ def list_people(
 
 @people.command("show")
 def show_person(
-    name: Name,
+    name: Who,
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
@@ -173,20 +186,30 @@ def show_person(
     """One person and where the templates come from."""
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
-        person, templates = opened.person(name), opened.templates(name)
+        person = opened.person(name)
+        templates = opened.templates(person.id)
     speaker.result(f"{person.name}: {counted(person.templates, 'template')}, since {person.created}")
+    speaker.result(f"  id: {person.id}")
+    for word, value in (
+        ("external id", person.external_id),
+        ("groups", ", ".join(person.groups)),
+        ("note", person.note),
+        ("cover", person.cover and f"template {person.cover}"),
+    ):
+        if value:
+            speaker.result(f"  {word}: {value}")
     for one in templates:
         facts = one.facts
         speaker.result(
             f"  {one.source}  {facts.width}x{facts.height}, {facts.faces_in_picture} face(s), "
-            f"{facts.detector} score {facts.score:.3f}, added {one.added}"
+            f"{facts.detector} score {facts.score:.3f}, added {one.added}, template {one.id}"
         )
     speaker.document(
         {
-            "name": person.name,
-            "created": person.created,
+            **person_document(person),
             "templates": [
                 {
+                    "template": one.id,
                     "source": one.source,
                     "sha256": one.source_digest,
                     "added": one.added,
@@ -203,8 +226,9 @@ def show_person(
 
 @people.command("rename")
 def rename_person(
-    old: Name,
+    old: Who,
     new: Annotated[str, typer.Argument(help="The new name.", show_default=False)],
+    another: Another = False,
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
@@ -212,15 +236,64 @@ def rename_person(
     """Give a person another name."""
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
-        opened.rename(old, new)
-    speaker.result(f"{old} is now {new}")
-    speaker.document({"old": old, "new": new})
+        person = opened.person(old)
+        opened.rename(person.id, new, another=another)
+    speaker.result(f"{person.name} is now {new}")
+    speaker.document({"old": person.name, "new": new, "person": person.id})
+
+
+@people.command("edit")
+def edit_person(
+    name: Who,
+    external_id: Annotated[
+        str | None,
+        typer.Option(
+            "--external-id", help="What another system calls the person; '' for nothing.", show_default=False
+        ),
+    ] = None,
+    note: Annotated[
+        str | None, typer.Option("--note", help="A note; '' for none.", show_default=False)
+    ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--group",
+            help="A group the person is in, in place of those before; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    no_group: Annotated[bool, typer.Option("--no-group", help="Out of all groups.")] = False,
+    cover: Annotated[
+        int | None,
+        typer.Option(
+            "--cover",
+            help="The number of a template of the person, as `people show` lists them; 0 for none.",
+            min=0,
+            show_default=False,
+        ),
+    ] = None,
+    gallery: options.GalleryFile = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = None,
+) -> None:
+    """Change what is known of a person besides the name."""
+    if group and no_group:
+        raise UsageError("give --group or --no-group, not both")
+    speaker = Speaker(as_json, quiet)
+    with opened_gallery(gallery) as opened:
+        groups = [] if no_group else group or None
+        person = opened.edit(name, external_id=external_id, note=note, groups=groups, cover=cover)
+    speaker.result(f"{person.name} ({person.id}) is changed")
+    speaker.document(person_document(person))
 
 
 @people.command("merge")
 def merge_people(
-    into: Annotated[str, typer.Argument(help="Who stays.", show_default=False)],
-    other: Annotated[str, typer.Argument(help="Who is the same person and goes.", show_default=False)],
+    into: Annotated[str, typer.Argument(help="Who stays: a name or an id.", show_default=False)],
+    other: Annotated[
+        str,
+        typer.Argument(help="Who is the same person and goes: a name or an id.", show_default=False),
+    ],
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
@@ -228,14 +301,17 @@ def merge_people(
     """Make two people one: the second's templates go to the first."""
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
-        moved = opened.merge(into, other)
-    speaker.result(f"{other} is now {into} ({counted(moved, 'template')} moved)")
-    speaker.document({"into": into, "from": other, "moved": moved})
+        kept, gone = opened.person(into), opened.person(other)
+        moved = opened.merge(kept.id, gone.id)
+    speaker.result(f"{gone.name} is now {kept.name} ({counted(moved, 'template')} moved)")
+    speaker.document(
+        {"into": kept.name, "from": gone.name, "moved": moved, "person": kept.id, "from_person": gone.id}
+    )
 
 
 @people.command("remove")
 def remove_person(
-    name: Name,
+    name: Who,
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
@@ -243,11 +319,19 @@ def remove_person(
     """Remove a person with all vectors."""
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
-        removed = opened.remove(name)
-    speaker.result(f"{name} is removed ({counted(removed.templates, 'template')})")
+        person = opened.person(name)
+        removed = opened.remove(person.id)
+    speaker.result(f"{person.name} is removed ({counted(removed.templates, 'template')})")
     if not removed.purged:
-        speaker.warn("another process is reading; the vectors leave the file when the last process closes it")
-    speaker.document({"removed": name, "templates": removed.templates, "purged": removed.purged})
+        speaker.note("another process is reading; the vectors leave the file when the last process closes it")
+    speaker.document(
+        {
+            "removed": person.name,
+            "person": person.id,
+            "templates": removed.templates,
+            "purged": removed.purged,
+        }
+    )
 
 
 @people.command("check")
@@ -308,6 +392,19 @@ def forget_folder(
     count = forget(options.choose(Settings.here()).cache, folder)
     speaker.result(f"{folder}: {count} cached file(s) deleted")
     speaker.document({"folder": str(folder), "deleted": count})
+
+
+def person_document(person: "Person") -> dict[str, Any]:
+    """A person, without templates, as the documents of `people` have it."""
+    return {
+        "name": person.name,
+        "person": person.id,
+        "created": person.created,
+        "external_id": person.external_id,
+        "note": person.note,
+        "groups": list(person.groups),
+        "cover": person.cover,
+    }
 
 
 def say_report(speaker: Speaker, report: "FolderReport", quiet_when_unchanged: bool = False) -> None:

@@ -17,7 +17,7 @@ from multiface.atomic_write import whole_file
 from multiface.cli.paths import annotated_copies, refuse_inputs, require_folder
 from multiface.errors import UsageError
 from multiface.html_page import is_page
-from multiface.images import Image, save_picture
+from multiface.images import load_picture, save_picture
 from multiface.recognition import Identification, annotated
 from multiface.recognition.result_page import ResultPage, page_files
 from multiface.visible import table_cell
@@ -97,12 +97,17 @@ class IdentifyFiles:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def add(self, path: Path, image: Image, result: Identification, document: dict[str, Any]) -> None:
-        """One picture. image: its pixels, (h, w, 3) uint8 RGB. document: its `identification_document`."""
-        if self._copy_of is not None:
-            save_picture(annotated(image, result), self._copy_of(path))
-        if self._page is not None:
-            self._page.add(path, image, result)
+    def add(self, path: Path, result: Identification, document: dict[str, Any]) -> None:
+        """One picture, which is read again where it is to be shown. document: its `identification_document`.
+
+        Raises PictureError where that fails.
+        """
+        if self._copy_of is not None or self._page is not None:
+            image = load_picture(path)
+            if self._copy_of is not None:
+                save_picture(annotated(image, result), self._copy_of(path))
+            if self._page is not None:
+                self._page.add(path, image, result)
         self._write(
             [_row(document["path"], number, face) for number, face in enumerate(document["faces"], 1)]
             or [{"path": document["path"], "reason": "no face"}]

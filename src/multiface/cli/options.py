@@ -1,6 +1,5 @@
 """The options that mean the same in every command, and what they amount to together with the settings."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ import typer
 from multiface.cli import completions
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError
+from multiface.progress import Progress
 
 if TYPE_CHECKING:
     from multiface.recognition import Recognizer
@@ -123,7 +123,7 @@ Pictures = Annotated[list[Path], typer.Argument(help="Pictures, or folders of pi
 class Chosen:
     """What runs: options and settings resolved, with the defaults of the package filled in.
 
-    The fields are those of `Recognizer`; flip None leaves it to the weights.
+    The fields are those of `Recognizer` and its settings; flip None leaves it to the weights.
     """
 
     detector: str
@@ -143,10 +143,10 @@ class Chosen:
         people: str | None = None,
         gallery: str | None = None,
         create: bool = False,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> "Recognizer":
         """A recogniser made of this; arguments as there."""
-        from multiface.recognition import IDENTIFY_RATE, Recognizer
+        from multiface.recognition import IDENTIFY_RATE, Recognizer, RecognizerSettings
 
         return Recognizer(
             detector=self.detector,
@@ -154,15 +154,17 @@ class Chosen:
             people=people,
             gallery=gallery,
             create=create,
-            flip=self.flip,
-            rate=IDENTIFY_RATE if rate is None else rate,
-            threads=self.threads,
-            engine=self.engine,
-            min_face=self.min_face,
-            store=self.store,
-            cache=self.cache,
             progress=progress,
-            calibration=self.calibration,
+            settings=RecognizerSettings(
+                rate=IDENTIFY_RATE if rate is None else rate,
+                flip=self.flip,
+                threads=self.threads,
+                engine=self.engine,
+                min_face=self.min_face,
+                calibration=self.calibration,
+                store=self.store,
+                cache=self.cache,
+            ),
         )
 
     def flips(self, usual: bool) -> bool:

@@ -56,6 +56,7 @@ def say_alike(
     )
     return {
         "names": names,
+        "people": [matrix.ids[position] for position in own.alike],
         "similarity": own.alike_similarity,
         "rate": rate,
         "threshold": own.similarity,

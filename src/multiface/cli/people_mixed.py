@@ -29,7 +29,7 @@ def say_mixed(
     parted = mixed_people(matrix.vectors, matrix.first, calibration, rate)
     if parted is not None:
         least, mixtures = parted
-        document["mixed"] = [_mixture(gallery, matrix.names[one.person], one) for one in mixtures]
+        document["mixed"] = [_mixture(gallery, matrix.ids[one.person], one) for one in mixtures]
         for one in document["mixed"][:SHOWN]:
             few = [source for group in one["groups"][1:] for source in group]
             speaker.result(
@@ -53,7 +53,9 @@ def say_mixed(
         document["same"].append(
             {
                 "name": person,
+                "person": matrix.ids[double.person],
                 "other": other,
+                "other_person": matrix.ids[double.other],
                 "recognised": double.recognised,
                 "pictures": double.pictures,
                 "similarity": round(double.similarity, 6),
@@ -72,10 +74,11 @@ def say_mixed(
     return document
 
 
-def _mixture(gallery: "Gallery", name: str, mixture: "Mixture") -> dict[str, Any]:
-    sources = [template.source for template in gallery.templates(name)]
+def _mixture(gallery: "Gallery", who: str, mixture: "Mixture") -> dict[str, Any]:
+    sources = [template.source for template in gallery.templates(who)]
     return {
-        "name": name,
+        "name": gallery.person(who).name,
+        "person": who,
         "pictures": len(sources),
         "groups": [[sources[k] for k in group] for group in mixture.groups],
         "similarity": round(mixture.similarity, 6),

@@ -1,7 +1,7 @@
 """`identify`, `verify`, `detect`, `align`, `embed`: pictures in, answers out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,7 +52,7 @@ def identify(
     """
     from multiface.cli.documents import identification_document
     from multiface.cli.identify_files import IdentifyFiles
-    from multiface.images import open_picture
+    from multiface.recognition import Identification
 
     speaker = Speaker(as_json, quiet)
     settings = Settings.here()
@@ -63,15 +63,17 @@ def identify(
     with (
         opened_recognizer(speaker, settings, chosen, people=people, gallery=gallery, rate=rate) as recognizer,
         files.opened(recognizer.caveat),
+        closing(recognizer.identify_many(paths)) as answers,
     ):
 
         def one(path: Path) -> dict[str, Any]:
-            picture = open_picture(path)
-            result = replace(recognizer.identify(picture.pixels), whole_share=picture.whole_share)
+            result = next(answers)
+            if not isinstance(result, Identification):
+                raise result
             _say_identification(speaker, path, result)
-            _say_damage(speaker, path, picture.whole_share)
+            _say_damage(speaker, path, result.whole_share)
             document = identification_document(path, result)
-            files.add(path, picture.pixels, result, document)
+            files.add(path, result, document)
             return document
 
         documents, failed = _each(speaker, paths, one, files.add_failed)

@@ -63,7 +63,9 @@ def list_strangers(
 
 def name_stranger(
     number: Number,
-    name: Annotated[str, typer.Argument(help="The name, new or of a known person.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(help="The name, new or of a known person, or an id.", show_default=False)
+    ],
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
@@ -76,7 +78,13 @@ def name_stranger(
     if not named.purged:
         speaker.warn(STILL_READ)
     speaker.document(
-        {"stranger": number, "name": named.person, "templates": named.templates, "purged": named.purged}
+        {
+            "stranger": number,
+            "name": named.person,
+            "person": named.id,
+            "templates": named.templates,
+            "purged": named.purged,
+        }
     )
 
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from multiface.arrays import Floats
 from multiface.atomic_write import write_whole
 from multiface.cli.documents import embedding_documents
 from multiface.errors import UsageError
 from multiface.faces.align import align
 from multiface.faces.analysis import Analysis
-from multiface.faces.face import Floats
 from multiface.images import load_picture
 from multiface.recognition import Recognizer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Row:
     """The faces of one picture; `features` float32 (n, d) are the raw ones, None unless asked for."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from multiface.video.copy.annotated_file import AnnotatedFile
     from multiface.video.copy.resume import Resumable, RunKey
     from multiface.video.engine.engine import VideoEngine
-    from multiface.video.engine.engine_settings import EngineSettings
+    from multiface.video.engine.video_settings import VideoSettings
     from multiface.video.events.event_lines import EventLines
     from multiface.video.events.intervals import Interval
     from multiface.video.results import Event
@@ -105,7 +105,7 @@ def video(
     """
     from multiface.video.copy.annotated_file import AnnotatedFile
     from multiface.video.engine.engine import VideoEngine
-    from multiface.video.engine.engine_settings import EngineSettings
+    from multiface.video.engine.video_settings import VideoSettings
     from multiface.video.events.intervals import intervals_of, write_intervals
     from multiface.video.events.summary import write_summary
     from multiface.video.sources.folder_source import FolderSource
@@ -121,7 +121,7 @@ def video(
     )
     address = with_password(file, settings, password_file)
     resumable = out is not None and Path(file).is_file()
-    asked = EngineSettings(
+    asked = VideoSettings(
         every=every,
         max_faces=max_faces,
         max_fps=max_fps,
@@ -281,7 +281,7 @@ def _key(
     begin: float,
     duration: float | None,
     chosen: options.Chosen,
-    asked: "EngineSettings",
+    asked: "VideoSettings",
     recognizer: "Recognizer",
     score: bool,
     strangers: bool,
@@ -293,7 +293,7 @@ def _key(
     told = hashlib.sha256()
     if recognizer.gallery is not None:
         matrix = recognizer.gallery.matrix()
-        told.update("\n".join((*matrix.names, "")).encode("utf-8", "surrogatepass"))
+        told.update("\n".join((*matrix.names, *matrix.ids, "")).encode("utf-8", "surrogatepass"))
         told.update(matrix.person_index.tobytes())
         told.update(matrix.vectors.tobytes())
         told.update(recognizer.calibration.to_json().encode())

@@ -13,21 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from multiface.arrays import Bools
 from multiface.atomic_write import whole_file
 from multiface.datasets.bin_pickle import PickledArray, read_pickle
 from multiface.errors import DataSetError
+from multiface.images.pixels import Image
 from multiface.regular_file import read_regular
 
 SIZE_LIMIT = 4 << 30
 """Largest pack in bytes; the field's have some 100 MB."""
 
-Image = npt.NDArray[np.uint8]
-Bools = npt.NDArray[np.bool_]
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class BinPack:
     """P pairs.
 
@@ -51,20 +49,24 @@ def read_bin(path: Path, size_limit: int = SIZE_LIMIT) -> BinPack:
     try:
         size = path.stat().st_size
         if size > size_limit:
-            raise DataSetError(f"{path}: has {size} bytes, more than the limit of {size_limit} for a pack")
+            raise DataSetError(
+                f"{path}: has {size} bytes, more than the limit of {size_limit} for a pack", path=path
+            )
         data = read_regular(path)
     except OSError as error:
-        raise DataSetError(f"{path}: cannot be read ({error.strerror}): check the path") from error
+        raise DataSetError(f"{path}: cannot be read ({error.strerror}): check the path", path=path) from error
     value = read_pickle(data, str(path))
     del data
     if not isinstance(value, tuple | list) or len(value) != 2 or not isinstance(value[0], tuple | list):
-        raise DataSetError(f"{path}: not a pack: wanted a list of pictures and one of booleans")
+        raise DataSetError(f"{path}: not a pack: wanted a list of pictures and one of booleans", path=path)
     pictures = tuple(_picture(path, place, item) for place, item in enumerate(value[0]))
     issame = _issame(path, value[1])
     if len(issame) == 0 or len(pictures) != 2 * len(issame):
         raise DataSetError(
             f"{path}: wanted two pictures a pair, found {len(pictures)} pictures and {len(issame)} pairs: "
-            "the pack is cut off or mixed up; fetch it again"
+            "the pack is cut off or mixed up",
+            path=path,
+            hint="fetch it again",
         )
     return BinPack(pictures, issame)
 
@@ -77,11 +79,12 @@ def write_bin(path: Path, pictures: Sequence[bytes], issame: Sequence[bool] | Bo
     """
     if len(issame) == 0 or len(pictures) != 2 * len(issame):
         raise DataSetError(
-            f"{path}: wanted two pictures a pair, got {len(pictures)} pictures and {len(issame)} pairs"
+            f"{path}: wanted two pictures a pair, got {len(pictures)} pictures and {len(issame)} pairs",
+            path=path,
         )
     for place, picture in enumerate(pictures):
         if not isinstance(picture, bytes) or not picture:
-            raise DataSetError(f"{path}: picture {place} is not a picture's file as bytes")
+            raise DataSetError(f"{path}: picture {place} is not a picture's file as bytes", path=path)
     value = (list(pictures), [bool(same) for same in issame])
     with whole_file(path) as file:
         pickle.dump(value, file, protocol=4)
@@ -102,7 +105,8 @@ def _picture(path: Path, place: int, item: object) -> bytes | Image:
             return values.view(np.uint8)
     raise DataSetError(
         f"{path}: picture {place} is {_kind(item)}, wanted a picture's file as bytes or a uint8 array "
-        "(h, w, 3): fetch the pack again"
+        "(h, w, 3): fetch the pack again",
+        path=path,
     )
 
 
@@ -113,7 +117,7 @@ def _issame(path: Path, value: object) -> Bools:
         type(same) in (bool, int) and same in (0, 1) for same in value
     ):
         return np.array(value, np.bool_)
-    raise DataSetError(f"{path}: what should be a list of booleans, one a pair, is {_kind(value)}")
+    raise DataSetError(f"{path}: what should be a list of booleans, one a pair, is {_kind(value)}", path=path)
 
 
 def _kind(item: object) -> str:

@@ -48,7 +48,7 @@ _ESCAPED_TEXT = re.compile(rb"(?:[^\\]|\\(?:x[0-9a-fA-F]{2}|[\\'\"nrt]))*", re.D
 _LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class PickledArray:
     """An array of a pickle: uint8 or bool, read-only; None until the pickle has told its contents."""
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from multiface.arrays import Ints
 from multiface.datasets.record_identities import record_identities
 from multiface.datasets.recordio import RecordFile
 from multiface.errors import DataSetError, UsageError
@@ -21,8 +21,6 @@ from multiface.images.endings import PICTURE_ENDINGS, named_like_picture
 from multiface.images.listing import is_folder, visible_files
 from multiface.images.path_text import path_text
 from multiface.regular_file import read_regular
-
-Ints = npt.NDArray[np.int64]
 
 
 class Pictures(Protocol):
@@ -33,7 +31,7 @@ class Pictures(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class IdentitySet:
     """n pictures of `classes` people.
 
@@ -71,7 +69,9 @@ def identities_from_records(folder: Path) -> IdentitySet:
         if stated <= identities.originals[-1]:
             raise DataSetError(
                 f"{property_}: tells of {stated} people, but the records have labels up to "
-                f"{identities.originals[-1]}: the file belongs to another set; correct or delete it"
+                f"{identities.originals[-1]}: the file belongs to another set",
+                path=property_,
+                hint="correct or delete it",
             )
     return IdentitySet(identities.labels, len(identities.originals), _RecordPictures(file, identities.keys))
 
@@ -90,7 +90,7 @@ def identities_from_folders(root: Path) -> IdentitySet:
                 (entry.name, is_folder(root / entry.name)) for entry in entries if entry.name[0] != "."
             )
     except OSError as error:
-        raise DataSetError(f"{root}: cannot be read ({error.strerror}): check the path") from error
+        raise DataSetError(f"{root}: cannot be read ({error.strerror}): check the path", path=root) from error
     people: list[str] = []
     joined = bytearray()
     ends: list[Ints] = []
@@ -109,7 +109,8 @@ def identities_from_folders(root: Path) -> IdentitySet:
     if not people:
         raise DataSetError(
             f"{root}: wanted a folder a person with pictures in it, found {len(empty)} folders without; "
-            f"pictures end in {' '.join(PICTURE_ENDINGS)}"
+            f"pictures end in {' '.join(PICTURE_ENDINGS)}",
+            path=root,
         )
     labels = np.repeat(np.arange(len(people), dtype=np.int64), counts)
     name_ends = np.concatenate(([0], *ends)).astype(np.int64)
@@ -135,7 +136,7 @@ def join(sets: Sequence[IdentitySet]) -> IdentitySet:
     return IdentitySet(labels, int(shifts[-1]), _JoinedPictures(tuple(sets), starts), notes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _RecordPictures:
     file: RecordFile
     keys: Ints
@@ -144,11 +145,13 @@ class _RecordPictures:
         key = int(self.keys[i])
         payload = self.file.read(key).payload
         if not payload:
-            raise DataSetError(f"{self.file.path}: record {key} should be a picture, but holds no bytes")
+            raise DataSetError(
+                f"{self.file.path}: record {key} should be a picture, but holds no bytes", path=self.file.path
+            )
         return payload
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _FolderPictures:
     """Names below the person's folder stand in one string, so that millions of them are no Python objects: name i is
     names[ends[i]:ends[i + 1]]."""
@@ -167,11 +170,12 @@ class _FolderPictures:
         except OSError as error:
             raise DataSetError(
                 f"{path_text(path)}: cannot be read ({error.strerror}), though it was there when the set was "
-                "opened: open the set again"
+                "opened: open the set again",
+                path=path,
             ) from error
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _JoinedPictures:
     """Set k has the pictures starts[k]..starts[k + 1]-1."""
 
@@ -216,6 +220,7 @@ def _stated_classes(path: Path) -> int:
         numbers = []
     if len(numbers) != 3 or min(numbers) < 1:
         raise DataSetError(
-            f"{path}: wanted one line `classes,height,width` of whole numbers above 0: correct or delete it"
+            f"{path}: wanted one line `classes,height,width` of whole numbers above 0: correct or delete it",
+            path=path,
         )
     return numbers[0]

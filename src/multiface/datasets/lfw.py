@@ -15,20 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from multiface.arrays import Bools, Ints
 from multiface.errors import DataSetError
 from multiface.file_name import is_file_name
 from multiface.images.endings import PICTURE_ENDINGS
 from multiface.regular_file import read_regular_text
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-
 PAIRS_FILE = "pairs.txt"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LfwPairs:
     """The n pairs of a pairs file, in its order.
 
@@ -84,7 +81,8 @@ class LfwFolder:
             raise DataSetError(
                 f"{folder}: {len(missing)} of the {len(found)} pictures that {PAIRS_FILE} names are missing, "
                 f"the first is {name}/{name}_{number:04d}.jpg (or .png); "
-                f"unpack the pictures so that {PAIRS_FILE} lies beside the people's folders"
+                f"unpack the pictures so that {PAIRS_FILE} lies beside the people's folders",
+                path=folder,
             )
         return LfwFolder(folder, pairs, tuple(path for path in found if path is not None))
 
@@ -99,14 +97,17 @@ def read_pairs(path: Path | str) -> LfwPairs:
     try:
         lines = read_regular_text(path).removeprefix("\ufeff").rstrip().split("\n")
     except OSError as error:
-        raise DataSetError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise DataSetError(f"{path}: cannot be read ({error.strerror or error})", path=path) from error
     except UnicodeDecodeError as error:
-        raise DataSetError(f"{path}: is not UTF-8 text (byte {error.start}); is it a pairs file?") from error
+        raise DataSetError(
+            f"{path}: is not UTF-8 text (byte {error.start}); is it a pairs file?", path=path
+        ) from error
     folds, size = _header(path, lines[0] if lines else "")
     if len(lines) - 1 != 2 * folds * size:
         raise DataSetError(
             f"{path}: line 1 announces {folds} x {size} pairs of each kind, so {2 * folds * size} pairs, "
-            f"but {len(lines) - 1} lines follow; the file is cut or mixed up"
+            f"but {len(lines) - 1} lines follow; the file is cut or mixed up",
+            path=path,
         )
 
     people: dict[str, int] = {}

@@ -14,7 +14,7 @@ Source: insightface `face2rec2.py` (layout and order of the records).
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from multiface.images.endings import named_like_picture
 from multiface.images.listing import is_folder, visible_files
 from multiface.images.path_text import path_text
 from multiface.images.signature import SIGNATURE_BYTES, PictureKind, picture_kind
+from multiface.progress import Progress
 from multiface.regular_file import read_regular
 
 
@@ -51,9 +52,7 @@ class PackedFolder:
     left_out: tuple[tuple[Path, str], ...]
 
 
-def pack_folder(
-    folder: Path, out: Path, workers: int, progress: Callable[[int, int], None] = lambda *_: None
-) -> PackedFolder:
+def pack_folder(folder: Path, out: Path, workers: int, progress: Progress = lambda *_: None) -> PackedFolder:
     """FOLDER/NAME/PICTURE to OUT/train.rec, train.idx and property; they appear whole or not at all.
 
     People without a picture get no class. Each picture is decoded once; one that is broken, neither JPEG nor PNG, or
@@ -103,7 +102,8 @@ def pack_folder(
             if size is None:
                 first_of = f" ({path_text(left_out[0][0])}: {left_out[0][1]})" if left_out else ""
                 raise DataSetError(
-                    f"{path_text(folder)}: wanted a folder a person with JPEG or PNG crops, found none{first_of}"
+                    f"{path_text(folder)}: wanted a folder a person with JPEG or PNG crops, found none{first_of}",
+                    path=folder,
                 )
             writer.write(0, _header(0, key, key + len(ranges)))
             for place, (first, end) in enumerate(ranges):
@@ -158,7 +158,7 @@ def _people(folder: Path) -> list[str]:
             )
     except OSError as error:
         raise DataSetError(
-            f"{path_text(folder)}: cannot be read ({error.strerror}): check the path"
+            f"{path_text(folder)}: cannot be read ({error.strerror}): check the path", path=folder
         ) from error
 
 

@@ -19,11 +19,14 @@ def portraits_by_person(folder: Path) -> tuple[Portrait, ...]:
     """All pictures below FOLDER/NAME/, by name and path. Raises DataSetError where there are none."""
     if not folder.is_dir():
         raise DataSetError(
-            f"{folder}: is no folder; a folder with a folder of pictures for each person is wanted"
+            f"{folder}: is no folder; a folder with a folder of pictures for each person is wanted",
+            path=folder,
         )
     inside = [path for path in list_pictures(folder).pictures if path.parent != folder]
     if not inside:
-        raise DataSetError(f"{folder}: no pictures in folders of people; wanted {folder}/NAME/PICTURE")
+        raise DataSetError(
+            f"{folder}: no pictures in folders of people; wanted {folder}/NAME/PICTURE", path=folder
+        )
     names = sorted({path.relative_to(folder).parts[0] for path in inside})
     number = {name: k for k, name in enumerate(names)}
     return tuple(Portrait(path, number[path.relative_to(folder).parts[0]]) for path in inside)

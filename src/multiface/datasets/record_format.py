@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from multiface.arrays import Floats, vector_bytes
 from multiface.errors import DataSetError
 from multiface.regular_file import regular_descriptor
 
@@ -31,8 +31,6 @@ LENGTH_LIMIT = 1 << 29
 """A part is shorter than this many bytes."""
 
 _FIRST_READ = 16384
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +63,7 @@ def to_body(record: Record) -> bytes:
     if isinstance(record.label, np.ndarray):
         if record.label.ndim != 1:
             raise DataSetError(f"record {record.id}: label has shape {record.label.shape}, wanted (k,)")
-        vector = record.label.astype("<f4").tobytes()
+        vector = vector_bytes(record.label)
     else:
         label = record.label
     try:
@@ -123,12 +121,14 @@ class RecordBytes:
         try:
             self.descriptor = regular_descriptor(path)
         except OSError as error:
-            raise DataSetError(f"{path}: cannot be opened ({error.strerror}): check the path") from error
+            raise DataSetError(
+                f"{path}: cannot be opened ({error.strerror}): check the path", path=path
+            ) from error
         self._finalizer = weakref.finalize(self, os.close, self.descriptor)
         self.size = os.fstat(self.descriptor).st_size
         if self.size == 0:
             self.close()
-            raise DataSetError(f"{path}: the record file is empty: fetch or write it again")
+            raise DataSetError(f"{path}: the record file is empty: fetch or write it again", path=path)
 
     def __reduce__(self) -> tuple[type["RecordBytes"], tuple[Path]]:
         return RecordBytes, (self.path,)
@@ -210,4 +210,4 @@ class RecordBytes:
         )
 
     def _broken(self, offset: int, name: object, what: str) -> DataSetError:
-        return DataSetError(f"{self.path}: record {name} at byte {offset}: {what}")
+        return DataSetError(f"{self.path}: record {name} at byte {offset}: {what}", path=self.path)

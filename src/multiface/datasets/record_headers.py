@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Ints
 from multiface.datasets.record_format import HEADER, LENGTH_LIMIT, MAGIC, PART
 from multiface.datasets.recordio import RecordFile
-from multiface.datasets.recordio_index import Ints
 from multiface.errors import DataSetError
 
 _BLOCK = 1 << 16
@@ -20,7 +20,7 @@ _LABEL, _VECTOR = 3, 8
 """Places of the number and of the vector's first entry, in units of four bytes from the start of a part."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RecordHeaders:
     """Of n records:
 
@@ -42,7 +42,7 @@ def read_headers(file: RecordFile, keys: Ints) -> RecordHeaders:
     try:
         offsets = file.index.offsets_of(keys)
     except KeyError as error:
-        raise DataSetError(f"{file.path}: no record has key {error.args[0]}") from None
+        raise DataSetError(f"{file.path}: no record has key {error.args[0]}", path=file.path) from None
     headers = RecordHeaders(
         np.empty(len(keys), np.uint32), np.empty(len(keys), np.float32), np.empty(len(keys), np.bool_)
     )

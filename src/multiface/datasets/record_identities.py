@@ -15,10 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multiface.datasets.record_format import Floats
+from multiface.arrays import Floats, Ints
 from multiface.datasets.record_headers import read_headers
 from multiface.datasets.recordio import RecordFile
-from multiface.datasets.recordio_index import Ints
 from multiface.errors import DataSetError
 from multiface.visible import log_of
 
@@ -27,7 +26,7 @@ _EXACT = 1 << 24
 _log = log_of(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RecordIdentities:
     """n pictures of C people.
 
@@ -63,12 +62,15 @@ def record_identities(file: RecordFile) -> RecordIdentities:
         headers = read_headers(file, file.keys)
         keys = file.keys[~headers.empty]
         if len(keys) == 0:
-            raise DataSetError(f"{file.path}: no record holds a picture: this is not a set of pictures")
+            raise DataSetError(
+                f"{file.path}: no record holds a picture: this is not a set of pictures", path=file.path
+            )
         # What is left to be wrong is the rounding of float32.
         if header is not None and abs(len(keys) + 1 - header[0]) > np.spacing(np.float32(header[0])):
             raise DataSetError(
                 f"{file.path}: record 0 tells of about {header[0] - 1} pictures, there are {len(keys)}: "
-                "fetch or write the files again"
+                "fetch or write the files again",
+                path=file.path,
             )
         labels = _whole(file, keys, headers.labels[~headers.empty])
     return _classes(file, keys, labels)
@@ -82,7 +84,8 @@ def _told_pictures(file: RecordFile, first: int) -> Ints:
         missing = int(np.setdiff1d(np.arange(1, first), keys)[0])
         raise DataSetError(
             f"{file.path}: record 0 tells of pictures with keys 1..{first - 1}, {len(keys)} of them are "
-            f"there, {missing} is the first that is missing: fetch or write the files again"
+            f"there, {missing} is the first that is missing: fetch or write the files again",
+            path=file.path,
         )
     return keys
 
@@ -98,7 +101,8 @@ def _header(file: RecordFile) -> tuple[int, int] | None:
     if not (2 <= first <= end < 1 << 53 and first.is_integer() and end.is_integer()):
         raise DataSetError(
             f"{file.path}: record 0 is the header of the set with label [{first:g}, {end:g}], wanted the "
-            "first keys behind the pictures and behind the identities' headers: write the files again"
+            "first keys behind the pictures and behind the identities' headers: write the files again",
+            path=file.path,
         )
     return int(first), int(end)
 
@@ -138,7 +142,8 @@ def _whole(file: RecordFile, keys: Ints, values: Floats) -> Ints:
         key = int(keys[place])
         raise DataSetError(
             f"{file.path}: record {key} at byte {file.index.offset(key)} has label {values[place]:g}, wanted "
-            "a whole number from 0 on: the file is damaged or not a set of people"
+            "a whole number from 0 on: the file is damaged or not a set of people",
+            path=file.path,
         )
     return values.astype(np.int64)
 

@@ -15,9 +15,10 @@ from typing import Self
 
 import numpy as np
 
+from multiface.arrays import Ints
 from multiface.atomic_write import sync_folder
 from multiface.datasets.record_format import Record, RecordBytes, to_body, to_parts
-from multiface.datasets.recordio_index import Ints, RecordIndex, read_index, scan_index
+from multiface.datasets.recordio_index import RecordIndex, read_index, scan_index
 from multiface.errors import DataSetError
 
 
@@ -77,7 +78,8 @@ class RecordFile:
         except KeyError:
             raise DataSetError(
                 f"{self.path}: no record has key {key}; there are {len(self)}, "
-                f"with keys from {self.keys[0]} to {self.keys[-1]}"
+                f"with keys from {self.keys[0]} to {self.keys[-1]}",
+                path=self.path,
             ) from None
         return self.source.record(offset, key)
 
@@ -109,7 +111,7 @@ class RecordWriter:
     def write(self, key: int, record: Record) -> None:
         """Adds a record. Keys are 0 or more, in any order, each once (checked at the end)."""
         if not 0 <= key < 1 << 63:
-            raise DataSetError(f"{self._rec}: key {key} is not within 0..2**63 - 1")
+            raise DataSetError(f"{self._rec}: key {key} is not within 0..2**63 - 1", path=self._rec)
         parts = to_parts(to_body(record))
         self._rec_file.write(parts)
         self._idx_file.write(b"%d\t%d\n" % (key, self._offset))
@@ -143,12 +145,15 @@ class RecordWriter:
 
     def _check_keys(self) -> None:
         if not self._keys:
-            raise DataSetError(f"{self._rec}: no record was written, so there is no file either")
+            raise DataSetError(
+                f"{self._rec}: no record was written, so there is no file either", path=self._rec
+            )
         keys = np.sort(np.frombuffer(self._keys, np.int64))
         twice = keys[1:] == keys[:-1]
         if twice.any():
             raise DataSetError(
-                f"{self._rec}: key {keys[:-1][twice][0]} was written twice; each record needs its own"
+                f"{self._rec}: key {keys[:-1][twice][0]} was written twice; each record needs its own",
+                path=self._rec,
             )
 
     def _abandon(self) -> None:

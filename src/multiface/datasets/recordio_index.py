@@ -17,12 +17,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Ints
 from multiface.datasets.record_format import HEADER, LENGTH_LIMIT, MAGIC, PART, RecordBytes
 from multiface.errors import DataSetError
 from multiface.regular_file import open_regular
 from multiface.visible import log_of
-
-Ints = npt.NDArray[np.int64]
 
 _BLOCK = 4 << 20
 _DIGITS_LIMIT = 18
@@ -32,7 +31,7 @@ _HEAD = struct.Struct("<IIIfQ")
 _log = log_of(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RecordIndex:
     """keys: int64 (n,), ascending, each once. offsets: int64 (n,), bytes, of the record with that key.
 
@@ -97,10 +96,13 @@ def read_index(path: Path, source: RecordBytes) -> RecordIndex:
     except OSError as error:
         raise DataSetError(
             f"{path}: the index cannot be read ({error.strerror}): check the path, or open the record file "
-            "without an index"
+            "without an index",
+            path=path,
         ) from error
     if filled == 0:
-        raise DataSetError(f"{path}: the index is empty: delete it, and the records are scanned instead")
+        raise DataSetError(
+            f"{path}: the index is empty: delete it, and the records are scanned instead", path=path
+        )
     keys, offsets = keys[:filled], offsets[:filled]
     outside = (offsets > source.size - PART.size) | (offsets % 4 != 0)
     if outside.any():
@@ -108,7 +110,8 @@ def read_index(path: Path, source: RecordBytes) -> RecordIndex:
         raise DataSetError(
             f"{path}: key {keys[bad]} has offset {offsets[bad]}, but records of {source.path} begin at "
             f"multiples of 4 within its {source.size} bytes: the record file is cut off, or the index is not "
-            "its own"
+            "its own",
+            path=path,
         )
     return _sorted(keys, offsets, path, "idx")
 
@@ -157,7 +160,8 @@ def _parse(block: bytes, before: int, path: Path) -> Ints:
                 if not re.fullmatch(rb"\d{1,18}\t\d{1,18}", line):
                     raise DataSetError(
                         f"{path}: line {number} (blank ones not counted) is {line[:60]!r}, wanted a key, a "
-                        "tab and an offset: fetch the index again, or delete it, and the records are scanned"
+                        "tab and an offset: fetch the index again, or delete it, and the records are scanned",
+                        path=path,
                     )
     if not block:
         return np.empty((0, 2), np.int64)
@@ -187,6 +191,7 @@ def _sorted(keys: Ints, offsets: Ints, path: Path, keys_from: Literal["idx", "id
             raise DataSetError(
                 f"{path}: key {keys[bad]} stands there {int((keys == keys[bad]).sum())} times, with offsets "
                 f"{offsets[bad]} and {offsets[bad + 1]}: the index is damaged; delete it, and the records "
-                "are scanned instead"
+                "are scanned instead",
+                path=path,
             )
     return RecordIndex(keys, offsets, keys_from)

@@ -35,9 +35,8 @@ from multiface.images.endings import ENDINGS
 from multiface.images.path_text import path_text
 from multiface.images.signature import SIGNATURE_BYTES, picture_kind
 from multiface.json_text import parse_json
+from multiface.progress import Progress
 from multiface.regular_file import read_regular
-
-Progress = Callable[[int, int], None]
 
 PICTURES = "imgs"
 
@@ -120,7 +119,11 @@ def unpack_pack(path: Path, root: Path, progress: Progress = lambda *_: None) ->
     pack = read_bin(path)
     name = file_name(path.stem, f"{path_text(path)}: a pack called")
     if name == PICTURES:
-        raise UsageError(f"{path}: a pack of this name would be mixed with the pictures of people; rename it")
+        raise UsageError(
+            f"{path}: a pack of this name would be mixed with the pictures of people",
+            path=path,
+            hint="rename it",
+        )
     folder = root / name
     digits = max(6, len(str(len(pack.pictures) - 1)))
     total = len(pack.pictures)
@@ -199,7 +202,8 @@ def _claim(mark: Path, file: RecordFile, identities: RecordIdentities) -> None:
     if found != note:
         raise UsageError(
             f"{path_text(mark)}: the pictures beside it are not from {path_text(file.path)}; "
-            "choose another --out, or delete them and this note"
+            "choose another --out, or delete them and this note",
+            path=mark,
         )
 
 

@@ -30,6 +30,7 @@ import numpy.typing as npt
 from multiface.decision.quality_limits import QualityLimits
 from multiface.errors import InputError, RateNotSupported, UsageError
 from multiface.json_text import parse_json
+from multiface.plain_number import plain_number
 from multiface.regular_file import read_given_text
 
 SCHEMA = 2
@@ -238,7 +239,7 @@ class Calibration:
         return float(np.interp(share, known[:, 1], known[:, 0]))
 
     def _check(self, rate: float, lowest: float, highest: float) -> None:
-        if not 0 < rate < 1:
+        if not 0 < plain_number(rate, "an error rate") < 1:
             raise UsageError(f"an error rate lies between 0 and 1, not {rate}")
         if rate > highest:
             raise RateNotSupported(
@@ -310,8 +311,8 @@ def read_calibration(path: Path) -> Calibration:
     """A calibration from a file. Raises InputError."""
     try:
         text = read_given_text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a calibration ({error})") from error
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path with a null character
+        raise InputError(f"{path}: cannot be read as a calibration ({error})", path=path) from error
     return Calibration.from_json(text, str(path))
 
 

@@ -13,11 +13,10 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Doubles
 from multiface.decision.calibration import Threshold
 from multiface.decision.quality_limits import PictureFault
 from multiface.errors import UsageError
-
-Floats = npt.NDArray[np.float64]
 
 
 class Reason(Enum):
@@ -33,10 +32,11 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A person and the similarity (cosine) to that person."""
+    """A person and the similarity (cosine) to that person. person: the id, where the gallery gives ids."""
 
     name: str
     similarity: float
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,13 @@ class Decision:
     threshold: Threshold | None
     fault: str | None = None
 
+    @property
+    def person(self) -> str | None:
+        """Who is named: the id, or the name where there are no ids; None for unknown. Two people may have one name."""
+        if self.name is None or self.best is None:
+            return self.name
+        return self.best.person or self.name
+
 
 def decide(
     similarities: npt.NDArray[np.float32],
@@ -64,6 +71,7 @@ def decide(
     margin: float,
     rise: npt.NDArray[np.float32] | None = None,
     faults: Sequence[PictureFault | None] = (),
+    ids: Sequence[str] = (),
 ) -> list[Decision]:
     """Decisions for the faces of one picture.
 
@@ -71,13 +79,16 @@ def decide(
     exactly when there are none. margin: the least distance to any other person who is not another face here.
     rise: what the threshold of each person is higher (`Calibration.rise`), (people,) or, where it differs from face to
     face, (faces, people); None for nothing. faults: what is wrong with each face that is poor, one a face or none at
-    all; one that is too poor alone claims nobody.
+    all; one that is too poor alone claims nobody. ids: of the people, or none at all. Two columns are two people,
+    whatever they are called.
 
     Claims at or above the person's threshold are granted from the highest similarity down, one person to one
     face.
     """
     if similarities.ndim != 2 or similarities.shape[1] != len(names):
         raise UsageError(f"similarities {similarities.shape} do not fit {len(names)} people")
+    if ids and len(ids) != len(names):
+        raise UsageError(f"{len(ids)} ids do not fit {len(names)} names")
     if faults and len(faults) != len(similarities):
         raise UsageError(f"{len(faults)} faults do not fit {len(similarities)} faces")
     known = faults or [None] * len(similarities)
@@ -92,9 +103,10 @@ def decide(
             raise UsageError(f"rise {rise.shape} does not fit similarities {similarities.shape}")
         wanted += rise
     silent = np.array([fault is not None and fault.alone for fault in known], np.bool_)
+    people: list[tuple[str, str | None]] = [(name, ids[k] if ids else None) for k, name in enumerate(names)]
     owner = _granted(exact, np.where(silent[:, None], np.inf, wanted))
     return [
-        _with_fault(_decision(face, row, names, threshold, least, margin, owner), fault)
+        _with_fault(_decision(face, row, people, threshold, least, margin, owner), fault)
         for face, (row, least, fault) in enumerate(zip(exact, wanted, known, strict=True))
     ]
 
@@ -108,7 +120,7 @@ def _with_fault(decision: Decision, fault: PictureFault | None) -> Decision:
     return replace(decision, fault=fault.words)
 
 
-def _granted(similarities: Floats, wanted: Floats) -> npt.NDArray[np.intp]:
+def _granted(similarities: Doubles, wanted: Doubles) -> npt.NDArray[np.intp]:
     """For each person the face that has the best claim on him, -1 for none."""
     owner = np.full(similarities.shape[1], -1, np.intp)
     faces, people = np.nonzero(similarities >= wanted)
@@ -123,10 +135,10 @@ def _granted(similarities: Floats, wanted: Floats) -> npt.NDArray[np.intp]:
 
 def _decision(
     face: int,
-    row: Floats,
-    names: Sequence[str],
+    row: Doubles,
+    people: Sequence[tuple[str, str | None]],
     threshold: Threshold,
-    wanted: Floats,
+    wanted: Doubles,
     margin: float,
     owner: npt.NDArray[np.intp],
 ) -> Decision:
@@ -142,9 +154,14 @@ def _decision(
     others = row.copy()
     others[first] = -np.inf
     second = int(np.argmax(others))
-    best = Candidate(names[first], float(row[first]))
-    runner_up = Candidate(names[second], float(row[second])) if len(row) > 1 else None
+    best = _candidate(people[first], row[first])
+    runner_up = _candidate(people[second], row[second]) if len(row) > 1 else None
     own_rise = float(wanted[first]) - threshold.similarity
     at_large = None if threshold.calibrated is None else threshold.calibrated + own_rise
     asked = replace(threshold, similarity=float(wanted[first]), calibrated=at_large)
     return Decision(best.name if reason is Reason.KNOWN else None, reason, best, runner_up, asked)
+
+
+def _candidate(person: tuple[str, str | None], similarity: float) -> Candidate:
+    name, public_id = person
+    return Candidate(name, float(similarity), public_id)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats, Ints
 from multiface.decision.calibration import (
     RULE_OF_30,
     Calibration,
@@ -30,9 +31,6 @@ from multiface.decision.quality_limits import QualityLimits
 from multiface.decision.rounding import rounded
 from multiface.errors import DataSetError, UsageError
 from multiface.metrics import false_positive_chances
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 
 BINS = 40_000
 """Over similarities from -1 to 1."""
@@ -248,7 +246,7 @@ def _impostors_above(
     return np.concatenate(lefts), np.concatenate(rights), np.concatenate(values)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Searches:
     """Every picture searched among one picture of every other person.
 

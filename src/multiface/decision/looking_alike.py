@@ -7,13 +7,10 @@ above and 30 below it. Intervals: people drawn with replacement; a pair counts a
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from multiface.arrays import Floats, Ints
 from multiface.decision.calibration import RULE_OF_30, Alike, RateRow
 from multiface.decision.rounding import rounded
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 
 LEVELS = 60
 """Thresholds measured, at equal steps of the logarithm of the odds."""

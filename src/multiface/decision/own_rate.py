@@ -20,13 +20,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from multiface.arrays import Doubles, Floats, Indices
 from multiface.decision.calibration import Calibration
-
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.intp]
 
 LEAST_PEOPLE = 3
 TAIL_PEOPLE = 50

@@ -63,24 +63,26 @@ def choose_calibration(
     weights: str,
     fingerprint: str,
     flip: bool,
-    name: str | None = None,
+    wanted: str | Calibration | None = None,
 ) -> ChosenCalibration:
     """The calibration for this detector, embedder and choice of flips.
 
-    folder: of the user's own; None or absent for none. name: one of these that is asked for; it wins over the
-    one in force. Where only another detector was calibrated with these weights, that calibration is used with a
-    caveat: the vectors are of the same network, but crops by other landmarks are a little different.
+    folder: of the user's own; None or absent for none. wanted: one that is asked for, of these by its name; it wins
+    over the one in force. Where only another detector was calibrated with these weights, that calibration is used with
+    a caveat: the vectors are of the same network, but crops by other landmarks are a little different.
 
     Raises NotAvailable when there is none for the embedder; UsageError for a name that is not there or belongs
     to other vectors; InputError for a broken file.
     """
-    if name is None and folder is not None:
-        name = _choices(folder).get(_key(detector, fingerprint, flip))
-    if name is not None:
-        own = _named(folder, name)
+    if wanted is None and folder is not None:
+        wanted = _choices(folder).get(_key(detector, fingerprint, flip))
+    if wanted is not None:
+        name = None if isinstance(wanted, Calibration) else wanted
+        own = wanted if isinstance(wanted, Calibration) else _named(folder, wanted)
         if (own.fingerprint, own.flip) != (fingerprint, flip):
             raise UsageError(
-                f"the calibration {name} is of {own.weights} {_flips(own.flip)}, not of {weights} {_flips(flip)}"
+                f"the calibration {'given' if name is None else name} is of {own.weights} {_flips(own.flip)}, "
+                f"not of {weights} {_flips(flip)}"
             )
         return ChosenCalibration(own, _caveat(own, weights, detector), name)
     fitting = [
@@ -150,7 +152,9 @@ def refuse_taken(folder: Path, name: str, detector: str, fingerprint: str, flip:
         same = False
     if not same:
         raise UsageError(
-            f"{path}: another calibration has this name; choose one with --name, or delete the file"
+            f"{path}: another calibration has this name",
+            path=path,
+            hint="choose one with --name, or delete the file",
         )
 
 
@@ -192,11 +196,15 @@ def _choices(folder: Path) -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete it to use the package's own") from error
+        raise InputError(
+            f"{path}: cannot be read ({error})", path=path, hint="delete it to use the package's own"
+        ) from error
     if not isinstance(values, dict) or not all(
         isinstance(name, str) and is_file_name(name) for name in values.values()
     ):
-        raise InputError(f"{path}: not a table of names; delete it to use the package's own")
+        raise InputError(
+            f"{path}: not a table of names", path=path, hint="delete it to use the package's own"
+        )
     return values
 
 

@@ -5,7 +5,7 @@ found, a crop of the middle is used in its place, and the picture is listed: lea
 flatter the figures.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.errors import PictureError
 from multiface.faces.align import align
 from multiface.faces.detector import Detector
 from multiface.faces.embedder import Embedder
-from multiface.faces.face import Floats, Image
+from multiface.faces.face import Image
 from multiface.faces.finding import find_faces
 from multiface.faces.main_face import central_face
 from multiface.images import load_picture
+from multiface.progress import Progress
 from multiface.weights.spec import InputSpec, Point
 
 BATCH = 64
@@ -29,7 +31,7 @@ MIDDLE = 0.55
 """Side of the middle crop as a share of the picture's shorter side: what LFW's faces fill."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Portraits:
     """Embeddings of portraits.
 
@@ -44,7 +46,7 @@ class Portraits:
     broken: tuple[tuple[int, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Crop:
     pixels: npt.NDArray[np.uint8]
     found: bool
@@ -57,7 +59,7 @@ def embed_portraits(
     embedder: Embedder,
     flip: bool,
     workers: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     strict: bool = True,
 ) -> Portraits:
     """The embedding of the one face of each picture.

@@ -8,7 +8,7 @@ are where the template has them, so the transform from one template to the other
 A picture that stands in a pack several times is embedded once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +16,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.datasets.bin_pack import BinPack, read_bin
 from multiface.errors import DataSetError, PictureError
 from multiface.evaluate.protocol import PairSet, SetResult, evaluate_pairs, score_pairs
 from multiface.faces.align import align
 from multiface.faces.embedder import Embedder, normalised
-from multiface.faces.face import Floats, Image
+from multiface.faces.face import Image
 from multiface.faces.letterbox import resized
 from multiface.images import load_picture
+from multiface.progress import Progress
 from multiface.weights.spec import ARCFACE_TEMPLATE, InputSpec
-
-Progress = Callable[[int, int], None]
 
 SIDE = 112
 BATCH = 64
@@ -50,7 +50,7 @@ class PackResult:
     result: SetResult
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PackEmbeddings:
     """Unit embeddings of the 2P pictures of a pack, float32 (2P, d), in its order.
 
@@ -68,18 +68,6 @@ class PackEmbeddings:
             return self.plain
         assert self.mirrored is not None
         return normalised(self.plain + self.mirrored)
-
-
-def evaluate_pack(
-    path: Path,
-    embedder: Embedder,
-    flip: bool,
-    workers: int,
-    progress: Progress = lambda *_: None,
-) -> SetResult:
-    """All figures of one embedder on one pack; arguments and errors as in `evaluate_packs`."""
-    (one,) = evaluate_packs([path], [embedder], [flip], workers, progress)
-    return one.result
 
 
 def evaluate_packs(

@@ -42,11 +42,10 @@ from multiface.faces.main_face import central_face, clear_main_face
 from multiface.images import list_pictures, load_picture, save_picture
 from multiface.images.path_text import path_text
 from multiface.json_text import parse_json
+from multiface.progress import Progress
 from multiface.regular_file import read_regular, read_regular_text
 from multiface.visible import table_cell
 from multiface.weights.spec import ARCFACE_TEMPLATE
-
-Progress = Callable[[int, int], None]
 
 SIDE = 112
 _BATCH = 32
@@ -125,12 +124,14 @@ def prepare_photos(
     _refuse_overlap(folder, crops)
     if not folder.is_dir():
         raise DataSetError(
-            f"{path_text(folder)}: is no folder; wanted a folder with a folder of photos a person"
+            f"{path_text(folder)}: is no folder; wanted a folder with a folder of photos a person",
+            path=folder,
         )
     paths = [path for path in list_pictures(folder).pictures if path.parent != folder]
     if not paths:
         raise DataSetError(
-            f"{path_text(folder)}: no photos in folders of people; wanted {path_text(folder)}/NAME/PHOTO.jpg"
+            f"{path_text(folder)}: no photos in folders of people; wanted {path_text(folder)}/NAME/PHOTO.jpg",
+            path=folder,
         )
     notes = _Notes(
         root / "photos.jsonl", crops, {"detector": detector.name, "min_face": min_face, "take": "clear"}
@@ -189,7 +190,7 @@ def prepare_lfw(
     return PreparedLfw(crops, pack, len(photos), len(lfw.pairs), made, middle)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Crop:
     """pixels: (112, 112, 3) RGB, None where there is none. reason, detail: None and "" where all is well."""
 
@@ -398,7 +399,8 @@ def _refuse_overlap(folder: Path, crops: Path) -> None:
     if inside.is_relative_to(outside) or outside.is_relative_to(inside):
         raise UsageError(
             f"{path_text(crops)}: crops cannot go into {path_text(folder)}, where the photos are; "
-            "choose another --out"
+            "choose another --out",
+            path=crops,
         )
 
 

@@ -14,15 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Bools, Doubles, Ints
 from multiface.datasets.lfw import LfwPairs
 from multiface.errors import DataSetError, InputError
 from multiface.metrics.curves import area_under_roc, equal_error_rate, tar_at_far
 from multiface.metrics.folds import fold_accuracy, fold_index, squared_distances
 from multiface.metrics.intervals import Interval, rate_interval, tar_at_far_intervals
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 FARS: tuple[float, ...] = (0.01, 0.001)
 FOLDS = 10
@@ -32,7 +29,7 @@ EXPECTED_FALSE_MATCHES = 10.0
 _PAIRS_AT_ONCE = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PairSet:
     """n pairs of a verification set over its unique pictures.
 
@@ -127,7 +124,7 @@ class SetResult:
     auc: float
 
 
-def score_pairs(embeddings: npt.NDArray[np.float32], pairs: PairSet) -> Floats:
+def score_pairs(embeddings: npt.NDArray[np.float32], pairs: PairSet) -> Doubles:
     """Cosine of the two embeddings of each pair, float64 (n,).
 
     embeddings: float32 (pictures, d), unit length to 1e-3. Raises InputError if they are not, hold numbers
@@ -143,7 +140,8 @@ def score_pairs(embeddings: npt.NDArray[np.float32], pairs: PairSet) -> Floats:
     if bad.any():
         raise InputError(
             f"{pairs.name}: {int(bad.sum())} of {len(bad)} embeddings are not of unit length, the first is "
-            f"number {int(np.argmax(bad))} (length {lengths[np.argmax(bad)]:.4g}); normalise them first"
+            f"number {int(np.argmax(bad))} (length {lengths[np.argmax(bad)]:.4g})",
+            hint="normalise them first",
         )
     cosines = np.empty(len(pairs))
     for start in range(0, len(pairs), _PAIRS_AT_ONCE):

@@ -17,9 +17,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
-from multiface.errors import FaceError
+from multiface.errors import FaceError, UsageError
+from multiface.faces.detector import check_picture
 from multiface.faces.face import Image
 from multiface.weights.spec import ARCFACE_TEMPLATE, Point
+
+LARGEST_CROP = 4096
+"""Pixels."""
 
 Transforms = npt.NDArray[np.complex128]
 
@@ -56,12 +60,33 @@ def align(
 
     image: (h, w, 3) uint8 RGB. landmarks: (n, 5, 2). size: (width, height) of a crop, in pixels.
     Returns uint8 (n, height, width, 3) RGB. What lies outside the picture is black.
+    Raises PictureError for another picture, FaceError for landmarks that cannot be aligned, UsageError for a template
+    or size that cannot be meant.
     """
-    transforms = similarity_transforms(np.asarray(landmarks, np.float64).reshape(-1, 5, 2), template)
+    check_picture("align", image)
+    _check_crop(template, size)
+    try:
+        points = np.asarray(landmarks, np.float64).reshape(-1, 5, 2)
+    except (ValueError, OverflowError) as error:
+        raise FaceError(f"landmarks are numbers (n, 5, 2) ({error})") from error
+    transforms = similarity_transforms(points, template)
     crops = np.zeros((len(transforms), size[1], size[0], 3), np.uint8)
     for crop, (a, b) in zip(crops, transforms, strict=True):
         _sample(image, complex(a), complex(b), crop)
     return crops
+
+
+def _check_crop(template: Sequence[Point], size: tuple[int, int]) -> None:
+    try:
+        points = np.asarray(template, np.float64)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"a template is five points (x, y) ({error})") from error
+    if points.shape != (5, 2) or not np.isfinite(points).all():
+        raise UsageError(f"a template is five points (x, y), not numbers {points.shape}")
+    if len(size) != 2 or not all(
+        isinstance(side, int | np.integer) and 0 < side <= LARGEST_CROP for side in size
+    ):
+        raise UsageError(f"size is width and height of a crop, 1 to {LARGEST_CROP} pixels, not {size!r}")
 
 
 def _sample(image: Image, a: complex, b: complex, crop: npt.NDArray[np.uint8]) -> None:

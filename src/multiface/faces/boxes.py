@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Indices
+
 Boxes = npt.NDArray[np.floating]
-Indices = npt.NDArray[np.intp]
 Overlap = Literal["union", "minimum"]
 
 _BLOCK = 128

@@ -7,6 +7,7 @@ import numpy as np
 
 from multiface.errors import PictureError, UsageError
 from multiface.faces.face import Faces, Image
+from multiface.plain_number import plain_number
 
 
 class Detector(Protocol):
@@ -41,14 +42,25 @@ def check_limits(name: str, score: float, min_face: float) -> None:
 
     score: lowest score of a face, 0..1. min_face: shorter side of the smallest face, pixels above 0.
     """
-    if not 0 <= score <= 1:
+    if not 0 <= plain_number(score, f"{name}: score") <= 1:
         raise UsageError(f"{name}: score must be within 0..1, not {score}")
-    if not (min_face > 0 and math.isfinite(min_face)):
+    if not 0 < plain_number(min_face, f"{name}: min_face") < math.inf:
         raise UsageError(f"{name}: min_face must be a number of pixels above 0, not {min_face}")
+
+
+def smallest_wanted(min_face: float, smallest: float | None) -> float:
+    """Shorter side, in pixels, of the smallest face that must be found this time. Raises UsageError."""
+    if smallest is None:
+        return min_face
+    if not plain_number(smallest, "smallest") < math.inf:
+        raise UsageError(f"smallest must be a number of pixels, not {smallest}")
+    return max(min_face, smallest)
 
 
 def check_picture(name: str, image: Image) -> None:
     """Raises PictureError for anything but a picture (h, w, 3) of uint8 with at least one pixel."""
+    if not isinstance(image, np.ndarray):
+        raise PictureError(f"{name}: wanted a picture (h, w, 3) of uint8, found {type(image).__name__}")
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise PictureError(
             f"{name}: wanted a picture (h, w, 3) of uint8, found {image.shape} of {image.dtype}"

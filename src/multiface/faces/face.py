@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
+from multiface.errors import UsageError
 from multiface.images import Image
 
 __all__ = ["Faces", "Floats", "Image"]
 
-Floats = npt.NDArray[np.float32]
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Faces:
     """n faces, best score first.
 
@@ -32,9 +32,11 @@ class Faces:
     landmarks: Floats
 
     def __post_init__(self) -> None:
-        n = len(self.scores)
+        if not all(isinstance(one, np.ndarray) for one in (self.boxes, self.scores, self.landmarks)):
+            raise UsageError("faces are three arrays: boxes, scores and landmarks")
+        n = len(self.scores) if self.scores.ndim else 0
         if self.boxes.shape != (n, 4) or self.scores.shape != (n,) or self.landmarks.shape != (n, 5, 2):
-            raise ValueError(
+            raise UsageError(
                 f"shapes do not agree: boxes {self.boxes.shape}, scores {self.scores.shape}, "
                 f"landmarks {self.landmarks.shape}"
             )

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image as Pillow
 
+from multiface.arrays import Floats
 from multiface.faces.boxes import nms
-from multiface.faces.face import Faces, Floats, Image
+from multiface.faces.face import Faces, Image
 
 STRIDE = 32
 BASE_SIDE = 640
@@ -23,7 +24,7 @@ SMALLEST_SEEN = 12.0
 _STRIP_PIXELS = 8_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Letterbox:
     """A padded working copy.
 

@@ -22,9 +22,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
+from multiface.arrays import Floats
 from multiface.faces.boxes import nms
-from multiface.faces.detector import check_limits, check_picture
-from multiface.faces.face import Faces, Floats, Image
+from multiface.faces.detector import check_limits, check_picture, smallest_wanted
+from multiface.faces.face import Faces, Image
 from multiface.weights.session import Session
 
 _FACTOR = 0.709  # from one copy of the pyramid to the next
@@ -75,7 +76,7 @@ class Mtcnn:
         """
         check_picture(self.name, image)
         picture = _Picture(image)
-        windows = self._propose(picture, max(self.min_face, smallest or 0.0))
+        windows = self._propose(picture, smallest_wanted(self.min_face, smallest))
         found = self._finish(picture, self._refine(picture, windows))
         sides = found.boxes[:, 2:] - found.boxes[:, :2]
         return found.take((found.scores >= self._score) & (sides.min(axis=1) >= self.min_face))
@@ -152,7 +153,7 @@ def _landmarks(onet: Session, crops: Floats, squares: Floats) -> tuple[Floats, F
     return logit, shift, corner + points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Windows:
     """Windows that a network takes for faces: boxes (n, 4), logits (n,), corrections (n, 4)."""
 

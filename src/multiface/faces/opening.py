@@ -6,6 +6,7 @@ from multiface.errors import WeightsError
 from multiface.faces.detector import Detector, check_limits
 from multiface.faces.embedder import Embedder
 from multiface.faces.mtcnn import Mtcnn, MtcnnSessions
+from multiface.faces.onnx_network import OnnxNetwork
 from multiface.faces.scrfd import Scrfd
 from multiface.faces.yunet import YuNet
 from multiface.faces.yunet_onet import YuNetOnet
@@ -47,6 +48,5 @@ def open_detector(store: Store, name: str, engine: Engine, min_face: float = MIN
 def open_embedder(store: Store, name_or_path: str, engine: Engine) -> Embedder:
     """The embedder of this catalogue name, ONNX file or training run."""
     file = store.embedder(name_or_path)
-    return Embedder(
-        open_session(store.any_batch(file), engine), file.spec, file.name, file.fingerprint, file.flip
-    )
+    session = open_session(store.any_batch(file), engine)
+    return Embedder(OnnxNetwork(session, file.spec, file.name, file.fingerprint, file.flip))

@@ -9,7 +9,7 @@ two anchors at each place. Input: RGB, (pixel - 127.5) / 128.
 import numpy as np
 
 from multiface.errors import WeightsError
-from multiface.faces.detector import check_limits, check_picture
+from multiface.faces.detector import check_limits, check_picture, smallest_wanted
 from multiface.faces.face import Faces, Image
 from multiface.faces.letterbox import letterbox
 from multiface.weights.session import Session
@@ -46,7 +46,7 @@ class Scrfd:
     def detect(self, image: Image, smallest: float | None = None, /) -> Faces:
         """All faces of an (h, w, 3) uint8 RGB picture, best score first; smallest: as in `Detector`."""
         check_picture(self.name, image)
-        working = letterbox(image, max(self.min_face, smallest or 0.0))
+        working = letterbox(image, smallest_wanted(self.min_face, smallest))
         tensor = (working.image.transpose(2, 0, 1)[None].astype(np.float32) - 127.5) / 128.0
         outputs = [
             np.asarray(output, np.float32).reshape(-1, output.shape[-1])

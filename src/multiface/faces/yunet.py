@@ -9,7 +9,7 @@ landmark = (place + offset) x stride. Input: BGR, pixels as they are (0..255).
 import numpy as np
 
 from multiface.errors import WeightsError
-from multiface.faces.detector import check_limits, check_picture
+from multiface.faces.detector import check_limits, check_picture, smallest_wanted
 from multiface.faces.face import Faces, Image
 from multiface.faces.letterbox import letterbox
 from multiface.weights.session import Session
@@ -44,7 +44,7 @@ class YuNet:
     def detect(self, image: Image, smallest: float | None = None, /) -> Faces:
         """All faces of an (h, w, 3) uint8 RGB picture, best score first; smallest: as in `Detector`."""
         check_picture(self.name, image)
-        working = letterbox(image, max(self.min_face, smallest or 0.0))
+        working = letterbox(image, smallest_wanted(self.min_face, smallest))
         tensor = np.ascontiguousarray(working.image[..., ::-1].transpose(2, 0, 1)[None], np.float32)
         found = self._session.run(self._outputs, {self._input: tensor})
         by_part = [found[k : k + len(STRIDES)] for k in range(0, len(found), len(STRIDES))]

@@ -8,7 +8,8 @@ a face.
 
 import numpy as np
 
-from multiface.faces.face import Faces, Floats, Image
+from multiface.arrays import Floats
+from multiface.faces.face import Faces, Image
 from multiface.faces.mtcnn import onet_landmarks
 from multiface.faces.plausible import plausible
 from multiface.faces.yunet import YuNet

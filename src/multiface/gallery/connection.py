@@ -163,10 +163,17 @@ class Database:
                     connection.execute("ROLLBACK")
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """A write transaction: committed to disk at the end, undone if anything is raised inside."""
-        with self._lock, self._translated():
+    def writing(self, foreign_keys: bool = True) -> Iterator[sqlite3.Connection]:
+        """A write transaction: committed to disk at the end, undone if anything is raised inside.
+
+        foreign_keys: whether they are enforced; without them a table can be made anew under those that refer to it
+        (https://sqlite.org/lang_altertable.html, section 7).
+        """
+        with self._lock, self._translated(), contextlib.ExitStack() as after:
             connection = self._connected()
+            if not foreign_keys:
+                connection.execute("PRAGMA foreign_keys = OFF")
+                after.callback(self._enforce_foreign_keys, connection)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -178,6 +185,10 @@ class Database:
                 if connection is self._connection and connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+    def _enforce_foreign_keys(self, connection: sqlite3.Connection) -> None:
+        if connection is self._connection:
+            connection.execute("PRAGMA foreign_keys = ON")
 
     def revision(self, connection: sqlite3.Connection) -> tuple[int, int, int]:
         """Changes when the file's content did, by this process or another; read it inside `reading`."""

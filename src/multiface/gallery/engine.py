@@ -9,10 +9,9 @@ import string
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
-Box = tuple[float, float, float, float]
+from multiface.arrays import Floats
+from multiface.images.box import Box
 
 SAME_FACE_OVERLAP = 0.5
 """Two boxes in one picture are the same face from this intersection over union on."""
@@ -121,10 +120,12 @@ class NewTemplate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Template:
-    """A template in a gallery; the fields of `NewTemplate`, its ids, and when it was added (UTC, ISO)."""
+    """A template in a gallery; the fields of `NewTemplate`, its id, the number of its person, and when it was added
+    (UTC, ISO).
+    """
 
     id: int
-    person_id: int
+    person: int
     vector: Floats
     source_digest: str
     source: str
@@ -134,12 +135,23 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person in a gallery; `templates` is how many templates there are, `created` UTC, ISO."""
+    """A person in a gallery.
 
-    id: int
+    id: opaque, as `person_ids` makes it; it stays whatever the person is called. number: of the person's row in this
+    gallery, rising with age; other galleries have other numbers. name: several people may have one. created: UTC, ISO.
+    templates: how many there are. external_id: what another system calls the person; nobody else in the gallery has
+    it. note: free text. groups: names, sorted. cover: the id of the template to show; None for no choice.
+    """
+
+    id: str
+    number: int
     name: str
     created: str
     templates: int
+    external_id: str | None = None
+    note: str = ""
+    groups: tuple[str, ...] = ()
+    cover: int | None = None
 
 
 def _overlap(a: Box, b: Box) -> float:

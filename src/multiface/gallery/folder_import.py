@@ -15,20 +15,20 @@ A person who was renamed or merged in the gallery stays so: new pictures in the 
 
 import hashlib
 import itertools
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from multiface.errors import UsageError
-from multiface.gallery import folder_rows, people_rows
+from multiface.errors import AmbiguousName, UsageError
+from multiface.gallery import folder_rows, people_rows, template_rows
 from multiface.gallery.clock import modified_ns
-from multiface.gallery.engine import NewTemplate, PictureNote
+from multiface.gallery.engine import NewTemplate, Person, PictureNote
 from multiface.gallery.folder_rows import FolderRow
 from multiface.gallery.folder_vanished import content_is_gone, drop_with_template, folder_is_gone
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.names import clean_name
+from multiface.gallery.sql import Connection
 from multiface.images.listing import list_pictures
 from multiface.images.path_text import path_text
 from multiface.regular_file import open_regular
@@ -145,12 +145,17 @@ def sync_folder(
 
 @dataclass(slots=True)
 class _Picture:
-    """A file in the folder. person: the folder's name for the person; name: the gallery's."""
+    """A file in the folder.
+
+    person: the folder's name for the person; name: the same as the gallery would keep it. number: of the person in
+    the gallery who has the folder's earlier pictures; None where there are none, or several have them.
+    """
 
     path: Path
     key: str
     person: str
     name: str
+    number: int | None
     size: int
     modified_ns: int
     digest: str
@@ -183,7 +188,7 @@ class _Run:
         self.root = path_text(self.folder.resolve())
         with self.gallery.engine.database.reading() as connection:
             rows = folder_rows.rows_of(connection, self.root)
-            names = folder_rows.people_names(connection, self.root)
+            numbers = folder_rows.people_numbers(connection, self.root)
         self.rows = {(row.path, row.digest): row for row in rows}
         by_path: dict[str, list[FolderRow]] = {}
         for row in rows:
@@ -199,7 +204,7 @@ class _Run:
         self.total = len(listing.pictures)
         touched: list[_Picture] = []
         for path in listing.pictures:
-            self._look_at(path, by_path, names, touched)
+            self._look_at(path, by_path, numbers, touched)
         if touched:
             with self.gallery.engine.database.writing() as connection:
                 for picture in touched:
@@ -285,7 +290,7 @@ class _Run:
             notes=tuple(sorted(self.notes, key=lambda note: note.path)),
         )
 
-    def _find_stale(self, connection: sqlite3.Connection, prune: bool) -> list[FolderRow]:
+    def _find_stale(self, connection: Connection, prune: bool) -> list[FolderRow]:
         """The rows to drop, and the vanished pictures into `vanished`."""
         rows = folder_rows.rows_of(connection, self.root)
         gone: list[FolderRow] = []
@@ -302,7 +307,7 @@ class _Run:
         self,
         path: Path,
         by_path: dict[str, list[FolderRow]],
-        names: dict[str, str],
+        numbers: dict[str, int],
         touched: list[_Picture],
     ) -> None:
         key = self._key(path)
@@ -310,7 +315,7 @@ class _Run:
         person = path_text(inside.parts[0] if len(inside.parts) > 1 else inside.stem)
         self.persons.add(person)
         try:
-            name = clean_name(names.get(person, person))
+            name = clean_name(person)
         except UsageError as error:
             self._refuse(key, str(error), new=True)
             self.done += 1
@@ -330,7 +335,8 @@ class _Run:
             self._refuse(key, f"cannot be read: {error.strerror or error}", new=True)
             self.done += 1
             return
-        picture = _Picture(path, key, person, name, facts.st_size, modified_ns(facts), digest)
+        number = numbers.get(person)
+        picture = _Picture(path, key, person, name, number, facts.st_size, modified_ns(facts), digest)
         self.here[key] = picture
         row = self.rows.get((key, digest))
         if row is None or row.blocked or (row.refusal is not None and row.detector != self.detector):
@@ -344,7 +350,7 @@ class _Run:
         else:
             self.counts["unchanged"] += 1
 
-    def _settle(self, connection: sqlite3.Connection, picture: _Picture, kept: list[str]) -> bool:
+    def _settle(self, connection: Connection, picture: _Picture, kept: list[str]) -> bool:
         """Decide a picture by its digest alone, if that is possible."""
         reason = folder_rows.refusal_of(connection, picture.digest, self.detector)
         if reason is not None:
@@ -352,8 +358,12 @@ class _Run:
             self._refuse(picture.key, reason, new=True)
             return True
         holders = folder_rows.holders(connection, picture.digest)
+        try:
+            person = self._person(connection, picture)
+        except AmbiguousName as error:
+            return self._refuse_ambiguous(picture, error)
         for holder in holders:
-            if holder.person == picture.name:
+            if person is not None and holder.person == person.number:
                 left = self._left_behind(connection, holder.template_id)
                 left += self._left_with_folder(connection, holder.template_id)
                 self._put(connection, picture, holder.template_id, owned=holder.owned)
@@ -365,25 +375,24 @@ class _Run:
                 continue  # by hand, perhaps of another face in the picture: only embedding can tell
             left = self._left_behind(connection, holder.template_id)
             if left and len(left) == len(folder_rows.keepers(connection, holder.template_id)):
-                person = people_rows.person_id(connection, picture.name)
-                folder_rows.hand_over(connection, holder.template_id, person)
+                if person is None:
+                    person = people_rows.add_person(connection, picture.name)
+                folder_rows.hand_over(connection, holder.template_id, person.number)
                 self._put(connection, picture, holder.template_id, owned=True)
                 self._count_place(connection, left)
                 kept.append(picture.key)
                 return True
-            self._block(connection, picture, holder.template_id, holder.person)
+            self._block(connection, picture, holder.template_id, holder.name)
             return True
         row = self.rows.get((picture.key, picture.digest))
         if row is not None and row.blocked and row.detector == self.detector:
             for holder in holders:
                 if holder.template_id == row.template_id:
-                    self._block(connection, picture, holder.template_id, holder.person)
+                    self._block(connection, picture, holder.template_id, holder.name)
                     return True
         return False
 
-    def _store(
-        self, connection: sqlite3.Connection, picture: _Picture, outcome: Outcome, kept: list[str]
-    ) -> None:
+    def _store(self, connection: Connection, picture: _Picture, outcome: Outcome, kept: list[str]) -> None:
         if isinstance(outcome, Refusal):
             if outcome.lasting:
                 self._put(connection, picture, None, refusal=outcome.reason)
@@ -391,11 +400,17 @@ class _Run:
             return
         picture.digest = outcome.source_digest  # the file may have changed since it was hashed
         origin = self.gallery.origin
-        there = people_rows.same_face(connection, outcome, origin)
+        there = template_rows.same_face(connection, outcome, origin)
+        try:
+            person = self._person(connection, picture)
+        except AmbiguousName as error:
+            self._refuse_ambiguous(picture, error)
+            return
         if there is None:
-            person = people_rows.person_id(connection, picture.name)
-            number = people_rows.add_template(
-                connection, person, replace(outcome, source=picture.key), origin
+            if person is None:
+                person = people_rows.add_person(connection, picture.name)
+            number = template_rows.add_template(
+                connection, person.number, replace(outcome, source=picture.key), origin
             )
             self._put(connection, picture, number, owned=True)
             before = any(path == picture.key for path, _ in self.rows)
@@ -403,13 +418,27 @@ class _Run:
             note = PictureNote.of(picture.key, outcome.facts)
             if note is not None:
                 self.notes.append(note)
-        elif there[1] == picture.name:
-            self._put(connection, picture, there[0].id, owned=folder_rows.is_owned(connection, there[0].id))
+        elif person is not None and there.person == person.number:
+            self._put(connection, picture, there.id, owned=folder_rows.is_owned(connection, there.id))
             self.counts["copies"] += 1
         else:
-            self._block(connection, picture, there[0].id, there[1])
+            self._block(connection, picture, there.id, template_rows.owner(connection, there)[0])
             return
         kept.append(picture.key)
+
+    def _person(self, connection: Connection, picture: _Picture) -> Person | None:
+        """Whose picture it is: who has the folder's earlier ones, else the person of that name; None for a new one.
+
+        Raises AmbiguousName.
+        """
+        known = None if picture.number is None else people_rows.person(connection, picture.number)
+        return known or people_rows.one_of_name(connection, picture.name, "the gallery")
+
+    def _refuse_ambiguous(self, picture: _Picture, error: AmbiguousName) -> bool:
+        """Refuse a picture for this run, as several people have the name of its folder; it is settled then."""
+        reason = f"{len(error.people)} people are called {error.name!r} ({', '.join(error.people)}); rename one of them"
+        self._refuse(picture.key, reason, new=True)
+        return True
 
     def _embedded(self, batch: list[_Picture]) -> list[tuple[_Picture, Outcome]]:
         waiting = {picture.path: picture for picture in batch}
@@ -423,12 +452,12 @@ class _Run:
         self.counts["embedded"] += len(batch)
         return outcomes
 
-    def _left_behind(self, connection: sqlite3.Connection, template_id: int) -> list[FolderRow]:
+    def _left_behind(self, connection: Connection, template_id: int) -> list[FolderRow]:
         """The places in this folder where a template's picture was and is not any more."""
         keepers = folder_rows.keepers(connection, template_id)
         return [row for row in keepers if row.folder == self.root and self._is_gone(row)]
 
-    def _left_with_folder(self, connection: sqlite3.Connection, template_id: int) -> list[FolderRow]:
+    def _left_with_folder(self, connection: Connection, template_id: int) -> list[FolderRow]:
         """The places of a template's picture in folders that are gone: moved, renamed or deleted."""
         left = []
         for row in folder_rows.keepers(connection, template_id):
@@ -449,12 +478,12 @@ class _Run:
         """Whether the file or a folder above it could not be read, so that nothing is known about it."""
         return not self.unreadable.isdisjoint((path, *map(str, PurePosixPath(path).parents)))
 
-    def _count_place(self, connection: sqlite3.Connection, left: list[FolderRow]) -> None:
+    def _count_place(self, connection: Connection, left: list[FolderRow]) -> None:
         for row in left:
             folder_rows.drop(connection, row)
         self.counts["moved" if left else "copies"] += 1
 
-    def _block(self, connection: sqlite3.Connection, picture: _Picture, template_id: int, owner: str) -> None:
+    def _block(self, connection: Connection, picture: _Picture, template_id: int, owner: str) -> None:
         reason = f"the same face of the same picture is enrolled as {owner!r}"
         row = self.rows.get((picture.key, picture.digest))
         self._put(connection, picture, template_id, refusal=reason)
@@ -462,7 +491,7 @@ class _Run:
 
     def _put(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         picture: _Picture,
         template_id: int | None,
         *,

@@ -8,8 +8,9 @@ A row is one of three things:
 A row goes away with its template. Functions run inside the caller's transaction.
 """
 
-import sqlite3
 from dataclasses import dataclass
+
+from multiface.gallery.sql import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +46,18 @@ class FolderRow:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A template with a given digest: its id, whose it is, and whether folders brought it in."""
+    """A template with a given digest: its id, the number and name of its person, and whether folders brought it in."""
 
     template_id: int
-    person: str
+    person: int
+    name: str
     owned: bool
 
 
 _COLUMNS = "folder, path, digest, size, modified_ns, person, template_id, owned, refusal, detector"
 
 
-def rows_of(connection: sqlite3.Connection, folder: str) -> list[FolderRow]:
+def rows_of(connection: Connection, folder: str) -> list[FolderRow]:
     """All rows of a folder, by path."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM folder_picture WHERE folder = ? ORDER BY path, digest", (folder,)
@@ -63,10 +65,15 @@ def rows_of(connection: sqlite3.Connection, folder: str) -> list[FolderRow]:
     return [_row(row) for row in rows.fetchall()]
 
 
-def put(connection: sqlite3.Connection, row: FolderRow) -> None:
+def put(connection: Connection, row: FolderRow) -> None:
     """Write a row, in place of the one with the same folder, path and digest."""
     connection.execute(
-        f"INSERT OR REPLACE INTO folder_picture ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"""
+        INSERT INTO folder_picture ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (folder, path, digest) DO UPDATE SET size = excluded.size, modified_ns = excluded.modified_ns,
+            person = excluded.person, template_id = excluded.template_id, owned = excluded.owned,
+            refusal = excluded.refusal, detector = excluded.detector
+        """,
         (
             row.folder,
             row.path,
@@ -75,14 +82,14 @@ def put(connection: sqlite3.Connection, row: FolderRow) -> None:
             row.modified_ns,
             row.person,
             row.template_id,
-            row.owned,
+            int(row.owned),
             row.refusal,
             row.detector,
         ),
     )
 
 
-def touch(connection: sqlite3.Connection, row: FolderRow) -> None:
+def touch(connection: Connection, row: FolderRow) -> None:
     """Write down a row's size and time of change, unless the row went away with its template."""
     connection.execute(
         "UPDATE folder_picture SET size = ?, modified_ns = ? WHERE folder = ? AND path = ? AND digest = ?",
@@ -90,7 +97,7 @@ def touch(connection: sqlite3.Connection, row: FolderRow) -> None:
     )
 
 
-def drop(connection: sqlite3.Connection, row: FolderRow) -> None:
+def drop(connection: Connection, row: FolderRow) -> None:
     """Delete a row; its template stays."""
     connection.execute(
         "DELETE FROM folder_picture WHERE folder = ? AND path = ? AND digest = ?",
@@ -98,28 +105,26 @@ def drop(connection: sqlite3.Connection, row: FolderRow) -> None:
     )
 
 
-def forget_refusals(connection: sqlite3.Connection, person: str) -> None:
+def forget_refusals(connection: Connection, person: str) -> None:
     """Delete the rows without a template that stand under a person's name."""
     connection.execute("DELETE FROM folder_picture WHERE person = ? AND template_id IS NULL", (person,))
 
 
-def people_names(connection: sqlite3.Connection, folder: str) -> dict[str, str]:
-    """For names in the folder the name in the gallery, where all its kept pictures agree on one."""
+def people_numbers(connection: Connection, folder: str) -> dict[str, int]:
+    """For names in the folder the person of the gallery, by number, where all kept pictures agree on one."""
     rows = connection.execute(
         """
-        SELECT folder_picture.person, min(person.name)
-        FROM folder_picture
-        JOIN template ON template.id = folder_picture.template_id
-        JOIN person ON person.id = template.person_id
+        SELECT folder_picture.person, min(template.person_id)
+        FROM folder_picture JOIN template ON template.id = folder_picture.template_id
         WHERE folder_picture.folder = ? AND folder_picture.refusal IS NULL
-        GROUP BY folder_picture.person HAVING count(DISTINCT person.id) = 1
+        GROUP BY folder_picture.person HAVING count(DISTINCT template.person_id) = 1
         """,
         (folder,),
     )
-    return {str(here): str(there) for here, there in rows.fetchall()}
+    return {str(here): int(there) for here, there in rows.fetchall()}
 
 
-def kept_people(connection: sqlite3.Connection, folder: str) -> dict[tuple[str, str], str]:
+def kept_people(connection: Connection, folder: str) -> dict[tuple[str, str], str]:
     """For (path, digest) of the folder's kept rows the person's name in the gallery."""
     rows = connection.execute(
         """
@@ -134,7 +139,7 @@ def kept_people(connection: sqlite3.Connection, folder: str) -> dict[tuple[str, 
     return {(str(path), str(digest)): str(name) for path, digest, name in rows.fetchall()}
 
 
-def refusal_of(connection: sqlite3.Connection, digest: str, detector: str) -> str | None:
+def refusal_of(connection: Connection, digest: str, detector: str) -> str | None:
     """Why this detector refused this content before, anywhere."""
     row = connection.execute(
         """
@@ -146,29 +151,32 @@ def refusal_of(connection: sqlite3.Connection, digest: str, detector: str) -> st
     return None if row is None else str(row[0])
 
 
-def holders(connection: sqlite3.Connection, digest: str) -> list[Holder]:
+def holders(connection: Connection, digest: str) -> list[Holder]:
     """The templates made from this content, oldest first."""
     rows = connection.execute(
         """
-        SELECT template.id, person.name
+        SELECT template.id, person.id, person.name
         FROM template JOIN person ON person.id = template.person_id
         WHERE template.source_digest = ? ORDER BY template.id
         """,
         (digest,),
     ).fetchall()
-    return [Holder(int(number), str(person), is_owned(connection, number)) for number, person in rows]
+    return [
+        Holder(int(number), int(person), str(name), is_owned(connection, number))
+        for number, person, name in rows
+    ]
 
 
-def is_owned(connection: sqlite3.Connection, template_id: int) -> bool:
+def is_owned(connection: Connection, template_id: int) -> bool:
     """Whether a folder brought this template in."""
     (owned,) = connection.execute(
-        "SELECT EXISTS (SELECT 1 FROM folder_picture WHERE template_id = ? AND refusal IS NULL AND owned)",
+        "SELECT count(*) FROM folder_picture WHERE template_id = ? AND refusal IS NULL AND owned = 1",
         (template_id,),
     ).fetchone()
     return bool(owned)
 
 
-def keepers(connection: sqlite3.Connection, template_id: int) -> list[FolderRow]:
+def keepers(connection: Connection, template_id: int) -> list[FolderRow]:
     """The rows that keep a template, by folder and path."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM folder_picture WHERE template_id = ? AND refusal IS NULL "
@@ -178,14 +186,14 @@ def keepers(connection: sqlite3.Connection, template_id: int) -> list[FolderRow]
     return [_row(row) for row in rows.fetchall()]
 
 
-def hand_over(connection: sqlite3.Connection, template_id: int, person: int) -> None:
+def hand_over(connection: Connection, template_id: int, person: int) -> None:
     """Give a template to another person; a person who is left without any is removed."""
     (before,) = connection.execute("SELECT person_id FROM template WHERE id = ?", (template_id,)).fetchone()
     connection.execute("UPDATE template SET person_id = ? WHERE id = ?", (person, template_id))
     _remove_if_empty(connection, int(before))
 
 
-def remove_template(connection: sqlite3.Connection, template_id: int) -> bool:
+def remove_template(connection: Connection, template_id: int) -> bool:
     """Remove a template and the rows that name it; a person who is left without any is removed.
 
     False if it was not there.
@@ -198,7 +206,7 @@ def remove_template(connection: sqlite3.Connection, template_id: int) -> bool:
     return True
 
 
-def _remove_if_empty(connection: sqlite3.Connection, person: int) -> None:
+def _remove_if_empty(connection: Connection, person: int) -> None:
     connection.execute(
         "DELETE FROM person WHERE id = ? AND NOT EXISTS (SELECT 1 FROM template WHERE person_id = person.id)",
         (person,),

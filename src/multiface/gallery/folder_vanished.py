@@ -4,13 +4,13 @@ Always the disk is asked, never a listing made earlier: another process may have
 meanwhile. What cannot be asked (no permission, a failing drive) does not count as gone.
 """
 
-import sqlite3
 from pathlib import Path
 
 from multiface.gallery import folder_rows
 from multiface.gallery.clock import modified_ns
 from multiface.gallery.folder_rows import FolderRow
 from multiface.gallery.gallery import Gallery
+from multiface.gallery.sql import Connection
 from multiface.images.path_text import path_text
 
 
@@ -38,7 +38,7 @@ def folder_is_gone(folder: str) -> bool:
     return False
 
 
-def drop_with_template(connection: sqlite3.Connection, row: FolderRow) -> bool:
+def drop_with_template(connection: Connection, row: FolderRow) -> bool:
     """Delete a row, and its template if a folder brought it in and no other place keeps it; whether it did.
 
     Places in folders that are gone keep nothing. Runs inside the caller's transaction.
@@ -61,7 +61,7 @@ def drop_vanished(gallery: Gallery, folder: Path, like: Gallery) -> int:
     with like.engine.database.reading() as connection:
         present = {row.digest for row in folder_rows.rows_of(connection, root)}
 
-    def vanished(connection: sqlite3.Connection) -> list[FolderRow]:
+    def vanished(connection: Connection) -> list[FolderRow]:
         rows = folder_rows.rows_of(connection, root)
         return [row for row in rows if row.digest not in present and content_is_gone(folder, row)]
 

@@ -5,27 +5,36 @@ held in memory, which is read again when this or another process has changed the
 """
 
 import contextlib
-import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import get_args
 
+import numpy as np
+
+from multiface.arrays import Floats
 from multiface.errors import GalleryError, UsageError
-from multiface.gallery import folder_rows, people_rows, stranger_rows
-from multiface.gallery.engine import Floats, NewTemplate, Person, Template, VectorOrigin
-from multiface.gallery.names import clean_name, nearest_name
+from multiface.gallery import folder_rows, people_rows, stranger_rows, template_rows
+from multiface.gallery.engine import NewTemplate, Person, Template, VectorOrigin
+from multiface.gallery.names import clean_name, clean_text, some_text
+from multiface.gallery.person_ids import is_id
 from multiface.gallery.search import Matrix, Rule, score_people, top_two
-from multiface.gallery.sqlite import BUSY_SECONDS, SqliteGallery
+from multiface.gallery.sql import Connection
+from multiface.gallery.sqlite import BUSY_SECONDS, SqliteGallery, require_same_embedder
 from multiface.gallery.strangers import Strangers
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """How many templates are new, and how many were already there (same face in the same picture)."""
+    """How many templates are new, and how many were already there (same face in the same picture).
+
+    person: the id of the person who has them; "" if none was given.
+    """
 
     added: int
     already_there: int
+    person: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +52,17 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Who a probe is most like, and who comes second; None and minus infinity where there is nobody."""
+    """Who a probe is most like, and who comes second; None and minus infinity where there is nobody.
+
+    name, runner_up: for people to read. person, runner_up_person: ids.
+    """
 
     name: str | None
     similarity: float
     runner_up: str | None
     runner_up_similarity: float
+    person: str | None
+    runner_up_person: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +115,10 @@ class Gallery:
         """Which embedder made the vectors."""
         return self._engine.origin
 
+    def must_hold(self, origin: VectorOrigin) -> None:
+        """Raises FingerprintMismatch unless vectors of this origin can be compared with those it holds."""
+        require_same_embedder(self.path, self.origin, origin)
+
     @property
     def engine(self) -> SqliteGallery:
         """The file engine, for what runs in a transaction of its own (`folder_import`)."""
@@ -123,71 +141,136 @@ class Gallery:
     ) -> None:
         self.close()
 
-    def people(self) -> tuple[Person, ...]:
-        """Everybody, by name."""
+    def people(self, group: str | None = None) -> tuple[Person, ...]:
+        """Everybody, or those of a group, by name."""
         with self._database.reading() as connection:
-            return people_rows.people(connection)
+            return people_rows.people(connection, group)
 
-    def person(self, name: str) -> Person:
-        """The person of this name. Raises GalleryError, with the nearest name, if there is none."""
+    def named(self, name: str) -> tuple[Person, ...]:
+        """Those of this name, oldest first; none, one or several."""
         with self._database.reading() as connection:
-            return self._found(connection, name)
+            return people_rows.people_of_name(connection, clean_name(name))
 
-    def templates(self, name: str) -> tuple[Template, ...]:
-        """The person's templates, oldest first. Raises GalleryError if there is no such person."""
+    def person(self, who: str) -> Person:
+        """The person of this id or name.
+
+        Raises GalleryError, with the nearest name, if there is none, AmbiguousName if several have the name. So does
+        every method that takes a person.
+        """
         with self._database.reading() as connection:
-            person = self._found(connection, name)
-            return people_rows.templates(connection, person.id, self.origin)
+            return people_rows.found(connection, who, self._place)
 
-    def add_templates(self, name: str, new: Sequence[NewTemplate]) -> Added:
-        """Add templates to a person, who is made if there is none: all of them, or none if one is wrong.
+    def person_of_external_id(self, external_id: str) -> Person | None:
+        """The person whom another system calls so; None if there is none."""
+        with self._database.reading() as connection:
+            return people_rows.person_of_external_id(connection, external_id)
 
+    def templates(self, who: str) -> tuple[Template, ...]:
+        """A person's templates, oldest first."""
+        with self._database.reading() as connection:
+            person = people_rows.found(connection, who, self._place)
+            return template_rows.templates(connection, person.number, self.origin)
+
+    def add_templates(self, who: str, new: Sequence[NewTemplate], *, another: bool = False) -> Added:
+        """Add templates to a person: all of them, or none if one is wrong.
+
+        who: an id, or a name; if nobody has the name a person is made. another: make one even if somebody has it.
         The same face of the same picture a second time is one template. Raises GalleryError if another
         person has it, or if a vector is not finite, not of unit length (to 1e-3) or not of length d.
         """
-        name = clean_name(name)
+        by_id = is_id(some_text(who).strip())
+        name = who if by_id else clean_name(who)
+        if by_id and another:
+            raise UsageError(f"{who}: another person needs a name, not an id")
         if not new:
             return Added(0, 0)
         with self._database.writing() as connection:
-            added = people_rows.add_new_templates(connection, name, new, self.origin)
-        return Added(added, len(new) - added)
+            if by_id:
+                known: Person | None = people_rows.found(connection, who, self._place)
+            else:
+                known = None if another else people_rows.one_of_name(connection, name, self._place)
+            person = known or people_rows.add_person(connection, name)
+            added = template_rows.add_new_templates(connection, person, new, self.origin)
+        return Added(len(added), len(new) - len(added), person.id)
 
-    def rename(self, old: str, new: str) -> None:
-        """Give a person another name.
+    def rename(self, who: str, new: str, *, another: bool = False) -> None:
+        """Give a person another name. another: even if somebody has it.
 
-        Raises GalleryError if there is nobody called `old`, or if somebody has the new name already.
+        Raises GalleryError if somebody else has the new name already, unless `another`.
         """
         name = clean_name(new)
         with self._database.writing() as connection:
-            person = self._found(connection, old)
-            other = people_rows.person(connection, name)
-            if other is None:
-                people_rows.rename(connection, person.id, name)
-            elif other.id != person.id:
+            person = people_rows.found(connection, who, self._place)
+            others = [one for one in people_rows.people_of_name(connection, name) if one.id != person.id]
+            if others and not another:
                 raise GalleryError(
-                    f"gallery {self.path}: {name!r} is in it already ({other.templates} templates); "
-                    f"choose another name, or merge the two if they are one person"
+                    f"{self._place}: {name!r} is in it already ({people_rows.described(others)}); choose another "
+                    f"name, merge the two if they are one person, or say that two people have this name (--another)"
                 )
+            if person.name != name:
+                people_rows.rename(connection, person.number, name)
+
+    def edit(
+        self,
+        who: str,
+        *,
+        external_id: str | None = None,
+        note: str | None = None,
+        groups: Iterable[str] | None = None,
+        cover: int | None = None,
+    ) -> Person:
+        """Change what is known of a person besides the name: what is not None. The person as it is then.
+
+        external_id: what another system calls the person, unique in the gallery; "" for nothing. note: free text.
+        groups: the names of all groups the person is in from now on. cover: the id of one of the person's templates;
+        0 for no choice.
+
+        Raises GalleryError if another person has the external id, or if the person has no such template; UsageError
+        for a text that cannot be stored.
+        """
+        if cover is not None and not (isinstance(cover, int) and 0 <= cover < 1 << 63):
+            raise UsageError(f"cover is the id of a template, or 0, not {cover!r}")
+        cleaned = None if groups is None else [clean_name(group) for group in groups]
+        texts = {
+            what: clean_text(what, text)
+            for what, text in (("external id", external_id), ("note", note))
+            if text is not None
+        }
+        with self._database.writing() as connection:
+            person = people_rows.found(connection, who, self._place)
+            if external_id is not None:
+                self._set_external_id(connection, person, texts["external id"])
+            if note is not None:
+                people_rows.set_note(connection, person.number, texts["note"])
+            if cleaned is not None:
+                people_rows.set_groups(connection, person.number, cleaned)
+            if cover is not None:
+                if cover and template_rows.person_of(connection, cover) != person.number:
+                    raise GalleryError(f"{self._place}: {person.name!r} has no template {cover}")
+                people_rows.set_cover(connection, person.number, cover or None)
+            return people_rows.found(connection, person.id, self._place)
 
     def merge(self, into: str, from_: str) -> int:
         """Give all templates of `from_` to `into` and remove `from_`; how many there were.
 
-        Raises GalleryError if one of them is not there, UsageError if both are the same person.
+        `into` keeps its name, note, external id and cover, and is in the groups of both. Raises UsageError if both are
+        the same person.
         """
         with self._database.writing() as connection:
-            kept = self._found(connection, into)
-            gone = self._found(connection, from_)
+            kept = people_rows.found(connection, into, self._place)
+            gone = people_rows.found(connection, from_, self._place)
             if kept.id == gone.id:
                 raise UsageError(f"merge: {kept.name!r} cannot be merged with itself; name two people")
-            moved = people_rows.move_templates(connection, gone.id, kept.id)
-            people_rows.remove_person(connection, gone.id)
+            moved = template_rows.move_templates(connection, gone.number, kept.number)
+            people_rows.set_groups(connection, kept.number, (*kept.groups, *gone.groups))
+            people_rows.remove_person(connection, gone.number)
         return moved
 
-    def remove(self, name: str) -> Removed:
-        """Remove a person and all vectors, from the file and its log. GalleryError if not there."""
+    def remove(self, who: str) -> Removed:
+        """Remove a person and all vectors, from the file and its log."""
         with self._database.writing() as connection:
-            person = self._found(connection, name)
-            people_rows.remove_person(connection, person.id)
+            person = people_rows.found(connection, who, self._place)
+            people_rows.remove_person(connection, person.number)
             folder_rows.forget_refusals(connection, person.name)
         return Removed(person.templates, self._database.purge_log())
 
@@ -196,11 +279,19 @@ class Gallery:
         with self._database.reading() as connection:
             revision = self._database.revision(connection)
             if self._matrix is None or self._matrix[0] != revision:
-                self._matrix = (revision, people_rows.matrix(connection, self.origin))
+                self._matrix = (revision, template_rows.matrix(connection, self.origin))
             return self._matrix[1]
 
     def search(self, probes: Floats, rule: Rule) -> tuple[Candidates, ...]:
-        """The two most similar people for each probe: float32 (q, d) of unit length -> q answers."""
+        """The two most similar people for each probe: float32 (q, d) of unit length -> q answers.
+
+        Raises UsageError for other probes, and another rule than "mean", "max" and "both".
+        """
+        if not isinstance(rule, str) or rule not in get_args(Rule):
+            raise UsageError(f"a rule is one of {', '.join(get_args(Rule))}, not {rule!r}")
+        length = self.origin.dimension
+        if not isinstance(probes, np.ndarray) or probes.dtype != np.float32 or probes.shape[1:] != (length,):
+            raise UsageError(f"probes are an array float32 (q, {length})")
         matrix = self.matrix()
         top = top_two(score_people(probes, matrix, rule))
         return tuple(
@@ -209,6 +300,8 @@ class Gallery:
                 float(score),
                 matrix.names[second] if second >= 0 else None,
                 float(second_score),
+                matrix.ids[best] if best >= 0 else None,
+                matrix.ids[second] if second >= 0 else None,
             )
             for best, score, second, second_score in zip(
                 top.best, top.best_score, top.runner_up, top.runner_up_score, strict=True
@@ -230,7 +323,7 @@ class Gallery:
                         problems.append(f"file: {line}")
                 for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchall():
                     problems.append(f"{table} row {row}: names a {parent} that is not there")
-                problems += people_rows.broken_templates(connection, self.origin)
+                problems += template_rows.broken_templates(connection, self.origin)
                 problems += stranger_rows.broken_strangers(connection, self.origin)
                 everybody = people_rows.people(connection)
                 strangers = stranger_rows.count(connection)
@@ -239,9 +332,9 @@ class Gallery:
         for person in everybody:
             try:
                 if clean_name(person.name) != person.name:
-                    problems.append(f"person {person.id}: the name is not in its normal form")
+                    problems.append(f"person {person.number}: the name is not in its normal form")
             except UsageError as error:
-                problems.append(f"person {person.id}: {error}")
+                problems.append(f"person {person.number}: {error}")
         return Check(
             people=len(everybody),
             templates=sum(person.templates for person in everybody),
@@ -250,12 +343,16 @@ class Gallery:
             strangers=strangers,
         )
 
-    def _found(self, connection: sqlite3.Connection, name: str) -> Person:
-        wanted = clean_name(name)
-        person = people_rows.person(connection, wanted)
-        if person is not None:
-            return person
-        names = [known.name for known in people_rows.people(connection)]
-        near = nearest_name(wanted, names)
-        hint = f"did you mean {near!r}?" if near else f"people in it: {len(names)}"
-        raise GalleryError(f"gallery {self.path}: there is nobody called {wanted!r}; {hint}")
+    @property
+    def _place(self) -> str:
+        """How messages name the gallery."""
+        return f"gallery {self.path}"
+
+    def _set_external_id(self, connection: Connection, person: Person, external_id: str) -> None:
+        other = people_rows.person_of_external_id(connection, external_id) if external_id else None
+        if other is not None and other.id != person.id:
+            raise GalleryError(
+                f"{self._place}: the external id {external_id!r} is that of {other.name!r} ({other.id}); it stands for "
+                "one person"
+            )
+        people_rows.set_external_id(connection, person.number, external_id or None)

@@ -10,17 +10,25 @@ import unicodedata
 from collections.abc import Sequence
 
 from multiface.errors import UsageError
+from multiface.gallery.person_ids import is_id
 
 LONGEST = 200
+LONGEST_TEXT = 2_000
 _FORBIDDEN_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 _DIRECTION_OVERRIDES = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _SIMILAR_ENOUGH = 0.6
-_MOST_COMPARED = 20_000
+
+
+def some_text(text: str) -> str:
+    """The text, where a caller may have given anything. Raises UsageError."""
+    if not isinstance(text, str):
+        raise UsageError(f"a name or id is a text, not {type(text).__name__}")
+    return text
 
 
 def clean_name(text: str) -> str:
     """The name as a gallery keeps it. Raises UsageError if it cannot be a person's name."""
-    name = unicodedata.normalize("NFC", text).strip()
+    name = unicodedata.normalize("NFC", some_text(text)).strip()
     bad = [c for c in name if unicodedata.category(c) in _FORBIDDEN_CATEGORIES or c in _DIRECTION_OVERRIDES]
     if bad:
         raise UsageError(
@@ -31,12 +39,30 @@ def clean_name(text: str) -> str:
         raise UsageError(f"name {_shown(text)}: holds nothing that can be seen; give at least one letter")
     if len(name) > LONGEST:
         raise UsageError(f"name {_shown(text)}: {len(name)} characters, at most {LONGEST} are allowed")
+    if is_id(name):
+        raise UsageError(f"name {name}: has the form of a person's id; give a name that does not")
     return name
+
+
+def clean_text(what: str, text: str) -> str:
+    """A note or an id of another system as a gallery keeps it, at most 2,000 characters; "" for nothing.
+
+    what: what messages call it. Raises UsageError for a text with a null character or half a surrogate, or one that is
+    longer.
+    """
+    cleaned = unicodedata.normalize("NFC", text).strip()
+    if any(c == "\0" or unicodedata.category(c) == "Cs" for c in cleaned):
+        raise UsageError(f"{what} {_shown(text)}: holds a character that cannot be stored; leave it out")
+    if len(cleaned) > LONGEST_TEXT:
+        raise UsageError(
+            f"{what} {_shown(text)}: {len(cleaned)} characters, at most {LONGEST_TEXT} are allowed"
+        )
+    return cleaned
 
 
 def nearest_name(wanted: str, names: Sequence[str]) -> str | None:
     """The name most like `wanted`, ignoring case, or None if none comes near."""
-    folded = {name.casefold(): name for name in reversed(names[:_MOST_COMPARED])}
+    folded = {name.casefold(): name for name in reversed(names)}
     near = difflib.get_close_matches(wanted.casefold(), folded, n=1, cutoff=_SIMILAR_ENOUGH)
     return folded[near[0]] if near else None
 

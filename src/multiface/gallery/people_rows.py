@@ -1,251 +1,206 @@
-"""People and templates in SQL: each function is one thing done inside the caller's transaction.
+"""People in SQL: each function is one thing done inside the caller's transaction.
 
-Vectors are BLOBs of d little-endian float32. Names come in as `names.clean_name` leaves them. What is
-read back is checked: a damaged row raises BadContent instead of giving a wrong vector.
+Names come in as `names.clean_name` leaves them; `person` arguments are the numbers of rows. What is read back is
+checked: a damaged row raises BadContent.
 """
 
-import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
-from multiface.errors import GalleryError
+from multiface.errors import AmbiguousName, GalleryError
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
-from multiface.gallery.engine import Floats, NewTemplate, Person, PictureFacts, Template, VectorOrigin
-from multiface.gallery.search import Matrix
-from multiface.images.path_text import path_text
+from multiface.gallery.engine import Person
+from multiface.gallery.names import clean_name, nearest_name, some_text
+from multiface.gallery.person_ids import is_id, new_id
+from multiface.gallery.sql import Connection, inserted_id
 
-UNIT_TOLERANCE = 1e-3
-"""How far from 1 the length of a vector may be."""
+_COMPARED = 500
+"""Names looked at for a hint at most."""
 
 _PERSON = """
-    SELECT person.id, person.name, person.created, count(template.id)
+    SELECT person.public_id, person.id, person.name, person.created, count(template.id), person.external_id,
+        person.note, person.cover
     FROM person LEFT JOIN template ON template.person_id = person.id
 """
-_TEMPLATE = """
-    SELECT id, person_id, vector, source_digest, source, width, height, x0, y0, x1, y1, score, detector,
-        quarter_turns, faces_in_picture, added
-    FROM template
-"""
 
 
-def people(connection: sqlite3.Connection) -> tuple[Person, ...]:
-    """Everybody, by name."""
-    rows = connection.execute(f"{_PERSON} GROUP BY person.id ORDER BY person.name, person.id").fetchall()
-    return tuple(_person(row) for row in rows)
-
-
-def person(connection: sqlite3.Connection, name: str) -> Person | None:
-    """The person of exactly this name."""
-    row = connection.execute(f"{_PERSON} WHERE person.name = ? GROUP BY person.id", (name,)).fetchone()
-    return None if row is None else _person(row)
-
-
-def person_id(connection: sqlite3.Connection, name: str) -> int:
-    """The id of the person of this name, who is made if there is none."""
-    connection.execute(
-        "INSERT INTO person (name, created) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, utc_now())
+def people(connection: Connection, group: str | None = None) -> tuple[Person, ...]:
+    """Everybody, or those of a group, by name and then by age."""
+    if group is None:
+        return _people(connection, "", ())
+    return _people(
+        connection, "WHERE person.id IN (SELECT person_id FROM person_group WHERE name = ?)", (group,)
     )
-    (found,) = connection.execute("SELECT id FROM person WHERE name = ?", (name,)).fetchone()
-    return int(found)
 
 
-def rename(connection: sqlite3.Connection, person: int, name: str) -> None:
-    """Give a person a name that nobody has."""
+def person(connection: Connection, number: int) -> Person | None:
+    """The person of this row."""
+    return _only(_people(connection, "WHERE person.id = ?", (number,)))
+
+
+def person_of_id(connection: Connection, public_id: str) -> Person | None:
+    """The person of this id."""
+    return _only(_people(connection, "WHERE person.public_id = ?", (public_id,)))
+
+
+def person_of_external_id(connection: Connection, external_id: str) -> Person | None:
+    """The person whom another system calls so."""
+    return _only(_people(connection, "WHERE person.external_id = ?", (external_id,)))
+
+
+def people_of_name(connection: Connection, name: str) -> tuple[Person, ...]:
+    """Those of exactly this name, oldest first."""
+    return _people(connection, "WHERE person.name = ?", (name,))
+
+
+def found(connection: Connection, who: str, place: str) -> Person:
+    """The person of this id or name. place: the gallery, as messages begin.
+
+    Raises GalleryError, with the nearest name, if there is none; AmbiguousName if several have the name.
+    """
+    if is_id(some_text(who).strip()):
+        person = person_of_id(connection, who.strip())
+        if person is None:
+            raise GalleryError(
+                f"{place}: there is no person {who.strip()}; `multiface people list` shows the ids"
+            )
+        return person
+    name = clean_name(who)
+    known = one_of_name(connection, name, place)
+    if known is None:
+        raise GalleryError(f"{place}: there is nobody called {name!r}; {_hint(connection, name)}")
+    return known
+
+
+def one_of_name(connection: Connection, name: str, place: str) -> Person | None:
+    """The person of this name. Raises AmbiguousName if several have it."""
+    known = people_of_name(connection, name)
+    if len(known) > 1:
+        raise AmbiguousName(
+            f"{place}: {len(known)} people are called {name!r}; give the id instead of the name: {described(known)}",
+            name,
+            tuple(person.id for person in known),
+        )
+    return known[0] if known else None
+
+
+def described(people: Iterable[Person]) -> str:
+    """People to choose from, for people to read: ids, and what tells them apart."""
+    told = []
+    for person in people:
+        facts = (f"{person.templates} templates since {person.created}", person.external_id, person.note)
+        told.append(f"{person.id} ({'; '.join(fact for fact in facts if fact)})")
+    return ", ".join(told)
+
+
+def add_person(connection: Connection, name: str, public_id: str | None = None) -> Person:
+    """A new person; others may have the name."""
+    cursor = connection.execute(
+        "INSERT INTO person (public_id, name, created) VALUES (?, ?, ?) RETURNING id",
+        (public_id or new_id(), name, utc_now()),
+    )
+    made = person(connection, inserted_id(cursor))
+    assert made is not None
+    return made
+
+
+def rename(connection: Connection, person: int, name: str) -> None:
+    """Give a person a name."""
     connection.execute("UPDATE person SET name = ? WHERE id = ?", (name, person))
 
 
-def remove_person(connection: sqlite3.Connection, person: int) -> None:
+def set_external_id(connection: Connection, person: int, external_id: str | None) -> None:
+    """Write down what another system calls the person; nobody else has that."""
+    connection.execute("UPDATE person SET external_id = ? WHERE id = ?", (external_id, person))
+
+
+def set_note(connection: Connection, person: int, note: str) -> None:
+    """Write down a note."""
+    connection.execute("UPDATE person SET note = ? WHERE id = ?", (note, person))
+
+
+def set_cover(connection: Connection, person: int, template: int | None) -> None:
+    """Show the person by one of the person's templates."""
+    connection.execute("UPDATE person SET cover = ? WHERE id = ?", (template, person))
+
+
+def set_groups(connection: Connection, person: int, groups: Iterable[str]) -> None:
+    """The groups that the person is in from now on."""
+    connection.execute("DELETE FROM person_group WHERE person_id = ?", (person,))
+    for group in sorted(set(groups)):
+        connection.execute("INSERT INTO person_group (person_id, name) VALUES (?, ?)", (person, group))
+
+
+def remove_person(connection: Connection, person: int) -> None:
     """Remove a person and all templates."""
     connection.execute("DELETE FROM person WHERE id = ?", (person,))
 
 
-def move_templates(connection: sqlite3.Connection, from_: int, into: int) -> int:
-    """Give all templates of one person to another; how many there were."""
-    return connection.execute("UPDATE template SET person_id = ? WHERE person_id = ?", (into, from_)).rowcount
+def _people(connection: Connection, where: str, values: tuple[Any, ...]) -> tuple[Person, ...]:
+    rows = connection.execute(
+        f"{_PERSON} {where} GROUP BY person.id ORDER BY person.name, person.id", values
+    ).fetchall()
+    groups = _groups(connection, int(rows[0][1]) if len(rows) == 1 else None) if rows else {}
+    return tuple(_person(row, groups) for row in rows)
 
 
-def templates(connection: sqlite3.Connection, person: int, origin: VectorOrigin) -> tuple[Template, ...]:
-    """A person's templates, oldest first."""
-    rows = connection.execute(f"{_TEMPLATE} WHERE person_id = ? ORDER BY id", (person,)).fetchall()
-    return tuple(_template(row, origin.dimension) for row in rows)
+def _groups(connection: Connection, person: int | None) -> dict[int, list[str]]:
+    """The groups of one person or of everybody, by the number of the person."""
+    where, values = ("WHERE person_id = ?", (person,)) if person is not None else ("", ())
+    groups: dict[int, list[str]] = {}
+    for number, name in connection.execute(
+        f"SELECT person_id, name FROM person_group {where} ORDER BY name", values
+    ):
+        groups.setdefault(int(number), []).append(str(name))
+    return groups
 
 
-def same_face(
-    connection: sqlite3.Connection, new: NewTemplate, origin: VectorOrigin
-) -> tuple[Template, str] | None:
-    """The template of the same face in the same picture, and the name of the person who has it."""
-    rows = connection.execute(f"{_TEMPLATE} WHERE source_digest = ? ORDER BY id", (new.source_digest,))
-    for row in rows.fetchall():
-        template = _template(row, origin.dimension)
-        if template.facts.same_face(new.facts):
-            return template, name_of(connection, template.person_id)
-    return None
+def _only(people: tuple[Person, ...]) -> Person | None:
+    return people[0] if people else None
 
 
-def name_of(connection: sqlite3.Connection, person: int) -> str:
-    """The name of a person that a template belongs to."""
-    row = connection.execute("SELECT name FROM person WHERE id = ?", (person,)).fetchone()
-    if row is None:
-        raise BadContent(f"it is damaged: person {person} has templates but no name")
-    return str(row[0])
-
-
-def add_new_templates(
-    connection: sqlite3.Connection, name: str, new: Sequence[NewTemplate], origin: VectorOrigin
-) -> int:
-    """Give templates to the person of this name, who is made if there is none; how many were not there yet.
-
-    Raises GalleryError if another person has one of them, or if a vector is not what the gallery holds.
-    """
-    added = 0
-    person = person_id(connection, name)
-    for template in new:
-        there = same_face(connection, template, origin)
-        if there is None:
-            add_template(connection, person, template, origin)
-            added += 1
-        elif there[0].person_id != person:
-            raise GalleryError(
-                f"picture {template.source}: this face is already enrolled as {there[1]!r}, so it "
-                f"was not added to {name!r}; remove or merge one of the two people first"
-            )
-    return added
-
-
-def add_template(connection: sqlite3.Connection, person: int, new: NewTemplate, origin: VectorOrigin) -> int:
-    """Store a template and return its id.
-
-    Raises GalleryError if the vector is not what the gallery holds: length d, finite, unit length.
-    """
-    fault = vector_fault(new.vector, origin.dimension)
-    if fault is not None:
-        raise GalleryError(f"template of {path_text(new.source)}: {fault}")
-    facts = new.facts
-    cursor = connection.execute(
-        """
-        INSERT INTO template (person_id, vector, source_digest, source, width, height, x0, y0, x1, y1, score,
-            detector, quarter_turns, faces_in_picture, added)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        """,
-        (
-            person,
-            new.vector.astype("<f4").tobytes(),
-            new.source_digest,
-            path_text(new.source),
-            int(facts.width),
-            int(facts.height),
-            *(float(side) for side in facts.box),
-            float(facts.score),
-            facts.detector,
-            int(facts.quarter_turns),
-            int(facts.faces_in_picture),
-            utc_now(),
-        ),
-    )
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
-
-
-def vector_fault(vector: Floats, dimension: int) -> str | None:
-    """What is wrong with a vector, or None."""
-    if vector.shape != (dimension,):
-        return f"the vector has shape {vector.shape}, the gallery holds ({dimension},)"
-    if not np.isfinite(vector).all():
-        return "the vector holds a value that is not finite"
-    length = float(np.linalg.norm(vector.astype(np.float64)))
-    if abs(length - 1.0) > UNIT_TOLERANCE:
-        return f"the vector has length {length:.4g}, not 1"
-    return None
-
-
-def matrix(connection: sqlite3.Connection, origin: VectorOrigin) -> Matrix:
-    """All templates as one array, by person and then by age. People without templates are left out."""
-    (count,) = connection.execute("SELECT count(*) FROM template").fetchone()
-    size = 4 * origin.dimension
-    vectors = np.empty((count, origin.dimension), np.float32)
-    person_index = np.empty(count, np.intp)
-    names: list[str] = []
-    last: int | None = None
+def _hint(connection: Connection, wanted: str) -> str:
+    """The nearest of the names that begin or end like the one that is wanted and are about as long."""
+    first, last = {wanted[0].lower(), wanted[0].upper()}, {wanted[-1].lower(), wanted[-1].upper()}
     rows = connection.execute(
         """
-        SELECT template.id, person.id, person.name, template.vector
-        FROM template JOIN person ON person.id = template.person_id ORDER BY person.id, template.id
-        """
+        SELECT name FROM person
+        WHERE (substr(name, 1, 1) IN (?, ?) OR substr(name, length(name), 1) IN (?, ?))
+            AND length(name) BETWEEN ? AND ?
+        ORDER BY abs(length(name) - ?), name LIMIT ?
+        """,
+        (
+            min(first),
+            max(first),
+            min(last),
+            max(last),
+            len(wanted) // 2,
+            2 * len(wanted),
+            len(wanted),
+            _COMPARED,
+        ),
     )
-    at = 0
-    for template, person, name, blob in rows:
-        if person != last:
-            names.append(str(name))
-            last = person
-        if at == count or not isinstance(blob, bytes) or len(blob) != size:
-            raise BadContent(f"it is damaged: template {template} is not {origin.dimension} numbers")
-        vectors[at] = np.frombuffer(blob, "<f4")
-        person_index[at] = len(names) - 1
-        at += 1
-    lengths = np.sqrt(np.einsum("td,td->t", vectors[:at], vectors[:at]))
-    if (
-        at != count or not (np.abs(lengths - 1.0) <= UNIT_TOLERANCE).all()
-    ):  # also false for what is not finite
-        raise BadContent("it is damaged: a vector is missing or not of unit length; check it")
-    return Matrix(vectors, person_index, tuple(names))
+    near = nearest_name(wanted, [str(name) for (name,) in rows])
+    if near:
+        return f"did you mean {near!r}?"
+    (count,) = connection.execute("SELECT count(*) FROM person").fetchone()
+    return f"people in it: {count}"
 
 
-def broken_templates(connection: sqlite3.Connection, origin: VectorOrigin) -> list[str]:
-    """What is wrong with stored vectors, a line each."""
-    problems = []
-    for template, blob in connection.execute("SELECT id, vector FROM template ORDER BY id"):
-        if not isinstance(blob, bytes) or len(blob) != 4 * origin.dimension:
-            problems.append(f"template {template}: not {origin.dimension} float32 numbers")
-            continue
-        fault = vector_fault(np.frombuffer(blob, "<f4").astype(np.float32), origin.dimension)
-        if fault is not None:
-            problems.append(f"template {template}: {fault}")
-    return problems
-
-
-def _person(row: tuple[Any, ...]) -> Person:
+def _person(row: tuple[Any, ...], groups: dict[int, list[str]]) -> Person:
     try:
-        number, name, created, count = row
-        return Person(int(number), str(name), str(created), int(count))
+        public_id, number, name, created, count, external_id, note, cover = row
+        return Person(
+            str(public_id),
+            int(number),
+            str(name),
+            str(created),
+            int(count),
+            None if external_id is None else str(external_id),
+            str(note),
+            tuple(groups.get(int(number), ())),
+            None if cover is None else int(cover),
+        )
     except (TypeError, ValueError) as error:
         raise BadContent("it is damaged: a person's row cannot be read") from error
-
-
-def _template(row: tuple[Any, ...], dimension: int) -> Template:
-    try:
-        (
-            number,
-            person,
-            blob,
-            digest,
-            source,
-            width,
-            height,
-            x0,
-            y0,
-            x1,
-            y1,
-            score,
-            detector,
-            turns,
-            faces,
-            added,
-        ) = row
-        if not isinstance(blob, bytes) or len(blob) != 4 * dimension:
-            raise ValueError("vector")
-        facts = PictureFacts(
-            int(width),
-            int(height),
-            (float(x0), float(y0), float(x1), float(y1)),
-            float(score),
-            str(detector),
-            int(turns),
-            int(faces),
-        )
-        vector = np.frombuffer(blob, "<f4").astype(np.float32)
-        return Template(int(number), int(person), vector, str(digest), str(source), facts, str(added))
-    except (TypeError, ValueError) as error:
-        raise BadContent("it is damaged: a template's row cannot be read") from error

@@ -8,6 +8,7 @@ never edited: a change is a new step. Source: SQLite's documentation of these tw
 import sqlite3
 
 from multiface.gallery.connection import BadContent, table_version
+from multiface.gallery.person_ids import new_id
 
 APPLICATION_ID = int.from_bytes(b"MFgl", "big")
 
@@ -109,7 +110,38 @@ _STRANGERS = (
     "CREATE INDEX stranger_view_stranger ON stranger_view (stranger_id)",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_PEOPLE_AND_TEMPLATES, _FOLDER_PICTURES, _FLIP, _STRANGERS)
+_IDS = (
+    # SQLite cannot drop a UNIQUE, so the table is made anew. See person_ids.py.
+    """
+    CREATE TABLE new_person (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        public_id TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        created TEXT NOT NULL,
+        external_id TEXT UNIQUE,
+        note TEXT NOT NULL DEFAULT '',
+        cover INTEGER REFERENCES template (id) ON DELETE SET NULL
+    )
+    """,
+    "INSERT INTO new_person (id, public_id, name, created) SELECT id, new_id(), name, created FROM person",
+    # Numbers of people who were removed are not given again.
+    "DELETE FROM sqlite_sequence WHERE name = 'new_person'",
+    "INSERT INTO sqlite_sequence (name, seq) SELECT 'new_person', seq FROM sqlite_sequence WHERE name = 'person'",
+    "DROP TABLE person",
+    "ALTER TABLE new_person RENAME TO person",
+    "CREATE INDEX person_name ON person (name)",
+    "CREATE INDEX person_cover ON person (cover) WHERE cover IS NOT NULL",
+    """
+    CREATE TABLE person_group (
+        person_id INTEGER NOT NULL REFERENCES person (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        PRIMARY KEY (name, person_id)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX person_group_person ON person_group (person_id)",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_PEOPLE_AND_TEMPLATES, _FOLDER_PICTURES, _FLIP, _STRANGERS, _IDS)
 VERSION = len(STEPS)
 
 
@@ -130,7 +162,10 @@ def version(connection: sqlite3.Connection) -> int:
 
 
 def take_step(connection: sqlite3.Connection, number: int) -> None:
-    """Take step `number` (1-based) and record it. The caller holds a write transaction."""
+    """Take step `number` (1-based) and record it. The caller holds a write transaction with foreign keys off, so that
+    a table that others refer to can be made anew.
+    """
+    connection.create_function("new_id", 0, new_id)
     for statement in STEPS[number - 1]:
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.intp]
+from multiface.arrays import Floats, Indices
+
 Rule = Literal["mean", "max", "both"]
 
 _LARGEST_BLOCK = 1 << 22
@@ -25,7 +24,8 @@ class Matrix:
 
     vectors: float32 (t, d), unit length, the templates of one person next to one another.
     person_index: (t,) integers, rising from 0 to p - 1: the position in `names`.
-    names: p names; each has at least one template.
+    names: p names; each has at least one template. Two people may have one name.
+    ids: p ids of people, each its own; the names where none are given.
     first: (p,) the position of each person's first template.
     centres: float32 (p, d), each person's mean vector at unit length (zeros where the mean is zero).
     spread: float32 (p,), 1 minus the length of the mean vector: 0 for one template, more the less they agree.
@@ -36,6 +36,7 @@ class Matrix:
     vectors: Floats
     person_index: Indices
     names: tuple[str, ...]
+    ids: tuple[str, ...] = ()
     first: Indices = field(init=False)
     centres: Floats = field(init=False)
     spread: Floats = field(init=False)
@@ -47,6 +48,9 @@ class Matrix:
             raise ValueError(f"shapes do not agree: vectors {self.vectors.shape}, person_index {index.shape}")
         if ((steps != 0) & (steps != 1)).any() or steps.sum() != len(self.names):
             raise ValueError("person_index must rise from 0 by ones and name everybody")
+        object.__setattr__(self, "ids", self.ids or self.names)
+        if len(self.ids) != len(self.names):
+            raise ValueError(f"{len(self.ids)} ids do not fit {len(self.names)} names")
         first = np.flatnonzero(steps)
         centres = np.zeros((len(first), self.vectors.shape[1]), np.float32)
         spread = np.zeros(len(first), np.float32)

@@ -50,7 +50,7 @@ class SqliteGallery:
         try:
             held = _settle(database, origin if create else None)
             if origin is not None:
-                _same_embedder(database.path, held, origin)
+                require_same_embedder(database.path, held, origin)
         except BaseException:
             database.close()
             raise
@@ -76,14 +76,14 @@ def _settle(database: Database, new: VectorOrigin | None) -> VectorOrigin:
         )
     database.use_write_ahead_log()
     if found == 0 and new is not None:
-        with database.writing() as connection:
+        with database.writing(foreign_keys=False) as connection:
             if schema.version(connection) == 0:  # asked again: another process may have been faster
                 for number in range(1, schema.VERSION + 1):
                     schema.take_step(connection, number)
                 _write_origin(connection, new)
     if found < schema.VERSION:
         for number in range(2, schema.VERSION + 1):
-            with database.writing() as connection:
+            with database.writing(foreign_keys=False) as connection:
                 if schema.version(connection) < number:
                     schema.take_step(connection, number)
     with database.reading() as connection:
@@ -109,7 +109,8 @@ def _read_origin(connection: sqlite3.Connection) -> VectorOrigin:
         raise BadContent("it is damaged: it does not say which weights its vectors are of") from error
 
 
-def _same_embedder(path: Path, held: VectorOrigin, used: VectorOrigin) -> None:
+def require_same_embedder(path: Path, held: VectorOrigin, used: VectorOrigin) -> None:
+    """Raises FingerprintMismatch where vectors of the two cannot be compared. path: of the gallery."""
     if (held.fingerprint, held.dimension) == (used.fingerprint, used.dimension):
         if held.flip == used.flip:
             return

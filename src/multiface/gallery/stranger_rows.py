@@ -4,16 +4,17 @@ Vectors are BLOBs of d little-endian float32; times are UTC, ISO 8601 with whole
 text. What is read back is checked: a damaged row raises BadContent instead of giving a wrong vector.
 """
 
-import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from multiface.arrays import Floats, vector_bytes, vector_from
 from multiface.errors import GalleryError, PictureError
 from multiface.gallery.connection import BadContent
-from multiface.gallery.engine import Floats, VectorOrigin
-from multiface.gallery.people_rows import UNIT_TOLERANCE, vector_fault
+from multiface.gallery.engine import VectorOrigin
+from multiface.gallery.sql import Connection, inserted_id
+from multiface.gallery.template_rows import UNIT_TOLERANCE, vector_fault
 from multiface.images import load_picture
 
 _STRANGER = """
@@ -66,25 +67,25 @@ class Views:
     spreads: np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
-def strangers(connection: sqlite3.Connection) -> tuple[Stranger, ...]:
+def strangers(connection: Connection) -> tuple[Stranger, ...]:
     """All of them, by number."""
     rows = connection.execute(f"{_STRANGER} GROUP BY stranger.id ORDER BY stranger.id").fetchall()
     return tuple(_stranger(row) for row in rows)
 
 
-def stranger(connection: sqlite3.Connection, number: int) -> Stranger | None:
+def stranger(connection: Connection, number: int) -> Stranger | None:
     """The stranger of this number."""
     row = connection.execute(f"{_STRANGER} WHERE stranger.id = ? GROUP BY stranger.id", (number,)).fetchone()
     return None if row is None else _stranger(row)
 
 
-def count(connection: sqlite3.Connection) -> int:
+def count(connection: Connection) -> int:
     """How many there are."""
     (found,) = connection.execute("SELECT count(*) FROM stranger").fetchone()
     return int(found)
 
 
-def picture(connection: sqlite3.Connection, number: int) -> bytes | None:
+def picture(connection: Connection, number: int) -> bytes | None:
     """The picture of a stranger, JPEG; None where there is no such stranger."""
     row = connection.execute("SELECT picture FROM stranger WHERE id = ?", (number,)).fetchone()
     if row is not None and not isinstance(row[0], bytes):
@@ -92,7 +93,7 @@ def picture(connection: sqlite3.Connection, number: int) -> bytes | None:
     return None if row is None else row[0]
 
 
-def views(connection: sqlite3.Connection, number: int, origin: VectorOrigin) -> list[tuple[int, View]]:
+def views(connection: Connection, number: int, origin: VectorOrigin) -> list[tuple[int, View]]:
     """The views of one stranger with their ids, oldest first."""
     rows = connection.execute(
         """
@@ -104,7 +105,7 @@ def views(connection: sqlite3.Connection, number: int, origin: VectorOrigin) -> 
     return [(int(row[0]), _view(row, origin.dimension)) for row in rows]
 
 
-def all_views(connection: sqlite3.Connection, origin: VectorOrigin) -> Views:
+def all_views(connection: Connection, origin: VectorOrigin) -> Views:
     """The views of everybody, by number and then by age."""
     rows = connection.execute(
         "SELECT vector, stranger_id, spread FROM stranger_view ORDER BY stranger_id, id"
@@ -112,7 +113,7 @@ def all_views(connection: sqlite3.Connection, origin: VectorOrigin) -> Views:
     size = 4 * origin.dimension
     if not all(isinstance(blob, bytes) and len(blob) == size for blob, _, _ in rows):
         raise BadContent(f"it is damaged: a stranger's vector is not {origin.dimension} numbers; check it")
-    vectors = np.frombuffer(b"".join(row[0] for row in rows), "<f4").astype(np.float32)
+    vectors = vector_from(b"".join(row[0] for row in rows))
     vectors = vectors.reshape(len(rows), origin.dimension)
     lengths = np.sqrt(np.einsum("vd,vd->v", vectors, vectors))
     if not (np.abs(lengths - 1.0) <= UNIT_TOLERANCE).all():  # also false for what is not finite
@@ -122,35 +123,33 @@ def all_views(connection: sqlite3.Connection, origin: VectorOrigin) -> Views:
     )
 
 
-def add_stranger(
-    connection: sqlite3.Connection, when: str, kept_until: str, quality: float, picture: bytes
-) -> int:
+def add_stranger(connection: Connection, when: str, kept_until: str, quality: float, picture: bytes) -> int:
     """A new stranger, not seen yet; the number."""
     cursor = connection.execute(
         """
         INSERT INTO stranger (first_seen, last_seen, kept_until, sightings, quality, picture)
-        VALUES (?, ?, ?, 0, ?, ?)
+        VALUES (?, ?, ?, 0, ?, ?) RETURNING id
         """,
         (when, when, kept_until, quality, picture),
     )
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
+    return inserted_id(cursor)
 
 
-def see_stranger(
-    connection: sqlite3.Connection, number: int, when: str, kept_until: str, sightings: int
-) -> None:
+def see_stranger(connection: Connection, number: int, when: str, kept_until: str, sightings: int) -> None:
     """The stranger was seen, in so many new tracks; times only grow."""
     connection.execute(
         """
-        UPDATE stranger SET sightings = sightings + ?, first_seen = min(first_seen, ?),
-            last_seen = max(last_seen, ?), kept_until = max(kept_until, ?) WHERE id = ?
+        UPDATE stranger SET sightings = sightings + ?,
+            first_seen = CASE WHEN first_seen < ? THEN first_seen ELSE ? END,
+            last_seen = CASE WHEN last_seen > ? THEN last_seen ELSE ? END,
+            kept_until = CASE WHEN kept_until > ? THEN kept_until ELSE ? END
+        WHERE id = ?
         """,
-        (sightings, when, when, kept_until, number),
+        (sightings, when, when, when, when, kept_until, kept_until, number),
     )
 
 
-def better_picture(connection: sqlite3.Connection, number: int, quality: float, picture: bytes) -> bool:
+def better_picture(connection: Connection, number: int, quality: float, picture: bytes) -> bool:
     """Keep this picture where it is better than the one that is kept; whether it is."""
     cursor = connection.execute(
         "UPDATE stranger SET quality = ?, picture = ? WHERE id = ? AND quality < ?",
@@ -159,7 +158,7 @@ def better_picture(connection: sqlite3.Connection, number: int, quality: float, 
     return cursor.rowcount > 0
 
 
-def start_again(connection: sqlite3.Connection, number: int, quality: float, picture: bytes) -> None:
+def start_again(connection: Connection, number: int, quality: float, picture: bytes) -> None:
     """Keep this picture instead of the one that is kept, and none of the views."""
     connection.execute(
         "UPDATE stranger SET quality = ?, picture = ? WHERE id = ?", (quality, picture, number)
@@ -167,7 +166,7 @@ def start_again(connection: sqlite3.Connection, number: int, quality: float, pic
     connection.execute("DELETE FROM stranger_view WHERE stranger_id = ?", (number,))
 
 
-def add_view(connection: sqlite3.Connection, number: int, view: View, origin: VectorOrigin) -> None:
+def add_view(connection: Connection, number: int, view: View, origin: VectorOrigin) -> None:
     """Keep a view. Raises GalleryError if the vector is not what the gallery holds."""
     fault = vector_fault(view.vector, origin.dimension)
     if fault is not None:
@@ -179,7 +178,7 @@ def add_view(connection: sqlite3.Connection, number: int, view: View, origin: Ve
         """,
         (
             number,
-            view.vector.astype("<f4").tobytes(),
+            vector_bytes(view.vector),
             view.spread,
             view.quality,
             view.picture_digest,
@@ -190,23 +189,23 @@ def add_view(connection: sqlite3.Connection, number: int, view: View, origin: Ve
     )
 
 
-def drop_view(connection: sqlite3.Connection, view: int) -> None:
+def drop_view(connection: Connection, view: int) -> None:
     """Keep a view no longer."""
     connection.execute("DELETE FROM stranger_view WHERE id = ?", (view,))
 
 
-def remove_stranger(connection: sqlite3.Connection, number: int) -> None:
+def remove_stranger(connection: Connection, number: int) -> None:
     """Remove a stranger with picture and views."""
     connection.execute("DELETE FROM stranger WHERE id = ?", (number,))
 
 
-def expired(connection: sqlite3.Connection, now: str) -> list[int]:
+def expired(connection: Connection, now: str) -> list[int]:
     """The numbers of those whose time is over."""
     rows = connection.execute("SELECT id FROM stranger WHERE kept_until < ? ORDER BY id", (now,)).fetchall()
     return [int(number) for (number,) in rows]
 
 
-def remove_expired(connection: sqlite3.Connection, now: str) -> int:
+def remove_expired(connection: Connection, now: str) -> int:
     """Remove those whose time is over; how many there were."""
     gone = expired(connection, now)
     for number in gone:
@@ -214,7 +213,7 @@ def remove_expired(connection: sqlite3.Connection, now: str) -> int:
     return len(gone)
 
 
-def broken_strangers(connection: sqlite3.Connection, origin: VectorOrigin) -> list[str]:
+def broken_strangers(connection: Connection, origin: VectorOrigin) -> list[str]:
     """What is wrong with stored strangers, a line each."""
     problems = []
     rows = connection.execute("SELECT id, stranger_id, vector FROM stranger_view ORDER BY id")
@@ -222,7 +221,7 @@ def broken_strangers(connection: sqlite3.Connection, origin: VectorOrigin) -> li
         if not isinstance(blob, bytes) or len(blob) != 4 * origin.dimension:
             fault: str | None = f"not {origin.dimension} float32 numbers"
         else:
-            fault = vector_fault(np.frombuffer(blob, "<f4").astype(np.float32), origin.dimension)
+            fault = vector_fault(vector_from(blob), origin.dimension)
         if fault is not None:
             problems.append(f"stranger {number}, view {view}: {fault}")
     for one in strangers(connection):
@@ -250,7 +249,7 @@ def _view(row: tuple[Any, ...], dimension: int) -> View:
         _, blob, spread, quality, digest, width, height, seen = row
         if not isinstance(blob, bytes) or len(blob) != 4 * dimension:
             raise ValueError("vector")
-        vector = np.frombuffer(blob, "<f4").astype(np.float32)
+        vector = vector_from(blob)
         return View(vector, float(spread), float(quality), str(digest), int(width), int(height), str(seen))
     except (TypeError, ValueError) as error:
         raise BadContent("it is damaged: a stranger's view cannot be read") from error

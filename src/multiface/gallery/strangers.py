@@ -21,12 +21,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats, vector_bytes
 from multiface.errors import GalleryError, UsageError
-from multiface.gallery import people_rows, stranger_rows
+from multiface.gallery import people_rows, stranger_rows, template_rows
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import Database
-from multiface.gallery.engine import Floats, NewTemplate, PictureFacts, VectorOrigin
+from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.names import clean_name
+from multiface.gallery.person_ids import is_id
 from multiface.gallery.search import Matrix, score_people
 from multiface.gallery.stranger_rows import Stranger, View
 from multiface.images import Image
@@ -57,7 +59,8 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What `name` did: the person, the templates that were new, and whether the stranger left the file's bytes.
+    """What `name` did: the person's name, the templates that were new, whether the stranger left the file's bytes, and
+    the person's id.
 
     purged: False if another process was reading for long; see `gallery.Removed`.
     """
@@ -65,6 +68,7 @@ class Named:
     person: str
     templates: int
     purged: bool
+    id: str
 
 
 class Strangers:
@@ -156,17 +160,22 @@ class Strangers:
     def name(self, number: int, person: str) -> Named:
         """Give a stranger a name: the vectors become templates of that person, who is made if there is none.
 
-        Raises GalleryError if there is no such stranger, or if another person has the same face of the same picture;
+        person: a name or an id. Raises GalleryError if there is no such stranger or id, AmbiguousName if several people
+        have the name, GalleryError if another person has the same face of the same picture;
         UsageError for what cannot be a name. Nothing is changed then.
         """
-        name = clean_name(person)
+        by_id = is_id(person.strip())
+        name = person if by_id else clean_name(person)
+        place = f"gallery {self._database.path}"
         with self._database.writing() as connection:
             self._check(number, stranger_rows.stranger(connection, number))
             kept = stranger_rows.views(connection, number, self._origin)
             new = [self._template(number, view) for _, view in kept]
-            added = people_rows.add_new_templates(connection, name, new, self._origin)
+            known = (people_rows.found if by_id else people_rows.one_of_name)(connection, name, place)
+            who = known or people_rows.add_person(connection, name)
+            added = template_rows.add_new_templates(connection, who, new, self._origin)
             stranger_rows.remove_stranger(connection, number)
-        return Named(name, added, self._database.purge_log())
+        return Named(who.name, len(added), self._database.purge_log(), who.id)
 
     def remove(self, number: int) -> bool:
         """Remove a stranger with picture and vectors; whether they have left the file's bytes (else see `Named`).
@@ -236,7 +245,7 @@ def _kept(sighting: Sighting, keep: timedelta) -> tuple[View, str, bytes]:
 
 def _content(view: View) -> tuple[str, bytes]:
     """What of a view is about a person's face."""
-    return view.picture_digest, view.vector.astype("<f4").tobytes()
+    return view.picture_digest, vector_bytes(view.vector)
 
 
 def _least_needed(views: list[tuple[int, View]]) -> int:

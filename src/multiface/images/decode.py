@@ -11,6 +11,7 @@ All functions may be called from several threads at once.
 
 import os
 import stat
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -36,6 +37,7 @@ from multiface.errors import (
     PictureError,
     PictureTooLarge,
     UndecodablePicture,
+    about,
     how_to_install,
 )
 from multiface.images.deep_colour import brightened, raw_mode_of
@@ -85,13 +87,14 @@ def load_picture(source: PictureSource, limits: PictureLimits | None = None) -> 
     of more bytes than `limits` (None: those of the process), or one whose decoding takes more; ExtraMissing for HEIC
     without the package pillow-heif.
     """
-    picture = open_picture(source, limits)
-    if picture.whole_share is not None and picture.damaged:
-        name = path_text(source) if isinstance(source, str | Path) else _NAME
-        raise UndecodablePicture(
-            f"{name}: is damaged, {share_in_words(picture.whole_share)}; fetch or copy it again"
-        )
-    return picture.pixels
+    with _about(source):
+        picture = open_picture(source, limits)
+        if picture.whole_share is not None and picture.damaged:
+            raise UndecodablePicture(
+                f"{_name_of(source)}: is damaged, {share_in_words(picture.whole_share)}",
+                hint="fetch or copy it again",
+            )
+        return picture.pixels
 
 
 def share_in_words(share: float) -> str:
@@ -104,17 +107,31 @@ def share_in_words(share: float) -> str:
 def open_picture(source: PictureSource, limits: PictureLimits | None = None) -> Picture:
     """The same, with what is whole of a damaged JPEG; of other kinds no damaged file is decoded."""
     limits = limits or picture_limits()
-    held = undecoded(source, limits)
-    if isinstance(held, np.ndarray):
-        return Picture(held)
-    return _decode(held, path_text(source) if isinstance(source, str | Path) else _NAME, limits)
+    with _about(source):
+        held = _held(source, limits)
+        if isinstance(held, np.ndarray):
+            return Picture(held)
+        return _decode(held, _name_of(source), limits)
+
+
+def _name_of(source: PictureSource) -> str:
+    """What messages call a picture."""
+    return path_text(source) if isinstance(source, str | Path) else _NAME
+
+
+def _about(source: PictureSource) -> AbstractContextManager[None]:
+    return about(source if isinstance(source, str | Path) else None, _name_of(source))
 
 
 def undecoded(source: PictureSource, limits: PictureLimits | None = None) -> bytes | Image:
     """The bytes of a picture's file, or its pixels where it has none: (h, w, 3) uint8 RGB. Raises as `load_picture`."""
-    limits = limits or picture_limits()
+    with _about(source):
+        return _held(source, limits or picture_limits())
+
+
+def _held(source: PictureSource, limits: PictureLimits) -> bytes | Image:
     if isinstance(source, str | Path):
-        return read_picture(source, limits)
+        return _bytes_of(Path(source), limits)
     if isinstance(source, np.ndarray):
         return rgb_from_array(source)
     if isinstance(source, PIL.Image.Image):
@@ -128,7 +145,7 @@ def undecoded(source: PictureSource, limits: PictureLimits | None = None) -> byt
             raise PictureError(f"{_NAME}: its file cannot be read ({error})") from error
         if not isinstance(data, bytes):
             raise PictureError(
-                f'{_NAME}: its file gives {type(data).__name__}; open it in binary mode ("rb")'
+                f"{_NAME}: its file gives {type(data).__name__}", hint='open it in binary mode ("rb")'
             )
     else:
         raise PictureError(
@@ -141,6 +158,8 @@ def undecoded(source: PictureSource, limits: PictureLimits | None = None) -> byt
 
 
 def _pixels_of(picture: PIL.Image.Image) -> Image:
+    if 0 in picture.size:
+        raise PictureError(f"{_NAME}: has no pixels, it is {picture.width} x {picture.height}")
     try:
         picture.load()
         return upright_rgb(picture)
@@ -150,14 +169,18 @@ def _pixels_of(picture: PIL.Image.Image) -> Image:
 
 def read_picture(path: str | Path, limits: PictureLimits | None = None) -> bytes:
     """The bytes of a picture file, undecoded. Raises PictureError as `load_picture` does, PictureTooLarge."""
-    path, name = Path(path), path_text(path)
-    limits = limits or picture_limits()
+    with _about(path):
+        return _bytes_of(Path(path), limits or picture_limits())
+
+
+def _bytes_of(path: Path, limits: PictureLimits) -> bytes:
+    name = path_text(path)
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise PictureError(f"{name}: is a folder; name a picture in it")
+            raise PictureError(f"{name}: is a folder", hint="name a picture in it")
         if not stat.S_ISREG(status.st_mode):
-            raise PictureError(f"{name}: is not a regular file; copy the picture into a file first")
+            raise PictureError(f"{name}: is not a regular file", hint="copy the picture into a file first")
         if status.st_size > limits.max_file:
             raise _too_many_bytes(name, status.st_size, limits)
         with open_regular(path) as file:
@@ -165,7 +188,7 @@ def read_picture(path: str | Path, limits: PictureLimits | None = None) -> bytes
     except FileNotFoundError as error:
         raise PictureError(f"{name}: there is no such file") from error
     except PermissionError as error:
-        raise PictureError(f"{name}: may not be read; check the file's permissions") from error
+        raise PictureError(f"{name}: may not be read", hint="check the file's permissions") from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         raise PictureError(f"{name}: cannot be read ({_reason(error)})") from error
     if len(data) > limits.max_file:
@@ -275,7 +298,7 @@ def _more(picture: ImageFile.ImageFile) -> int:
 
 def _too_many_bytes(name: str, count: int, limits: PictureLimits) -> PictureTooLarge:
     return PictureTooLarge(
-        f"{name}: has {count:,} bytes or more, over the {limits.max_file:,} allowed; save it smaller"
+        f"{name}: has {count:,} bytes or more, over the {limits.max_file:,} allowed", hint="save it smaller"
     )
 
 

@@ -18,10 +18,11 @@ import numpy.typing as npt
 import PIL.Image
 from PIL import ImageDraw
 
+from multiface.arrays import Pixels
 from multiface.errors import UsageError
 from multiface.images.pixels import Image, rgb_from_array
 from multiface.images.placing import place_labels
-from multiface.images.surface import Colour, Pixels, Surface, coded
+from multiface.images.surface import Colour, Surface, coded
 from multiface.images.typeset import typeset
 
 _KNOWN: Colour = (86, 180, 233)

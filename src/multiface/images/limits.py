@@ -71,5 +71,6 @@ def require_room(
     if needed > limits.max_decoded:
         raise PictureTooLarge(
             f"{name}: has {width} x {height} pixels, and decoding such a {kind} picture takes {needed:,} bytes, more "
-            f"than the {limits.max_decoded:,} allowed; scale it down, or allow more (--max-picture)"
+            f"than the {limits.max_decoded:,} allowed",
+            hint="scale it down, or allow more (--max-picture)",
         )

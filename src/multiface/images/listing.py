@@ -41,7 +41,7 @@ def list_pictures(folder: str | Path) -> Listing:
     folder = Path(folder)
     if not is_folder(folder):
         found = "is not a folder" if os.path.lexists(folder) else "there is no such folder"
-        raise PictureError(f"{path_text(folder)}: {found}")
+        raise PictureError(f"{path_text(folder)}: {found}", path=folder)
     pictures: list[Path] = []
     ignored: list[Path] = []
     for path, regular in sorted(visible_files(folder), key=lambda one: _natural(one[0].relative_to(folder))):
@@ -74,7 +74,7 @@ def expand(paths: Iterable[str | Path]) -> Listing:
         elif os.path.lexists(path):
             pictures.setdefault(_key(path), path)
         else:
-            raise PictureError(f"{path_text(path)}: there is no such file or folder")
+            raise PictureError(f"{path_text(path)}: there is no such file or folder", path=path)
     rest = tuple(path for key, path in ignored.items() if key not in pictures)
     return Listing(tuple(pictures.values()), rest, tuple(again))
 

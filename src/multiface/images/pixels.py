@@ -46,7 +46,8 @@ def rgb_from_array(array: npt.NDArray[Any]) -> Image:
     if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))):
         raise PictureError(
             "a picture as an array is (h, w, 3) RGB, (h, w) or (h, w, 1) grey or (h, w, 4) RGBA, "
-            f"got shape {array.shape}; pass one picture at a time, channels last"
+            f"got shape {array.shape}",
+            hint="pass one picture at a time, channels last",
         )
     if array.size == 0:
         raise PictureError(f"a picture as an array has at least one pixel, got shape {array.shape}")
@@ -60,8 +61,9 @@ def rgb_from_array(array: npt.NDArray[Any]) -> Image:
 
 def from_bgr(array: npt.NDArray[Any]) -> Image:
     """A picture in OpenCV's order of colours, (h, w, 3) BGR or (h, w, 4) BGRA, as `rgb_from_array` gives it."""
-    if array.ndim != 3 or array.shape[2] not in (3, 4):
-        raise PictureError(f"a BGR picture is (h, w, 3) or (h, w, 4), got shape {array.shape}")
+    if not isinstance(array, np.ndarray) or array.ndim != 3 or array.shape[2] not in (3, 4):
+        got = f"shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise PictureError(f"a BGR picture is an array (h, w, 3) or (h, w, 4), got {got}")
     return rgb_from_array(array[:, :, [2, 1, 0, 3][: array.shape[2]]])
 
 

@@ -8,9 +8,8 @@ then overlap with faces, then distance.
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-_Rectangles = npt.NDArray[np.float64]
+from multiface.arrays import Doubles
 
 _COST_LABEL = 1000.0
 _COST_FACE = 100.0
@@ -18,8 +17,8 @@ _ROWS = 6
 
 
 def place_labels(
-    boxes: _Rectangles, sizes: Sequence[tuple[int, int]], gap: float, width: int, height: int
-) -> _Rectangles:
+    boxes: Doubles, sizes: Sequence[tuple[int, int]], gap: float, width: int, height: int
+) -> Doubles:
     """Rectangles (n, 4), one per label, inside the picture of width x height as far as they fit into it.
 
     boxes: (n, 4), the faces, clipped to the picture. sizes: n pairs of width and height of the labels.
@@ -45,15 +44,15 @@ def place_labels(
 
 
 def _first_place(
-    box: _Rectangles, label_width: int, label_height: int, gap: float, width: int, height: int
-) -> _Rectangles:
+    box: Doubles, label_width: int, label_height: int, gap: float, width: int, height: int
+) -> Doubles:
     """The most wanted candidate, (1, 4), above the box: where it hides nothing, no other need be tried."""
     x = min(max(float(box[0]), 0.0), max(width - label_width, 0))
     y = min(max(float(box[1]) - gap - label_height, 0.0), max(height - label_height, 0))
     return np.array([[x, y, x + label_width, y + label_height]])
 
 
-def _places(box: _Rectangles, label_width: int, label_height: int, gap: float) -> _Rectangles:
+def _places(box: Doubles, label_width: int, label_height: int, gap: float) -> Doubles:
     """Candidates (k, 4), the most wanted first: above, below, beside, inside, then in rows farther away."""
     x0, y0, x1, y1 = box
     middle = (x0 + x1 - label_width) / 2
@@ -74,9 +73,9 @@ def _places(box: _Rectangles, label_width: int, label_height: int, gap: float) -
     return rectangles
 
 
-def _overlap(places: _Rectangles, others: _Rectangles) -> _Rectangles:
+def _overlap(places: Doubles, others: Doubles) -> Doubles:
     """For each place the summed area that it shares with the others: (k,)."""
     low = np.maximum(places[:, np.newaxis, :2], others[np.newaxis, :, :2])
     high = np.minimum(places[:, np.newaxis, 2:], others[np.newaxis, :, 2:])
-    shared: _Rectangles = np.clip(high - low, 0, None).prod(axis=2).sum(axis=1)
+    shared: Doubles = np.clip(high - low, 0, None).prod(axis=2).sum(axis=1)
     return shared

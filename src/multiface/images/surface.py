@@ -15,11 +15,11 @@ import numpy.typing as npt
 import PIL.Image
 from PIL import ImageDraw
 
+from multiface.arrays import Pixels
 from multiface.images.pixels import Image
 
 Colour = tuple[int, int, int]
 """R, G, B, 0..255."""
-Pixels = npt.NDArray[np.uint8]
 Part = tuple[int, int, int, int]
 """Left, top, right, bottom."""
 

@@ -21,9 +21,7 @@ from multiface.metrics.curves import (
     threshold_at_far,
 )
 from multiface.metrics.folds import (
-    AngleStatistics,
     FoldAccuracy,
-    angle_statistics,
     fold_accuracy,
     fold_index,
     squared_distances,
@@ -47,7 +45,6 @@ from multiface.metrics.open_set import (
 )
 
 __all__ = [
-    "AngleStatistics",
     "ErrorRates",
     "FoldAccuracy",
     "Interval",
@@ -55,7 +52,6 @@ __all__ = [
     "OpenSetScores",
     "Roc",
     "TarAtFar",
-    "angle_statistics",
     "area_under_roc",
     "cmc",
     "equal_error_rate",

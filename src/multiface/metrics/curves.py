@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Doubles
 from multiface.errors import InputError, UsageError
 
-Floats = npt.NDArray[np.float64]
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Roc:
     """Every operating point of a set, from "accept nothing" to "accept everything".
 
@@ -28,12 +27,12 @@ class Roc:
     normal-deviate scale).
     """
 
-    thresholds: Floats
-    fmr: Floats
-    fnmr: Floats
+    thresholds: Doubles
+    fmr: Doubles
+    fnmr: Doubles
 
     @property
-    def tar(self) -> Floats:
+    def tar(self) -> Doubles:
         """True accept rate, float64 (k,)."""
         return 1.0 - self.fnmr
 
@@ -134,7 +133,7 @@ def area_under_roc(genuine: npt.ArrayLike, impostor: npt.ArrayLike) -> float:
     return float((below + upto).mean() / (2 * len(i)))
 
 
-def _ascending(scores: npt.ArrayLike, kind: str) -> Floats:
+def _ascending(scores: npt.ArrayLike, kind: str) -> Doubles:
     values = np.asarray(scores, np.float64)
     if values.ndim != 1 or len(values) == 0:
         raise InputError(f"{kind} scores: wanted one row of at least one score, got shape {values.shape}")

@@ -15,18 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Bools, Doubles, Ints
 from multiface.errors import InputError, UsageError
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
-
-THRESHOLDS: Floats = np.arange(0, 4, 0.01)
+THRESHOLDS: Doubles = np.arange(0, 4, 0.01)
 """The reference's 400 thresholds on squared distance: 0, 0.01, ... 3.99. Coarse: pass them to compare with it."""
 THRESHOLDS.setflags(write=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FoldAccuracy:
     """Result of the protocol over f folds, t thresholds and n pairs.
 
@@ -39,27 +36,14 @@ class FoldAccuracy:
     correct: bool (n,), whether each pair was decided rightly while its fold was held out.
     """
 
-    accuracy: Floats
-    best_thresholds: Floats
+    accuracy: Doubles
+    best_thresholds: Doubles
     mean: float
     std: float
-    thresholds: Floats
-    tpr: Floats
-    fpr: Floats
+    thresholds: Doubles
+    tpr: Doubles
+    fpr: Doubles
     correct: Bools
-
-
-@dataclass(frozen=True, slots=True)
-class AngleStatistics:
-    """Mean and population standard deviation of the angle between the vectors of a pair, degrees 0..180.
-
-    NaN for a class (genuine or impostor) without pairs.
-    """
-
-    genuine_mean: float
-    genuine_std: float
-    impostor_mean: float
-    impostor_std: float
 
 
 def fold_index(pairs: int, folds: int) -> Ints:
@@ -74,7 +58,7 @@ def fold_index(pairs: int, folds: int) -> Ints:
     return np.repeat(np.arange(folds), sizes)
 
 
-def squared_distances(cosines: npt.ArrayLike) -> Floats:
+def squared_distances(cosines: npt.ArrayLike) -> Doubles:
     """Squared Euclidean distances of unit vectors, float64, from their cosines: `2 - 2 cosine`."""
     return np.asarray(2.0 - 2.0 * np.asarray(cosines, np.float64))
 
@@ -133,7 +117,7 @@ def fold_accuracy(
     )
 
 
-def cuts(distances: Floats) -> Floats:
+def cuts(distances: Doubles) -> Doubles:
     """Ascending thresholds that accept none, then one distinct distance more each: float64 (distinct + 1,).
 
     Those between two distances lie in the middle, or at the higher one where there is no number between them.
@@ -146,22 +130,7 @@ def cuts(distances: Floats) -> Floats:
     return np.concatenate([values[:1], middles, [np.nextafter(values[-1], np.inf)]])
 
 
-def angle_statistics(distances: npt.ArrayLike, issame: npt.ArrayLike) -> AngleStatistics:
-    """Angles `arccos(1 - distance / 2)` of genuine and impostor pairs.
-
-    distances: (n,) squared distances of unit vectors; rounding beyond 0..4 is clipped (the reference gives
-    NaN there). issame: (n,) bool. Raises InputError as `fold_accuracy`.
-    """
-    d, same = _pairs(distances, issame)
-    angles = np.degrees(np.arccos(np.clip((2.0 - d) / 2.0, -1.0, 1.0)))
-
-    def mean_std(values: Floats) -> tuple[float, float]:
-        return (float(values.mean()), float(values.std())) if len(values) else (float("nan"), float("nan"))
-
-    return AngleStatistics(*mean_std(angles[same]), *mean_std(angles[~same]))
-
-
-def _pairs(distances: npt.ArrayLike, issame: npt.ArrayLike) -> tuple[Floats, Bools]:
+def _pairs(distances: npt.ArrayLike, issame: npt.ArrayLike) -> tuple[Doubles, Bools]:
     d, same = np.asarray(distances, np.float64), np.asarray(issame, np.bool_)
     if d.ndim != 1 or d.shape != same.shape:
         raise InputError(

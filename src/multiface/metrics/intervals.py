@@ -28,12 +28,9 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Doubles, Ints
 from multiface.errors import InputError, UsageError
 from multiface.metrics.curves import threshold_at_far
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
 
 _CELLS_AT_ONCE = 1 << 21
 
@@ -71,7 +68,7 @@ def rate_replicates(
     *,
     replicates: int = 1000,
     seed: int = 0,
-) -> Floats:
+) -> Doubles:
     """The share of true outcomes in each replicate of the people, float64 (replicates,).
 
     outcomes: (n,) bool, one for each pair. left, right: (n,) int, the two people of each pair (equal for a
@@ -128,7 +125,7 @@ def tar_at_far_replicates(
     *,
     replicates: int = 1000,
     seed: int = 0,
-) -> Floats:
+) -> Doubles:
     """TAR at each FAR in each replicate of the people, float64 (replicates, len(fars)).
 
     scores: (n,) similarities. issame: (n,) bool, with pairs of both kinds. left, right: (n,) int, the two
@@ -211,7 +208,7 @@ def _people(left: npt.ArrayLike, right: npt.ArrayLike, pairs: int) -> Ints:
     return np.unique(both, return_inverse=True)[1].reshape(2, pairs).astype(np.int64)
 
 
-def _weights(people: Ints, replicates: int, seed: int) -> Iterator[Floats]:
+def _weights(people: Ints, replicates: int, seed: int) -> Iterator[Doubles]:
     """(some replicates, pairs) at a time: how often each pair counts in each replicate."""
     if replicates < 1:
         raise UsageError(f"replicates: wanted at least 1, got {replicates}")
@@ -228,7 +225,7 @@ def _weights(people: Ints, replicates: int, seed: int) -> Iterator[Floats]:
         yield weights
 
 
-def _excess(deviations: Floats, people: Ints) -> float:
+def _excess(deviations: Doubles, people: Ints) -> float:
     """What the product of multiplicities adds to the variance of a rate beyond what it should."""
     a, b = people.min(axis=0), people.max(axis=0)
     couple = (a * (int(people.max()) + 1) + b)[a != b]
@@ -246,7 +243,7 @@ def _independent_pairs(people: Ints) -> int:
     return picked
 
 
-def _ratio(part: Floats, whole: Floats) -> Floats:
+def _ratio(part: Doubles, whole: Doubles) -> Doubles:
     ratio = np.full(part.shape, np.nan)
     np.divide(part, whole, out=ratio, where=whole > 0)
     return ratio

@@ -15,13 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Doubles, Ints
 from multiface.errors import InputError, UsageError
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class OpenSetScores:
     """What a search of each probe came to; all rates are read from this.
 
@@ -32,8 +30,8 @@ class OpenSetScores:
     """
 
     mated: npt.NDArray[np.bool_]
-    mate: Floats
-    other: Floats
+    mate: Doubles
+    other: Doubles
     rank: Ints
 
 
@@ -93,7 +91,7 @@ def open_set_rates(scores: OpenSetScores, threshold: float) -> OpenSetRates:
     )
 
 
-def cmc(scores: OpenSetScores, ranks: int) -> Floats:
+def cmc(scores: OpenSetScores, ranks: int) -> Doubles:
     """Share of the mated probes whose person is among the first 1, 2, ... `ranks`: float64 (ranks,), rising.
 
     Raises UsageError for ranks < 1, InputError without mated probes.
@@ -106,7 +104,7 @@ def cmc(scores: OpenSetScores, ranks: int) -> Floats:
     return np.asarray((found[:, None] <= np.arange(1, ranks + 1)).mean(axis=0))
 
 
-def false_positive_chances(strangers_above: npt.ArrayLike, strangers: int, gallery_size: int) -> Floats:
+def false_positive_chances(strangers_above: npt.ArrayLike, strangers: int, gallery_size: int) -> Doubles:
     """For each probe the share of all galleries of N out of M strangers that return somebody: float64 (p,).
 
     strangers_above: (p,) int 0..M, for each probe the number k of the M strangers whose score against it is

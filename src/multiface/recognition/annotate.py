@@ -2,23 +2,33 @@
 
 from multiface.decision import Decision, Reason
 from multiface.images import Image, Mark, draw_faces
-from multiface.recognition.results import Identification, IdentifiedFace
+from multiface.images.box import Box
+from multiface.recognition.results import Identification
 
 
 def annotated(image: Image, result: Identification) -> Image:
     """A copy of the picture with a box, a name and the similarity for each face, "0.912 < 0.950" for the unknown."""
-    return draw_faces(image, [_mark(face) for face in result.faces])
+    return draw_faces(image, [face_mark(face.box, face.decision, 3) for face in result.faces])
 
 
-def _mark(face: IdentifiedFace) -> Mark:
-    decision = face.decision
-    similarity = similarity_text(decision, 3)
-    if decision.name is not None:
-        return Mark(face.box, decision.name, similarity, known=True)
-    label = "unknown"
-    if decision.reason is Reason.RUNNER_UP_TOO_NEAR and decision.best and decision.runner_up:
+def face_mark(box: Box, decision: Decision | None, decimals: int | None, stranger: int | None = None) -> Mark:
+    """The mark of a face: the person's name; "stranger 3"; two names with a question mark if they are too near each
+    other; "unknown"; a bare box before anything is decided.
+
+    decimals: of the similarity below it, see `similarity_text`; None for no similarity.
+    """
+    similarity = "" if decimals is None or decision is None else similarity_text(decision, decimals)
+    if decision is not None and decision.name is not None:
+        return Mark(box, decision.name, similarity, known=True)
+    if stranger is not None:
+        label = f"stranger {stranger}"
+    elif decision is None:
+        label = ""
+    elif decision.reason is Reason.RUNNER_UP_TOO_NEAR and decision.best and decision.runner_up:
         label = f"{decision.best.name} or {decision.runner_up.name}?"
-    return Mark(face.box, label, similarity, known=False)
+    else:
+        label = "unknown"
+    return Mark(box, label, similarity, known=False)
 
 
 def similarity_text(decision: Decision, decimals: int) -> str:

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import PIL.Image
 
+from multiface.arrays import Floats
 from multiface.decision import QualityLimits
 from multiface.errors import MultifaceError, NoFace, PictureError, SeveralFaces, UndecodablePicture
 from multiface.faces.align import align
 from multiface.faces.analysis import Analyser
-from multiface.faces.face import Floats
 from multiface.faces.finding import find_faces
 from multiface.faces.picture_quality import PictureQuality
 from multiface.gallery import NewTemplate, PictureFacts, Refusal

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from multiface.errors import NoFace, SeveralFaces, UsageError
 from multiface.faces.face import Faces
 from multiface.faces.main_face import clear_main_face
@@ -14,10 +16,13 @@ def only_face(faces: Faces, name: str, number: int | None = None, otherwise: str
     Raises NoFace or SeveralFaces.
     """
     if len(faces) == 0:
-        raise NoFace(f"{name}: no face was found, neither upright nor in the quarter turns")
+        raise NoFace(f"{name}: no face was found, neither upright nor in the quarter turns", picture=name)
     if number is not None:
         if not 1 <= number <= len(faces):
-            raise NoFace(f"{name}: there is no face {number}, its faces are numbered from 1 to {len(faces)}")
+            raise NoFace(
+                f"{name}: there is no face {number}, its faces are numbered from 1 to {len(faces)}",
+                picture=name,
+            )
         return number - 1
     main = clear_main_face(faces)
     if main is None:
@@ -36,6 +41,8 @@ def faces_to_compare(
     numbers: none; one, for the picture that has several faces; or one for each. From 1, in the order of `faces`.
     Raises NoFace, SeveralFaces, and UsageError where it is open which picture a single number is for.
     """
+    if not all(isinstance(number, int | np.integer) for number in numbers):
+        raise UsageError("faces are given by their numbers, whole numbers from 1")
     several = [len(one) > 1 for one in faces]
     if len(numbers) > 2:
         raise UsageError(f"two faces are compared, and {len(numbers)} numbers were given")

@@ -25,7 +25,8 @@ def people_folder(folder: Path) -> Path:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise PictureError(
-            f"{folder}: {what}; the people are a folder with a folder of pictures for each person"
+            f"{folder}: {what}; the people are a folder with a folder of pictures for each person",
+            path=folder,
         )
     return folder
 

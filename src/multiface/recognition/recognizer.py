@@ -10,145 +10,136 @@ for face in recognizer.identify("party.jpg").faces:
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+
+from multiface.arrays import Floats
 from multiface.decision import (
     Calibration,
     ChosenCalibration,
+    Decision,
     PictureFault,
     QualityLimits,
     choose_calibration,
-    decide,
 )
 from multiface.errors import NotAvailable, UsageError
 from multiface.faces.analysis import Analyser, Analysis
+from multiface.faces.detector import Detector
+from multiface.faces.embedder import Embedder, EmbeddingNetwork
 from multiface.faces.finding import Found, find_faces
-from multiface.faces.opening import MIN_FACE, open_detector, open_embedder
+from multiface.faces.opening import open_detector, open_embedder
 from multiface.gallery import (
     Added,
     FolderReport,
     Gallery,
     PictureNote,
     Refusal,
-    Rule,
     VectorOrigin,
-    score_people,
     sync_folder,
 )
 from multiface.images import PictureSource, open_picture
 from multiface.images.path_text import path_text
+from multiface.progress import Progress
+from multiface.recognition.deciding import decide_probes
 from multiface.recognition.enrolment import pictures_in, templates_of
 from multiface.recognition.gallery_threshold import GalleryThreshold
+from multiface.recognition.many import Unusable, analysed_in_order
 from multiface.recognition.only_face import faces_to_compare
 from multiface.recognition.people_folder import drop_from_others, gallery_of_folder, people_folder
 from multiface.recognition.picture_faults import picture_faults
+from multiface.recognition.recognizer_settings import VERIFY_RATE, RecognizerSettings
 from multiface.recognition.results import Identification, IdentifiedFace, Look, Verification
 from multiface.version import __version__
 from multiface.weights.places import default_cache_folder, default_store_folder
-from multiface.weights.session import Engine
 from multiface.weights.store import Store
 
 DETECTOR = "yunet_onet"
 WEIGHTS = "sface"
-IDENTIFY_RATE = 0.01
-VERIFY_RATE = 0.001
-RULE: Rule = "mean"
-"""How a person with several templates is scored; docs/person-scoring.md has the measurement behind it."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
     """What `enroll` did: templates added or there already, and pictures without one, with the reason.
 
-    refused: the picture's path, or "picture 2" for one from memory, and the reason, which does not name it.
+    refused: the picture's path, or "picture 2" for one from memory, and the reason, which does not name it. person: the
+    id of the person; "" if no picture could be used.
     """
 
     added: int
     already_there: int
     refused: tuple[tuple[Path | str, str], ...]
     notes: tuple[str, ...]
+    person: str = ""
 
 
 class Recognizer:
-    """Detector, embedder, people and decisions together.
+    """Detector, embedder, people and decisions together. Threads may share one; a forked child may go on with it.
 
-    detector: "yunet_onet", "mtcnn", "scrfd_2.5g", ... weights: a catalogue name, an ONNX file or a training run.
-    people: a folder with a folder of pictures for each person, used directly. gallery: a gallery file
-    instead; it must exist, unless `create`. flip: embed each crop together with its mirror image; None does so where
-    the weights gain by it. rate:
-    false-positive identification rate of `identify` for the whole gallery. threads: the budget of all
-    networks; None for all processors. engine: "cpu", "cuda", ... min_face: shorter side of the smallest face,
-    in pixels.
-    store, cache: folders for weights and for cached networks and vectors; None for the user's own.
-    progress: called with pictures done and all pictures while the people folder is read.
-    calibration: name of one in the store; None for the one in force there, else the package's.
+    detector: "yunet_onet", "mtcnn", "scrfd_2.5g", ..., or a detector of your own. weights: a catalogue name, an ONNX
+    file, a training run, or a network of your own. people: a folder with a folder of pictures for each person, used
+    directly. gallery: a gallery file, or an open gallery, instead; the file must exist, unless `create`, and an open
+    gallery stays open when the recogniser is closed. progress: called with pictures done and all pictures while the
+    people folder is read.
 
-    It can be pickled: what comes out of the pickle is opened anew from the same places, with the gallery as it is then.
+    It can be pickled if its parts can: what comes out of the pickle is opened anew from the same places, with the
+    gallery as it is then.
 
-    Raises WeightsMissing, EngineMissing, GalleryError, UsageError.
+    Raises WeightsMissing, EngineMissing, GalleryError, FingerprintMismatch for an open gallery of other weights,
+    UsageError.
     """
 
     def __init__(
         self,
         *,
-        detector: str = DETECTOR,
-        weights: str = WEIGHTS,
+        detector: str | Detector = DETECTOR,
+        weights: str | Path | EmbeddingNetwork = WEIGHTS,
         people: str | Path | None = None,
-        gallery: str | Path | None = None,
+        gallery: str | Path | Gallery | None = None,
         create: bool = False,
-        flip: bool | None = None,
-        rate: float = IDENTIFY_RATE,
-        threads: int | None = None,
-        engine: str = "cpu",
-        min_face: float = MIN_FACE,
-        store: str | Path | None = None,
-        cache: str | Path | None = None,
         progress: Progress | None = None,
-        calibration: str | None = None,
+        settings: RecognizerSettings | None = None,
     ) -> None:
         if people is not None and gallery is not None:
             raise UsageError("give a folder of people or a gallery, not both")
-        if not 0 < rate < 1:
-            raise UsageError(f"an error rate lies between 0 and 1, not {rate}")
+        self.settings = settings = RecognizerSettings() if settings is None else settings
         self._opened_anew = partial(
             Recognizer,
             detector=detector,
             weights=weights,
             people=people,
-            gallery=gallery,
-            flip=flip,
-            threads=threads,
-            engine=engine,
-            min_face=min_face,
-            store=store,
-            cache=cache,
-            calibration=calibration,
+            gallery=gallery.path if isinstance(gallery, Gallery) else gallery,
+            settings=settings,
         )
-        self.rate = rate
-        self._min_face = min_face
-        self._cache = Path(cache) if cache is not None else default_cache_folder()
-        self._store_folder = Path(store) if store is not None else default_store_folder()
-        files = Store(self._store_folder, self._cache)
-        where = Engine(engine, threads)
-        self.detector = open_detector(files, detector, where, min_face)
-        self.embedder = open_embedder(files, weights, where)
-        self.flip = self.embedder.flip if flip is None else flip
+        self._cache = Path(settings.cache) if settings.cache is not None else default_cache_folder()
+        self._store_folder = Path(settings.store) if settings.store is not None else default_store_folder()
+        files, engine = Store(self._store_folder, self._cache), settings.engine_value()
+        self._workers = max(1, min(engine.thread_count, max(2, engine.thread_count // 2)))
+        self.detector = (
+            open_detector(files, detector, engine, settings.min_face)
+            if isinstance(detector, str)
+            else detector
+        )
+        self.embedder = (
+            open_embedder(files, str(weights), engine)
+            if isinstance(weights, str | Path)
+            else Embedder(weights)
+        )
+        self.flip = self.embedder.flip if settings.flip is None else settings.flip
         self.analyser = Analyser(self.detector, self.embedder, self.flip)
         self.gallery: Gallery | None = None
         self.people_report: FolderReport | None = None
         self._chosen: ChosenCalibration | None = None
-        self._calibration_name = calibration
         self._threshold: GalleryThreshold | None = None
         self.not_kept: str | None = None
         """Why the vectors of the people folder are not in the cache; None where they are."""
         self._passing: Callable[[], object] | None = None
+        self._lent = isinstance(gallery, Gallery)
         if people is not None:
             self.gallery, not_kept = gallery_of_folder(self._cache, Path(people), self.origin)
             if not_kept is not None:
@@ -159,11 +150,14 @@ class Recognizer:
             except BaseException:
                 self.close()
                 raise
+        elif isinstance(gallery, Gallery):
+            gallery.must_hold(self.origin)
+            self.gallery = gallery
         elif gallery is not None:
             self.gallery = Gallery.open(gallery, self.origin, create=create)
 
     def __reduce__(self) -> tuple[Callable[..., "Recognizer"], tuple[()]]:
-        return partial(self._opened_anew, rate=self.rate), ()
+        return self._opened_anew, ()
 
     def __enter__(self) -> "Recognizer":
         return self
@@ -174,8 +168,8 @@ class Recognizer:
         self.close()
 
     def close(self) -> None:
-        """Close the gallery; closing twice is fine."""
-        if self.gallery is not None:
+        """Close the gallery, unless it was open when it was given; closing twice is fine."""
+        if self.gallery is not None and not self._lent:
             self.gallery.close()
         if self._passing is not None:
             self._passing()
@@ -209,22 +203,56 @@ class Recognizer:
         """The faces of a picture with their embeddings."""
         return self.analyser.analyse([open_picture(picture).pixels])[0]
 
+    @property
+    def rate(self) -> float:
+        """False-positive identification rate of `identify` for the whole gallery."""
+        return self.settings.rate
+
     def identify(self, picture: PictureSource) -> Identification:
         """Who is in a picture. Raises UsageError without people, PictureError, RateNotSupported."""
-        if self.gallery is None:
-            raise UsageError("identify needs people: give a folder of people or a gallery")
+        self._people()
         opened = open_picture(picture)
-        analysis = self.analyse(opened.pixels)
-        matrix = self.gallery.matrix()
-        threshold = self._gallery_threshold().of(matrix)
-        similarities = score_people(analysis.embeddings, matrix, RULE)
-        decisions = decide(
-            similarities,
-            matrix.names,
-            threshold,
-            self.calibration.margin,
-            self.calibration.rise(matrix.spread),
-            picture_faults(self.calibration.limits, analysis.quality),
+        return self._identified(self.analyse(opened.pixels), opened.whole_share)
+
+    def identify_many(
+        self, pictures: PictureSource | Iterable[PictureSource]
+    ) -> Generator[Identification | Unusable, None, None]:
+        """Who is in each of many pictures, in order; for a picture that cannot be used, the error in its place.
+
+        Several pictures are decoded, searched and embedded at once, which is faster than `identify` for each. Pictures
+        are asked for as they are needed, a few ahead, so an iterator of any length will do. Raises UsageError without
+        people, RateNotSupported.
+        """
+        self._people()
+        return self._each_identified(pictures_in(pictures))
+
+    def _each_identified(
+        self, pictures: Iterable[PictureSource]
+    ) -> Generator[Identification | Unusable, None, None]:
+        for answer in analysed_in_order(self.analyser, pictures, self._workers):
+            yield self._identified(*answer) if isinstance(answer, tuple) else answer
+
+    def decide(self, embeddings: Floats, faults: Sequence[PictureFault | None] = ()) -> list[Decision]:
+        """Who the faces of one picture are, from their embeddings: float32 (n, d) of unit length, see `analyse`.
+
+        No two of them are given the same name. faults: what is wrong with each face that is poor, one a face, or none
+        at all. Raises UsageError without people or for other shapes, RateNotSupported.
+        """
+        gallery = self._people()
+        try:
+            vectors = np.asarray(embeddings)
+        except ValueError as error:
+            raise UsageError(f"embeddings are one array ({error})") from error
+        length = self.embedder.spec.dimension
+        if vectors.ndim != 2 or vectors.shape[1] != length or vectors.dtype != np.float32:
+            raise UsageError(f"embeddings are float32 (n, {length}), not {vectors.dtype} {vectors.shape}")
+        if not np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-3):
+            raise UsageError("embeddings are of unit length; divide each by its norm")
+        return decide_probes(vectors, gallery.matrix(), self._gallery_threshold(), faults=faults)
+
+    def _identified(self, analysis: Analysis, whole_share: float | None) -> Identification:
+        decisions = self.decide(
+            analysis.embeddings, picture_faults(self.calibration.limits, analysis.quality)
         )
         boxes = analysis.faces.boxes.astype(float).tolist()
         faces = tuple(
@@ -237,8 +265,13 @@ class Recognizer:
             for k, (box, decision) in enumerate(zip(boxes, decisions, strict=True))
         )
         return Identification(
-            analysis.width, analysis.height, analysis.turn, analysis.bordered, faces, opened.whole_share
+            analysis.width, analysis.height, analysis.turn, analysis.bordered, faces, whole_share
         )
+
+    def _people(self) -> Gallery:
+        if self.gallery is None:
+            raise UsageError("identify needs people: give a folder of people or a gallery")
+        return self.gallery
 
     def verify(
         self, a: PictureSource, b: PictureSource, rate: float = VERIFY_RATE, faces: Sequence[int] = ()
@@ -279,13 +312,19 @@ class Recognizer:
         )
 
     def enroll(
-        self, name: str, pictures: PictureSource | Iterable[PictureSource], force: bool = False
+        self,
+        name: str,
+        pictures: PictureSource | Iterable[PictureSource],
+        force: bool = False,
+        another: bool = False,
     ) -> Enrolment:
         """Add pictures of one person to the gallery, or one picture; an iterator of pictures is read as it comes.
 
+        name: or an id. another: make another person of this name even if somebody has it.
+
         A picture without one clear face is refused and listed, so is one that is damaged or too poor for the stated
         rates unless `force`; the others are added. Raises UsageError without a gallery, GalleryError when a picture is
-        enrolled as somebody else.
+        enrolled as somebody else, AmbiguousName when several people have the name.
         """
         if self.gallery is None:
             raise UsageError("enroll needs a gallery")
@@ -302,8 +341,8 @@ class Recognizer:
             note = PictureNote.of(str(called), outcome.facts)
             if note is not None:
                 notes.append(str(note))
-        added = self.gallery.add_templates(name, templates) if templates else Added(0, 0)
-        return Enrolment(added.added, added.already_there, tuple(refused), tuple(notes))
+        added = self.gallery.add_templates(name, templates, another=another) if templates else Added(0, 0)
+        return Enrolment(added.added, added.already_there, tuple(refused), tuple(notes), added.person)
 
     @contextmanager
     def temporary_gallery(self) -> Iterator[Gallery]:
@@ -352,7 +391,9 @@ class Recognizer:
     ) -> FolderReport:
         limits = self._limits()
         # What was refused is tried again when any of this changes.
-        settings = f"{self.detector.name}, min_face {self._min_face:g}, {limits}, multiface {__version__}"
+        settings = (
+            f"{self.detector.name}, min_face {self.settings.min_face:g}, {limits}, multiface {__version__}"
+        )
         return sync_folder(
             gallery,
             people_folder(folder),
@@ -371,9 +412,8 @@ class Recognizer:
             return None
 
     def _gallery_threshold(self) -> GalleryThreshold:
-        rate = self.rate
-        if self._threshold is None or self._threshold.rate != rate:
-            self._threshold = GalleryThreshold(self.calibration, rate)
+        if self._threshold is None:
+            self._threshold = GalleryThreshold(self.calibration, self.rate)
         return self._threshold
 
     def _calibrated(self) -> ChosenCalibration:
@@ -384,7 +424,7 @@ class Recognizer:
                 weights=self.embedder.name,
                 fingerprint=self.embedder.fingerprint,
                 flip=self.flip,
-                name=self._calibration_name,
+                wanted=self.settings.calibration,
             )
         return self._chosen
 

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
+from multiface.arrays import Floats
 from multiface.decision import Decision, Rate, Threshold
-from multiface.faces.face import Floats
-
-Box = tuple[float, float, float, float]
+from multiface.images.box import Box
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class IdentifiedFace:
     """One face of a picture and who it is.
 
@@ -25,6 +24,11 @@ class IdentifiedFace:
     def name(self) -> str | None:
         """The person's name; None for unknown."""
         return self.decision.name
+
+    @property
+    def person(self) -> str | None:
+        """The person's id; None for unknown."""
+        return self.decision.person
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Unusable:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """pixels: uint8 (B, SIDE, SIDE, 3) RGB. labels: int64 (B,). samples: int64 (B, 2), epoch and picture of
     each.

@@ -1,6 +1,5 @@
 """From the settings of a recipe to a network, a head and an optimiser."""
 
-import dataclasses
 from collections.abc import Mapping
 
 import torch
@@ -74,8 +73,3 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], name: str) -> 
                 "Give the recipe the [network] that the file was made with"
             )
     network.load_state_dict(dict(state))
-
-
-def describe_network(config: NetworkConfig) -> dict[str, str | int | float | bool]:
-    """The settings of a network as plain values, to be kept beside its weights."""
-    return dataclasses.asdict(config)

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-Pixels = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float64]
+from multiface.arrays import Doubles, Pixels
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 30, 45
 _GRID, _INK, _LINE, _MARK = (225, 225, 225), (40, 40, 40), (31, 90, 180), (200, 60, 40)
@@ -38,8 +36,8 @@ class Axis:
 
 
 def line_chart(
-    x: Sequence[float] | Floats,
-    y: Sequence[float] | Floats,
+    x: Sequence[float] | Doubles,
+    y: Sequence[float] | Doubles,
     x_axis: Axis,
     y_axis: Axis,
     title: str,

@@ -3,7 +3,7 @@ stopped.
 
 Tensors: `network.*`, `head.*` (centres whole, whatever the number of processes), `momentum.network.*`,
 `momentum.head.centres`, `average.*`. The file's metadata holds one JSON document, `multiface.checkpoint`: a
-`Progress`.
+`Position`.
 Random numbers need nothing: order, augmentation and dropout are functions of seed and position.
 
 A checkpoint is written beside its name, then renamed; older ones are deleted after that. Nothing is pickled.
@@ -36,7 +36,7 @@ _NAME = re.compile(r"step-(\d{9})\.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class Position:
     """How far a run is.
 
     step: steps done. pictures, classes: of the training set. best: the highest score so far, None before the
@@ -57,10 +57,10 @@ class Progress:
         return json.dumps(asdict(self))
 
     @staticmethod
-    def from_json(text: str) -> "Progress":
+    def from_json(text: str) -> "Position":
         """Raises ValueError, TypeError or KeyError where the text is none of `to_json`."""
         values = parse_json(text)
-        return Progress(**{**values, "unusable": tuple(values["unusable"])})
+        return Position(**{**values, "unusable": tuple(values["unusable"])})
 
 
 def whole_state(learner: Learner, average: Average | None) -> dict[str, Tensor] | None:
@@ -88,7 +88,7 @@ def whole_state(learner: Learner, average: Average | None) -> dict[str, Tensor] 
     return {name: value.detach().cpu().contiguous() for name, value in state.items()}
 
 
-def save_checkpoint(run: Path, state: Mapping[str, Tensor], progress: Progress, keep: int) -> Path:
+def save_checkpoint(run: Path, state: Mapping[str, Tensor], progress: Position, keep: int) -> Path:
     """Writes a checkpoint, then deletes all but the newest `keep`.
 
     Raises InputError where it cannot be written (a full disk): those there were are then still there.
@@ -102,7 +102,7 @@ def save_checkpoint(run: Path, state: Mapping[str, Tensor], progress: Progress, 
         there = checkpoints(run)
         kept = f"{there[-1].name} is still there: make room and resume" if there else "there is none yet"
         raise InputError(
-            f"{path}: the checkpoint cannot be written ({error.strerror or error}); {kept}"
+            f"{path}: the checkpoint cannot be written ({error.strerror or error}); {kept}", path=path
         ) from error
     for old in checkpoints(run)[:-keep]:
         old.unlink(missing_ok=True)
@@ -116,15 +116,17 @@ def checkpoints(run: Path) -> tuple[Path, ...]:
     return tuple(folder / name for name in names if _NAME.fullmatch(name))
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Progress]:
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Position]:
     """Tensors on the CPU, and the progress. Raises WeightsError where the file is broken or something
     else.
     """
     tensors, metadata = read_tensors(path)
     try:
-        return tensors, Progress.from_json(metadata[KEY])
+        return tensors, Position.from_json(metadata[KEY])
     except (KeyError, ValueError, TypeError) as error:
-        raise WeightsError(f"{path}: is no checkpoint of a run ({type(error).__name__}: {error})") from error
+        raise WeightsError(
+            f"{path}: is no checkpoint of a run ({type(error).__name__}: {error})", path=path
+        ) from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -134,12 +136,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except FileNotFoundError as error:
-        raise WeightsError(f"{path}: there is no such file") from error
+        raise WeightsError(f"{path}: there is no such file", path=path) from error
     except (SafetensorError, OSError) as error:
         raise WeightsError(
             f"{path}: cannot be read ({error}); a checkpoint that is damaged may be deleted, and the run "
             "goes on from "
-            "the one before"
+            "the one before",
+            path=path,
         ) from error
 
 

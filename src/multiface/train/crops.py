@@ -11,16 +11,15 @@ Source of the markers: ITU-T T.81, annex B; the 14-byte header of JFIF 1.02.
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import PIL.Image
 
+from multiface.arrays import Pixels
 from multiface.errors import DataSetError, PictureError
 from multiface.images import load_picture
 
 SIDE = 112
 """Width and height of an aligned face in pixels."""
 
-Pixels = npt.NDArray[np.uint8]
 
 _TABLES = frozenset((0xC4, 0xDB, 0xDD, 0xE0, 0xFE))
 """Huffman and quantisation tables, restart interval, JFIF header, comment: nothing that changes what is

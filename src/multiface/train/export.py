@@ -24,12 +24,13 @@ import torch.fx
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from multiface.arrays import Pixels
 from multiface.atomic_write import write_whole
 from multiface.errors import InputError, WeightsError
 from multiface.json_text import parse_json
 from multiface.train.building import Network, build_network, load_weights
 from multiface.train.checkpoint import FOLDER, checkpoints, read_tensors
-from multiface.train.crops import SIDE, Pixels
+from multiface.train.crops import SIDE
 from multiface.train.recipe import NetworkConfig
 from multiface.train.reference_checkpoint import load_network, read_state
 from multiface.train.step import to_input
@@ -95,7 +96,7 @@ def read_trained(path: Path) -> TrainedNetwork:
         found = [path / name for name in ("best.safetensors", "last.safetensors") if (path / name).is_file()]
         if not found:
             there = f"; its {FOLDER} can be resumed" if checkpoints(path) else ""
-            raise WeightsError(f"{path}: wanted the folder of a run with best.safetensors{there}")
+            raise WeightsError(f"{path}: wanted the folder of a run with best.safetensors{there}", path=path)
         path = found[0]
     state, metadata = read_tensors(path)
     try:
@@ -104,7 +105,8 @@ def read_trained(path: Path) -> TrainedNetwork:
         config = NetworkConfig(**about["network"])
     except (KeyError, ValueError, TypeError) as error:
         raise WeightsError(
-            f"{path}: does not say which network it is of; wanted a file of a run such as best.safetensors"
+            f"{path}: does not say which network it is of; wanted a file of a run such as best.safetensors",
+            path=path,
         ) from error
     network = build_network(config)
     load_weights(network, state, str(path))
@@ -193,7 +195,7 @@ def export(path: Path, trained: TrainedNetwork, crops: Pixels) -> float:
     try:
         write_whole(path, model)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})", path=path) from error
     return cosine
 
 
@@ -248,7 +250,9 @@ class _Graph:
                 return self._node("Flatten", [source], path)
             case nn.Dropout():
                 return source
-        raise WeightsError(f"{path}: a layer {type(layer).__name__} cannot be exported to ONNX yet")
+        raise WeightsError(
+            f"{path}: a layer {type(layer).__name__} cannot be exported to ONNX yet", path=path
+        )
 
     def _function(self, node: torch.fx.Node, inputs: list[str]) -> str:
         kind = node.target if isinstance(node.target, str) else node.target.__name__

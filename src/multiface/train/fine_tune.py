@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from multiface.arrays import Pixels
 from multiface.datasets.identities import IdentitySet
 from multiface.errors import DataSetError, WeightsError
 from multiface.train.building import AnyHead, Network, load_weights
-from multiface.train.crops import Pixels, decode_crop
+from multiface.train.crops import decode_crop
 from multiface.train.export import read_trained
 from multiface.train.heads.sharded import ShardedHead
 from multiface.train.heads.sliced import split

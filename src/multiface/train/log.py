@@ -108,7 +108,9 @@ class RunLog:
                 file.write(text + "\n")
         except OSError as error:
             raise InputError(
-                f"{self._path}: cannot be written ({error.strerror}); make room and resume"
+                f"{self._path}: cannot be written ({error.strerror})",
+                path=self._path,
+                hint="make room and resume",
             ) from error
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from multiface.arrays import Pixels
 from multiface.atomic_write import write_whole
 from multiface.datasets.identities import IdentitySet
 from multiface.errors import DataSetError, InputError, UsageError, WeightsError
@@ -27,14 +28,14 @@ from multiface.train.average import Average
 from multiface.train.batches import Batch, Share, batches
 from multiface.train.building import Network, build_head, build_network, head_config
 from multiface.train.checkpoint import (
-    Progress,
+    Position,
     checkpoints,
     read_checkpoint,
     restore,
     save_checkpoint,
     whole_state,
 )
-from multiface.train.crops import Pixels, decode_crop
+from multiface.train.crops import decode_crop
 from multiface.train.export import TrainedNetwork, export, input_spec, write_safetensors
 from multiface.train.fine_tune import centres_from_pictures, load_start
 from multiface.train.log import RunLog
@@ -124,19 +125,21 @@ def train(
     if batch % (settings.accumulate * place.processes):
         raise UsageError(
             f"run: a batch of {batch} cannot be divided equally among {place.processes} processes with "
-            f"{settings.accumulate} parts each; choose a multiple of {settings.accumulate * place.processes}"
+            f"{settings.accumulate} parts each",
+            hint=f"choose a multiple of {settings.accumulate * place.processes}",
         )
     if batch == settings.accumulate * place.processes:
         raise UsageError(
             f"run: a batch of {batch} in {settings.accumulate * place.processes} parts leaves one face a part, and "
-            "batch norms need two or more; choose a larger batch"
+            "batch norms need two or more",
+            hint="choose a larger batch",
         )
     start_run(recipe, run, place, resume)
 
     # What learns.
     learner, average = build_learner(recipe, pictures, place)
     slices = SliceLosses(learner.head)
-    progress = Progress(0, len(pictures), pictures.classes, None, (), 0.0, 0)
+    progress = Position(0, len(pictures), pictures.classes, None, (), 0.0, 0)
     saved = checkpoints(run) if resume else ()
     if saved:
         progress = _resume(saved[-1], learner, average, progress)
@@ -255,7 +258,9 @@ def start_run(recipe: Recipe, run: Path, place: Place, resume: bool) -> None:
     if place.first:
         if not resume and checkpoints(run):
             raise UsageError(
-                f"{run}: there is a run already; add --resume to go on with it, or choose another --out"
+                f"{run}: there is a run already",
+                path=run,
+                hint="add --resume to go on with it, or choose another --out",
             )
         if resume and file.is_file():
             there = recipe_from_toml(read_regular_text(file), str(file))
@@ -264,7 +269,9 @@ def start_run(recipe: Recipe, run: Path, place: Place, resume: bool) -> None:
                 or there.data.colour != recipe.data.colour
             ):
                 raise UsageError(
-                    f"{run}: was started with other settings (see its {RECIPE}); resume it with those"
+                    f"{run}: was started with other settings (see its {RECIPE})",
+                    path=run,
+                    hint="resume it with those",
                 )
         else:
             try:
@@ -272,7 +279,7 @@ def start_run(recipe: Recipe, run: Path, place: Place, resume: bool) -> None:
                 write_whole(file, recipe_to_toml(recipe).encode())
             except OSError as error:
                 raise UsageError(
-                    f"{run}: cannot be written ({error.strerror}); choose another --out"
+                    f"{run}: cannot be written ({error.strerror})", path=run, hint="choose another --out"
                 ) from error
     place.wait()
 
@@ -303,13 +310,14 @@ def build_learner(recipe: Recipe, pictures: IdentitySet, place: Place) -> tuple[
     return learner, average
 
 
-def _resume(path: Path, learner: Learner, average: Average | None, fresh: Progress) -> Progress:
+def _resume(path: Path, learner: Learner, average: Average | None, fresh: Position) -> Position:
     state, progress = read_checkpoint(path)
     if (progress.pictures, progress.classes) != (fresh.pictures, fresh.classes):
         raise DataSetError(
             f"{path.parent.parent}: was trained on {progress.pictures} pictures of {progress.classes} "
             "people, the data "
-            f"now has {fresh.pictures} of {fresh.classes}: give the same --data"
+            f"now has {fresh.pictures} of {fresh.classes}: give the same --data",
+            path=path.parent.parent,
         )
     restore(learner, average, state, str(path))
     if learner.scaler is not None:
@@ -333,7 +341,7 @@ def _save(
     state = whole_state(learner, average)
     scaler = {} if learner.scaler is None else learner.scaler.state_dict()
     if learner.place.first and state is not None:
-        progress = Progress(
+        progress = Position(
             step=step,
             pictures=len(pictures),
             classes=pictures.classes,
@@ -372,7 +380,7 @@ def _keep(run: Path, name: str, recipe: Recipe, network: Network, crops: Pixels)
         write_safetensors(run / f"{name}.safetensors", trained)
     except OSError as error:
         raise InputError(
-            f"{run}: {name}.safetensors cannot be written ({error.strerror or error})"
+            f"{run}: {name}.safetensors cannot be written ({error.strerror or error})", path=run
         ) from error
     if name == "best":
         export(run / "best.onnx", trained, crops)

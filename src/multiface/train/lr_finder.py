@@ -9,17 +9,18 @@ Source: Smith 2017 (arXiv:1506.01186); constants as `find_lr` of the original Mu
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from multiface.arrays import Pixels
 from multiface.datasets.identities import IdentitySet
 from multiface.errors import InputError
 from multiface.images import save_picture
+from multiface.progress import Progress
 from multiface.train.batches import Share, batches
-from multiface.train.chart import Axis, Pixels, line_chart
+from multiface.train.chart import Axis, line_chart
 from multiface.train.loop import build_learner
 from multiface.train.optimiser import set_rate
 from multiface.train.processes import Place, seed_step
@@ -49,7 +50,7 @@ def find_rate(
     low: float = 1e-8,
     high: float = 10.0,
     steps: int = 100,
-    report: Callable[[int, int], None] = lambda _done, _total: None,
+    report: Progress = lambda _done, _total: None,
 ) -> RateSearch:
     """Learns with rising rates, by the recipe's network, head, data and batch, in one process.
 

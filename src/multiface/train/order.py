@@ -9,9 +9,8 @@ step.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
+from multiface.arrays import Ints
 
 
 @dataclass(frozen=True, slots=True)

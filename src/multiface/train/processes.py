@@ -49,7 +49,7 @@ def place_of_process(device: str | None, grouped: bool = False) -> Iterator[Plac
     """
     kind = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if kind.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError(f"device {kind!r}: PyTorch finds no GPU here; use cpu")
+        raise UsageError(f"device {kind!r}: PyTorch finds no GPU here", hint="use cpu")
     backend = "nccl" if kind.startswith("cuda") else "gloo"
     if dist.is_torchelastic_launched():
         dist.init_process_group(backend)
@@ -84,7 +84,7 @@ def _device(kind: str) -> torch.device:
     try:
         device = torch.device(kind)
     except RuntimeError as error:
-        raise UsageError(f"device {kind!r} is none that PyTorch knows; use cpu or cuda") from error
+        raise UsageError(f"device {kind!r} is none that PyTorch knows", hint="use cpu or cuda") from error
     if device.type == "cuda":
         torch.cuda.set_device(device)
     return device

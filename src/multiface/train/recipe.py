@@ -30,7 +30,6 @@ from multiface.train.schedule import ScheduleConfig
 FOLDER = Path(__file__).with_name("recipes")
 """Recipes that come with the package."""
 
-MarginName = Literal["softmax", "cosface", "arcface", "combined", "adaface", "curricularface"]
 NetworkName = Literal["mobilefacenet", "ir", "ir_se"]
 Precision = Literal["float32", "bf16", "fp16"]
 
@@ -259,7 +258,7 @@ def load_recipe(name_or_path: str) -> Recipe:
         path = FOLDER / f"{name_or_path}.toml"
     try:
         text = read_given_text(path)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path with a null character
         known = shipped_recipes()
         raise UsageError(
             f"{name_or_path}: no such recipe{_nearest(name_or_path, known)}. Give a TOML file, or one of "

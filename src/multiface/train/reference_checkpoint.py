@@ -26,31 +26,23 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """
     content = _read(path)
     if not isinstance(content, dict) or not content:
-        raise WeightsError(f"{path.name}: wanted a state_dict (names to tensors), found {_kind(content)}")
+        raise WeightsError(
+            f"{path.name}: wanted a state_dict (names to tensors), found {_kind(content)}", path=path
+        )
     if "param_groups" in content:
         raise WeightsError(
-            f"{path.name}: this is the state of an optimiser, wanted that of a model or a head"
+            f"{path.name}: this is the state of an optimiser, wanted that of a model or a head", path=path
         )
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise WeightsError(
                 f"{path.name}: wanted names to tensors, found {name!r} to {_kind(value)}; "
-                "if the file wraps its state_dict, save that alone"
+                "if the file wraps its state_dict, save that alone",
+                path=path,
             )
     if all(name.startswith(_PREFIX) for name in content):
         return {name.removeprefix(_PREFIX): value for name, value in content.items()}
     return dict(content)
-
-
-def read_optimizer(path: Path) -> dict[str, object]:
-    """The state_dict of an optimiser file: `state` and `param_groups`, as torch's load_state_dict wants it.
-
-    Raises WeightsError where the file is missing, broken, of another kind, or wants code run.
-    """
-    content = _read(path)
-    if not isinstance(content, dict) or not {"state", "param_groups"} <= content.keys():
-        raise WeightsError(f"{path.name}: wanted the state of an optimiser, found {_kind(content)}")
-    return {"state": content["state"], "param_groups": content["param_groups"]}
 
 
 def load_network(network: nn.Module, path: Path) -> None:
@@ -90,11 +82,12 @@ def _read(path: Path) -> object:
         with open_regular(path) as file:
             content: object = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise WeightsError(f"{path}: no such file") from error
+        raise WeightsError(f"{path}: no such file", path=path) from error
     except Exception as error:  # a damaged file may raise nearly anything in the unpickler
         raise WeightsError(
             f"{path.name}: not a readable checkpoint, or one that would run code; refused "
-            f"({type(error).__name__})"
+            f"({type(error).__name__})",
+            path=path,
         ) from error
     return content
 

@@ -73,7 +73,7 @@ def freeze(network: Network, start: StartConfig) -> None:
             layer.requires_grad_(True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
     """embedding: (B, D) of unit length, shortened to what the head sees. norms: (B,) of the features, for
     AdaFace.

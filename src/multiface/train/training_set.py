@@ -58,5 +58,7 @@ def _open(folder: Path) -> IdentitySet:
     if (folder / "train.rec").exists():
         return identities_from_records(folder)
     if not folder.is_dir():
-        raise DataSetError(f"{folder}: no such folder; wanted one with train.rec, or with a folder a person")
+        raise DataSetError(
+            f"{folder}: no such folder; wanted one with train.rec, or with a folder a person", path=folder
+        )
     return identities_from_folders(folder)

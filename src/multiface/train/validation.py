@@ -16,13 +16,14 @@ import numpy.typing as npt
 import torch
 import torch.distributed as dist
 
+from multiface.arrays import Pixels
 from multiface.datasets.bin_pack import BinPack, read_bin
 from multiface.datasets.lfw import LfwFolder
 from multiface.errors import DataSetError
 from multiface.evaluate.protocol import PairSet, SetResult, evaluate_pairs, score_pairs
 from multiface.regular_file import read_regular
 from multiface.train.building import Network
-from multiface.train.crops import Pixels, decode_crops
+from multiface.train.crops import decode_crops
 from multiface.train.networks.unit import unit
 from multiface.train.processes import Place
 from multiface.train.step import to_input
@@ -53,7 +54,7 @@ class ValidationSet:
     faces: Crops
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Angles:
     """Angles between the two faces of pairs in degrees, 0..180: float64 (g,) and (i,)."""
 
@@ -61,7 +62,7 @@ class Angles:
     impostor: npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Measured:
     """What a network reaches on a set. scores: cosines of the pairs, float64 (n,)."""
 
@@ -82,7 +83,9 @@ def open_validation_set(path: Path, align: Aligner | None) -> ValidationSet:
     folder = LfwFolder.open(path)
     if align is None:
         raise DataSetError(
-            f"{path}: is a folder of photos, whose faces must be aligned first; give a pack (.bin)"
+            f"{path}: is a folder of photos, whose faces must be aligned first",
+            path=path,
+            hint="give a pack (.bin)",
         )
     pairs = PairSet.from_lfw(folder.pairs, path.resolve().name)
     crops = align(path)

@@ -6,11 +6,12 @@ Boxes are x0, y0, x1, y1 in pixels of the upright frame; times are seconds in th
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from multiface.arrays import Floats
 from multiface.decision import Decision
-from multiface.faces.face import Floats, Image
+from multiface.faces.face import Image
+from multiface.images.box import Box
 from multiface.video.sources.frame import Frame
 
-Box = tuple[float, float, float, float]
 EventKind = Literal["appeared", "recognised", "changed", "left"]
 
 
@@ -18,8 +19,8 @@ EventKind = Literal["appeared", "recognised", "changed", "left"]
 class SeenFace:
     """One track in one frame.
 
-    track: its number, from 1. detected: whether the detector looked at this frame (else the box lies between those of
-    frames that it looked at, or ahead of the last). landmarks: float32 (5, 2) where detected, else None. score: of the
+    track: its number, from 1. detected: whether this frame had a detection (otherwise the box is interpolated between
+    two detections or predicted from the last). landmarks: float32 (5, 2) where detected, else None. score: of the
     detection, 0..1. decision: of the whole track so far; None before it has a view. stranger: number of the stranger,
     where strangers are kept and this is one.
     """
@@ -37,6 +38,11 @@ class SeenFace:
         """The person's name; None for unknown or not decided yet."""
         return None if self.decision is None else self.decision.name
 
+    @property
+    def person(self) -> str | None:
+        """The person's id; None for unknown or not decided yet."""
+        return None if self.decision is None else self.decision.person
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -45,7 +51,7 @@ class Event:
     time: seconds in the source at which it happened ("appeared": when the track was first seen). name: the name it
     has from now on, None for unknown. similarity: of the best person, None with nobody enrolled or no view yet.
     runner_up: name and similarity. threshold: what the similarity had to reach. previous: for "changed", the name
-    before. since: for "left", when the track was first seen.
+    before. since: for "left", when the track was first seen. person: the id of the person of that name.
     """
 
     time: float
@@ -59,6 +65,7 @@ class Event:
     stranger: int | None = None
     previous: str | None = None
     since: float | None = None
+    person: str | None = None
 
     def document(self) -> dict[str, Any]:
         """The event as its JSON line has it."""
@@ -74,6 +81,8 @@ class Event:
             else {"name": self.runner_up[0], "similarity": round(self.runner_up[1], 6)},
             "threshold": None if self.threshold is None else round(self.threshold, 6),
         }
+        if self.person is not None:
+            document["person"] = self.person
         if self.stranger is not None:
             document["stranger"] = self.stranger
         if self.event == "changed":

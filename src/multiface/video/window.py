@@ -44,13 +44,14 @@ class Window:
             pygame.display.init()
         except pygame.error as error:
             raise NotAvailable(
-                f"no screen for a window ({error}); go without a window (--headless)"
+                f"no screen for a window ({error})", hint="go without a window (--headless)"
             ) from error
         driver = pygame.display.get_driver()
         if driver in _UNSEEN:
             pygame.display.quit()
             raise NotAvailable(
-                f"no screen for a window (only the driver {driver!r} works); go without a window (--headless)"
+                f"no screen for a window (only the driver {driver!r} works)",
+                hint="go without a window (--headless)",
             )
         self._title = visible(title)
         self._surface: pygame.Surface | None = None
@@ -139,7 +140,9 @@ def _opened(title: str, width: int, height: int) -> "pygame.Surface":
     try:
         return pygame.display.set_mode(size, pygame.RESIZABLE)
     except pygame.error as error:
-        raise NotAvailable(f"the window cannot be opened ({error}); go without one (--headless)") from error
+        raise NotAvailable(
+            f"the window cannot be opened ({error})", hint="go without one (--headless)"
+        ) from error
 
 
 def _scaled(picture: "pygame.Surface", size: tuple[int, int]) -> "pygame.Surface":

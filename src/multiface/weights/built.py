@@ -85,7 +85,8 @@ def built(
     except OSError as error:
         raise NotAvailable(
             f"{name}: the built network cannot be kept in {folder} ({error.strerror or error}). Make that "
-            f"folder writable, or set `{SETTING}` to a folder that is"
+            f"folder writable, or set `{SETTING}` to a folder that is",
+            name=name,
         ) from error
     return _paths(place, stamp.outputs)
 

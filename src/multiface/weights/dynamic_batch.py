@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from multiface.arrays import Floats
 from multiface.errors import WeightsError
-from multiface.weights.onnx_model import Floats, ImageInput, image_input, parse_model, run_network
+from multiface.weights.onnx_model import ImageInput, image_input, parse_model, run_network
 from multiface.weights.session import Engine, open_session
 
 if TYPE_CHECKING:
@@ -210,7 +211,8 @@ def _proof(model: bytes, expected: Floats, entry: ImageInput, changed: tuple[str
         if output.shape != expected[index].shape:
             raise WeightsError(
                 f"ONNX embedder: the batch could not be made free, a batch of {len(index)} gives "
-                f"{output.shape} where {expected[index].shape} was wanted; export it with a free batch axis"
+                f"{output.shape} where {expected[index].shape} was wanted",
+                hint="export it with a free batch axis",
             )
         difference = float((np.abs(output - expected[index]).max(axis=1) / lengths[index]).max())
         if difference > TOLERANCE:

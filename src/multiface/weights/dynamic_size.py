@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from multiface.arrays import Floats
 from multiface.errors import WeightsError
-from multiface.weights.onnx_model import Floats, image_input, parse_model, run_network
+from multiface.weights.onnx_model import image_input, parse_model, run_network
 from multiface.weights.session import Engine, open_session
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ def _prove(original: bytes, result: bytes, own: tuple[int, int]) -> None:
                 if output.shape != (len(wanted) * size[0] * size[1] // (height * width), wanted.shape[1]):
                     raise WeightsError(
                         f"ONNX detector: its size of {own} is built in, output {number} is {output.shape} "
-                        f"at {size}; export it with free height and width"
+                        f"at {size}",
+                        hint="export it with free height and width",
                     )
                 corner = _corner(len(wanted), own, size)
                 difference = float(np.abs(output[:corner] - wanted[:corner]).max()) / spread

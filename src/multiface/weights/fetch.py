@@ -5,34 +5,34 @@ have and the server's validator. The part is renamed to the target only after it
 final name never holds a wrong or half file. A part that stays behind (network gone, process killed) is taken
 up again by the next call.
 
-HTTP: RFC 9110 (ranges, If-Range, redirects). Sizes in bytes, times in seconds.
+HTTP: RFC 9110 (ranges, If-Range). Sizes in bytes, times in seconds.
 """
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import httpx
 
 from multiface.atomic_write import sync_folder, write_whole
 from multiface.errors import DownloadFailed, UsageError, WeightsMissing
+from multiface.file_lock import lock
 from multiface.json_text import parse_json
+from multiface.net.address import shown_address
+from multiface.net.http import REDIRECTS, Refused, asked, is_web_address
+from multiface.progress import Progress
 from multiface.regular_file import read_regular
-from multiface.version import __version__
 from multiface.visible import log_of
 from multiface.weights.catalogue import Entry, FileEntry
 from multiface.weights.hashing import checked_sha256, sha256_of
-
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes that are there, and the bytes wanted (None while unknown)."""
 
 log = log_of(__name__)
 
@@ -55,12 +55,8 @@ class Limits:
     slowest: int = 1024
     tries: int = 4
     pause: float = 1.0
-    redirects: int = 5
+    redirects: int = REDIRECTS
     largest: int = 2 * 1024**3
-
-
-class _Refused(Exception):
-    """This address will not deliver the file: do not try it again."""
 
 
 class _Interrupted(Exception):
@@ -87,7 +83,7 @@ def fetch(
     sha256 = checked_sha256(sha256)
     limits = limits or Limits()
     for url in urls:
-        if not _is_web_address(url):
+        if not is_web_address(url):
             raise UsageError(f"{url!r} is not an http or https address of a file")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +105,7 @@ def find_in_folder(folder: Path, files: Sequence[FileEntry]) -> tuple[Path, ...]
     Raises WeightsMissing when one is not there, and for a file whose sha256 is not known.
     """
     if not folder.exists():
-        raise WeightsMissing(f"{folder}: there is no such folder")
+        raise WeightsMissing(f"{folder}: there is no such folder", path=folder)
     candidates = (
         [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file())
     )
@@ -118,7 +114,8 @@ def find_in_folder(folder: Path, files: Sequence[FileEntry]) -> tuple[Path, ...]
     for file in files:
         if file.sha256 is None:
             raise WeightsMissing(
-                f"{file.filename}: its sha256 is not known, so no file can be told to be it; give the sha256"
+                f"{file.filename}: its sha256 is not known, so no file can be told to be it",
+                hint="give the sha256",
             )
         fitting = [path for path in candidates if file.size in (None, path.stat().st_size)]
         for path in fitting:
@@ -154,22 +151,10 @@ def file_urls(entry: Entry, file: FileEntry, mirror: str | None) -> tuple[str, .
     if not file.urls:
         raise WeightsMissing(
             f"{entry.name}: no address of {file.filename} is known. If you have the file, run "
-            f"`multiface weights pull {entry.name} --from FOLDER` with the folder that holds it"
+            f"`multiface weights pull {entry.name} --from FOLDER` with the folder that holds it",
+            name=entry.name,
         )
     return file.urls
-
-
-def _is_web_address(url: str) -> bool:
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        return False
-    return parsed.scheme in ("http", "https") and bool(parsed.host)
-
-
-def _shown(url: str) -> str:
-    """An address for messages: without password and query, which may hold secrets."""
-    return str(httpx.URL(url).copy_with(userinfo=b"", query=None))
 
 
 def _mark(url: str) -> str:
@@ -186,34 +171,26 @@ def _note(target: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _open_part(target: Path) -> Iterator[IO[bytes]]:
-    """The part, open and locked for this process alone (not locked on Windows, where two processes that fetch
-    one file at once fail the check of its sha256). What is in it already stays in it."""
+def _open_part(target: Path) -> Iterator[io.BufferedRandom]:
+    """The part, open and locked for this process alone. What is in it already stays in it."""
     while True:
         with _part(target).open("a+b") as part:
-            _lock(part, target)
+            if not lock(part):
+                raise DownloadFailed(
+                    f"{target.name}: another process is fetching it to {target.parent} now",
+                    path=target,
+                    hint="wait until it is done",
+                )
             # The process that held the lock before may have renamed this very file to the target.
             if _part(target).exists() and os.path.samestat(_part(target).stat(), os.fstat(part.fileno())):
                 yield part
                 return
 
 
-def _lock(part: IO[bytes], target: Path) -> None:
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DownloadFailed(
-                f"{target.name}: another process is fetching it to {target.parent} now; wait until it is done"
-            ) from error
-
-
 @dataclass(slots=True)
 class _Download:
     target: Path
-    part: IO[bytes]
+    part: io.BufferedRandom
     sha256: str
     size: int | None
     progress: Progress | None
@@ -231,14 +208,11 @@ class _Download:
             self._move()
             return
         failures = []
-        timeout = httpx.Timeout(self.limits.stall, connect=self.limits.connect)
-        headers = {"User-Agent": f"multiface/{__version__}", "Accept-Encoding": "identity"}
-        with httpx.Client(timeout=timeout, headers=headers, follow_redirects=False) as client:
-            for url in urls:
-                failure = self._from(client, url)
-                if failure is None:
-                    return
-                failures.append(f"{_shown(url)}: {failure}")
+        for url in urls:
+            failure = self._from(url)
+            if failure is None:
+                return
+            failures.append(f"{shown_address(url)}: {failure}")
         if self.length:
             kept = f" {self.length} bytes are kept and used by the next try."
         else:
@@ -250,14 +224,14 @@ class _Download:
             + "\n  ".join(failures or ["no address was given"])
         )
 
-    def _from(self, client: httpx.Client, url: str) -> str | None:
+    def _from(self, url: str) -> str | None:
         """None when the target is there, else what went wrong."""
         pause = self.limits.pause
         for left in reversed(range(self.limits.tries)):
             resumed = self.length > 0
             try:
                 if self.size is None or self.length < self.size:
-                    self._receive(client, url)
+                    self._receive(url)
                 got = self._digest()
                 if got == self.sha256:
                     self._move()
@@ -267,24 +241,25 @@ class _Download:
                 # What an earlier try or another server left may not fit the rest from this server.
                 if not resumed:
                     return problem
-            except _Refused as refusal:
+            except Refused as refusal:
                 return str(refusal)
             except (_Interrupted, httpx.HTTPError, httpx.InvalidURL) as error:
                 problem = str(error) or type(error).__name__
             if left:
-                log.info("%s: %s; trying again in %.1f s", _shown(url), problem, pause)
+                log.info("%s: %s; trying again in %.1f s", shown_address(url), problem, pause)
                 time.sleep(pause)
                 pause *= 2
         return f"{problem} (tried {self.limits.tries} times)"
 
-    def _receive(self, client: httpx.Client, url: str) -> None:
-        """Add to the part what it lacks. Raises _Refused, _Interrupted, httpx.HTTPError, OSError."""
+    def _receive(self, url: str) -> None:
+        """Add to the part what it lacks. Raises Refused, _Interrupted, httpx.HTTPError, OSError."""
         headers = {}
         if self.length:
             headers["Range"] = f"bytes={self.length}-"
             if self.validator and self.source == _mark(url):
                 headers["If-Range"] = self.validator
-        with _following(client, url, headers, self.limits.redirects) as response:
+        patience = httpx.Timeout(self.limits.stall, connect=self.limits.connect)
+        with asked(url, headers, patience, self.limits.redirects, proxies=True) as response:
             self._check_status(response)
             total = self._total(response)
             if response.status_code == httpx.codes.OK or not self._continues(response):
@@ -304,13 +279,13 @@ class _Download:
         if status in (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS) or status >= 500:
             raise _Interrupted(f"the server answers {status} {response.reason_phrase}")
         if status not in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
-            raise _Refused(f"the server answers {status} {response.reason_phrase}")
+            raise Refused(f"the server answers {status} {response.reason_phrase}")
         if status == httpx.codes.PARTIAL_CONTENT and not self.length:
-            raise _Refused("the server sent a part of the file though all of it was asked")
+            raise Refused("the server sent a part of the file though all of it was asked")
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise _Refused(f"the server sent it encoded as {response.headers['Content-Encoding']}")
+            raise Refused(f"the server sent it encoded as {response.headers['Content-Encoding']}")
         if response.headers.get("Content-Type", "").lower().startswith("text/html"):
-            raise _Refused("the server sent a web page, not the file: about an error, a login or a notice")
+            raise Refused("the server sent a web page, not the file: about an error, a login or a notice")
 
     def _total(self, response: httpx.Response) -> int | None:
         """Bytes that the whole file has as the server says; refused where that cannot be right."""
@@ -321,11 +296,11 @@ class _Download:
         elif (announced := response.headers.get("Content-Length", "")).isdigit():
             total = int(announced)
         if self.size is not None and total not in (None, self.size):
-            raise _Refused(
+            raise Refused(
                 f"the server announces {total} bytes, the file has {self.size}: another version, or a page"
             )
         if total is not None and total > self.limits.largest:
-            raise _Refused(f"the server announces {total} bytes, over the limit of {self.limits.largest}")
+            raise Refused(f"the server announces {total} bytes, over the limit of {self.limits.largest}")
         return self.size if total is None else total
 
     def _continues(self, response: httpx.Response) -> bool:
@@ -341,7 +316,7 @@ class _Download:
         for chunk in response.iter_raw():
             if self.length + len(chunk) > most:
                 self._restart()
-                raise _Refused(f"the server sends more than the {most} bytes that the file may have")
+                raise Refused(f"the server sends more than the {most} bytes that the file may have")
             self.part.write(chunk)
             self.length += len(chunk)
             if self.progress:
@@ -358,7 +333,8 @@ class _Download:
     def _digest(self) -> str:
         self.part.flush()
         os.fsync(self.part.fileno())
-        return sha256_of(_part(self.target))
+        self.part.seek(0)  # by this handle: on Windows no other one may read what is locked
+        return hashlib.file_digest(self.part, "sha256").hexdigest()
 
     def _move(self) -> None:
         if sys.platform == "win32":
@@ -399,23 +375,3 @@ class _Download:
 
 
 _CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-(?P<last>\d+)/(?P<total>\d+|\*)")
-
-
-@contextlib.contextmanager
-def _following(
-    client: httpx.Client, url: str, headers: dict[str, str], redirects: int
-) -> Iterator[httpx.Response]:
-    """The response at the end of the redirects, its body not read yet."""
-    place = url
-    for _ in range(redirects + 1):
-        with client.stream("GET", place, headers=headers) as response:
-            if not response.has_redirect_location:
-                yield response
-                return
-            to = str(httpx.URL(place).join(response.headers["Location"]))
-        if not _is_web_address(to):
-            raise _Refused(f"redirected to {_shown(to)}, which is no http or https address")
-        if httpx.URL(place).scheme == "https" and httpx.URL(to).scheme != "https":
-            raise _Refused(f"redirected from https to {_shown(to)}, which is not encrypted")
-        place = to
-    raise _Refused(f"redirected more than {redirects} times, last to {_shown(place)}")

@@ -32,7 +32,7 @@ def onnx_metadata(path: Path) -> dict[str, str]:
                 else:
                     file.seek(length, os.SEEK_CUR)
     except (ValueError, EOFError) as error:
-        raise WeightsError(f"{path}: not an ONNX file, or a damaged one ({error})") from error
+        raise WeightsError(f"{path}: not an ONNX file, or a damaged one ({error})", path=path) from error
     return found
 
 

@@ -12,15 +12,13 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.errors import ExtraMissing, WeightsError, how_to_install
 
 if TYPE_CHECKING:
     import onnx
     import onnxruntime
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

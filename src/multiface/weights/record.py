@@ -72,7 +72,8 @@ def read_record(store: Path, name: str) -> Record:
                 raise ValueError(f"{file.filename!r} is not a plain file name")
     except (OSError, ValueError, TypeError, KeyError, AttributeError, WeightsError, UsageError) as error:
         raise WeightsError(
-            f"{path}: not readable ({error}). Run `multiface weights remove {name}` and get {name} again"
+            f"{path}: not readable ({error}). Run `multiface weights remove {name}` and get {name} again",
+            path=path,
         ) from error
     return record
 
@@ -95,9 +96,13 @@ def checked_files(store: Path, record: Record) -> dict[str, Path]:
                 continue
             got = sha256_of(path)
         except OSError as error:
-            raise WeightsError(f"{path}: cannot be read ({error.strerror or error}). {again}") from error
+            raise WeightsError(
+                f"{path}: cannot be read ({error.strerror or error}). {again}", path=path
+            ) from error
         if got != file.sha256:
-            raise WeightsError(f"{path}: damaged or changed; wanted sha256 {file.sha256}, got {got}. {again}")
+            raise WeightsError(
+                f"{path}: damaged or changed; wanted sha256 {file.sha256}, got {got}. {again}", path=path
+            )
     if now != stamp:
         try:
             write_whole(folder / STAMP, json.dumps(now).encode())

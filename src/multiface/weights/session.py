@@ -58,9 +58,9 @@ class Engine:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        if self.name not in ENGINES:
+        if not isinstance(self.name, str) or self.name not in ENGINES:
             raise UsageError(f"unknown engine {self.name!r}; the engines are {', '.join(ENGINES)}")
-        if self.threads is not None and not 1 <= self.threads <= 1024:
+        if self.threads is not None and not (isinstance(self.threads, int) and 1 <= self.threads <= 1024):
             raise UsageError(f"threads must be within 1..1024, not {self.threads}")
 
     @property

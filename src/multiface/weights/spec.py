@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from multiface.errors import WeightsError
 from multiface.json_text import parse_json
+from multiface.plain_number import plain_number
 
 Point = tuple[float, float]
 
@@ -55,16 +56,20 @@ class InputSpec:
     dimension: int
 
     def __post_init__(self) -> None:
+        points = [number for point in self.template for number in point]
+        numbers = [
+            plain_number(number, "input spec: a size, mean, std or template")
+            for number in (self.width, self.height, self.dimension, *self.mean, *self.std, *points)
+        ]
         if not (8 <= self.width <= 1024 and 8 <= self.height <= 1024):
             raise WeightsError(f"input spec: size {self.width}x{self.height} is not within 8..1024 pixels")
-        if self.colour not in ("rgb", "bgr"):
+        if not isinstance(self.colour, str) or self.colour not in ("rgb", "bgr"):
             raise WeightsError(f'input spec: colour must be "rgb" or "bgr", not {self.colour!r}')
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise WeightsError("input spec: mean and std are three numbers each, std above zero")
         if len(self.template) != 5 or any(len(point) != 2 for point in self.template):
             raise WeightsError("input spec: template is five (x, y) points in pixels of the crop")
-        points = [number for point in self.template for number in point]
-        if not all(math.isfinite(number) for number in (*self.mean, *self.std, *points)):
+        if not all(map(math.isfinite, numbers)):
             raise WeightsError("input spec: mean, std and template are finite numbers")
         if max(map(abs, (*self.mean, *self.std))) > LARGEST or min(self.std) < 1 / LARGEST:
             raise WeightsError("input spec: mean and std are in units of pixel values, 0..255")
@@ -74,6 +79,13 @@ class InputSpec:
             )
         if self.dimension < 1:
             raise WeightsError(f"input spec: dimension {self.dimension} is not positive")
+
+    @staticmethod
+    def for_crops(
+        dimension: int, width: int = 112, height: int = 112, template: tuple[Point, ...] = ARCFACE_TEMPLATE
+    ) -> "InputSpec":
+        """Of a network that takes RGB crops of 0..255 as they are, as one of your own may."""
+        return InputSpec(width, height, "rgb", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), template, dimension)
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces; equal specs give equal text."""

@@ -31,7 +31,8 @@ from multiface.weights.record import Record, checked_files, identity, read_recor
 from multiface.weights.spec import InputSpec, fingerprint
 
 if TYPE_CHECKING:
-    from multiface.weights.fetch import Limits, Progress
+    from multiface.progress import Progress
+    from multiface.weights.fetch import Limits
 
 SPEC_KEY = "multiface.spec"
 """The key in an ONNX file's `metadata_props` that holds the input spec, as `InputSpec.to_json` writes it."""
@@ -271,10 +272,12 @@ class Store:
         try:
             content = read_regular(path)
         except FileNotFoundError as error:
-            raise WeightsError(f"{path}: there is no such file; wanted an ONNX embedder") from error
+            raise WeightsError(
+                f"{path}: there is no such file; wanted an ONNX embedder", path=path
+            ) from error
         except OSError as error:
             raise WeightsError(
-                f"{path}: cannot be read ({error.strerror}); wanted an ONNX embedder"
+                f"{path}: cannot be read ({error.strerror}); wanted an ONNX embedder", path=path
             ) from error
         sha256 = hashlib.sha256(content).hexdigest()
         known = catalogue.by_sha256(sha256)
@@ -283,7 +286,8 @@ class Store:
             if spec is not None and spec != known.spec:
                 raise UsageError(
                     f"{path} is {known.name!r} of the catalogue, whose input spec is another than the one "
-                    f"given; leave the spec out"
+                    "given",
+                    hint="leave the spec out",
                 )
             spec = known.spec
             if spec is None:
@@ -402,7 +406,7 @@ class Store:
             if (path / RUN_FILE).is_file():
                 return path / RUN_FILE
             raise WeightsError(
-                f"{path}: a folder without {RUN_FILE}; a run folder has one after its first epoch"
+                f"{path}: a folder without {RUN_FILE}; a run folder has one after its first epoch", path=path
             )
         if path.is_file():
             return path
@@ -434,7 +438,7 @@ class Store:
         content = read_regular(path)
         published = hashlib.sha256(content).hexdigest()
         if published != file.sha256:
-            raise WeightsError(f"{path}: its content changed while it was read; try again")
+            raise WeightsError(f"{path}: its content changed while it was read", path=path, hint="try again")
         mark, proof = None, None
         if entry.spec is not None:
             content, proof = _freed(entry.name, content, entry.spec)
@@ -460,7 +464,7 @@ class Store:
             return
         known = [file.sha256 for file in entry.files]
         if entry.packed or (None not in known and sha256 not in known):
-            raise UsageError(f"{name!r} is the catalogue's name for another file; choose another name")
+            raise UsageError(f"{name!r} is the catalogue's name for another file", hint="choose another name")
 
     def _put(self, record: Record, contents: Mapping[str, bytes]) -> Installed:
         """Write a record and its files; a name that is there must be the same weights, and is mended."""
@@ -510,7 +514,8 @@ def _packed_files(entry: Entry) -> tuple[tuple[str, Path], ...]:
         if not path.is_file():
             raise WeightsMissing(
                 f"{entry.name}: {path} is missing from this installation; install MultiFace again "
-                f"(in a source tree: pip install -e .)"
+                f"(in a source tree: pip install -e .)",
+                name=entry.name,
             )
     return files
 
@@ -584,7 +589,7 @@ def _spec_of_file(path: Path) -> InputSpec | None:
         if beside.is_file():
             return InputSpec.from_json(read_regular_text(beside))
     except (WeightsError, UnicodeDecodeError) as error:
-        raise WeightsError(f"{beside}: {error}") from error
+        raise WeightsError(f"{beside}: {error}", path=beside) from error
     inside = onnx_metadata(path).get(SPEC_KEY)
     try:
         return None if inside is None else InputSpec.from_json(inside)
@@ -596,7 +601,8 @@ def _no_spec(path: Path) -> InputSpec:
     raise WeightsError(
         f"{path}: nothing says how it is fed (size, colour order, mean, std, landmark template, dimension). "
         f"Run `multiface weights import {path} --name NAME --spec SPEC.json`, or put the spec beside it as "
-        f"{path.name}.json"
+        f"{path.name}.json",
+        path=path,
     )
 
 
@@ -605,13 +611,15 @@ def _with_sha256(entry: Entry, file: FileEntry, sha256: str | None) -> FileEntry
         sha256 = checked_sha256(sha256)
         if file.sha256 is not None and file.sha256 != sha256:
             raise UsageError(
-                f"{entry.name}: the catalogue knows sha256 {file.sha256} for {file.filename}, not {sha256}"
+                f"{entry.name}: the catalogue knows sha256 {file.sha256} for {file.filename}, not {sha256}",
+                name=entry.name,
             )
         return replace(file, sha256=sha256)
     if file.sha256 is None:
         raise WeightsMissing(
             f"{entry.name}: the sha256 of {file.filename} is not known, so none can be checked. Get it from "
-            f"whom you trust and run `multiface weights pull {entry.name} --sha256 SHA256`"
+            f"whom you trust and run `multiface weights pull {entry.name} --sha256 SHA256`",
+            name=entry.name,
         )
     return file
 

@@ -180,7 +180,7 @@ def _compute(
     return loss, grad_parts, grad_centres
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Slice:
     """One slice of a batch: embedding (B, d), centres (C, d), scaled target logits (B,), and so on."""
 
@@ -200,7 +200,7 @@ class _Slice:
         return float(largest) * self.scale
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Owned:
     """The faces whose class is held here, in the order of their labels.
 
@@ -221,7 +221,7 @@ class _Owned:
         return _Owned(faces, ordered, torch.searchsorted(ordered, starts).tolist())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Scratch:
     """Buffers of one call: kept exponentials (kept, B), exponentials of a block (n, B), unit centres (n, d),
     1 / ||w|| (C,)."""

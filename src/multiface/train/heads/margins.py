@@ -28,7 +28,7 @@ MIN_ANGLE = 1e-3
 """Radians; derivatives are taken no nearer to 0 and pi than this."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Targets:
     """What a margin makes of a batch. Tensors without gradient, in the dtype of the cosines.
 

@@ -3,14 +3,13 @@
 Letters: B faces, D length of the embedding, N slices of d = D / N, C classes.
 Slice i of an embedding is e[i d : (i + 1) d]. Class centres are (N, C, d), a row each, of any length: they
 are brought to unit length in the formula. `sliced_logits` holds all (N, B, C) logits; `chunked.py` gives the
-same loss without them. The original MultiFace keeps the centres of slice i as `para<i>` (or `kernel`), (d,
-C).
+same loss without them.
 """
 
 import torch
 from torch import Tensor
 
-from multiface.errors import UsageError, WeightsError
+from multiface.errors import UsageError
 from multiface.train.heads.margins import Targets
 from multiface.train.networks.unit import unit
 
@@ -48,26 +47,3 @@ def sliced_logits(parts: Tensor, centres: Tensor, labels: Tensor, targets: Targe
         hard = cosine > targets.hard_above[..., None]
         cosine = torch.where(hard, cosine * (targets.hard_shift[:, None, None] + cosine), cosine)
     return cosine.scatter(2, column, logit[..., None].to(cosine.dtype)) * scale
-
-
-def centres_from_reference(state: dict[str, Tensor]) -> Tensor:
-    """A head's state_dict of the original, `para0` .. `para<N-1>` or `kernel`, each (d, C), to centres (N, C,
-    d).
-
-    Raises WeightsError where names or shapes are others.
-    """
-    names = ["kernel"] if "kernel" in state else [f"para{i}" for i in range(len(state))]
-    if not state or sorted(names) != sorted(state):
-        raise WeightsError(
-            f"head state: wanted kernel, or para0, para1, ..; found {', '.join(state) or 'none'}"
-        )
-    kernels = [state[name] for name in names]
-    if kernels[0].ndim != 2 or any(kernel.shape != kernels[0].shape for kernel in kernels):
-        shapes = ", ".join(str(tuple(kernel.shape)) for kernel in kernels)
-        raise WeightsError(f"head state: wanted kernels (d, classes) of one shape, found {shapes}")
-    return torch.stack([kernel.T for kernel in kernels])
-
-
-def centres_to_reference(centres: Tensor) -> dict[str, Tensor]:
-    """Centres (N, C, d) to the original's `para0` .. `para<N-1>`, each (d, C)."""
-    return {f"para{i}": kernel.T.contiguous() for i, kernel in enumerate(centres)}

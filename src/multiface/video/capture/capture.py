@@ -18,8 +18,10 @@ from enum import Enum
 
 import numpy as np
 
+from multiface.arrays import Floats
 from multiface.errors import FaceError, NotAvailable, UsageError
-from multiface.faces.face import Faces, Floats, Image
+from multiface.faces.face import Faces, Image
+from multiface.images.box import Box
 from multiface.recognition import VERIFY_RATE, Recognizer
 from multiface.recognition.only_face import only_face
 from multiface.video.capture.hints import Advice, Hint, advise
@@ -34,8 +36,6 @@ MARGIN = 0.5
 SPARE = 10
 """Seconds of a file that are kept beyond twice the takes that are wanted, for those that get refused."""
 
-Box = tuple[float, float, float, float]
-
 
 class Manner(Enum):
     """When a take is made."""
@@ -46,7 +46,7 @@ class Manner(Enum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class Shot:
     """One frame that was looked at. image: (h, w, 3) uint8 RGB. number: of the frame."""
 
     number: int
@@ -81,9 +81,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """One look and what came of it: a take, a refusal, or neither."""
+    """One shot and what came of it: a take, a refusal, or neither."""
 
-    look: Look
+    shot: Shot
     outcome: Take | Refusal | None
 
 
@@ -116,7 +116,7 @@ class CaptureSession:
         self._vectors: list[Floats] = []
         self._asked = False
         self._start: float | None = None
-        self._best: Look | None = None
+        self._best: Shot | None = None
         self._why: Hint | None = None
         self._last = -math.inf
         self._kept: list[_Candidate] = []
@@ -126,31 +126,31 @@ class CaptureSession:
         """Whether all takes are there."""
         return len(self.takes) >= self.wanted
 
-    def look(self, number: int, time: float, image: Image) -> Look:
+    def look(self, number: int, time: float, image: Image) -> Shot:
         """Find the faces of a frame and what is wrong with it."""
         faces = self._recognizer.detector.detect(image)
-        return Look(number, time, image, faces, advise(faces, image))
+        return Shot(number, time, image, faces, advise(faces, image))
 
     def ask(self) -> None:
-        """Ask for a take: the best of the second that begins with the next look."""
+        """Ask for a take: the best of the second that begins with the next shot."""
         self._asked = True
 
-    def add(self, look: Look) -> Step:
-        """Count a look, later than those before; its outcome is that of a second that it ends."""
-        self.hints[look.advice.hint] += 1
+    def add(self, shot: Shot) -> Step:
+        """Count a shot, later than those before; its outcome is that of a second that it ends."""
+        self.hints[shot.advice.hint] += 1
         outcome = None
-        if self._start is not None and look.time - self._start >= SECOND:
-            outcome = self._end_second(look.time)
+        if self._start is not None and shot.time - self._start >= SECOND:
+            outcome = self._end_second(shot.time)
         if self._start is None and not self.done and (self._asked or self.manner is not Manner.ASKED):
-            self._asked, self._start, self._why = False, look.time, None
+            self._asked, self._start, self._why = False, shot.time, None
         if self._start is not None:
-            if look.advice.hint is not Hint.OK:
-                self._why = look.advice.hint
-            elif look.time - self._last >= APART and (
-                self._best is None or look.advice.quality > self._best.advice.quality
+            if shot.advice.hint is not Hint.OK:
+                self._why = shot.advice.hint
+            elif shot.time - self._last >= APART and (
+                self._best is None or shot.advice.quality > self._best.advice.quality
             ):
-                self._best = look
-        return Step(look, outcome)
+                self._best = shot
+        return Step(shot, outcome)
 
     def finish(self) -> Iterator[Take | Refusal]:
         """The end of the source: what comes of the last second, and of those kept from a whole file, best first."""
@@ -221,13 +221,13 @@ def _same_person(recognizer: Recognizer) -> Callable[[float], float] | None:
     return lambda spread: threshold + float(calibration.rise(np.array([spread], np.float32))[0])
 
 
-def _candidate(look: Look) -> _Candidate:
-    """The face that a look is about, with what is around it as far as the picture goes; a copy."""
-    assert look.advice.face is not None
-    height, width = look.image.shape[:2]
-    x0, y0, x1, y1 = (float(edge) for edge in look.faces.boxes[look.advice.face])
+def _candidate(shot: Shot) -> _Candidate:
+    """The face that a shot is about, with what is around it as far as the picture goes; a copy."""
+    assert shot.advice.face is not None
+    height, width = shot.image.shape[:2]
+    x0, y0, x1, y1 = (float(edge) for edge in shot.faces.boxes[shot.advice.face])
     margin = MARGIN * max(x1 - x0, y1 - y0)
     left, top = max(0, round(x0 - margin)), max(0, round(y0 - margin))
     right, bottom = min(width, round(x1 + margin)), min(height, round(y1 + margin))
-    picture = np.array(look.image[top:bottom, left:right])
-    return _Candidate(picture, look.time, (x0, y0, x1, y1), look.advice.quality)
+    picture = np.array(shot.image[top:bottom, left:right])
+    return _Candidate(picture, shot.time, (x0, y0, x1, y1), shot.advice.quality)

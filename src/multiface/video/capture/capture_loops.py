@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
 from multiface.images import Image, Mark, draw_faces
-from multiface.video.capture.capture import CaptureSession, Look, Step, Take
+from multiface.video.capture.capture import CaptureSession, Shot, Step, Take
 from multiface.video.capture.hints import Hint
 from multiface.video.sources.frame import Frame, Source
 from multiface.video.window import Window
@@ -43,7 +43,7 @@ def take_by_itself(source: Source, session: CaptureSession) -> Generator[Step, N
                 continue
             due = frame.time + 1 / LOOKS_A_SECOND - 1e-6
             step = session.add(session.look(frame.number, frame.time, frame.image))
-            last = step.look
+            last = step.shot
             yield step
             if isinstance(step.outcome, Take):
                 since = time.monotonic()
@@ -62,9 +62,9 @@ def take_in_window(source: Source, session: CaptureSession, window: Window) -> G
     newest: deque[Frame] = deque(maxlen=1)
     with ThreadPoolExecutor(2) as threads, closing(source):
         reading = threads.submit(_read, source, newest)
-        looking: Future[Look] | None = None
+        looking: Future[Shot] | None = None
         words = _Words()
-        look: Look | None = None
+        shot: Shot | None = None
         while window.is_open and not session.done:
             pressed = window.keys()
             if any(key in END_KEYS for key in pressed):
@@ -73,7 +73,7 @@ def take_in_window(source: Source, session: CaptureSession, window: Window) -> G
                 session.ask()
             if looking is not None and looking.done():
                 step = session.add(looking.result())
-                look, looking = step.look, None
+                shot, looking = step.shot, None
                 words.hear(step)
                 yield step
             if newest:
@@ -81,7 +81,7 @@ def take_in_window(source: Source, session: CaptureSession, window: Window) -> G
                 image = frame.image
                 if looking is None:
                     looking = threads.submit(session.look, frame.number, frame.time, image)
-                window.show(_preview(image, look, session, words))
+                window.show(_preview(image, shot, session, words))
             elif reading.done():
                 reading.result()
                 return
@@ -112,13 +112,13 @@ class _Words:
         return self._text if time.monotonic() < self._until else ""
 
 
-def _preview(image: Image, look: Look | None, session: CaptureSession, words: _Words) -> Image:
+def _preview(image: Image, shot: Shot | None, session: CaptureSession, words: _Words) -> Image:
     """The picture with the hint at the face, or in a frame around the picture where no face is meant."""
     height, width = image.shape[:2]
-    hint = None if look is None else look.advice.hint
+    hint = None if shot is None else shot.advice.hint
     box = (0.0, 0.0, float(width), float(height))
-    if look is not None and look.advice.face is not None:
-        x0, y0, x1, y1 = (float(edge) for edge in look.faces.boxes[look.advice.face])
+    if shot is not None and shot.advice.face is not None:
+        x0, y0, x1, y1 = (float(edge) for edge in shot.faces.boxes[shot.advice.face])
         box = (x0, y0, x1, y1)
     label = words.now() or ("" if hint is None else hint.value)
     detail = f"{len(session.takes)} of {session.wanted} taken"

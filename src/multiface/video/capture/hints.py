@@ -20,8 +20,9 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.faces.align import align, similarity_transforms
-from multiface.faces.face import Faces, Floats, Image
+from multiface.faces.face import Faces, Image
 from multiface.faces.main_face import clear_main_face
 from multiface.faces.picture_quality import LUMA
 from multiface.video.tracks.quality import alignable, frontality, qualities

@@ -47,9 +47,11 @@ def person_folder(people: Path, name: str) -> Path:
                 with tempfile.TemporaryFile(dir=place):
                     return folder
             if place.is_symlink() or place.exists():
-                raise UsageError(f"{path_text(place)}: is not a folder, so no picture can be put into it")
+                raise UsageError(
+                    f"{path_text(place)}: is not a folder, so no picture can be put into it", path=place
+                )
     except OSError as error:
-        raise UsageError(f"{path_text(folder)}: cannot be written ({error.strerror})") from error
+        raise UsageError(f"{path_text(folder)}: cannot be written ({error.strerror})", path=folder) from error
     return folder
 
 
@@ -90,7 +92,7 @@ def _make(folder: Path, made: list[Path]) -> None:
         try:
             place.mkdir()
         except OSError as error:
-            raise UsageError(f"{path_text(place)}: cannot be made ({error.strerror})") from error
+            raise UsageError(f"{path_text(place)}: cannot be made ({error.strerror})", path=place) from error
         made.append(place)
 
 

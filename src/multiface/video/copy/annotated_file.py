@@ -37,7 +37,7 @@ class AnnotatedFile:
 
     target: where it goes; an older file there is replaced at the very end. source: the file whose sound and subtitles
     are kept, None for none. info: of the source. similarity: whether it is drawn. begin, duration: as the source was
-    opened, in seconds. key: what the run is made from; with it, work that was stopped can be gone on with, without it
+    opened, in seconds. key: what the run is made from; with it, stopped work can be resumed, without it
     nothing is left behind. resume: what `work_left` gave.
 
     When the block ends, the file is finished. When it ends by an exception (also KeyboardInterrupt), there is no file,
@@ -62,7 +62,7 @@ class AnnotatedFile:
         container = CONTAINERS.get(target.suffix.lower())
         if container is None:
             raise UsageError(
-                f"{target.name}: a video is written as .mp4, .mov or .mkv, got '{target.suffix}'"
+                f"{target.name}: a video is written as .mp4, .mov or .mkv, got '{target.suffix}'", path=target
             )
         self.notes: list[str] = []
         self._target = target
@@ -75,9 +75,11 @@ class AnnotatedFile:
         self._any_finished = resume is not None
         with self._disk():
             if target.is_dir():
-                raise UsageError(f"{target.name}: is a folder, wanted the name of a video file")
+                raise UsageError(f"{target.name}: is a folder, wanted the name of a video file", path=target)
             if source is not None and target.exists() and source.exists() and target.samefile(source):
-                raise UsageError(f"{target.name}: is the source itself; the copy needs another name")
+                raise UsageError(
+                    f"{target.name}: is the source itself; the copy needs another name", path=target
+                )
             self._folder = PartFolder(target, resume)
         self._next_pts = None if resume is None else self._folder.stretches[-1].written.last_pts + 1
         self._has_all = resume is not None and resume.complete
@@ -151,7 +153,9 @@ class AnnotatedFile:
     def _add(self, result: FrameResult) -> None:
         frame = result.frame
         if self._has_all:
-            raise UsageError(f"{self._target.name}: all frames are there already; nothing can be added")
+            raise UsageError(
+                f"{self._target.name}: all frames are there already; nothing can be added", path=self._target
+            )
         if self._folder.shape is None:
             self._folder.begin(self._key, self._shape(result))
         shape = self._folder.shape
@@ -223,7 +227,9 @@ class AnnotatedFile:
             stays = f"; what is finished stays in {part_folder(self._target).name}" if kept else ""
             full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             do = ("; make room and run again" if self._key is not None else "; make room") if full else ""
-            raise UsageError(f"{self._target.name}: cannot be written ({why}){stays}{do}") from error
+            raise UsageError(
+                f"{self._target.name}: cannot be written ({why}){stays}{do}", path=self._target
+            ) from error
 
 
 def _pixel_aspect(source: Path, name: str, width: int, height: int) -> Fraction:

@@ -187,6 +187,8 @@ def _check(target: Path, frames: int) -> None:
         with target.open("rb") as file, av.open(file, "r") as written:
             found = sum(packet.size > 0 for packet in written.demux(video=0))
     except av.error.FFmpegError as error:
-        raise InputError(f"{target.name}: cannot be read again after writing ({error.strerror})") from error
+        raise InputError(
+            f"{target.name}: cannot be read again after writing ({error.strerror})", path=target
+        ) from error
     if found != frames:
-        raise InputError(f"{target.name}: holds {found} pictures after writing, wanted {frames}")
+        raise InputError(f"{target.name}: holds {found} pictures after writing, wanted {frames}", path=target)

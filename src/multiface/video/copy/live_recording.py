@@ -43,10 +43,14 @@ class LiveRecording:
     def __init__(self, target: Path, *, similarity: bool = False) -> None:
         container = CONTAINERS.get(target.suffix.lower())
         if container is None:
-            raise UsageError(f"{target.name}: a recording is .mkv, .mp4 or .mov, got '{target.suffix}'")
+            raise UsageError(
+                f"{target.name}: a recording is .mkv, .mp4 or .mov, got '{target.suffix}'", path=target
+            )
         if target.exists():
             raise UsageError(
-                f"{target.name}: is there already, and recordings are not written over; take another name"
+                f"{target.name}: is there already, and recordings are not written over",
+                path=target,
+                hint="take another name",
             )
         self.dropped = 0
         self._target = target
@@ -94,7 +98,8 @@ class LiveRecording:
                 if given != self._target:
                     self._failure = UsageError(
                         f"{self._target.name}: another file took this name meanwhile; what was recorded is in "
-                        f"{given.name}"
+                        f"{given.name}",
+                        path=self._target,
                     )
             except (OSError, av.error.FFmpegError) as failure:
                 self._failure = self._unwritable(failure)
@@ -143,4 +148,4 @@ class LiveRecording:
     def _unwritable(self, error: Exception) -> UsageError:
         why = getattr(error, "strerror", None) or str(error)
         kept = f"; what was recorded is in {self._part.name}" if self._last >= 0 else ""
-        return UsageError(f"{self._target.name}: cannot be written ({why}){kept}")
+        return UsageError(f"{self._target.name}: cannot be written ({why}){kept}", path=self._target)

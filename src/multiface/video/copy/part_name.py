@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from multiface.atomic_write import sync_folder
 from multiface.errors import UsageError
-from multiface.video.file_lock import lock
+from multiface.file_lock import lock
 from multiface.visible import log_of
 
 logger = log_of(__name__)
@@ -74,7 +74,9 @@ def _locked(handle: int, part: Path) -> BinaryIO:
         ours = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())
     if not ours:
         file.close()
-        raise UsageError(f"{part.name}: another process is recording into it; take another name")
+        raise UsageError(
+            f"{part.name}: another process is recording into it", path=part, hint="take another name"
+        )
     return file
 
 

@@ -24,11 +24,11 @@ from typing import Any
 
 from multiface.atomic_write import write_whole
 from multiface.errors import InputError, UsageError
+from multiface.file_lock import opened_alone
 from multiface.json_text import parse_json
 from multiface.regular_file import open_regular, read_regular
 from multiface.version import __version__
 from multiface.video.copy.segments import Shape, Written
-from multiface.video.file_lock import opened_alone
 from multiface.video.results import Event
 from multiface.video.sources.pyav import av
 
@@ -66,7 +66,7 @@ def run_key(source: Path, begin: float, duration: float | None, settings: Settin
             start = hashlib.sha256(file.read(_HASHED)).hexdigest()
             status = os.fstat(file.fileno())
     except OSError as error:
-        raise InputError(f"{source.name}: cannot be read ({error.strerror})") from error
+        raise InputError(f"{source.name}: cannot be read ({error.strerror})", path=source) from error
     return RunKey(status.st_size, status.st_mtime_ns, start, begin, duration, settings, gallery, _writer())
 
 
@@ -217,7 +217,7 @@ class _Run:
 
 
 class PartFolder:
-    """The folder of the copy that is being written, locked for this process alone (not locked on Windows)."""
+    """The folder of the copy that is being written, locked for this process alone."""
 
     def __init__(self, target: Path, resume: Resumable | None) -> None:
         """Make it, or take up what `resume` says is there. Raises UsageError where that cannot be."""
@@ -229,14 +229,16 @@ class PartFolder:
         self.path.mkdir(mode=0o700, exist_ok=True)
         file = opened_alone(self.path / "lock")
         if file is None:
-            raise UsageError(f"{target.name}: another process is writing it now")
+            raise UsageError(f"{target.name}: another process is writing it now", path=target)
         self._lock = file
         try:
             if resume is not None:
                 self.stretches = finished_stretches(self.path)
                 if sum(one.written.frames for one in self.stretches) != resume.frames:
                     raise UsageError(
-                        f"{target.name}: the unfinished run was changed by another process; run again"
+                        f"{target.name}: the unfinished run was changed by another process",
+                        path=target,
+                        hint="run again",
                     )
                 self.shape = _Run.read(self.path).shape
             kept = {
@@ -302,7 +304,9 @@ def _refuse_others(folder: Path) -> None:
     ours = folder.is_dir() and not folder.is_symlink()
     if not ours or any(not _is_ours(entry) for entry in folder.iterdir()):
         raise UsageError(
-            f"{folder.name}: lies where unfinished work would be kept and is not from MultiFace; move it away"
+            f"{folder.name}: lies where unfinished work would be kept and is not from MultiFace",
+            path=folder,
+            hint="move it away",
         )
 
 

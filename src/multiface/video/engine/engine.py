@@ -1,6 +1,8 @@
 """`VideoEngine`: who is in the frames of a source, when they came and when they left.
 
-with closing(engine.run(source)) as results:
+for event in engine.events(source):
+    ...
+with closing(engine.run(source)) as results:  # or frame by frame, with the faces of each
     for result in results:
         ...
 
@@ -14,15 +16,16 @@ A failure in any stage is raised where the results are taken, after those that w
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 
 from multiface.errors import UsageError
 from multiface.recognition.recognizer import Recognizer
-from multiface.video.engine.engine_settings import EngineSettings
 from multiface.video.engine.engine_state import unpacked
 from multiface.video.engine.event_ledger import EventLedger
 from multiface.video.engine.frame_analysis import FrameAnalysis
-from multiface.video.engine.handover import Closed, Handover
+from multiface.video.engine.queues import Closed, Queues
 from multiface.video.engine.stages import FileStage, LiveStage, read, read_live
+from multiface.video.engine.video_settings import VideoSettings
 from multiface.video.names.naming import Strangers
 from multiface.video.results import BestView, Event, FrameResult
 from multiface.video.sources.frame import Source
@@ -37,7 +40,7 @@ _log = log_of(__name__)
 class VideoEngine:
     """Computes one source.
 
-    recognizer: with the people to look for, or without any; its `rate` is that of naming. strangers: who gives numbers
+    recognizer: with the people to name, or without any; its `rate` is that of naming. strangers: who gives numbers
     to people whom nobody enrolled; None for nobody. state: a `FrameResult.checkpoint`; the source must then begin with
     the frame after it, numbered on, and the settings be the same.
 
@@ -47,13 +50,13 @@ class VideoEngine:
     def __init__(
         self,
         recognizer: Recognizer,
-        settings: EngineSettings | None = None,
+        settings: VideoSettings | None = None,
         *,
         strangers: Strangers | None = None,
         state: bytes | None = None,
     ) -> None:
         self._recognizer = recognizer
-        self._settings = settings or EngineSettings()
+        self._settings = settings or VideoSettings()
         self._strangers = strangers
         self._state = None if state is None else unpacked(state, recognizer.origin)
         self._notes: list[str] = []
@@ -68,7 +71,7 @@ class VideoEngine:
 
     @property
     def vectors(self) -> int:
-        """Faces embedded so far, also before the state that was gone on from."""
+        """Faces embedded so far, including those before a resumed state."""
         return 0 if self._analysis is None else self._analysis.embeddings
 
     def best_views(self) -> Mapping[int, BestView]:
@@ -76,16 +79,26 @@ class VideoEngine:
         return {} if self._analysis is None else self._analysis.best_views.views()
 
     def end_events(self) -> tuple[Event, ...]:
-        """Events that no result held which was taken: those decided before the end, then those of the end itself.
+        """Events not delivered in a consumed result: those decided before the end, then those of the end.
 
         With those of the results each event comes once, and for each "appeared" there is a "left". A file that is read
         to its end has all in its results. Nothing the second time. Raises UsageError while the run goes on.
         """
         if self._running:
-            raise UsageError("the run is not over yet; close it first")
+            raise UsageError("the run is not over yet", hint="close it first")
         if self._analysis is not None and not self._ledger.abandoned:
             self._ledger.decided(self._analysis.finish(early=True))
         return self._ledger.rest()
+
+    def events(self, source: Source) -> Generator[Event, None, None]:
+        """All events of the source, as they are decided, those of its end too; `run` without the frames.
+
+        Once for each engine; closes the source. Raises as `run` does, after the events that were decided before.
+        """
+        with closing(self.run(source)) as results:
+            for result in results:
+                yield from result.events
+        yield from self.end_events()
 
     def run(self, source: Source) -> Generator[FrameResult, None, None]:
         """The frames of the source with faces and events; once for each engine.
@@ -95,33 +108,33 @@ class VideoEngine:
         without thresholds.
         """
         if self._running or self._analysis is not None:
-            raise UsageError("an engine computes one source; make another one for the next")
-        handover = Handover()
+            raise UsageError("an engine computes one source", hint="make another one for the next")
+        queues = Queues()
         threads: list[threading.Thread] = []
         self._running = True
         try:
-            work = self._computing(source, handover)
-            threads.append(_stage("video compute", work, handover.end_results))
+            work = self._computing(source, queues)
+            threads.append(_stage("video compute", work, queues.end_results))
             reading = read_live if source.info.live else read
-            threads.append(_stage("video read", lambda: reading(source, handover), handover.end_frames))
+            threads.append(_stage("video read", lambda: reading(source, queues), queues.end_frames))
             for thread in threads:
                 thread.start()
-            while (result := handover.next_result()) is not None:
+            while (result := queues.next_result()) is not None:
                 self._ledger.handed_out(len(result.events))
                 yield result
         finally:
             try:
-                _close(source, handover, threads)
+                _close(source, queues, threads)
             finally:
                 if threads and threads[0].is_alive():
                     self._ledger.abandon()
                 self._running = False
 
-    def _computing(self, source: Source, handover: Handover) -> Callable[[], None]:
+    def _computing(self, source: Source, queues: Queues) -> Callable[[], None]:
         """What the computing thread is to do."""
         info = source.info
         if info.live and (self._state is not None or self._settings.checkpoint_every is not None):
-            raise UsageError(f"{info.name}: a live source cannot be gone on with, so it has no checkpoints")
+            raise UsageError(f"{info.name}: a live source cannot be resumed, so it has no checkpoints")
         analysis = FrameAnalysis(
             self._recognizer,
             self._settings,
@@ -132,8 +145,8 @@ class VideoEngine:
         )
         self._analysis, self._state = analysis, None
         if info.live:
-            return LiveStage(handover, analysis, self._ledger, self._settings, info.rate).work
-        return FileStage(handover, analysis, self._ledger, self._settings, info.rate).work
+            return LiveStage(queues, analysis, self._ledger, self._settings, info.rate).work
+        return FileStage(queues, analysis, self._ledger, self._settings, info.rate).work
 
 
 def _stage(
@@ -154,10 +167,10 @@ def _stage(
     return threading.Thread(target=run, name=name, daemon=True)
 
 
-def _close(source: Source, handover: Handover, threads: list[threading.Thread]) -> None:
+def _close(source: Source, queues: Queues, threads: list[threading.Thread]) -> None:
     """End what still runs."""
     until = time.monotonic() + CLOSING
-    handover.close()
+    queues.close()
     try:
         source.close()
     except Exception:

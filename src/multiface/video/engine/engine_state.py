@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.decision import Candidate, Decision, Reason, Threshold
 from multiface.errors import FingerprintMismatch, InputError
-from multiface.faces.face import Floats
 from multiface.gallery import VectorOrigin
 from multiface.json_text import parse_json
 from multiface.video.names.appearances import Known
-from multiface.video.names.neighbours import Presence
+from multiface.video.names.co_presence import Presence
 from multiface.video.tracks.best_views import StoredView
-from multiface.video.tracks.last_look import LastLook
+from multiface.video.tracks.last_detection import LastDetection
 
 VERSION = 4
 
@@ -32,11 +32,11 @@ VERSION = 4
 class EngineState:
     """Everything that a run knows after a frame with a detection.
 
-    presences: of the tracks that are known, see `Neighbours`. learnt: see `StrangerTracks`.
+    presences: of the tracks that are known, see `CoPresence`. learnt: see `StrangerTracks`.
     """
 
     embeddings: int
-    last: LastLook
+    last: LastDetection
     known: Mapping[int, Known]
     presences: Mapping[int, Presence]
     learnt: frozenset[int]
@@ -54,7 +54,7 @@ def packed(state: EngineState, origin: VectorOrigin) -> bytes:
         "numbers": state.last.numbers,
         "boxes": state.last.boxes,
         "scores": state.last.scores,
-        "whole": state.last.whole,
+        "whole": state.last.full,
         "followed": state.last.followed,
         "settled": state.last.settled,
     }
@@ -93,17 +93,19 @@ def unpacked(data: bytes, origin: VectorOrigin) -> EngineState:
             if header["version"] != VERSION:
                 raise InputError(
                     f"the state of this run is of version {header['version']}, this program writes and reads "
-                    f"{VERSION}; start the run anew"
+                    f"{VERSION}",
+                    hint="start the run anew",
                 )
             if header["origin"] != asdict(origin):
                 raise FingerprintMismatch(
                     "the state of this run was made with another detector, other weights or another choice of "
-                    "flips; use those, or start the run anew"
+                    "flips",
+                    hint="use those, or start the run anew",
                 )
             last = header["last"]
             return EngineState(
                 embeddings=int(header["embeddings"]),
-                last=LastLook(
+                last=LastDetection(
                     float(last["time"]),
                     (int(last["size"][0]), int(last["size"][1])),
                     tuple(int(number) for number in last["numbers"]),
@@ -129,7 +131,8 @@ def unpacked(data: bytes, origin: VectorOrigin) -> EngineState:
             )
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"the state of this run cannot be read ({type(error).__name__}: {error}); start the run anew"
+            f"the state of this run cannot be read ({type(error).__name__}: {error})",
+            hint="start the run anew",
         ) from error
 
 
@@ -166,7 +169,11 @@ def _decision(document: dict[str, Any]) -> Decision:
 
 
 def _candidate(document: dict[str, Any] | None) -> Candidate | None:
-    return None if document is None else Candidate(document["name"], document["similarity"])
+    return (
+        None
+        if document is None
+        else Candidate(document["name"], document["similarity"], document.get("person"))
+    )
 
 
 def _threshold(document: dict[str, Any]) -> Threshold:

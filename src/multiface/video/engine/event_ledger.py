@@ -8,8 +8,9 @@ import threading
 from collections import deque
 from dataclasses import replace
 
-from multiface.video.engine.handover import Closed
-from multiface.video.results import Box, Event
+from multiface.images.box import Box
+from multiface.video.engine.queues import Closed
+from multiface.video.results import Event
 from multiface.video.tracks.track import StepResult
 
 

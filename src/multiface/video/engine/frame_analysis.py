@@ -5,23 +5,24 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from multiface.arrays import Floats
 from multiface.faces.align import align
-from multiface.faces.face import Faces, Floats
+from multiface.faces.face import Faces
 from multiface.recognition.recognizer import Recognizer
-from multiface.video.engine.engine_settings import EngineSettings
 from multiface.video.engine.engine_state import EngineState, packed
+from multiface.video.engine.video_settings import VideoSettings
 from multiface.video.names.appearances import Appearances
+from multiface.video.names.co_presence import CoPresence
 from multiface.video.names.naming import Names, Strangers
-from multiface.video.names.neighbours import Neighbours
 from multiface.video.names.stranger_tracks import StrangerTracks
 from multiface.video.results import Event, SeenFace
 from multiface.video.sources.coded_picture import luma_of
 from multiface.video.sources.frame import Frame
 from multiface.video.tracks.best_views import BestViews
-from multiface.video.tracks.between import interpolate
 from multiface.video.tracks.cuts import CutFinder, coded_luma_grid, luma_grid
-from multiface.video.tracks.last_look import LastLook
-from multiface.video.tracks.looking import Looked, look_at_all, look_on
+from multiface.video.tracks.frame_detection import FrameDetection, detect_full, detect_next
+from multiface.video.tracks.interpolation import interpolate
+from multiface.video.tracks.last_detection import LastDetection
 from multiface.video.tracks.track import StepResult, TrackSettings
 from multiface.video.tracks.tracker import Tracker
 
@@ -30,15 +31,15 @@ REMEMBERED_LIVE = 60.0
 
 
 class FrameAnalysis:
-    """One source. `is_cut` is asked for every frame in turn, `look` for those that the detector looks at.
+    """One source. Call `is_cut` for every frame in turn, `detect` for those that get a detection.
 
-    live: the source. state: of a run that is gone on with. note: told what the user should know.
+    live: the source. state: of a run to resume. note: called with what the user should know.
     """
 
     def __init__(
         self,
         recognizer: Recognizer,
-        settings: EngineSettings,
+        settings: VideoSettings,
         strangers: Strangers | None,
         live: bool,
         state: EngineState | None,
@@ -47,7 +48,7 @@ class FrameAnalysis:
         self._recognizer = recognizer
         self._settings = settings
         presences, learnt = (None, frozenset[int]()) if state is None else (state.presences, state.learnt)
-        self._names = Names(recognizer, settings.min_views, note, Neighbours(presences))
+        self._names = Names(recognizer, settings.min_views, note, CoPresence(presences))
         self._strangers = None if strangers is None else StrangerTracks(strangers, settings.min_views, learnt)
         rules = TrackSettings(self._names.calibration, remembered=REMEMBERED_LIVE if live else None)
         self._tracker = Tracker(rules) if state is None else Tracker.from_state(state.tracker, rules)
@@ -67,28 +68,28 @@ class FrameAnalysis:
         grid = luma_grid(frame.image) if frame.coded is None else coded_luma_grid(luma_of(frame.coded))
         return self._cuts.step(grid) or resized
 
-    def look(self, frame: Frame, cut: bool) -> tuple[StepResult, tuple[Event, ...]]:
+    def detect(self, frame: Frame, cut: bool) -> tuple[StepResult, tuple[Event, ...]]:
         """Detect, follow, embed and decide. After an exception nothing more can be computed."""
         with self._for_good():
-            return self._take_in(frame, self._looked(frame, cut), cut)
+            return self._take_in(frame, self._detected(frame, cut), cut)
 
-    def nobody(self, frame: Frame) -> tuple[StepResult, tuple[Event, ...]]:
-        """What a look at this frame would give after a cut, if nobody were in it: all tracks end."""
+    def empty(self, frame: Frame) -> tuple[StepResult, tuple[Event, ...]]:
+        """The result of a frame after a cut in which nobody is seen: all tracks end."""
         with self._for_good():
-            return self._take_in(frame, Looked(Faces.none(), frame.time), True)
+            return self._take_in(frame, FrameDetection(Faces.none(), frame.time), True)
 
     def faces(self, step: StepResult) -> tuple[SeenFace, ...]:
-        """The faces of the frame that was looked at last."""
+        """The faces of the last frame with a detection."""
         return self._appearances.faces(step)
 
-    def faces_before(self, last: LastLook, step: StepResult, time: float) -> tuple[SeenFace, ...]:
-        """The faces at a time between two looks, the second of which has been taken in."""
+    def faces_before(self, last: LastDetection, step: StepResult, time: float) -> tuple[SeenFace, ...]:
+        """The faces at a time between the last two detections."""
         scores = dict(zip(last.numbers, last.scores, strict=True))
         scores |= {track.number: track.score for track in step.seen}
         return self._appearances.faces_between(interpolate(last, step, time), scores)
 
     def faces_ahead(self, time: float) -> tuple[SeenFace, ...]:
-        """The faces at a time after the last look, where they should be by now."""
+        """The predicted faces at a time after the last detection."""
         if self.last is None:
             return ()
         scores = dict(zip(self.last.numbers, self.last.scores, strict=True))
@@ -107,13 +108,13 @@ class FrameAnalysis:
         return self._announced(self._tracker.finish(self.last.time), learn)
 
     def state(self) -> bytes:
-        """All of it, to be gone on with after the frame that was looked at last."""
+        """Everything needed to resume after the last frame with a detection."""
         assert self.last is not None
         state = EngineState(
             embeddings=self.embeddings,
             last=self.last,
             known=self._appearances.known,
-            presences=self._names.neighbours.presences,
+            presences=self._names.co_presence.presences,
             learnt=frozenset() if self._strangers is None else self._strangers.learnt,
             best=self.best_views.stored(),
             tracker=self._tracker.state(),
@@ -129,14 +130,16 @@ class FrameAnalysis:
             self._finished = True
             raise
 
-    def _looked(self, frame: Frame, cut: bool) -> Looked:
+    def _detected(self, frame: Frame, cut: bool) -> FrameDetection:
         last, detector = self.last, self._recognizer.detector
         if last is None or cut or self._settings.every is not None:
-            return look_at_all(detector, frame.image, frame.time)
+            return detect_full(detector, frame.image, frame.time)
         boxes = [box for _, box in self._tracker.predict(frame.time)]
-        return look_on(detector, frame.image, frame.time, last, boxes)
+        return detect_next(detector, frame.image, frame.time, last, boxes)
 
-    def _take_in(self, frame: Frame, looked: Looked, cut: bool) -> tuple[StepResult, tuple[Event, ...]]:
+    def _take_in(
+        self, frame: Frame, detection: FrameDetection, cut: bool
+    ) -> tuple[StepResult, tuple[Event, ...]]:
         image = frame.image
 
         def embed(landmarks: Floats) -> Floats:
@@ -145,14 +148,14 @@ class FrameAnalysis:
             crops = align(image, landmarks, spec.template, (spec.width, spec.height))
             return self._recognizer.embedder.embed(crops, self._recognizer.flip)
 
-        found = looked.faces
+        found = detection.faces
         if self._settings.max_faces is not None:
             found = largest(found, self._settings.max_faces)
         step = self._tracker.step(frame.time, found, image, embed, cut)
         self.best_views.step(step, image)
         events = self._announced(step)
         size = (frame.height, frame.width)
-        self.last = LastLook.of(step, size, len(found), looked.whole, looked.in_vain)
+        self.last = LastDetection.of(step, size, len(found), detection.full, detection.local_failed)
         return step, events
 
     def _announced(self, step: StepResult, learn: bool = True) -> tuple[Event, ...]:
@@ -165,12 +168,12 @@ class FrameAnalysis:
                 {**before, **decisions},
                 known,
                 self.best_views.views(),
-                self._names.neighbours,
+                self._names.co_presence,
                 learn,
             )
         events = self._appearances.step(step, decisions, numbers)
         remembered = self._appearances.known.keys()
-        self._names.neighbours.keep(remembered)
+        self._names.co_presence.keep(remembered)
         if self._strangers is not None:
             self._strangers.keep(remembered)
         return events

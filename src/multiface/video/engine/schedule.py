@@ -1,4 +1,4 @@
-"""Which frames the detector looks at, and how fast frames are taken.
+"""Which frames get a detection, and how fast frames are taken.
 
 Files: every k-th frame, k from the frame rate and from whether all tracks are settled, so that a run can be repeated
 to the bit. Live sources: k from the load, so that the engine keeps up with what arrives.
@@ -10,10 +10,10 @@ import time
 from collections import deque
 from fractions import Fraction
 
-LOOK_SECONDS = Fraction(1, 5)
-"""The detector looks at a file at least this often, where it has that many frames."""
+DETECTION_SECONDS = Fraction(1, 5)
+"""Longest time between two detections of a file, in seconds, if it has that many frames."""
 SETTLED = 2
-"""Times as long until the next look where all tracks are settled (see `LastLook`)."""
+"""Factor on that time while all tracks are settled (see `LastDetection`)."""
 FORGIVEN = Fraction(501, 500)
 """NTSC rates (30000/1001 and the like) count as the whole rates that they stand for."""
 LONGEST_BLIND = 0.5
@@ -24,20 +24,20 @@ BUSY_SHARE = 0.8
 
 def file_interval(rate: Fraction | None) -> int | None:
     """k for a file of this many frames a second: 5 at 25; 1 below 5 a second; None where the rate is unknown."""
-    return None if rate is None or rate <= 0 else max(1, int(rate * LOOK_SECONDS * FORGIVEN))
+    return None if rate is None or rate <= 0 else max(1, int(rate * DETECTION_SECONDS * FORGIVEN))
 
 
-def file_look_due(
+def file_detection_due(
     interval: int | None, frames: int, seconds: float, by_time: bool, settled: bool = False
 ) -> bool:
-    """Whether the detector looks at a frame.
+    """Whether a frame gets a detection.
 
-    interval: k. frames, seconds: since the last look, this frame included. by_time: whether time counts too, as it
-    does where nobody asked for a k: frames of a variable rate can lie far apart. settled: of the last look; it counts
-    only where nobody asked for a k.
+    interval: k. frames, seconds: since the last detection, this frame included. by_time: whether time counts too, as it
+    does unless the user asked for a k: frames of a variable rate can lie far apart. settled: of the last detection; it
+    counts only then.
     """
     times = SETTLED if settled and by_time else 1
-    longest = times * LOOK_SECONDS * (FORGIVEN if interval is not None else 2 - FORGIVEN)
+    longest = times * DETECTION_SECONDS * (FORGIVEN if interval is not None else 2 - FORGIVEN)
     return (interval is not None and frames >= times * interval) or (by_time and seconds > float(longest))
 
 
@@ -52,30 +52,30 @@ class LivePace:
         self._least_apart = 0.0 if most_per_second is None else 1 / most_per_second
         self._said = 1 / rate if rate is not None and rate > 0 else 1 / 30
         self._arrivals: deque[float] = deque(maxlen=15)
-        self._looks: deque[float] = deque(maxlen=9)
+        self._detections: deque[float] = deque(maxlen=9)
         self._others: deque[float] = deque(maxlen=9)
 
     def arrived(self, seconds: float) -> None:
         """So long after the frame before it a frame came in, and it was waited for: none was lost between."""
         self._arrivals.append(seconds)
 
-    def took(self, looked: bool, seconds: float) -> None:
-        """The analysis of a frame took so long; looked: with a detection."""
-        (self._looks if looked else self._others).append(seconds)
+    def took(self, detected: bool, seconds: float) -> None:
+        """The analysis of a frame took so long; detected: with a detection."""
+        (self._detections if detected else self._others).append(seconds)
 
     @property
     def interval(self) -> int:
-        """The smallest k with which the analysis works no more than its share of the time; 1 before any look."""
+        """The smallest k with which the analysis works no more than its share of the time; 1 before any detection."""
         apart = statistics.median(self._arrivals) if self._arrivals else self._said
         apart = max(apart, self._least_apart)
         most = max(1, int(LONGEST_BLIND / max(apart, 1e-3)))
-        look = statistics.median(self._looks) if self._looks else 0.0
+        detection = statistics.median(self._detections) if self._detections else 0.0
         other = statistics.median(self._others) if self._others else 0.0
-        # look + (k - 1) other <= share k apart
+        # detection + (k - 1) other <= share k apart
         spare = BUSY_SHARE * apart - other
-        if look - other <= spare:
+        if detection - other <= spare:
             return 1
-        return most if spare <= 0 else min(most, -int(-(look - other) // spare))
+        return most if spare <= 0 else min(most, -int(-(detection - other) // spare))
 
 
 class Brake:

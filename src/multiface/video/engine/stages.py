@@ -5,39 +5,39 @@ from collections import deque
 from dataclasses import replace
 from fractions import Fraction
 
-from multiface.video.engine.engine_settings import EngineSettings
 from multiface.video.engine.event_ledger import EventLedger
 from multiface.video.engine.frame_analysis import FrameAnalysis
-from multiface.video.engine.handover import MOST_BYTES, Closed, Handover
-from multiface.video.engine.schedule import LONGEST_BLIND, Brake, LivePace, file_interval, file_look_due
-from multiface.video.names.hindsight import HINDSIGHT, with_hindsight
+from multiface.video.engine.queues import MOST_BYTES, Closed, Queues
+from multiface.video.engine.schedule import LONGEST_BLIND, Brake, LivePace, file_detection_due, file_interval
+from multiface.video.engine.video_settings import VideoSettings
+from multiface.video.names.backfill import RESULT_DELAY, backfilled
 from multiface.video.results import FrameResult
 from multiface.video.sources.frame import Frame, Source
 from multiface.video.tracks.track import TrackSettings
 
 MOST_BETWEEN = MOST_BYTES // 2
-"""Bytes of pictures that wait for the next detection of a file; before there are more the detector looks."""
+"""Bytes of pictures that wait for the next detection of a file; before there are more, a detection is due."""
 AWAY = TrackSettings().lost_after + 0.5
 """Seconds for which a live source may give no frame; then those who were there have left."""
 
 
-def read(source: Source, handover: Handover) -> None:
+def read(source: Source, queues: Queues) -> None:
     """Decode ahead as many frames as there is room for, with RGB where that is what they keep."""
     for frame in source.frames():
-        handover.admit(frame)
+        queues.admit(frame)
         if frame.coded is None:
-            # Made here, beside the computing. Of coded frames only those need it that the detector looks at.
+            # Made here, beside the computing. Of coded frames only those with a detection need it.
             _ = frame.image
-        handover.put_frame(frame)
+        queues.put_frame(frame)
 
 
-def read_live(source: Source, handover: Handover) -> None:
+def read_live(source: Source, queues: Queues) -> None:
     """Take a frame only when one is asked for, so that it is the newest."""
     frames = source.frames()
-    handover.wait_until_asked()
+    queues.wait_until_asked()
     for frame in frames:
-        handover.put_frame(frame)
-        handover.wait_until_asked()
+        queues.put_frame(frame)
+        queues.wait_until_asked()
 
 
 class FileStage:
@@ -45,25 +45,25 @@ class FileStage:
 
     Results wait for a second of the file (`hindsight`), and no longer than there is room. Events belong to the first
     result that was not handed out when they were decided; their times may so be a little later than its frame. The
-    last frame before a cut is looked at too, so that nothing is carried over a cut. At a checkpoint nothing waits:
+    last frame before a cut has a detection too, so that nothing is carried over a cut. At a checkpoint nothing waits:
     its result is only kept back until another frame comes, since the events of the end belong to the last frame.
     """
 
     def __init__(
         self,
-        handover: Handover,
+        queues: Queues,
         analysis: FrameAnalysis,
         ledger: EventLedger,
-        settings: EngineSettings,
+        settings: VideoSettings,
         rate: Fraction | None,
     ) -> None:
-        self._handover = handover
+        self._queues = queues
         self._analysis = analysis
         self._ledger = ledger
         self._checkpoint_every = settings.checkpoint_every
         self._interval = settings.every or file_interval(rate)
         self._by_time = settings.every is None
-        self._brake = Brake(settings.max_fps, handover.stop)
+        self._brake = Brake(settings.max_fps, queues.stop)
         self._waiting: list[Frame] = []
         self._results: deque[FrameResult] = deque()
         self._sealed: FrameResult | None = None
@@ -80,7 +80,7 @@ class FileStage:
         self._hand_out_all()
 
     def _work(self) -> None:
-        while (frame := self._handover.next_frame()) is not None:
+        while (frame := self._queues.next_frame()) is not None:
             self._brake.wait()
             self._make_room(frame)
             cut = self._analysis.is_cut(frame)
@@ -91,8 +91,8 @@ class FileStage:
                 self._look(cut)
         if self._waiting:
             self._look(False)
-        if self._handover.read_error is not None:
-            raise self._handover.read_error
+        if self._queues.read_error is not None:
+            raise self._queues.read_error
         if self._sealed is not None:
             # From a state after the last frame there is nothing to go on to.
             self._results.append(replace(self._sealed, checkpoint=None))
@@ -108,7 +108,7 @@ class FileStage:
         return (
             last is None
             or self._is_checkpoint(frame)
-            or file_look_due(
+            or file_detection_due(
                 self._interval, len(self._waiting), frame.time - last.time, self._by_time, last.settled
             )
             or sum(one.picture_bytes for one in self._waiting) + frame.picture_bytes > MOST_BETWEEN
@@ -122,7 +122,7 @@ class FileStage:
         last = self._analysis.last
         *between, frame = self._waiting
         self._waiting = []
-        step, events = self._analysis.look(frame, cut)
+        step, events = self._analysis.detect(frame, cut)
         frame.shed()
         self._ledger.decided(events, step)
         faces = self._analysis.faces(step)
@@ -130,7 +130,7 @@ class FileStage:
             for one in between:
                 boxes = self._analysis.faces_before(last, step, one.time)
                 self._results.append(FrameResult(one, boxes, ()))
-        self._results = deque(with_hindsight(result, step, faces) for result in self._results)
+        self._results = deque(backfilled(result, step, faces) for result in self._results)
         self._results.append(FrameResult(frame, faces, ()))
         first = self._results.popleft()
         self._results.appendleft(replace(first, events=(*first.events, *events)))
@@ -141,21 +141,23 @@ class FileStage:
     def _make_room(self, frame: Frame) -> None:
         """Hand out what waited long enough when this frame comes, and what there is no room for beside it."""
         if self._sealed is not None:
-            self._handover.put_result(self._sealed)
+            self._queues.put_result(self._sealed)
             self._sealed = None
         size = frame.picture_bytes + sum(one.picture_bytes for one in self._waiting)
         size += sum(result.frame.picture_bytes for result in self._results)
-        while self._results and (self._results[0].frame.time < frame.time - HINDSIGHT or size > MOST_BETWEEN):
+        while self._results and (
+            self._results[0].frame.time < frame.time - RESULT_DELAY or size > MOST_BETWEEN
+        ):
             size -= self._results[0].frame.picture_bytes
-            self._handover.put_result(self._results.popleft())
+            self._queues.put_result(self._results.popleft())
 
     def _hand_out_results(self) -> None:
         while self._results:
-            self._handover.put_result(self._results.popleft())
+            self._queues.put_result(self._results.popleft())
 
     def _hand_out_all(self) -> None:
         if self._sealed is not None:
-            self._handover.put_result(self._sealed)
+            self._queues.put_result(self._sealed)
         self._hand_out_results()
 
 
@@ -168,17 +170,17 @@ class LiveStage:
 
     def __init__(
         self,
-        handover: Handover,
+        queues: Queues,
         analysis: FrameAnalysis,
         ledger: EventLedger,
-        settings: EngineSettings,
+        settings: VideoSettings,
         rate: Fraction | None,
     ) -> None:
-        self._handover = handover
+        self._queues = queues
         self._analysis = analysis
         self._ledger = ledger
         self._every = settings.every
-        self._brake = Brake(settings.max_fps, handover.stop)
+        self._brake = Brake(settings.max_fps, queues.stop)
         self._pace = LivePace(None if rate is None else float(rate), settings.max_fps)
 
     def work(self) -> None:
@@ -189,12 +191,12 @@ class LiveStage:
         while True:
             self._brake.wait()
             asked = time.monotonic()
-            if last is not None and not self._handover.frame_comes(AWAY):
+            if last is not None and not self._queues.frame_comes(AWAY):
                 self._away(last)
-            frame = self._handover.next_frame()
+            frame = self._queues.next_frame()
             if frame is None:
-                if self._handover.read_error is not None:
-                    raise self._handover.read_error
+                if self._queues.read_error is not None:
+                    raise self._queues.read_error
                 return
             began = time.monotonic()
             came = began if frame.captured is None else frame.captured
@@ -202,13 +204,13 @@ class LiveStage:
                 self._pace.arrived(came - before)
             last, before = frame, came
             since += 1
-            looked = self._analyse(frame, since)
-            if looked:
+            detected = self._analyse(frame, since)
+            if detected:
                 since = 0
-            self._pace.took(looked, time.monotonic() - began)
+            self._pace.took(detected, time.monotonic() - began)
 
     def _analyse(self, frame: Frame, since: int) -> bool:
-        """Hand out one frame; whether the detector looked at it."""
+        """Hand out one frame; whether with a detection."""
         last = self._analysis.last
         cut = self._analysis.is_cut(frame)
         due = (
@@ -219,19 +221,19 @@ class LiveStage:
             or (self._every is None and frame.time - last.time >= LONGEST_BLIND)
         )
         if due:
-            step, events = self._analysis.look(frame, cut)
+            step, events = self._analysis.detect(frame, cut)
             self._ledger.decided(events, step)
-            self._handover.put_newest(FrameResult(frame, self._analysis.faces(step), events))
+            self._queues.put_newest(FrameResult(frame, self._analysis.faces(step), events))
         else:
             faces = self._analysis.faces_ahead(frame.time)
-            self._handover.put_newest(FrameResult(frame, faces, ()))
+            self._queues.put_newest(FrameResult(frame, faces, ()))
         return due
 
     def _away(self, last: Frame) -> None:
         """No frame came for long after this one: all tracks end."""
-        step, events = self._analysis.nobody(last)
+        step, events = self._analysis.empty(last)
         self._ledger.decided(events, step)
         if events:
             image = last.image
             again = replace(last, convert=lambda: image, gap=f"no frames for {AWAY:g} s")
-            self._handover.put_newest(FrameResult(again, (), events))
+            self._queues.put_newest(FrameResult(again, (), events))

@@ -3,15 +3,16 @@
 import json
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from multiface.errors import UsageError
+from multiface.file_lock import lock
 from multiface.images.path_text import path_text
 from multiface.video.events.lateness import Lateness
-from multiface.video.file_lock import lock
 from multiface.video.results import Event
 from multiface.visible import visible_json
 
@@ -52,9 +53,10 @@ def written_lines(path: Path) -> Iterator[EventLines]:
     # Unbuffered: what could not be written must not be tried again at the end.
     with os.fdopen(handle, "wb", buffering=0) as file:
         if stat.S_ISREG(os.fstat(handle).st_mode):
-            if not lock(file):
+            # Not on Windows: there a lock would keep readers from the lines.
+            if sys.platform != "win32" and not lock(file):
                 raise UsageError(
-                    f"{name}: another process writes its events there now; give each a file of its own"
+                    f"{name}: another process writes its events there now", hint="give each a file of its own"
                 )
             file.truncate()
         yield EventLines(file, name)

@@ -18,11 +18,11 @@ from types import TracebackType
 from typing import Any
 
 from multiface.errors import InputError, UsageError
+from multiface.file_lock import opened_alone
 from multiface.gallery.connection import BadContent, Database, FileKind, table_version
 from multiface.images.path_text import path_text
 from multiface.json_text import parse_json
 from multiface.video.events.lateness import Lateness
-from multiface.video.file_lock import opened_alone
 from multiface.video.results import Event
 
 APPLICATION_ID = int.from_bytes(b"MFev", "big")
@@ -93,11 +93,15 @@ def written_by_one(path: Path) -> Iterator[None]:
         file = opened_alone(path.with_name(path.name + "-lock"))
     except OSError as error:
         raise InputError(
-            f"{path_text(path)}: events cannot be kept there ({error.strerror}); give another file"
+            f"{path_text(path)}: events cannot be kept there ({error.strerror})",
+            path=path,
+            hint="give another file",
         ) from error
     if file is None:
         raise UsageError(
-            f"{path_text(path)}: another process keeps its events there now; give each camera a file of its own"
+            f"{path_text(path)}: another process keeps its events there now",
+            path=path,
+            hint="give each camera a file of its own",
         )
     with file:
         yield

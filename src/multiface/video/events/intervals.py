@@ -97,8 +97,8 @@ def write_intervals(path: Path, intervals: Iterable[Interval]) -> None:
             )
             text = table.getvalue()
         case _:
-            raise UsageError(f"{path_text(path)}: intervals are written as .json or .csv")
+            raise UsageError(f"{path_text(path)}: intervals are written as .json or .csv", path=path)
     try:
         write_whole(path, text.encode(), private=True)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path_text(path)}: cannot be written ({error})") from error
+        raise UsageError(f"{path_text(path)}: cannot be written ({error})", path=path) from error

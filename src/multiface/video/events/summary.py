@@ -77,7 +77,7 @@ def write_summary(
     try:
         write_whole(path, page(title, _STYLE, table), private=True)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path_text(path)}: cannot be written ({error})") from error
+        raise UsageError(f"{path_text(path)}: cannot be written ({error})", path=path) from error
 
 
 def _rows(intervals: tuple[Interval, ...]) -> list[_Row]:

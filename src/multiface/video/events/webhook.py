@@ -12,8 +12,8 @@ import time
 from types import TracebackType
 
 from multiface.errors import InputError
+from multiface.net.post import Post, webhook_address
 from multiface.video.events.event_store import EventStore, StoredEvent
-from multiface.video.events.webhook_post import Post, webhook_address
 from multiface.visible import log_of
 
 ANSWER_SECONDS = 10.0

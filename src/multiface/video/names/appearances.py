@@ -9,9 +9,10 @@ begin, names that change, names that are given; so a name is free before it is g
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from multiface.arrays import Floats
 from multiface.decision import Decision
-from multiface.faces.face import Floats
-from multiface.video.results import Box, Event, EventKind, SeenFace
+from multiface.images.box import Box
+from multiface.video.results import Event, EventKind, SeenFace
 from multiface.video.tracks.track import EndedTrack, HiddenTrack, SeenTrack, StepResult
 
 MOST_CLOSED = 500
@@ -34,6 +35,11 @@ class Known:
     def name(self) -> str | None:
         """The name it has; None for unknown or undecided."""
         return None if self.decision is None else self.decision.name
+
+    @property
+    def person(self) -> str | None:
+        """The id of that person; None for unknown or undecided."""
+        return None if self.decision is None else self.decision.person
 
 
 class Appearances:
@@ -93,13 +99,13 @@ class Appearances:
         return (*events, *sorted(news, key=lambda event: event.event != "changed"))
 
     def faces(self, step: StepResult) -> tuple[SeenFace, ...]:
-        """The faces of a frame that the detector looked at."""
+        """The faces of a frame with a detection."""
         return tuple(self._face(track.number, track.box, track.score, track.landmarks) for track in step.seen)
 
     def faces_between(
         self, boxes: Iterable[tuple[int, Box]], scores: Mapping[int, float]
     ) -> tuple[SeenFace, ...]:
-        """The faces of a frame that the detector did not look at, with the scores of the nearest that it did."""
+        """The faces of a frame without a detection, with the scores of the nearest one."""
         return tuple(self._face(number, box, scores[number], None) for number, box in boxes)
 
     def _face(self, number: int, box: Box, score: float, landmarks: Floats | None) -> SeenFace:
@@ -140,7 +146,7 @@ class Appearances:
             stranger=strangers.get(number, before.stranger),
         )
         self._known[number] = after
-        if before.name is not None and before.name != after.name:
+        if before.name is not None and (before.person, before.name) != (after.person, after.name):
             return [replace(self._event("changed", time, number, box), previous=before.name)]
         if before.name != after.name or (after.name is None and before.stranger != after.stranger):
             return [self._event("recognised", time, number, box)]
@@ -157,6 +163,7 @@ class Appearances:
             event=kind,
             track=number,
             name=known.name,
+            person=known.person,
             similarity=None if best is None else best.similarity,
             box=box,
             runner_up=None if second is None else (second.name, second.similarity),

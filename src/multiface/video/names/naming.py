@@ -6,13 +6,14 @@ from typing import Protocol
 
 import numpy as np
 
+from multiface.arrays import Floats
 from multiface.decision import Calibration, Decision, Reason
 from multiface.errors import GalleryError, NotAvailable
-from multiface.faces.face import Floats, Image
+from multiface.faces.face import Image
 from multiface.gallery import Matrix
 from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.recognition.recognizer import Recognizer
-from multiface.video.names.neighbours import Neighbours
+from multiface.video.names.co_presence import CoPresence
 from multiface.video.tracks.pooling import enough_views, pooled_decisions
 from multiface.video.tracks.track import EndedTrack, HiddenTrack, SeenTrack, StepResult
 
@@ -58,8 +59,7 @@ class Names:
     """Decides, and follows the gallery while it changes.
 
     least_views: a track with fewer is named only when it has been seen for a while or has ended. note: told, once,
-    when the gallery cannot be read any more; what was read last stays in use. neighbours: of a run that is
-    gone on with.
+    when the gallery cannot be read any more; what was read last stays in use. co_presence: of a run to resume.
 
     Raises NotAvailable without a calibration where there is a gallery, RateNotSupported.
     """
@@ -69,9 +69,9 @@ class Names:
         recognizer: Recognizer,
         least_views: int,
         note: Callable[[str], None],
-        neighbours: Neighbours | None = None,
+        co_presence: CoPresence | None = None,
     ) -> None:
-        self.neighbours = Neighbours() if neighbours is None else neighbours
+        self.co_presence = CoPresence() if co_presence is None else co_presence
         self._gallery = recognizer.gallery
         self._least = least_views
         self._note = note
@@ -97,9 +97,9 @@ class Names:
 
         known: those of tracks so far. All tracks that are alive are decided together when one of them has a new view
         or the people or tracks are others; a track that ended undecided is decided with those beside which it lived.
-        Nobody is given the name that a track has, though it has left, with which he was there at the same time.
+        Tracks once visible together never share a name.
         """
-        self.neighbours.step(step)
+        self.co_presence.step(step)
         matrix = self._newest()
         present: tuple[AliveTrack, ...] = (*step.seen, *step.hidden)
         alive = [
@@ -138,7 +138,7 @@ class Names:
         if not late:
             return {}
         numbers = {track.number for track in late}
-        met = {other for number in numbers for other in self.neighbours.of(number)} - numbers
+        met = {other for number in numbers for other in self.co_presence.of(number)} - numbers
         beside: list[AliveTrack | EndedTrack] = [*alive, *(track for track in ended if track.number in known)]
         together = [*late, *(track for track in beside if track.number in met)]
         decided = pooled_decisions([track.views for track in together], matrix, self._threshold)
@@ -150,8 +150,8 @@ class Names:
 
     def _apart(self, number: int, decision: Decision, names: Mapping[int, Decision]) -> Decision:
         """A track's decision, without the name where that is of another track that was there with it."""
-        others = (names[other].name for other in self.neighbours.of(number) if other in names)
-        if decision.name is None or decision.name not in others:
+        others = (names[other].person for other in self.co_presence.of(number) if other in names)
+        if decision.person is None or decision.person not in others:
             return decision
         return replace(decision, name=None, reason=Reason.PERSON_TAKEN)
 

@@ -11,9 +11,10 @@ from datetime import timedelta
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.decision import Calibration
 from multiface.errors import UsageError
-from multiface.faces.face import Floats, Image
+from multiface.faces.face import Image
 from multiface.gallery import Gallery
 from multiface.gallery.strangers import Sighting
 from multiface.recognition import IDENTIFY_RATE

@@ -9,8 +9,8 @@ from collections.abc import Collection, Container, Mapping
 from multiface.decision import Decision, Reason
 from multiface.gallery.clock import utc_now
 from multiface.video.names.appearances import Known
+from multiface.video.names.co_presence import CoPresence
 from multiface.video.names.naming import Strangers
-from multiface.video.names.neighbours import Neighbours
 from multiface.video.results import BestView
 from multiface.video.tracks.pooling import pooled
 from multiface.video.tracks.quality import LEAST_QUALITY
@@ -22,7 +22,7 @@ STRANGE = (Reason.BELOW_THRESHOLD, Reason.NOBODY_ENROLLED)
 
 
 class StrangerTracks:
-    """Asks for numbers. least_views: a track with fewer gets one only when it ends. learnt: of a run gone on with."""
+    """Asks for numbers. least_views: a track with fewer gets one only when it ends. learnt: of a run to resume."""
 
     def __init__(self, strangers: Strangers, least_views: int, learnt: Collection[int] = ()) -> None:
         self._strangers = strangers
@@ -40,12 +40,12 @@ class StrangerTracks:
         decisions: Mapping[int, Decision],
         known: Mapping[int, Known],
         best: Mapping[int, BestView],
-        neighbours: Neighbours,
+        co_presence: CoPresence,
         learn: bool,
     ) -> dict[int, int | None]:
         """What a step changes: numbers that are given, and None for those that are given back, by track.
 
-        decisions: of all tracks so far. known: before this step. best: the best views. neighbours: with this step.
+        decisions: of all tracks so far. known: before this step. best: the best views. co_presence: with this step.
         learn: whether the tracks that end are over; False where another run goes on with them.
         """
         alive: tuple[SeenTrack | HiddenTrack, ...] = (*step.seen, *step.hidden)
@@ -66,7 +66,7 @@ class StrangerTracks:
                 continue
             (vector, spread), view = pooled(views), best[number]
             if number not in given:
-                others = {other for other, _, _ in now} | neighbours.of(number)
+                others = {other for other, _, _ in now} | co_presence.of(number)
                 taken = {given[other] for other in others if other in given}
                 given[number] = self._strangers.number_of(
                     vector, spread, view.quality, view.crop, utc_now(), taken

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from multiface.arrays import Pixels
 from multiface.images import Mark, Surface, draw_marks
-from multiface.images.surface import Pixels
 from multiface.video.sources.colour import is_bt709_limited
 from multiface.video.sources.pyav import av
 from multiface.video.sources.upright import UPRIGHT, Rotation

@@ -25,13 +25,11 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Doubles, Floats
 from multiface.errors import PictureError
 from multiface.images import Image
 from multiface.video.sources.pyav import av
 from multiface.video.sources.upright import UPRIGHT, Rotation, set_upright
-
-Doubles = npt.NDArray[np.float64]
-Singles = npt.NDArray[np.float32]
 
 _BT709, _BT2020, _P3 = 1, 9, 12  # primaries, as ITU-T H.273 numbers them
 _PQ, _HLG = 16, 18  # transfer characteristics of H.273
@@ -105,7 +103,8 @@ def _matrix(frame: av.VideoFrame, transfer: int) -> int:
     if stated not in _MATRICES:
         raise PictureError(
             f"the video's colours are coded with matrix {stated} of ITU-T H.273 (YCgCo, ICtCp and their like), "
-            "which cannot be converted; convert the video to BT.709 first, for example with ffmpeg"
+            "which cannot be converted",
+            hint="convert the video to BT.709 first, for example with ffmpeg",
         )
     return _MATRICES[stated]
 
@@ -137,10 +136,10 @@ class _Tables:
     ordinary brightness. matrix: (3, 3) to BT.709. shade: (16384,) uint8 of linear light 0..1.
     """
 
-    linear: Singles
-    luminance: Singles | None
-    knee: Singles | None
-    matrix: Singles
+    linear: Floats
+    luminance: Floats | None
+    knee: Floats | None
+    matrix: Floats
     shade: npt.NDArray[np.uint8]
 
 

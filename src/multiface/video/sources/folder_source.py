@@ -46,11 +46,12 @@ def open_folder(
     first = round(Fraction(begin) * exact)
     last = len(pictures) if duration is None else round(Fraction(begin + duration) * exact)
     if not pictures:
-        raise InputError(f"{path_text(path)}: holds no picture")
+        raise InputError(f"{path_text(path)}: holds no picture", path=path)
     if first >= len(pictures):
         raise InputError(
             f"{path_text(path)}: begin is {begin:g} s, but its {len(pictures)} pictures at {float(exact):g} a second "
-            f"end at {float(len(pictures) / exact):.3f} s"
+            f"end at {float(len(pictures) / exact):.3f} s",
+            path=path,
         )
     return FolderSource(path, pictures, range(first, min(last, len(pictures))), exact, after, first_number)
 

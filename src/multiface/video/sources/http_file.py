@@ -1,22 +1,19 @@
 """A video file on a web server, copied to a file of ours before it is read, as standard input is.
 
 A server's answer is a file when it states a length and is no playlist; all else is a stream. Credentials in the
-address go into a header of the first request only, not along with a redirection to another place.
+address go into a header of the first request only. No proxy is asked.
 """
 
-import base64
 import secrets
-import shutil
-import urllib.error
-import urllib.request
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+
+import httpx
 
 from multiface.atomic_write import whole_file
 from multiface.errors import InputError
 from multiface.images.path_text import path_text
-from multiface.video.sources.address import checked_address, shown_address
+from multiface.net.address import checked_address, shown_address
+from multiface.net.http import Refused, asked
 
 _PLAYLISTS = ("mpegurl", "dash+xml", "multipart/")
 _PLAYLIST_NAMES = (".m3u8", ".m3u", ".mpd")
@@ -28,69 +25,35 @@ def downloaded_file(address: str, folder: Path, patience: float = 10.0) -> Path 
     patience: seconds without a byte after which the server counts as silent. Raises InputError where the copying
     breaks off or cannot be written; then no file is left.
     """
-    name = shown_address(address)
+    path = folder / f"download-{secrets.token_hex(8)}"
     try:
-        answer = _asked(checked_address(address), patience)
-    except urllib.error.HTTPError as refusal:
-        refusal.close()
+        with asked(checked_address(address), {}, httpx.Timeout(patience)) as answer:
+            if not _is_file(answer):
+                return None
+            trouble = _copy(answer, path)
+    except (httpx.HTTPError, httpx.InvalidURL, Refused, OSError, ValueError):
         return None
-    except (OSError, HTTPException, ValueError):
-        return None
-    with answer:
-        kind = answer.headers.get_content_type().lower()
-        length = answer.headers.get("Content-Length", "")
-        playlist = urlsplit(answer.url).path.lower().endswith(_PLAYLIST_NAMES)
-        if playlist or not length.isdecimal() or any(mark in kind for mark in _PLAYLISTS):
-            return None
-        path = folder / f"download-{secrets.token_hex(8)}"
-        trouble = _copy(answer, path, int(length))
     if trouble is not None:
-        raise InputError(f"{name}: {trouble}")
+        raise InputError(f"{shown_address(address)}: {trouble}")
     return path
 
 
-def _asked(address: str, patience: float) -> HTTPResponse:
-    parts = urlsplit(address)
-    user, at, place = parts.netloc.rpartition("@")
-    request = urllib.request.Request(urlunsplit(parts._replace(netloc=place, fragment="")))
-    if at:
-        pair = base64.b64encode(unquote(user).encode()).decode()
-        request.add_unredirected_header("Authorization", f"Basic {pair}")
-    answer = _opener().open(request, timeout=patience)
-    assert isinstance(answer, HTTPResponse)
-    return answer
+def _is_file(answer: httpx.Response) -> bool:
+    kind = answer.headers.get("Content-Type", "").lower()
+    playlist = answer.url.path.lower().endswith(_PLAYLIST_NAMES) or any(mark in kind for mark in _PLAYLISTS)
+    return answer.is_success and not playlist and "Content-Length" in answer.headers
 
 
-def _opener() -> urllib.request.OpenerDirector:
-    """Speaks http and https alone, also where a redirection leads elsewhere, and asks no proxy."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPRedirectHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        urllib.request.UnknownHandler(),
-    ):
-        opener.add_handler(handler)
-    return opener
-
-
-def _copy(answer: HTTPResponse, path: Path, length: int) -> str | None:
+def _copy(answer: httpx.Response, path: Path) -> str | None:
     """Why it failed, in words; None for a whole file. A half one is deleted."""
-    trouble = None
     try:
         with whole_file(path, private=True) as file:
-            shutil.copyfileobj(answer, file, 1 << 20)
-            got = file.tell()
-    except TimeoutError:
-        trouble = "the server fell silent in the middle of the file"
+            for piece in answer.iter_raw():
+                file.write(piece)
+    except httpx.TimeoutException:
+        return "the server fell silent in the middle of the file"
+    except httpx.HTTPError:
+        return f"the connection broke after {answer.num_bytes_downloaded} of {answer.headers['Content-Length']} bytes"
     except OSError as error:
-        trouble = f"cannot be copied to {path_text(path.parent)} ({error.strerror or 'the connection broke'})"
-    except HTTPException:
-        trouble = "the connection broke in the middle of the file"
-    else:
-        if got != length:
-            path.unlink(missing_ok=True)
-            trouble = f"the connection broke after {got} of {length} bytes"
-    return trouble
+        return f"cannot be copied to {path_text(path.parent)} ({error.strerror or error})"
+    return None

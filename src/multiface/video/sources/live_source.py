@@ -20,7 +20,7 @@ from fractions import Fraction
 from functools import partial
 
 from multiface.errors import InputError, UsageError
-from multiface.video.sources.address import checked_address, scheme_of, shown_address
+from multiface.net.address import checked_address, scheme_of, shown_address
 from multiface.video.sources.frame import Frame, SourceInfo
 from multiface.video.sources.frame_size import pixel_limit
 from multiface.video.sources.live_connection import Feed, LiveConnection, Patience

@@ -23,7 +23,9 @@ def opened_file(path: Path, name: str) -> "av.container.InputContainer":
         if stat.S_ISDIR(status.st_mode):
             raise InputError(f"{name}: is a folder, not a video file")
         if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{name}: is not a regular file; pipe it into standard input and name that (-)")
+            raise InputError(
+                f"{name}: is not a regular file", hint="pipe it into standard input and name that (-)"
+            )
         if status.st_size == 0:
             raise InputError(f"{name}: is empty (0 bytes)")
         open_regular(path).close()  # also refuses a gallery in use
@@ -32,7 +34,7 @@ def opened_file(path: Path, name: str) -> "av.container.InputContainer":
     except FileNotFoundError as error:
         raise InputError(f"{name}: there is no such file") from error
     except PermissionError as error:
-        raise InputError(f"{name}: may not be read; check the file's permissions") from error
+        raise InputError(f"{name}: may not be read", hint="check the file's permissions") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:  # ValueError: a null character in the path
         why = getattr(error, "strerror", None) or error
         raise InputError(
@@ -57,7 +59,9 @@ def video_stream(container: "av.container.InputContainer", name: str) -> "av.Vid
     stream = next((video for video in videos if video is best), videos[0])
     context = stream.codec_context
     if context is None:
-        raise InputError(f"{name}: this FFmpeg has no decoder for its video; convert it to H.264 first")
+        raise InputError(
+            f"{name}: this FFmpeg has no decoder for its video", hint="convert it to H.264 first"
+        )
     too_large = over_limit(context.width, context.height)
     if too_large is not None:
         raise InputError(f"{name}: {too_large}")

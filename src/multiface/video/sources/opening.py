@@ -20,11 +20,10 @@ from pathlib import Path
 
 from multiface.errors import InputError, UsageError
 from multiface.images.path_text import path_text
-from multiface.video.sources.address import checked_address, scheme_of, shown_address
+from multiface.net.address import checked_address, scheme_of, shown_address
 from multiface.video.sources.file_source import FileSource, open_file
 from multiface.video.sources.folder_source import open_folder
 from multiface.video.sources.frame import Frame, Source, SourceInfo
-from multiface.video.sources.http_file import downloaded_file
 from multiface.video.sources.live_source import open_live
 from multiface.video.sources.stdin_spool import spooled_stdin
 from multiface.video.sources.webcam import open_webcam
@@ -113,6 +112,10 @@ class _IsStream(Exception):
 
 
 def _download(address: str, folder: Path) -> Path:
+    from multiface.video.sources.http_file import (
+        downloaded_file,  # not before it is needed: it takes its time
+    )
+
     path = downloaded_file(address, folder)
     if path is None:
         raise _IsStream

@@ -22,13 +22,13 @@ def spooled_stdin(stream: BinaryIO, folder: Path) -> Path:
     then, and after Ctrl-C, no file is left.
     """
     if stream.isatty():
-        raise UsageError("standard input is a terminal; pipe a video into it, or name a file")
+        raise UsageError("standard input is a terminal", hint="pipe a video into it, or name a file")
     path = folder / f"stdin-{secrets.token_hex(8)}"
     try:
         with whole_file(path, private=True) as file:
             shutil.copyfileobj(stream, file, 1 << 20)
             if not file.tell():
-                raise InputError("standard input is empty (0 bytes); pipe a video into it")
+                raise InputError("standard input is empty (0 bytes)", hint="pipe a video into it")
     except OSError as error:
         raise InputError(
             f"standard input cannot be copied to {path_text(folder)} ({error.strerror or error}); "

@@ -100,7 +100,7 @@ def _connect(
             reason = error.strerror or reason
             if isinstance(error, av.ExitError):
                 break
-    raise InputError(f"{path_text(place)}: {_plain(reason)}")
+    raise InputError(f"{path_text(place)}: {_plain(reason)}", path=place)
 
 
 def _check_device(path: Path) -> None:
@@ -114,15 +114,17 @@ def _check_device(path: Path) -> None:
         found = (
             f"there are {', '.join('/dev/' + one for one in there)}" if there else "no camera is connected"
         )
-        raise InputError(f"{path_text(path)}: there is no such camera; {found}") from None
+        raise InputError(f"{path_text(path)}: there is no such camera; {found}", path=path) from None
     if not stat.S_ISCHR(mode):
-        raise InputError(f"{path_text(path)}: is no device of a camera")
+        raise InputError(f"{path_text(path)}: is no device of a camera", path=path)
     try:
         path.open("rb").close()
     except PermissionError:
         raise _refused(str(path)) from None
     except OSError as error:
-        raise InputError(f"{path_text(path)}: {_plain(error.strerror or 'it cannot be opened')}") from None
+        raise InputError(
+            f"{path_text(path)}: {_plain(error.strerror or 'it cannot be opened')}", path=path
+        ) from None
 
 
 def _refused(place: str) -> InputError:
@@ -130,7 +132,9 @@ def _refused(place: str) -> InputError:
         "linux": "put your account into the group that owns the device (mostly `video`) and log in again",
         "darwin": "allow the terminal to use the camera in System Settings, Privacy & Security",
     }.get(sys.platform, "allow desktop apps to use the camera in the settings of Windows")
-    return InputError(f"{path_text(place)}: the camera may not be opened (permission denied); {todo}")
+    return InputError(
+        f"{path_text(place)}: the camera may not be opened (permission denied); {todo}", path=place
+    )
 
 
 def _plain(reason: str) -> str:
@@ -146,7 +150,7 @@ def _dshow_name(device: int | str) -> str:
         return device
     if not hasattr(av, "enumerate_input_devices"):
         raise InputError(
-            f"webcam {device}: this PyAV cannot list cameras; update it, or give the camera's name"
+            f"webcam {device}: this PyAV cannot list cameras", hint="update it, or give the camera's name"
         )
     cameras = [one.name for one in av.enumerate_input_devices("dshow") if "video" in one.media_types]
     if device >= len(cameras):

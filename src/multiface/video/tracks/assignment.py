@@ -9,8 +9,7 @@ they do not connect is solved apart, so that many faces spread over a picture co
 import numpy as np
 import numpy.typing as npt
 
-Doubles = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.intp]
+from multiface.arrays import Doubles, Indices
 
 
 def assign(costs: Doubles, limit: float) -> Indices:

@@ -12,7 +12,7 @@ person, 1 where people are different. For a track with two views or more a pair 
 to lose a track, which may return, than to give it another person's face.
 
 Vectors of poor faces are alike whoever they are. Where the face is poor, or half of the track's views are (below
-`LEAST_QUALITY`), likeness proves nothing, and a pair that costs more than 1 by place is not possible: a track that
+`LEAST_QUALITY`), similarity proves nothing, and a pair that costs more than 1 by place is not possible: a track that
 hangs on the back of a head or on a neck ends there, and does not go over to the next face that comes near.
 """
 
@@ -21,13 +21,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Doubles, Floats, Indices
 from multiface.faces.boxes import iou
-from multiface.faces.face import Floats
-from multiface.video.tracks.assignment import Indices, assign
-from multiface.video.tracks.likeness import Likeness
+from multiface.video.tracks.assignment import assign
 from multiface.video.tracks.pooling import pooled
 from multiface.video.tracks.quality import LEAST_QUALITY
-from multiface.video.tracks.views import Doubles, Views
+from multiface.video.tracks.similarity_limits import SimilarityLimits
+from multiface.video.tracks.views import Views
 
 NEAR = 0.5
 FAR = 0.4
@@ -71,7 +71,7 @@ def associate(
     boxes: Doubles,
     qualities: Floats,
     embed: Callable[[Indices], Floats],
-    likeness: Likeness,
+    limits: SimilarityLimits,
 ) -> Indices:
     """For each track the position of its face, -1 for none: (t,).
 
@@ -84,9 +84,9 @@ def associate(
     viewed = np.array([len(seen) > 0 for seen in views], np.bool_)
     comparable = np.isfinite(costs[viewed]).any(axis=0)
     doubtful = np.flatnonzero(in_doubt(costs, unseen) & comparable)
-    if len(doubtful) and likeness.known:
+    if len(doubtful) and limits.known:
         vectors = embed(doubtful)
-        same, different = likeness.same(1), likeness.different
+        same, different = limits.same(1), limits.different
         for track, seen in enumerate(views):
             if not len(seen) or not np.isfinite(costs[track, doubtful]).any():
                 continue

@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image as Pillow
 
 from multiface.faces.face import Image
-from multiface.video.results import BestView, Box
+from multiface.images.box import Box
+from multiface.video.results import BestView
 from multiface.video.tracks.track import StepResult
 
 AROUND = 0.35
@@ -19,7 +20,7 @@ LONGEST_SIDE = 192
 MOST_TRACKS = 500
 """Kept at most; the ones that appeared first go first."""
 BETTER = 1.05
-"""A look takes the place of another when its quality is this much higher."""
+"""A view replaces another when its quality is this much higher."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +46,7 @@ class BestViews:
         self._views = {number: one.view() for number, one in self._stored.items()}
 
     def step(self, step: StepResult, image: Image) -> None:
-        """Take in a frame that the detector looked at."""
+        """Take in a frame with a detection."""
         for track in step.seen:
             best = self._views.get(track.number)
             if best is None or track.quality > best.quality * BETTER:

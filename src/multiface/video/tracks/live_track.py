@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from multiface.arrays import Doubles, Floats
 from multiface.faces.boxes import iou
-from multiface.faces.face import Floats
-from multiface.video.tracks.views import Doubles, Views
+from multiface.video.tracks.views import Views
 
 SMOOTHING = 0.2
 """Seconds over which a speed is averaged."""

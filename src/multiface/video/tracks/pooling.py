@@ -12,10 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from multiface.decision import Calibration, Decision, decide
+from multiface.arrays import Floats
+from multiface.decision import Calibration, Decision
 from multiface.errors import UsageError
-from multiface.faces.face import Floats
-from multiface.gallery import Matrix, score_people
+from multiface.gallery import Matrix
+from multiface.recognition.deciding import decide_probes
 from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.video.tracks.views import Views
 
@@ -64,17 +65,7 @@ def pooled_decisions(
     if not tracks:
         return []
     probes, spreads = zip(*(pooled(views) for views in tracks), strict=True)
-    if not matrix.names:
-        return decide(np.zeros((len(tracks), 0), np.float32), (), None, 0.0)
-    if threshold is None:
-        raise UsageError("names need a calibration: without one no error rate can be stated")
-    calibration = threshold.calibration
-    own = probe_rise(np.array(spreads, np.float32), calibration)
-    rise = own[:, None] + calibration.rise(matrix.spread)[None]
-    return decide(
-        score_people(np.stack(probes), matrix, "mean"),
-        matrix.names,
-        threshold.of(matrix),
-        calibration.margin,
-        rise,
-    )
+    rise = None
+    if threshold is not None:
+        rise = probe_rise(np.array(spreads, np.float32), threshold.calibration)
+    return decide_probes(np.stack(probes), matrix, threshold, rise=rise)

@@ -1,11 +1,11 @@
-"""How much one look at a face tells of who it is, 0..1, from what the detector found and the pixels under it.
+"""How well one view of a face shows who it is, 0..1, from the detection and the pixels under it.
 
 The product of four factors, each 0..1:
 - the detector's score;
 - size: the side of a square of the box's area over 112 pixels, the size of the crops that networks see, at most 1;
 - frontality: how far the nose lies from the middle, between the eyes (turned aside) and between the lines of eyes and
   mouth (up or down), by the five landmarks; 1 in the middle, 0.05 where it lies on an eye or outside;
-- sharpness: s / (s + 0.05) with s the mean square of the Laplacian (4 neighbours) of the aligned crop's luma at half
+- sharpness: s / (s + 0.05) with s the mean square of the Laplacian (4 co_presence) of the aligned crop's luma at half
   size (56 x 56), in its middle from brows to chin, over the luma's variance there, so that contrast does not count; but
   over 400 at least, since in a crop of less contrast (dark and out of focus) the noise is all the detail there is. Blur
   takes away fine detail first.
@@ -14,10 +14,11 @@ The product of four factors, each 0..1:
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Floats
 from multiface.errors import FaceError
 from multiface.faces.align import align, similarity_transforms
 from multiface.faces.boxes import iou
-from multiface.faces.face import Faces, Floats, Image
+from multiface.faces.face import Faces, Image
 from multiface.faces.picture_quality import LUMA, laplacian
 from multiface.weights.spec import ARCFACE_TEMPLATE
 

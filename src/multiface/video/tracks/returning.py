@@ -1,9 +1,9 @@
 """Which new tracks are lost ones that came back, by their pooled vectors.
 
 A new track takes up a lost one whose last sight lies before its own first, when their similarity reaches the threshold
-of `Likeness.same` for so many candidates, raised by both spreads, and no other candidate that is proven to be another
-person (its appearance overlaps the best one's) is within the margin of it. Of several pairs the one that exceeds its
-threshold most goes first; each track is used once. Tracks without a view of `LEAST_QUALITY` do not return.
+of `SimilarityLimits.same` for so many candidates, raised by both spreads, and no other candidate that is proven to be
+another person (its appearance overlaps the best one's) is within the margin of it. Of several pairs the one that
+exceeds its threshold most goes first; each track is used once. Tracks without a view of `LEAST_QUALITY` do not return.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multiface.video.tracks.likeness import Likeness
 from multiface.video.tracks.live_track import LiveTrack
 from multiface.video.tracks.pooling import pooled
 from multiface.video.tracks.quality import LEAST_QUALITY
+from multiface.video.tracks.similarity_limits import SimilarityLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class Returns:
     perhaps: frozenset[int]
 
 
-def returns(new: Sequence[LiveTrack], lost: Sequence[LiveTrack], likeness: Likeness) -> Returns:
+def returns(new: Sequence[LiveTrack], lost: Sequence[LiveTrack], limits: SimilarityLimits) -> Returns:
     """All tracks have a view or more."""
     claims: list[tuple[float, int, int]] = []
     perhaps: set[int] = set()
-    if not new or not lost or not likeness.known:
+    if not new or not lost or not limits.known:
         return Returns((), frozenset())
     known = [pooled(track.views) for track in lost]
     clear = [_clear(track) for track in lost]
@@ -43,14 +43,14 @@ def returns(new: Sequence[LiveTrack], lost: Sequence[LiveTrack], likeness: Liken
         if not candidates or not _clear(track):
             continue
         similarities = dict(zip(candidates, (vectors[candidates] @ vector).tolist(), strict=True))
-        rises = {k: likeness.rise(spread) + likeness.rise(known[k][1]) for k in candidates}
-        same, maybe = likeness.same(len(candidates)), likeness.perhaps(len(candidates))
+        rises = {k: limits.rise(spread) + limits.rise(known[k][1]) for k in candidates}
+        same, maybe = limits.same(len(candidates)), limits.perhaps(len(candidates))
         for k in candidates:
             rivals = [
                 similarities[other] for other in candidates if other != k and _overlap(lost[k], lost[other])
             ]
             excess = similarities[k] - same - rises[k]
-            if excess >= 0 and similarities[k] > max(rivals, default=-2.0) + likeness.margin:
+            if excess >= 0 and similarities[k] > max(rivals, default=-2.0) + limits.margin:
                 claims.append((excess, position, k))
             elif similarities[k] >= maybe + rises[k]:
                 perhaps.add(position)

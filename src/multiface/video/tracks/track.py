@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from multiface.arrays import Doubles, Floats
 from multiface.decision import Calibration
-from multiface.faces.face import Floats
-from multiface.video.results import Box
-from multiface.video.tracks.views import Doubles, Views
+from multiface.images.box import Box
+from multiface.video.tracks.views import Views
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,10 @@ class TrackSettings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeenTrack:
-    """A confirmed track with a face in the frame that the detector looked at.
+    """A confirmed track with a face in the last detection.
 
     number: from 1. face: its position in the `Faces` of the step. box: of that face. landmarks: float32 (5, 2).
-    score: 0..1. quality: of this look, 0..1. first_seen, first_box: when and where this appearance began. views: of
+    score: 0..1. quality: of this face, 0..1. first_seen, first_box: when and where this appearance began. views: of
     the whole track, earlier appearances included. new_view: whether the last of them, or one of them, came in this
     step. previous: time and box of its face in the detection before this one, in this appearance; None for the first.
     velocity: float64 (4,), pixels a second of each side of the box.

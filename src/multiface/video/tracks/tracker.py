@@ -17,15 +17,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from multiface.faces.face import Faces, Floats, Image
-from multiface.video.results import Box
-from multiface.video.tracks.assignment import Indices
+from multiface.arrays import Floats, Indices
+from multiface.faces.face import Faces, Image
+from multiface.images.box import Box
 from multiface.video.tracks.association import associate
-from multiface.video.tracks.doubt import Verdict, judge
-from multiface.video.tracks.likeness import Likeness
+from multiface.video.tracks.identity_check import Verdict, judge
 from multiface.video.tracks.live_track import LiveTrack
 from multiface.video.tracks.quality import alignable, qualities
 from multiface.video.tracks.returning import returns
+from multiface.video.tracks.similarity_limits import SimilarityLimits
 from multiface.video.tracks.track import EndedTrack, HiddenTrack, SeenTrack, StepResult, TrackSettings, box_of
 from multiface.video.tracks.tracker_state import TrackerState, from_bytes, to_bytes
 
@@ -41,7 +41,7 @@ class Tracker:
 
     def __init__(self, settings: TrackSettings) -> None:
         self._settings = settings
-        self._likeness = Likeness(settings.calibration)
+        self._limits = SimilarityLimits(settings.calibration)
         self._time = -math.inf
         self._size: tuple[int, int] | None = None
         self._next_number = 1
@@ -50,7 +50,7 @@ class Tracker:
         self._held: list[LiveTrack] = []  # those that had a face in the last step
 
     def step(self, time: float, faces: Faces, image: Image, embed: Embed, cut: bool) -> StepResult:
-        """Take in a frame that the detector looked at.
+        """Take in a frame with a detection.
 
         time: seconds in the source; one before the last step's counts as that one's. faces: all that were found.
         Those that cannot be aligned are passed over. image: (h, w, 3) uint8 RGB. embed: called at most twice, while
@@ -63,13 +63,13 @@ class Tracker:
         self._time, self._size = time, size
         changes = _Changes()
         self._end([track for track in self._alive if cut or self._overdue(track, time)], cut, changes)
-        look = _Look(faces, image, embed)
-        held = self._continue(time, look)
-        self._embed(time, look, held)
+        detection = _Detection(faces, image, embed)
+        held = self._continue(time, detection)
+        self._embed(time, detection, held)
         new = [track for track, _ in held if not track.confirmed and len(track.views)]
         self._number(new, self._absent(), True, changes)
         self._held = [track for track, _ in held]
-        return self._result(look, held, changes, cut)
+        return self._result(detection, held, changes, cut)
 
     def predict(self, time: float) -> tuple[tuple[int, Box], ...]:
         """Number and box, by number, of the tracks seen in the last step, moved on to a time after it."""
@@ -102,51 +102,51 @@ class Tracker:
     def _overdue(self, track: LiveTrack, time: float) -> bool:
         return time - track.last_seen > self._settings.lost_after + 1e-6
 
-    def _continue(self, time: float, look: "_Look") -> list[tuple[LiveTrack, int]]:
+    def _continue(self, time: float, detection: "_Detection") -> list[tuple[LiveTrack, int]]:
         """Give faces to tracks, and new tracks to the faces that are left: tracks that have a face, and which."""
         tracks = self._alive
         faces = associate(
             np.stack([track.predicted(time) for track in tracks]) if tracks else np.zeros((0, 4)),
             np.array([time - track.last_seen for track in tracks]),
             [track.views for track in tracks],
-            look.boxes,
-            look.qualities,
-            look.vectors_of,
-            self._likeness,
+            detection.boxes,
+            detection.qualities,
+            detection.vectors_of,
+            self._limits,
         )
         held = []
         for track, position in zip(tracks, faces.tolist(), strict=True):
             if position >= 0:
-                track.see(time, look.boxes[position])
+                track.see(time, detection.boxes[position])
                 held.append((track, position))
-        for position in np.setdiff1d(np.arange(len(look.boxes)), faces).tolist():
-            track = LiveTrack.begin(time, look.boxes[position])
+        for position in np.setdiff1d(np.arange(len(detection.boxes)), faces).tolist():
+            track = LiveTrack.begin(time, detection.boxes[position])
             self._alive.append(track)
             held.append((track, position))
         return held
 
-    def _embed(self, time: float, look: "_Look", held: list[tuple[LiveTrack, int]]) -> None:
+    def _embed(self, time: float, detection: "_Detection", held: list[tuple[LiveTrack, int]]) -> None:
         """Embed the faces that are worth it, and add views."""
         settings = self._settings
         wanted = [
             (track, position)
             for track, position in held
-            if track.wants_view(time, look.quality(position), settings.embed_every, settings.views)
+            if track.wants_view(time, detection.quality(position), settings.embed_every, settings.views)
         ]
-        vectors = look.vectors_of(np.array([position for _, position in wanted], np.intp))
+        vectors = detection.vectors_of(np.array([position for _, position in wanted], np.intp))
         for (track, position), vector in zip(wanted, vectors, strict=True):
             track.embedded = time
-            match judge(track, look.quality(position), vector, self._likeness):
+            match judge(track, detection.quality(position), vector, self._limits):
                 case Verdict.OURS:
-                    track.add_view(time, look.quality(position), vector, settings.views)
-                    look.viewed.add(position)
+                    track.add_view(time, detection.quality(position), vector, settings.views)
+                    detection.viewed.add(position)
                 case Verdict.DOUBTFUL:
                     track.doubt_it(time, vector)
                 case Verdict.ANOTHER:
-                    new = track.part(time, look.quality(position), vector, settings.views)
+                    new = track.part(time, detection.quality(position), vector, settings.views)
                     self._alive.append(new)
                     held[held.index((track, position))] = (new, position)
-                    look.viewed.add(position)
+                    detection.viewed.add(position)
                 case Verdict.USELESS:
                     pass
 
@@ -155,7 +155,7 @@ class Tracker:
 
         wait: leave those that need one more detection or more views without a number.
         """
-        found = returns(new, lost, self._likeness)
+        found = returns(new, lost, self._limits)
         for position, k in found.pairs:
             self._take_up(new[position], lost[k], changes)
         for position, track in enumerate(new):
@@ -227,7 +227,11 @@ class Tracker:
         return self._lost + [track for track in self._alive if track.confirmed]
 
     def _result(
-        self, look: "_Look | None", held: list[tuple[LiveTrack, int]], changes: "_Changes", cut: bool
+        self,
+        detection: "_Detection | None",
+        held: list[tuple[LiveTrack, int]],
+        changes: "_Changes",
+        cut: bool,
     ) -> StepResult:
         seen = sorted(((t, p) for t, p in held if t.confirmed), key=lambda one: one[0].number)
         # Not by their times: two frames can have the same.
@@ -237,7 +241,9 @@ class Tracker:
         )
         return StepResult(
             time=self._time,
-            seen=tuple(look.seen(track, position) for track, position in seen) if look is not None else (),
+            seen=tuple(detection.seen(track, position) for track, position in seen)
+            if detection is not None
+            else (),
             hidden=tuple(
                 HiddenTrack(t.number, box_of(t.sides), t.first_seen, t.last_seen, t.views) for t in hidden
             ),
@@ -257,7 +263,7 @@ class _Changes:
     ended: list[EndedTrack] = field(default_factory=list)
 
 
-class _Look:
+class _Detection:
     """The faces of one picture that can be aligned: positions 0..m - 1 here, `index` in the detector's faces."""
 
     def __init__(self, faces: Faces, image: Image, embed: Embed) -> None:

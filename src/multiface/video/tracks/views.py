@@ -1,17 +1,14 @@
-"""The few looks at a person that a track keeps: vectors with their times and qualities.
+"""The few views of a person that a track keeps: vectors with their times and qualities.
 
-A view is chosen for two things: its quality, and that the views lie spread over the track's time, since looks that
+A view is chosen for two things: its quality, and that the views lie spread over the track's time, since views that
 follow one another closely share what is wrong with them (blur, turn of the head, light).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from multiface.faces.face import Floats
-
-Doubles = npt.NDArray[np.float64]
+from multiface.arrays import Doubles, Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)

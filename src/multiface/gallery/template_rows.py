@@ -1,0 +1,213 @@
+"""Templates in SQL: each function is one thing done inside the caller's transaction.
+
+Vectors are BLOBs of d little-endian float32. What is read back is checked: a damaged row raises BadContent instead of
+giving a wrong vector.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from multiface.arrays import Floats, vector_bytes, vector_from
+from multiface.errors import GalleryError
+from multiface.gallery.clock import utc_now
+from multiface.gallery.connection import BadContent
+from multiface.gallery.engine import NewTemplate, Person, PictureFacts, Template, VectorOrigin
+from multiface.gallery.search import Matrix
+from multiface.gallery.sql import Connection, inserted_id
+from multiface.images.path_text import path_text
+
+UNIT_TOLERANCE = 1e-3
+"""How far from 1 the length of a vector may be."""
+
+_TEMPLATE = """
+    SELECT id, person_id, vector, source_digest, source, width, height, x0, y0, x1, y1, score, detector,
+        quarter_turns, faces_in_picture, added
+    FROM template
+"""
+
+
+def move_templates(connection: Connection, from_: int, into: int) -> int:
+    """Give all templates of one person to another; how many there were."""
+    return connection.execute("UPDATE template SET person_id = ? WHERE person_id = ?", (into, from_)).rowcount
+
+
+def templates(connection: Connection, person: int, origin: VectorOrigin) -> tuple[Template, ...]:
+    """A person's templates, oldest first."""
+    rows = connection.execute(f"{_TEMPLATE} WHERE person_id = ? ORDER BY id", (person,)).fetchall()
+    return tuple(_template(row, origin.dimension) for row in rows)
+
+
+def person_of(connection: Connection, template: int) -> int | None:
+    """The number of the person who has this template; None if there is no such template."""
+    row = connection.execute("SELECT person_id FROM template WHERE id = ?", (template,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def same_face(connection: Connection, new: NewTemplate, origin: VectorOrigin) -> Template | None:
+    """The template of the same face in the same picture."""
+    rows = connection.execute(f"{_TEMPLATE} WHERE source_digest = ? ORDER BY id", (new.source_digest,))
+    for row in rows.fetchall():
+        template = _template(row, origin.dimension)
+        if template.facts.same_face(new.facts):
+            return template
+    return None
+
+
+def owner(connection: Connection, template: Template) -> tuple[str, str]:
+    """The name and the id of the person who has a template."""
+    row = connection.execute("SELECT name, public_id FROM person WHERE id = ?", (template.person,)).fetchone()
+    if row is None:
+        raise BadContent(f"it is damaged: person {template.person} has templates but no name")
+    return str(row[0]), str(row[1])
+
+
+def add_new_templates(
+    connection: Connection, person: Person, new: Sequence[NewTemplate], origin: VectorOrigin
+) -> list[int]:
+    """Give templates to a person; the ids of those that were not there yet.
+
+    Raises GalleryError if another person has one of them, or if a vector is not what the gallery holds.
+    """
+    added = []
+    for template in new:
+        there = same_face(connection, template, origin)
+        if there is None:
+            added.append(add_template(connection, person.number, template, origin))
+        elif there.person != person.number:
+            name, who = owner(connection, there)
+            raise GalleryError(
+                f"picture {template.source}: this face is already enrolled as {name!r} ({who}), so it "
+                f"was not added to {person.name!r}; remove or merge one of the two people first"
+            )
+    return added
+
+
+def add_template(connection: Connection, person: int, new: NewTemplate, origin: VectorOrigin) -> int:
+    """Store a template and return its id.
+
+    Raises GalleryError if the vector is not what the gallery holds: length d, finite, unit length.
+    """
+    fault = vector_fault(new.vector, origin.dimension)
+    if fault is not None:
+        raise GalleryError(f"template of {path_text(new.source)}: {fault}")
+    facts = new.facts
+    cursor = connection.execute(
+        """
+        INSERT INTO template (person_id, vector, source_digest, source, width, height, x0, y0, x1, y1, score,
+            detector, quarter_turns, faces_in_picture, added)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
+        """,
+        (
+            person,
+            vector_bytes(new.vector),
+            new.source_digest,
+            path_text(new.source),
+            int(facts.width),
+            int(facts.height),
+            *(float(side) for side in facts.box),
+            float(facts.score),
+            facts.detector,
+            int(facts.quarter_turns),
+            int(facts.faces_in_picture),
+            utc_now(),
+        ),
+    )
+    return inserted_id(cursor)
+
+
+def vector_fault(vector: Floats, dimension: int) -> str | None:
+    """What is wrong with a vector, or None."""
+    if vector.shape != (dimension,):
+        return f"the vector has shape {vector.shape}, the gallery holds ({dimension},)"
+    if not np.isfinite(vector).all():
+        return "the vector holds a value that is not finite"
+    length = float(np.linalg.norm(vector.astype(np.float64)))
+    if abs(length - 1.0) > UNIT_TOLERANCE:
+        return f"the vector has length {length:.4g}, not 1"
+    return None
+
+
+def matrix(connection: Connection, origin: VectorOrigin) -> Matrix:
+    """All templates as one array, by person and then by age. People without templates are left out."""
+    (count,) = connection.execute("SELECT count(*) FROM template").fetchone()
+    size = 4 * origin.dimension
+    vectors = np.empty((count, origin.dimension), np.float32)
+    person_index = np.empty(count, np.intp)
+    names: list[str] = []
+    ids: list[str] = []
+    last: int | None = None
+    rows = connection.execute(
+        """
+        SELECT template.id, person.id, person.name, person.public_id, template.vector
+        FROM template JOIN person ON person.id = template.person_id ORDER BY person.id, template.id
+        """
+    )
+    at = 0
+    for template, person, name, public_id, blob in rows:
+        if person != last:
+            names.append(str(name))
+            ids.append(str(public_id))
+            last = person
+        if at == count or not isinstance(blob, bytes) or len(blob) != size:
+            raise BadContent(f"it is damaged: template {template} is not {origin.dimension} numbers")
+        vectors[at] = np.frombuffer(blob, "<f4")
+        person_index[at] = len(names) - 1
+        at += 1
+    lengths = np.sqrt(np.einsum("td,td->t", vectors[:at], vectors[:at]))
+    if (
+        at != count or not (np.abs(lengths - 1.0) <= UNIT_TOLERANCE).all()
+    ):  # also false for what is not finite
+        raise BadContent("it is damaged: a vector is missing or not of unit length; check it")
+    return Matrix(vectors, person_index, tuple(names), tuple(ids))
+
+
+def broken_templates(connection: Connection, origin: VectorOrigin) -> list[str]:
+    """What is wrong with stored vectors, a line each."""
+    problems = []
+    for template, blob in connection.execute("SELECT id, vector FROM template ORDER BY id"):
+        if not isinstance(blob, bytes) or len(blob) != 4 * origin.dimension:
+            problems.append(f"template {template}: not {origin.dimension} float32 numbers")
+            continue
+        fault = vector_fault(vector_from(blob), origin.dimension)
+        if fault is not None:
+            problems.append(f"template {template}: {fault}")
+    return problems
+
+
+def _template(row: tuple[Any, ...], dimension: int) -> Template:
+    try:
+        (
+            number,
+            person,
+            blob,
+            digest,
+            source,
+            width,
+            height,
+            x0,
+            y0,
+            x1,
+            y1,
+            score,
+            detector,
+            turns,
+            faces,
+            added,
+        ) = row
+        if not isinstance(blob, bytes) or len(blob) != 4 * dimension:
+            raise ValueError("vector")
+        facts = PictureFacts(
+            int(width),
+            int(height),
+            (float(x0), float(y0), float(x1), float(y1)),
+            float(score),
+            str(detector),
+            int(turns),
+            int(faces),
+        )
+        vector = vector_from(blob)
+        return Template(int(number), int(person), vector, str(digest), str(source), facts, str(added))
+    except (TypeError, ValueError) as error:
+        raise BadContent("it is damaged: a template's row cannot be read") from error

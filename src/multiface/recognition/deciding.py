@@ -1,0 +1,47 @@
+"""Probes to decisions against a gallery: the one place where faces are scored and decided."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from multiface.arrays import Floats
+from multiface.decision import Decision, PictureFault, decide
+from multiface.errors import UsageError
+from multiface.gallery import Matrix, Rule, score_people
+from multiface.recognition.gallery_threshold import GalleryThreshold
+
+RULE: Rule = "mean"
+"""How a person with several templates is scored; docs/person-scoring.md has the measurement behind it."""
+
+
+def decide_probes(
+    probes: Floats,
+    matrix: Matrix,
+    threshold: GalleryThreshold | None,
+    *,
+    rise: Floats | None = None,
+    faults: Sequence[PictureFault | None] = (),
+) -> list[Decision]:
+    """Decisions for probes of which no two can be the same person, as the faces of one picture.
+
+    probes: float32 (n, d), unit length. threshold: None only with nobody enrolled. rise: float32 (n,), what the
+    thresholds of each probe are higher; None for nothing. faults: what is wrong with each probe's picture, one a
+    probe or none at all.
+
+    Raises UsageError, RateNotSupported.
+    """
+    if not matrix.names:
+        return decide(np.zeros((len(probes), 0), np.float32), (), None, 0.0, faults=faults)
+    if threshold is None:
+        raise UsageError("names need a calibration: without one no error rate can be stated")
+    calibration = threshold.calibration
+    people = calibration.rise(matrix.spread)
+    return decide(
+        score_people(probes, matrix, RULE),
+        matrix.names,
+        threshold.of(matrix),
+        calibration.margin,
+        people if rise is None else rise[:, None] + people[None],
+        faults,
+        matrix.ids,
+    )
