@@ -17,6 +17,10 @@ check:
     ruff format --check .
     mypy
 
+# The documentation site into build/site; needs the extra [docs]
+docs:
+    mkdocs build --strict
+
 # Put the code into form
 format:
     ruff format .

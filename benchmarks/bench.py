@@ -158,7 +158,12 @@ def measured(row: Row, names: dict[str, str]) -> list[tuple[str, str]]:
     if done.returncode != 0:
         why = (done.stderr.strip().splitlines() or ["no words"])[-1]
         return [(row.figures[0][0], f"left out: {why}")]
-    return [(what, " / ".join(found)) for what, how in row.figures if (found := re.findall(how, done.stdout))]
+    return figures(row, done.stdout)
+
+
+def figures(row: Row, printed: str) -> list[tuple[str, str]]:
+    """Each figure that stands in the output of a row's script, in words."""
+    return [(what, " / ".join(found)) for what, how in row.figures if (found := re.findall(how, printed))]
 
 
 def make_pictures(folder: Path) -> dict[str, str]:

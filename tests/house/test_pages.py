@@ -18,6 +18,9 @@ from pathlib import Path
 
 import pytest
 
+import multiface
+import multiface.errors
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 REASONS = {
@@ -33,7 +36,7 @@ REASONS = {
     "takes hours",
     "the tests make these pictures before they run a page",
 }
-NEEDS = {"video.md": "av", "train.md": "torch"}
+NEEDS = {"video.md": "av", "video-design.md": "av", "train.md": "torch"}
 BLOCK = re.compile(
     r"(?:<!-- not run: (?P<reason>.*?) -->\n)?^```(?P<kind>\w*)\n(?P<body>.*?)^```$", re.M | re.S
 )
@@ -156,6 +159,13 @@ def test_what_is_compared() -> None:
         "b\n",
         None,
     ]
+
+
+def test_the_reference_has_every_public_name() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    shown = {path.rpartition(".")[2] for path in re.findall(r"^::: (\S+)$", text, re.M)} | {"__version__"}
+    errors = {name for name in multiface.__all__ if hasattr(multiface.errors, name)}
+    assert set(multiface.__all__) - errors <= shown and "errors" in shown
 
 
 def test_the_pages_of_the_site_are_the_pages_that_are_there() -> None:

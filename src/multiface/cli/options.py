@@ -55,7 +55,7 @@ Flip = Annotated[
     bool | None,
     typer.Option(
         "--flip/--no-flip",
-        help="Embed each face with its mirror image (default: where the weights gain by it).",
+        help="Embed each face with its mirror image (default: if it helps the weights).",
         show_default=False,
     ),
 ]
@@ -112,7 +112,7 @@ IdentifyRate = Annotated[
     float | None,
     typer.Option(
         "--rate",
-        help="Share of strangers who may be given a name: FPIR, as MULTIFACE_RATE (default: 0.01).",
+        help="Share of strangers who may be given a name (FPIR); also MULTIFACE_RATE (default: 0.01).",
         show_default=False,
     ),
 ]
