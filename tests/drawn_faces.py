@@ -1,8 +1,8 @@
 """Drawn faces for tests with several people: detectors of the package find them, and its weights tell them apart.
 
 Nobody is shown, so no picture of a person is kept in the repository. The three people of `PEOPLE` were chosen out of
-1,300 drawings since their SFace embeddings are least alike: cosines of at most 0.34 between two of them and 0.2 with the
-package's portrait, at least 0.9 between two takes of one.
+1,300 drawings since their SFace embeddings are least alike: cosines of at most 0.34 between two of them and 0.2 with
+the package's portrait, at least 0.9 between two takes of one.
 """
 
 from pathlib import Path
