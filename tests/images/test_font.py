@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
+from building.font_coverage import ranges
 from multiface.images.font import FOLDER, REPLACEMENT, coverage, font_files, fonts_of, load_font
 
 NAMES = {
@@ -72,6 +73,18 @@ def test_coverage_is_what_freetype_draws(file: str) -> None:
             assert drawn != missing, f"U+{code:04X}"
 
 
+def test_the_kept_coverage_is_that_of_the_fonts() -> None:
+    pytest.importorskip("fontTools", reason="needs fontTools (extra `test`)")
+    for file in font_files():
+        bounds = ranges(FOLDER / file)
+        codes = {
+            code
+            for first, last in zip(bounds[::2], bounds[1::2], strict=True)
+            for code in range(first, last + 1)
+        }
+        assert codes == coverage(file), f"{file}: run python -m building.font_coverage"
+
+
 def test_words_stay_in_one_font_and_spaces_follow() -> None:
     assert fonts_of("प्रिया शर्मा, क्ष") == [("प्रिया शर्मा, क्ष", "NotoSansDevanagari-Regular.ttf")]
     assert fonts_of("김연아 Bob") == [("김연아 ", "DroidSansFallback.ttf"), ("Bob", "DejaVuSans.ttf")]
@@ -101,5 +114,5 @@ def test_fonts_are_named_licensed_and_not_too_large() -> None:
     licences = {name for name in files if name.startswith("LICENSE-")}
     assert len(licences) == 3
     assert all(f"`{name}`" in readme for name in licences)
-    assert files == set(font_files()) | licences | {"README.md"}
+    assert files == set(font_files()) | licences | {"README.md", "coverage.json"}
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 12_000_000

@@ -19,9 +19,10 @@ def list_changes(
     most: Annotated[int, typer.Option("--most", help="At most so many, the newest first.", min=1)] = 100,
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """What was done to the people of a gallery in the last 30 days, newest first."""
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
         found = opened.changes(who, most)
         names = {person.id: person.name for person in opened.people()}
@@ -40,9 +41,10 @@ def undo_change(
     ],
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Undo a change; removing a person is final."""
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
         names = {person.id: person.name for person in opened.people()}
         undone = opened.undo(number)
@@ -62,9 +64,10 @@ def split_person(
     another: options.Another = False,
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Give some of a person's templates to somebody else."""
-    speaker = Speaker(as_json)
+    speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
         person = opened.person(who)
         other = opened.split(person.id, templates, name, another=another)

@@ -6,12 +6,12 @@ from multiface.errors import UsageError
 
 if TYPE_CHECKING:
     from multiface.recognition import Recognizer
-    from multiface.video.names.naming import Strangers
+    from multiface.video.names.stranger_numbers import StrangerNumbers
     from multiface.video.results import Event, FrameResult
     from multiface.video.window import Window
 
 
-def strangers_of(recognizer: "Recognizer", wanted: bool, days: float) -> "Strangers | None":
+def strangers_of(recognizer: "Recognizer", wanted: bool, days: float) -> "StrangerNumbers | None":
     """Who numbers the unknown; None where nobody is to. Raises UsageError without a gallery that lasts."""
     from multiface.video.names.stranger_numbers import StrangerNumbers
 

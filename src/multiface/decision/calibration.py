@@ -20,16 +20,16 @@ for 5 people enrolled up to all of them: asked for 1 %, these thresholds gave 0.
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from multiface.decision.quality_limits import QualityLimits
 from multiface.errors import InputError, RateNotSupported, UsageError
-from multiface.json_text import parse_json
+from multiface.json_text import document_of, parse_json, record_from
 from multiface.plain_number import plain_number
 from multiface.regular_file import read_given_text
 
@@ -273,34 +273,25 @@ class Calibration:
 
     def to_json(self) -> str:
         """The calibration as a JSON document."""
-        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1)
+        return json.dumps({"schema": SCHEMA, **document_of(self)}, indent=1)
 
     @staticmethod
     def from_json(text: str, where: str) -> "Calibration":
         """Inverse of `to_json`; `where` names the file in errors. Raises InputError."""
         try:
-            values: dict[str, Any] = parse_json(text)
-            schema = values.pop("schema", 1)
+            values = parse_json(text)
+            schema = values.pop("schema", 1) if isinstance(values, dict) else None
             if schema != SCHEMA:
                 raise ValueError(f"format {schema}, this version reads {SCHEMA}")
-            values["verify"] = _rows(values["verify"])
-            values["identify"] = tuple(
-                GallerySizeRow(row["people"], _rows(row["rates"])) for row in values["identify"]
-            )
-            if values["alike"] is not None:
-                rows = _rows(values["alike"]["rates"])
-                values["alike"] = Alike(**(values["alike"] | {"rates": rows}))
-                if not rows:
-                    raise ValueError("alike without rates")
-            if values.get("limits") is not None:
-                values["limits"] = QualityLimits(**values["limits"])
-            values["fnmr"] = tuple((float(x), float(y)) for x, y in values["fnmr"])
-            if min(len(values["verify"]), len(values["identify"])) < 2:
+            calibration = record_from(values, Calibration)
+            if min(len(calibration.verify), len(calibration.identify)) < 2:
                 raise ValueError("fewer than two rates or gallery sizes")
-            if not all(row.rates for row in values["identify"]):
+            if not all(row.rates for row in calibration.identify):
                 raise ValueError("a gallery size without rates")
-            return Calibration(**values)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            if calibration.alike is not None and not calibration.alike.rates:
+                raise ValueError("alike without rates")
+            return calibration
+        except ValueError as error:
             raise InputError(
                 f"{where}: not a calibration ({type(error).__name__}: {error}); "
                 f"make it again with `multiface calibrate`"
@@ -314,10 +305,6 @@ def read_calibration(path: Path) -> Calibration:
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path with a null character
         raise InputError(f"{path}: cannot be read as a calibration ({error})", path=path) from error
     return Calibration.from_json(text, str(path))
-
-
-def _rows(values: list[dict[str, float]]) -> tuple[RateRow, ...]:
-    return tuple(RateRow(**row) for row in values)
 
 
 def _rate_at(rows: tuple[RateRow, ...], similarity: float) -> Rate:

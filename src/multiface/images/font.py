@@ -4,16 +4,17 @@ The fonts lie in `fonts/` (see its README for versions, origins and licences). T
 first (Latin, Greek, Cyrillic, Hebrew, Arabic, signs), then one Noto font per script, then Droid Sans Fallback
 (Chinese, Japanese, Korean), at last two parts of GNU Unifont for what the others lack.
 
-What a font covers is read from its `cmap` table, formats 4 and 12 (OpenType specification, "cmap").
+What a font covers stands in `fonts/coverage.json`, made by `building/font_coverage.py`.
 """
 
-import struct
 import unicodedata
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
 from PIL import ImageFont, features
+
+from multiface.json_text import parse_json
 
 FOLDER = Path(__file__).parent / "fonts"
 FIRST = "DejaVuSans.ttf"
@@ -44,57 +45,19 @@ def best_layout() -> ImageFont.Layout:
     return ImageFont.Layout.RAQM if features.check_feature("raqm") else ImageFont.Layout.BASIC
 
 
+@lru_cache(maxsize=1)
+def _ranges() -> dict[str, list[int]]:
+    ranges: dict[str, list[int]] = parse_json((FOLDER / "coverage.json").read_bytes())
+    return ranges
+
+
 @lru_cache(maxsize=64)
 def coverage(file: str) -> frozenset[int]:
     """The code points for which the packaged font has a glyph."""
-    data = (FOLDER / file).read_bytes()
-    tables = {
-        data[at : at + 4]: struct.unpack_from(">I", data, at + 8)[0]
-        for at in range(12, 12 + 16 * struct.unpack_from(">H", data, 4)[0], 16)
-    }
-    cmap = tables[b"cmap"]
-    covered: set[int] = set()
-    for index in range(struct.unpack_from(">H", data, cmap + 2)[0]):
-        platform, encoding, offset = struct.unpack_from(">HHI", data, cmap + 4 + 8 * index)
-        if platform == 0 or (platform == 3 and encoding in (1, 10)):  # Unicode
-            table = cmap + offset
-            match struct.unpack_from(">H", data, table)[0]:
-                case 4:
-                    covered |= _format_4(data, table)
-                case 12:
-                    covered |= _format_12(data, table)
-    return frozenset(covered)
-
-
-def _format_4(data: bytes, table: int) -> set[int]:
-    segments = struct.unpack_from(">H", data, table + 6)[0] // 2
-    shape = f">{segments}H"
-    ends = struct.unpack_from(shape, data, table + 14)
-    starts = struct.unpack_from(shape, data, table + 16 + 2 * segments)
-    deltas = struct.unpack_from(shape, data, table + 16 + 4 * segments)
-    offsets_at = table + 16 + 6 * segments
-    offsets = struct.unpack_from(shape, data, offsets_at)
-    covered: set[int] = set()
-    for index, (start, end, delta, offset) in enumerate(zip(starts, ends, deltas, offsets, strict=True)):
-        for code in range(start, end + 1):
-            glyph = code
-            if offset:
-                glyph = struct.unpack_from(">H", data, offsets_at + 2 * index + offset + 2 * (code - start))[
-                    0
-                ]
-            if (glyph == 0 and offset) or (glyph + delta) % 0x10000 == 0:
-                continue
-            covered.add(code)
-    covered.discard(0xFFFF)
-    return covered
-
-
-def _format_12(data: bytes, table: int) -> set[int]:
-    covered: set[int] = set()
-    for index in range(struct.unpack_from(">I", data, table + 12)[0]):
-        start, end, glyph = struct.unpack_from(">III", data, table + 16 + 12 * index)
-        covered.update(range(start if glyph else start + 1, end + 1))
-    return covered
+    bounds = _ranges()[file]
+    return frozenset(
+        code for first, last in zip(bounds[::2], bounds[1::2], strict=True) for code in range(first, last + 1)
+    )
 
 
 def fonts_of(text: str) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ A checkpoint is written beside its name, then renamed; older ones are deleted af
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from multiface.atomic_write import write_whole
 from multiface.errors import InputError, WeightsError
-from multiface.json_text import parse_json
+from multiface.json_text import document_of, parse_json, record_from
 from multiface.regular_file import open_regular
 from multiface.train.average import Average
 from multiface.train.building import load_weights
@@ -54,13 +54,12 @@ class Position:
 
     def to_json(self) -> str:
         """As JSON; inverse of `from_json`."""
-        return json.dumps(asdict(self))
+        return json.dumps(document_of(self))
 
     @staticmethod
     def from_json(text: str) -> "Position":
-        """Raises ValueError, TypeError or KeyError where the text is none of `to_json`."""
-        values = parse_json(text)
-        return Position(**{**values, "unusable": tuple(values["unusable"])})
+        """Raises ValueError where the text is none of `to_json`."""
+        return record_from(parse_json(text), Position)
 
 
 def whole_state(learner: Learner, average: Average | None) -> dict[str, Tensor] | None:
@@ -123,7 +122,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Position]:
     tensors, metadata = read_tensors(path)
     try:
         return tensors, Position.from_json(metadata[KEY])
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError) as error:
         raise WeightsError(
             f"{path}: is no checkpoint of a run ({type(error).__name__}: {error})", path=path
         ) from error

@@ -10,13 +10,12 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from multiface.atomic_write import write_whole
 from multiface.errors import NotAvailable
-from multiface.json_text import parse_json
+from multiface.json_text import document_of, parse_json, record_from
 from multiface.regular_file import read_regular
 from multiface.visible import log_of
 from multiface.weights.hashing import sha256_of
@@ -80,7 +79,7 @@ def built(
         place.mkdir(parents=True, exist_ok=True)
         for role, content in contents.items():
             write_whole(_file(place, role), content)
-        write_whole(place / STAMP, json.dumps(asdict(stamp), indent=1).encode())
+        write_whole(place / STAMP, json.dumps(document_of(stamp), indent=1).encode())
         _sweep(place, stamp)
     except OSError as error:
         raise NotAvailable(
@@ -132,20 +131,15 @@ def _outputs_whole(place: Path, outputs: Mapping[str, str]) -> bool:
 def _read_stamp(place: Path) -> _Stamp | None:
     """None where there is none or it is not readable: then everything is built anew."""
     try:
-        values: dict[str, Any] = parse_json(read_regular(place / STAMP))
-        return _Stamp(
-            str(values["version"]),
-            tuple(_Source(**source) for source in values["sources"]),
-            {str(role): str(sha256) for role, sha256 in values["outputs"].items()},
-        )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return record_from(parse_json(read_regular(place / STAMP)), _Stamp)
+    except (OSError, ValueError):
         return None
 
 
 def _refresh(place: Path, stamp: _Stamp) -> None:
     """Note new times of unchanged sources; without it they would only be read again next time."""
     try:
-        write_whole(place / STAMP, json.dumps(asdict(stamp), indent=1).encode())
+        write_whole(place / STAMP, json.dumps(document_of(stamp), indent=1).encode())
     except OSError as error:
         log.debug("the stamp in %s cannot be written: %s", place, error)
 

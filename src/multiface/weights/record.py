@@ -7,14 +7,14 @@ hashed again. Units: sizes in bytes, times in nanoseconds, sha256 in lower-case 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from multiface.atomic_write import write_whole
 from multiface.errors import UsageError, WeightsError
 from multiface.file_name import is_file_name
-from multiface.json_text import parse_json
+from multiface.json_text import document_of, parse_json, record_from
 from multiface.regular_file import read_regular
 from multiface.visible import log_of
 from multiface.weights.catalogue import Family, Kind
@@ -57,20 +57,14 @@ def read_record(store: Path, name: str) -> Record:
     """The record of a name in a store. Raises WeightsError if it is not readable or contradicts itself."""
     path = store / name / ENTRY
     try:
-        values: dict[str, Any] = parse_json(read_regular(path))
-        spec = values.pop("spec")
-        record = Record(
-            files=tuple(StoredFile(**file) for file in values.pop("files")),
-            spec=None if spec is None else InputSpec.from_json(json.dumps(spec)),
-            **values,
-        )
-        if record.kind not in get_args(Kind) or record.name != name or not record.files:
+        record = record_from(parse_json(read_regular(path)), Record)
+        if record.name != name or not record.files:
             raise ValueError("not an entry of this name")
         for file in record.files:
             checked_sha256(file.sha256)
             if not is_file_name(file.filename):
                 raise ValueError(f"{file.filename!r} is not a plain file name")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, WeightsError, UsageError) as error:
+    except (OSError, ValueError, WeightsError, UsageError) as error:
         raise WeightsError(
             f"{path}: not readable ({error}). Run `multiface weights remove {name}` and get {name} again",
             path=path,
@@ -127,4 +121,4 @@ def write_record(folder: Path, record: Record, contents: Mapping[str, bytes]) ->
     """Write the files, by role, and then the record into a name's folder. Raises OSError."""
     for file in record.files:
         write_whole(folder / file.filename, contents[file.role])
-    write_whole(folder / ENTRY, json.dumps(asdict(record), indent=1).encode())
+    write_whole(folder / ENTRY, json.dumps(document_of(record), indent=1).encode())

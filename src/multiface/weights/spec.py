@@ -9,10 +9,10 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from multiface.errors import WeightsError
-from multiface.json_text import parse_json
+from multiface.json_text import parse_json, record_from
 from multiface.plain_number import plain_number
 
 Point = tuple[float, float]
@@ -101,38 +101,11 @@ class InputSpec:
     def from_json(text: str) -> "InputSpec":
         """Inverse of `to_json`. Raises WeightsError on missing, unknown or ill-typed entries."""
         try:
-            values: dict[str, Any] = parse_json(text)
-            return InputSpec(
-                width=_whole(values.pop("width")),
-                height=_whole(values.pop("height")),
-                colour=values.pop("colour"),
-                mean=_three(values.pop("mean")),
-                std=_three(values.pop("std")),
-                template=tuple((_number(x), _number(y)) for x, y in values.pop("template")),
-                dimension=_whole(values.pop("dimension")),
-                **values,
-            )
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-            raise WeightsError(f"input spec: not readable ({type(error).__name__}: {error})") from error
+            return record_from(parse_json(text), InputSpec)
+        except ValueError as error:
+            raise WeightsError(f"input spec: not readable ({error})") from error
 
 
 def fingerprint(file_sha256: str, spec: InputSpec) -> str:
     """sha256 (hex) over a file's sha256 (hex) and its input spec."""
     return hashlib.sha256(f"{file_sha256}\n{spec.to_json()}".encode()).hexdigest()
-
-
-def _three(values: Any) -> tuple[float, float, float]:
-    a, b, c = values
-    return _number(a), _number(b), _number(c)
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is not a number")
-    return float(value)
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{value!r} is not a whole number")
-    return value

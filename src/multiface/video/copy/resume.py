@@ -16,16 +16,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from multiface.atomic_write import write_whole
 from multiface.errors import InputError, UsageError
 from multiface.file_lock import opened_alone
-from multiface.json_text import parse_json
+from multiface.json_text import document_of, parse_json, record_from
 from multiface.regular_file import open_regular, read_regular
 from multiface.version import __version__
 from multiface.video.copy.segments import Shape, Written
@@ -104,7 +102,7 @@ def work_left(target: Path, key: RunKey) -> Resumable | StartsAnew:
     _refuse_others(folder)
     try:
         run = _Run.read(folder)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError):
         return StartsAnew("the unfinished run there is broken or of another version of MultiFace")
     for names, what in (
         (("size", "modified_ns", "start"), "the source has changed"),
@@ -171,20 +169,11 @@ def finished_stretches(folder: Path) -> list[Stretch]:
 
 def _stretch(folder: Path, index: int) -> Stretch | None:
     try:
-        document = parse_json(read_regular(folder / f"{index:06}.json"))
-        written = Written(**document["written"])
-        if stretch_path(folder, index).stat().st_size != written.size:
-            return None
-        return Stretch(
-            written,
-            document["number"],
-            document["pts"],
-            document["time"],
-            Fraction(document["start"]),
-            tuple(_event(event) for event in document["events"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        stretch = record_from(parse_json(read_regular(folder / f"{index:06}.json")), Stretch)
+        whole = stretch_path(folder, index).stat().st_size == stretch.written.size
+    except (OSError, ValueError):
         return None
+    return stretch if whole else None
 
 
 def stretch_path(folder: Path, index: int) -> Path:
@@ -194,26 +183,16 @@ def stretch_path(folder: Path, index: int) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
+    format: int
     key: RunKey
     shape: Shape
 
     @classmethod
     def read(cls, folder: Path) -> "_Run":
-        document = parse_json(read_regular(folder / "run.json"))
-        if document["format"] != _FORMAT:
+        run = record_from(parse_json(read_regular(folder / "run.json")), cls)
+        if run.format != _FORMAT:
             raise ValueError("another format")
-        shape = document["shape"]
-        rate = shape["rate"]
-        return cls(
-            RunKey(**document["key"] | {"settings": tuple((a, b) for a, b in document["key"]["settings"])}),
-            Shape(
-                shape["width"],
-                shape["height"],
-                Fraction(shape["time_base"]),
-                None if rate is None else Fraction(rate),
-                Fraction(shape["aspect"]),
-            ),
-        )
+        return run
 
 
 class PartFolder:
@@ -258,17 +237,7 @@ class PartFolder:
         self.shape = shape
         if key is None:
             return
-        document = {
-            "format": _FORMAT,
-            "key": asdict(key),
-            "shape": {
-                "width": shape.width,
-                "height": shape.height,
-                "time_base": str(shape.time_base),
-                "rate": None if shape.rate is None else str(shape.rate),
-                "aspect": str(shape.aspect),
-            },
-        }
+        document = document_of(_Run(_FORMAT, key, shape))
         write_whole(self.path / "run.json", json.dumps(document).encode(), private=True)
 
     def add(self, stretch: Stretch, state: bytes | None) -> None:
@@ -276,15 +245,8 @@ class PartFolder:
         index = len(self.stretches) + 1
         if state is not None:
             write_whole(self.path / f"{index:06}.state", state, private=True)
-        document = {
-            "written": asdict(stretch.written),
-            "number": stretch.number,
-            "pts": stretch.pts,
-            "time": stretch.time,
-            "start": str(stretch.start),
-            "events": [asdict(event) for event in stretch.events],
-        }
-        write_whole(self.path / f"{index:06}.json", json.dumps(document).encode(), private=True)
+        document = json.dumps(document_of(stretch)).encode()
+        write_whole(self.path / f"{index:06}.json", document, private=True)
         self.stretches.append(stretch)
         (self.path / f"{index - 1:06}.state").unlink(missing_ok=True)
 
@@ -316,17 +278,6 @@ def _is_ours(entry: Path) -> bool:
     stem = entry.name.removesuffix(entry.suffix)
     numbered = stem.isdecimal() or (stem.startswith(".") and entry.suffix == ".part")
     return entry.is_file() and numbered and entry.suffix in _SUFFIXES
-
-
-def _event(document: dict[str, Any]) -> Event:
-    event = Event(**document)
-    runner_up = None if event.runner_up is None else (event.runner_up[0], event.runner_up[1])
-    return replace(event, box=_box(event.box), runner_up=runner_up)
-
-
-def _box(values: Sequence[float]) -> tuple[float, float, float, float]:
-    x0, y0, x1, y1 = values
-    return x0, y0, x1, y1
 
 
 def _writer() -> str:

@@ -26,7 +26,7 @@ from multiface.video.engine.frame_analysis import FrameAnalysis
 from multiface.video.engine.queues import Closed, Queues
 from multiface.video.engine.stages import FileStage, LiveStage, read, read_live
 from multiface.video.engine.video_settings import VideoSettings
-from multiface.video.names.naming import Strangers
+from multiface.video.names.stranger_numbers import StrangerNumbers
 from multiface.video.results import BestView, Event, FrameResult
 from multiface.video.sources.frame import Source
 from multiface.visible import log_of
@@ -52,7 +52,7 @@ class VideoEngine:
         recognizer: Recognizer,
         settings: VideoSettings | None = None,
         *,
-        strangers: Strangers | None = None,
+        strangers: StrangerNumbers | None = None,
         state: bytes | None = None,
     ) -> None:
         self._recognizer = recognizer

@@ -16,16 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from multiface.arrays import Floats
-from multiface.decision import Candidate, Decision, Reason, Threshold
 from multiface.errors import FingerprintMismatch, InputError
 from multiface.gallery import VectorOrigin
-from multiface.json_text import parse_json
+from multiface.json_text import document_of, parse_json, record_from
 from multiface.video.names.appearances import Known
 from multiface.video.names.co_presence import Presence
 from multiface.video.tracks.best_views import StoredView
 from multiface.video.tracks.last_detection import LastDetection
 
-VERSION = 4
+VERSION = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +57,7 @@ def packed(state: EngineState, origin: VectorOrigin) -> bytes:
         "followed": state.last.followed,
         "settled": state.last.settled,
     }
-    known = {str(number): _known_document(known) for number, known in state.known.items()}
+    known = document_of(dict(state.known))
     header = {
         "version": VERSION,
         "origin": asdict(origin),
@@ -116,7 +115,7 @@ def unpacked(data: bytes, origin: VectorOrigin) -> EngineState:
                     bool(last["followed"]),
                     bool(last["settled"]),
                 ),
-                known={int(number): _known(known) for number, known in header["known"].items()},
+                known=record_from(header["known"], dict[int, Known]),
                 presences={
                     int(number): Presence(float(until), frozenset(map(int, beside)))
                     for number, (until, beside) in header["presences"].items()
@@ -138,45 +137,3 @@ def unpacked(data: bytes, origin: VectorOrigin) -> EngineState:
 
 def _bytes(data: bytes) -> npt.NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8)
-
-
-def _known_document(known: Known) -> dict[str, Any]:
-    decision = known.decision
-    document: dict[str, Any] = {"stranger": known.stranger, "since": known.since, "decision": None}
-    if decision is not None:
-        document["decision"] = {**asdict(decision), "reason": decision.reason.name}
-    return document
-
-
-def _known(document: dict[str, Any]) -> Known:
-    decision = document["decision"]
-    return Known(
-        decision=None if decision is None else _decision(decision),
-        stranger=document["stranger"],
-        since=document["since"],
-    )
-
-
-def _decision(document: dict[str, Any]) -> Decision:
-    threshold = document["threshold"]
-    return Decision(
-        name=document["name"],
-        reason=Reason[document["reason"]],
-        best=_candidate(document["best"]),
-        runner_up=_candidate(document["runner_up"]),
-        threshold=None if threshold is None else _threshold(threshold),
-    )
-
-
-def _candidate(document: dict[str, Any] | None) -> Candidate | None:
-    return (
-        None
-        if document is None
-        else Candidate(document["name"], document["similarity"], document.get("person"))
-    )
-
-
-def _threshold(document: dict[str, Any]) -> Threshold:
-    interval = document["interval"]
-    whole = {**document, "interval": None if interval is None else (interval[0], interval[1])}
-    return Threshold(**whole)

@@ -13,7 +13,8 @@ from multiface.video.engine.engine_state import EngineState, packed
 from multiface.video.engine.video_settings import VideoSettings
 from multiface.video.names.appearances import Appearances
 from multiface.video.names.co_presence import CoPresence
-from multiface.video.names.naming import Names, Strangers
+from multiface.video.names.naming import Names
+from multiface.video.names.stranger_numbers import StrangerNumbers
 from multiface.video.names.stranger_tracks import StrangerTracks
 from multiface.video.results import Event, SeenFace
 from multiface.video.sources.coded_picture import luma_of
@@ -40,7 +41,7 @@ class FrameAnalysis:
         self,
         recognizer: Recognizer,
         settings: VideoSettings,
-        strangers: Strangers | None,
+        strangers: StrangerNumbers | None,
         live: bool,
         state: EngineState | None,
         note: Callable[[str], None],

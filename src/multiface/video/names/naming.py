@@ -1,15 +1,12 @@
 """Names for the tracks of a moment, from the people who are enrolled now; and numbers for those who are not."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 
-from multiface.arrays import Floats
 from multiface.decision import Calibration, Decision, Reason
 from multiface.errors import GalleryError, NotAvailable
-from multiface.faces.face import Image
 from multiface.gallery import Matrix
 from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.recognition.recognizer import Recognizer
@@ -18,41 +15,6 @@ from multiface.video.tracks.pooling import enough_views, pooled_decisions
 from multiface.video.tracks.track import EndedTrack, HiddenTrack, SeenTrack, StepResult
 
 AliveTrack = SeenTrack | HiddenTrack
-
-
-class Strangers(Protocol):
-    """Keeps people whom nobody enrolled, and knows them again."""
-
-    def number_of(
-        self,
-        vector: Floats,
-        spread: float,
-        quality: float,
-        crop: Image,
-        when: str,
-        taken: Collection[int] = (),
-    ) -> int:
-        """The number of this stranger, from 1; a new one where nobody is near enough.
-
-        vector: pooled, float32 (d,) of unit length. spread: of its views, 0..1. quality: of the crop, 0..1. crop:
-        (h, w, 3) uint8 RGB. when: UTC, ISO 8601. taken: strangers who are other tracks that are alive at this time or
-        were there with this one.
-        """
-
-    def learn(
-        self, number: int, vector: Floats, spread: float, quality: float, crop: Image, when: str, again: bool
-    ) -> None:
-        """A track with this number has ended: what is known of the stranger now, the rest as in `number_of`.
-
-        again: an earlier appearance of the same track was learnt from already. A number whose stranger was removed
-        or named meanwhile is no error.
-        """
-
-    def forget(self, number: int, learnt: bool) -> None:
-        """A track with this number is somebody who is enrolled; a stranger made for it goes, others stay as they are.
-
-        learnt: whether an appearance of the track was learnt from.
-        """
 
 
 class Names:

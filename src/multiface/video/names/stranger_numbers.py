@@ -72,9 +72,16 @@ class StrangerNumbers:
     def learn(
         self, number: int, vector: Floats, spread: float, quality: float, crop: Image, when: str, again: bool
     ) -> None:
-        """A track with this number has ended; arguments as in `naming.Strangers`."""
+        """A track with this number has ended: what is known of the stranger now, the rest as in `number_of`.
+
+        again: an earlier appearance of the same track was learnt from already. A number whose stranger was removed
+        or named meanwhile is no error.
+        """
         self._strangers.learn(number, Sighting(vector, spread, quality, crop, when), self._keep, again)
 
     def forget(self, number: int, learnt: bool) -> None:
-        """A track with this number got a name; arguments as in `naming.Strangers`."""
+        """A track with this number is somebody who is enrolled; a stranger made for it goes, others stay as they are.
+
+        learnt: whether an appearance of the track was learnt from.
+        """
         self._strangers.take_back(number, learnt)

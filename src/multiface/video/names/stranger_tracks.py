@@ -10,7 +10,7 @@ from multiface.decision import Decision, Reason
 from multiface.gallery.clock import utc_now
 from multiface.video.names.appearances import Known
 from multiface.video.names.co_presence import CoPresence
-from multiface.video.names.naming import Strangers
+from multiface.video.names.stranger_numbers import StrangerNumbers
 from multiface.video.results import BestView
 from multiface.video.tracks.pooling import pooled
 from multiface.video.tracks.quality import LEAST_QUALITY
@@ -24,7 +24,7 @@ STRANGE = (Reason.BELOW_THRESHOLD, Reason.NOBODY_ENROLLED)
 class StrangerTracks:
     """Asks for numbers. least_views: a track with fewer gets one only when it ends. learnt: of a run to resume."""
 
-    def __init__(self, strangers: Strangers, least_views: int, learnt: Collection[int] = ()) -> None:
+    def __init__(self, strangers: StrangerNumbers, least_views: int, learnt: Collection[int] = ()) -> None:
         self._strangers = strangers
         self._least = least_views
         self._learnt = set(learnt)
