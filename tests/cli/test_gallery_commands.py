@@ -51,6 +51,7 @@ def test_facebank_twice_embeds_nothing_the_second_time(call: Call, people: Path,
         "templates": 7,
         "strangers": 0,
         "problems": [],
+        "differences": None,
         "mixed": [],
         "same": [],
     }
@@ -257,6 +258,38 @@ def test_two_people_of_one_name(call: Call, people: Path, gallery: Path) -> None
     assert (merged["person"], merged["from_person"], merged["moved"]) == (obama, rose, 1)
     assert call("people", "remove", obama, *options).document()["removed"] == "obama"
     assert people_of(call, gallery) == {"biden": 1}
+
+
+def test_export_import_check_and_backup(call: Call, people: Path, gallery: Path, tmp_path: Path) -> None:
+    archive, second = tmp_path / "people.mfgallery", tmp_path / "second.sqlite"
+    options = ("--gallery", gallery, "--json")
+    assert call("people", "export", archive, *options).document()["people"] == 2
+    planned = call("people", "import", archive, "--dry-run", "--gallery", second)
+    assert planned.code == 3 and not second.exists()
+    first = call("people", "import", archive, "--gallery", second, "--json").document()
+    assert (first["added"], first["templates"], first["dry_run"]) == (2, 2, False)
+    assert people_of(call, second) == people_of(call, gallery)
+    same = call("people", "check", "--against", archive, "--gallery", second, "--json")
+    assert (same.code, same.document()["differences"]) == (0, [])
+    call("people", "rename", "biden", "Joe", "--gallery", second)
+    unlike = call("people", "check", "--against", archive, "--gallery", second)
+    assert unlike.code == 3 and "Joe" in unlike.out and "differs" in unlike.out
+    call("people", "remove", "obama", "--gallery", second)
+    again = call("people", "import", archive, "--gallery", second)
+    assert again.code == 0 and "stay removed" in again.err
+    assert people_of(call, second) == {"Joe": 1}
+    would = call(
+        "people", "import", archive, "--replace", "--dry-run", "--gallery", second, "--json"
+    ).document()
+    assert (would["added"], would["removed"]) == (1, 1) and people_of(call, second) == {"Joe": 1}
+    assert call("people", "import", archive, "--replace", "--gallery", second).code == 0
+    assert people_of(call, second) == {"biden": 1}
+    archive.write_bytes(archive.read_bytes()[:3000])
+    broken = call("people", "import", archive, "--gallery", second)
+    assert broken.code == 3 and "nothing of it was used" in broken.err
+    copy = tmp_path / "copy.sqlite"
+    assert call("people", "backup", copy, "--gallery", gallery).code == 0
+    assert people_of(call, copy) == people_of(call, gallery)
 
 
 def test_changes_split_and_undo(call: Call, people: Path, gallery: Path) -> None:

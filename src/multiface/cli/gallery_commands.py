@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multiface.cli import change_commands, options, stranger_commands
+from multiface.cli import archive_commands, change_commands, options, stranger_commands
 from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import gallery_of, opened_gallery, ready
 from multiface.cli.help_page import Commands
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from multiface.gallery import FolderReport, Person
 
 people = Commands(
-    help="The people of a gallery: list, show, rename, edit, merge, split, remove, changes, undo, check, forget; "
-    "and its strangers.",
+    help="The people of a gallery: list, show, rename, edit, merge, split, remove, changes, undo, check, export, import, "
+    "backup, forget; and its strangers.",
 )
+people.command("export")(archive_commands.export_gallery)
+people.command("import")(archive_commands.import_gallery)
+people.command("backup")(archive_commands.backup_gallery)
 people.command("split")(change_commands.split_person)
 people.command("changes")(change_commands.list_changes)
 people.command("undo")(change_commands.undo_change)
@@ -337,17 +340,29 @@ def remove_person(
 
 @people.command("check")
 def check_people(
-    gallery: options.GalleryFile = None, as_json: options.Json = False, quiet: options.Quiet = None
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            help="Also compare the people with an archive of `people export`.",
+            show_default=False,
+        ),
+    ] = None,
+    gallery: options.GalleryFile = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = None,
 ) -> None:
     """Check everything in the gallery file (exit code 3: there are problems).
 
     Also names people whose pictures seem to show two persons and pairs who seem to be one person, at MULTIFACE_RATE;
     the two most similar people; and how far the threshold rises because people resemble each other.
     """
+    from multiface.gallery import differences, opened_archive
     from multiface.recognition import IDENTIFY_RATE
 
     speaker = Speaker(as_json, quiet)
     settings = Settings.here()
+    archive, unlike = None if against is None else opened_archive(against), None
     rate = settings.number("rate", None, IDENTIFY_RATE)
     alike, mixed = None, None
     with opened_gallery(gallery) as opened:
@@ -360,6 +375,11 @@ def check_people(
             speaker.result(f"  {problem}")
         for name in check.people_without_templates:
             speaker.warn(f"{name} has no template")
+        if archive is not None:
+            unlike = differences(opened, archive)
+            for line in unlike:
+                speaker.result(f"  {line}")
+            speaker.result(f"{against}: {len(unlike) or 'no'} differences")
         calibration = calibration_of(settings, opened) if check.templates and not check.problems else None
         if calibration is not None:
             mixed = say_mixed(speaker, calibration, rate, opened)
@@ -372,11 +392,12 @@ def check_people(
             "templates": check.templates,
             "strangers": check.strangers,
             "problems": list(check.problems),
+            "differences": unlike,
             "alike": alike,
             **(mixed or {"mixed": None, "same": None}),
         }
     )
-    if check.problems:
+    if check.problems or unlike:
         raise typer.Exit(3)
 
 

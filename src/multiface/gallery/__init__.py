@@ -3,6 +3,9 @@
 The room knows no network and decodes no picture: whoever calls hands in unit vectors (`engine.NewTemplate`).
 """
 
+from multiface.gallery.archive_export import export_people
+from multiface.gallery.archive_import import differences, import_people
+from multiface.gallery.archive_reading import opened_archive
 from multiface.gallery.changes import Change
 from multiface.gallery.engine import NewTemplate, Person, PictureFacts, PictureNote, Template, VectorOrigin
 from multiface.gallery.folder_import import FolderProgress, FolderReport, Refusal, sync_folder
@@ -35,9 +38,13 @@ __all__ = [
     "Strangers",
     "Template",
     "VectorOrigin",
+    "differences",
     "drop_vanished",
     "exact_similarities",
+    "export_people",
+    "import_people",
     "nearest_people",
+    "opened_archive",
     "score_people",
     "sync_folder",
 ]

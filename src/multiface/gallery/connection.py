@@ -15,6 +15,7 @@ import contextlib
 import errno
 import os
 import re
+import shutil
 import sqlite3
 import stat
 import sys
@@ -25,6 +26,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from multiface.atomic_write import whole_file
 from multiface.errors import GalleryError, InputError, UsageError
 from multiface.gallery import forking
 from multiface.gallery.database import Revision
@@ -232,6 +234,24 @@ class Database:
         return found + [
             f"{table} row {row}: names a {parent} that is not there" for table, row, parent, _ in rows
         ]
+
+    def backup(self, path: Path) -> None:
+        """Write a copy of everything, as it is at one moment, to a file that only its owner may read.
+
+        Raises UsageError if the file cannot be written.
+        """
+        try:
+            with (
+                tempfile.TemporaryDirectory(prefix=".multiface-", dir=path.parent) as folder,
+                whole_file(path, private=True) as file,
+            ):
+                copy = Path(folder) / "copy"
+                with self._lock, self._translated():
+                    self._connected().execute("VACUUM INTO ?", (str(copy),))
+                with copy.open("rb") as made:
+                    shutil.copyfileobj(made, file)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path}: cannot be written ({error})", path=path) from error
 
     def is_there(self) -> bool:
         """Whether the path leads to a file."""

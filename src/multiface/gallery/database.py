@@ -6,6 +6,7 @@ one; no connection crosses a fork.
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from multiface.gallery.sql import Connection
@@ -53,6 +54,12 @@ class GalleryDatabase(Protocol):
 
     def faults(self, connection: Connection) -> list[str]:
         """What the database itself finds wrong, a line each."""
+
+    def backup(self, path: Path) -> None:
+        """Write a copy of everything, as it is at one moment, to a file of the database's own kind.
+
+        Raises UsageError if the file cannot be written, NotAvailable if the database's own tools do it.
+        """
 
     def is_there(self) -> bool:
         """Whether it still is where it was opened, as far as that can be told without a message."""

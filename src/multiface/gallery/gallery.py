@@ -331,6 +331,13 @@ class Gallery:
         self._database.purge_log()
         return undone
 
+    def backup(self, path: Path) -> None:
+        """Write a copy of the gallery file, as it is at one moment, to a file that only its owner may read.
+
+        Raises UsageError if the file cannot be written, NotAvailable for PostgreSQL, whose own tools make backups.
+        """
+        self._database.backup(path)
+
     def matrix(self) -> Matrix:
         """Everybody with all templates, in memory; the same object until the gallery changes."""
         with self._database.reading() as connection:

@@ -13,9 +13,10 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from multiface.errors import ExtraMissing, GalleryError, how_to_install
+from multiface.errors import ExtraMissing, GalleryError, NotAvailable, how_to_install
 from multiface.gallery.connection import BadContent, without_password
 from multiface.gallery.database import Revision
 from multiface.gallery.sql import Connection, Cursor
@@ -111,6 +112,13 @@ class PostgresDatabase:
         """PostgreSQL checks references when they are written; nothing is asked here."""
         del connection
         return []
+
+    def backup(self, path: Path) -> None:
+        """Raises NotAvailable: `pg_dump` does it."""
+        raise NotAvailable(
+            f"{self.place}: PostgreSQL's own tool makes backups: pg_dump --schema=multiface --file={path} DATABASE; "
+            "`multiface people export` writes the people alone"
+        )
 
     def is_there(self) -> bool:
         """True: whether the server is gone shows when it is asked."""

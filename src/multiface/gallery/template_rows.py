@@ -90,8 +90,10 @@ def add_new_templates(
     return added
 
 
-def add_template(connection: Connection, person: int, new: NewTemplate, origin: VectorOrigin) -> int:
-    """Store a template and return its id.
+def add_template(
+    connection: Connection, person: int, new: NewTemplate, origin: VectorOrigin, added: str | None = None
+) -> int:
+    """Store a template and return its id. added: when it was, for one from elsewhere; None for now.
 
     Raises GalleryError if the vector is not what the gallery holds: length d, finite, unit length.
     """
@@ -117,7 +119,7 @@ def add_template(connection: Connection, person: int, new: NewTemplate, origin: 
             facts.detector,
             int(facts.quarter_turns),
             int(facts.faces_in_picture),
-            utc_now(),
+            added or utc_now(),
         ),
     )
     return inserted_id(cursor)
