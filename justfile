@@ -17,6 +17,10 @@ check:
     ruff format --check .
     mypy
 
+# The documentation site into build/site; needs the extra [docs]
+docs:
+    mkdocs build --strict
+
 # Put the code into form
 format:
     ruff format .
@@ -32,3 +36,7 @@ mutated shared="../shared":
 # Mutation tests of the rooms named (all six: hours): what survives in `.ci/mutants`
 mutants *ROOMS:
     bash .ci/mutants {{ROOMS}}
+
+# The README's table of speed and memory on this machine, about 15 minutes; a missing peer is one line
+bench *OPTIONS:
+    python benchmarks/bench.py {{OPTIONS}}

@@ -73,7 +73,7 @@ def test_doctor_is_well(call: Callable[..., Any]) -> None:
     ],
 )
 def test_doctor_says_what_is_wrong(options: str, words: str, call: Callable[..., Any]) -> None:
-    done = call("doctor", *options.split(), "--json")
+    done = call("doctor", *options.split(), "--json", "--no-quiet")
     report = done.document()
     assert (done.code, report["ok"]) == (1, False)
     assert any(words in problem for problem in report["problems"])

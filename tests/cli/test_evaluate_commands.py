@@ -70,7 +70,7 @@ def test_evaluate_scores_every_pair(call: Call, small_lfw: Path, tmp_path: Path)
     shutil.copytree(small_lfw, root)
     picture = min(root.glob("*/*_0001.jpg"))
     save_picture(load_picture(picture) * 0 + 128, picture)
-    done = call("evaluate", root, small_lfw, "--json")
+    done = call("evaluate", root, small_lfw, "--json", "--no-quiet")
     first, second = done.document()["sets"]
     assert first["pairs"] == second["pairs"] == 20
     assert first["without_face"] == [str(picture.relative_to(root))]
@@ -153,7 +153,7 @@ def calibrated(call: Call, hundred: Path, own_store: dict[str, str], people: Pat
     """The store with a calibration of one's own in force, made once."""
     folder = Path(own_store["MULTIFACE_STORE"]) / "calibrations"
     if not (folder / "own_set.json").exists():
-        done = call("calibrate", hundred, "--json", "--people", people, env=own_store)
+        done = call("calibrate", hundred, "--json", "--no-quiet", "--people", people, env=own_store)
         assert done.code == 0, done
         document = done.document()
         assert document["source"] == "own_set: 130 people, 260 pictures, 33,540 impostor pairs"

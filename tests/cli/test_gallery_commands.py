@@ -96,7 +96,7 @@ def test_facebank_says_what_it_took_and_what_not(
     beside(people / "obama" / "obama.jpg", portrait, 1.0, folder / "obama" / "both.png")
     PIL.Image.open(portrait).rotate(90, expand=True).save(folder / "eileen" / "lying.png")
     (folder / "wall" / "wall.png").write_bytes(portrait.read_bytes()[:3000])
-    done = call("facebank", folder, "--gallery", tmp_path / "g.sqlite", "--json")
+    done = call("facebank", folder, "--gallery", tmp_path / "g.sqlite", "--json", "--no-quiet")
     both, lying = sorted(done.document()["notes"], key=lambda note: -note["faces"])
     assert (both["path"], both["faces"], both["quarter_turns"]) == ("obama/both.png", 2, 0)
     assert (lying["path"], lying["faces"], lying["quarter_turns"] in (1, 3)) == ("eileen/lying.png", 1, True)
@@ -160,7 +160,7 @@ def test_a_picture_of_somebody_else_is_not_taken(call: Call, people: Path, galle
 def test_the_main_face_is_taken_and_said(call: Call, people: Path, portrait: Path, tmp_path: Path) -> None:
     both = beside(people / "obama" / "obama.jpg", portrait, 1.0, tmp_path / "both.png")
     gallery = tmp_path / "g.sqlite"
-    done = call("enroll", "obama", both, "--gallery", gallery, "--json")
+    done = call("enroll", "obama", both, "--gallery", gallery, "--json", "--no-quiet")
     assert (done.code, done.document()["added"]) == (0, 1)
     assert "both.png: 2 faces, the clearly largest one was taken" in done.err
     assert done.document()["notes"]

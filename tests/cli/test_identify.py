@@ -31,7 +31,7 @@ def names_of(picture: dict[str, Any]) -> list[str | None]:
 
 def test_names_in_a_picture(call: Callable[..., Any], people: Path, groups: Path, tmp_path: Path) -> None:
     source, out = groups / "two_people.jpg", tmp_path / "out.png"
-    done = call("identify", source, "--people", people, "--out", out, "--json")
+    done = call("identify", source, "--people", people, "--out", out, "--json", "--no-quiet")
     assert done.code == 0, done
     (picture,) = done.document()["pictures"]
     assert (picture["path"], picture["width"], picture["height"]) == (str(source), 1126, 661)
@@ -93,7 +93,7 @@ def test_the_people_folder_is_embedded_once(
     assert again.out == first.out
 
     shutil.rmtree(mine / "rose_leslie")
-    third = call("identify", groups / "kit_with_rose.jpg", "--people", mine, "--json")
+    third = call("identify", groups / "kit_with_rose.jpg", "--people", mine, "--json", "--no-quiet")
     assert set(names_of(third.document()["pictures"][0])) == {"kit_harington", None}
     assert "removed" in third.err
 
@@ -153,7 +153,9 @@ def test_a_folder_of_pictures_into_a_folder(call: Callable[..., Any], people: Pa
         (pictures / name).mkdir(parents=True)
         shutil.copy(people / "obama" / "obama.jpg", pictures / name / "same.jpg")
     (pictures / "notes.txt").write_text("x")
-    done = call("identify", pictures, "--people", people, "--out", tmp_path / "out" / "deep", "--json")
+    done = call(
+        "identify", pictures, "--people", people, "--out", tmp_path / "out" / "deep", "--json", "--no-quiet"
+    )
     assert done.code == 0
     assert [names_of(one) for one in done.document()["pictures"]] == [["obama"], ["obama"]]
     assert sorted(path.name for path in (tmp_path / "out" / "deep").iterdir()) == ["same-2.png", "same.png"]
@@ -194,7 +196,7 @@ def test_verify_with_several_faces(
     both.paste(a, (0, 0))
     both.paste(b, (a.width, 0))
     both.save(tmp_path / "both.png")
-    done = call("verify", people / "obama" / "obama.jpg", "both.png", "--json")
+    done = call("verify", people / "obama" / "obama.jpg", "both.png", "--json", "--no-quiet")
     look = done.document()["pictures"][1]
     assert done.code == 0 and look["faces"] == 2
     assert (

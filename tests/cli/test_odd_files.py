@@ -31,7 +31,7 @@ def odd(people: Path, tmp_path: Path) -> Path:
 
 
 def test_identify(call: Call, odd: Path, people: Path) -> None:
-    done = call("identify", odd, odd, "--people", people, "--json")
+    done = call("identify", odd, odd, "--people", people, "--json", "--no-quiet")
     assert done.code == 3
     pictures = done.document()["pictures"]
     assert len(pictures) == 10 and sum("error" in one for one in pictures) == 3

@@ -51,7 +51,7 @@ def test_detect_says_that_it_turned_the_picture(
 ) -> None:
     """MTCNN knows no faces that stand on their head."""
     PIL.Image.open(portrait).rotate(180).save(tmp_path / "turned.png")
-    done = call("detect", "turned.png", "--detector", "mtcnn", "--json")
+    done = call("detect", "turned.png", "--detector", "mtcnn", "--json", "--no-quiet")
     (picture,) = done.document()["pictures"]
     assert picture["turn"] in (1, 2, 3)
     x0, y0, x1, y1 = picture["faces"][0]["box"]
@@ -159,7 +159,7 @@ def test_a_face_that_fills_its_picture_is_said(
 ) -> None:
     """SCRFD misses it at the first look and finds it with a border: every command says so."""
     network = ("--detector", "scrfd_2.5g")
-    (face,) = call("detect", portrait, *network, "--json").document()["pictures"][0]["faces"]
+    (face,) = call("detect", portrait, *network, "--json", "--no-quiet").document()["pictures"][0]["faces"]
     x0, y0, x1, y1 = face["box"]
     dx, dy = 0.2 * (x1 - x0), 0.2 * (y1 - y0)
     crop = PIL.Image.open(portrait).crop((round(x0 - dx), round(y0 - dy), round(x1 + dx), round(y1 + dy)))
@@ -171,11 +171,11 @@ def test_a_face_that_fills_its_picture_is_said(
         ("embed", "near.png", "--out", "v.npz"),
         ("identify", "near.png", "--people", people),
     ):
-        done = call(*command, *network, "--json")
+        done = call(*command, *network, "--json", "--no-quiet")
         picture = done.document()["pictures"][0]
         assert (picture["bordered"], picture["turn"]) == (True, 0), done
         assert f"near.png: 1 {'crop' if command[0] == 'align' else 'face'} ({said})" in done.err
-    done = call("verify", portrait, "near.png", *network, "--json")
+    done = call("verify", portrait, "near.png", *network, "--json", "--no-quiet")
     look = {"turn": 0, "damaged": None, "face": 1, "faces": 1, "too_poor": None}
     assert done.document()["pictures"] == [
         look | {"path": str(portrait), "bordered": False},

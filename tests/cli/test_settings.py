@@ -120,7 +120,7 @@ def test_verify_and_identify_follow_the_rate_setting(
 def test_doctor_says_where_each_setting_comes_from(call: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "multiface.toml").write_text('threads = 1\nrate = 0.05\nengine = "cpu"\n')
     made = {"env": {"MULTIFACE_ENGINE": "cpu"}}
-    said = call("doctor", "--threads", "2", "--json", **made)
+    said = call("doctor", "--threads", "2", "--json", "--no-quiet", **made)
     settings = said.document()["settings"]
     assert settings["threads"] == {"value": 2, "from": "--threads"}
     assert settings["rate"] == {"value": 0.05, "from": str(tmp_path / "multiface.toml")}

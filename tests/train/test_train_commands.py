@@ -121,6 +121,7 @@ def test_odd_files_end_no_run_and_a_folder_given_twice_counts_once(
         "--threads",
         "1",
         "--json",
+        "--no-quiet",
     ]
     result = CliRunner().invoke(app, [*command, "--out", "run"])
     assert result.exit_code == 3, (result.stderr, result.exception)

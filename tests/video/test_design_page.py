@@ -10,7 +10,7 @@ import multiface
 
 ROOM = Path(multiface.__file__).parent / "video"
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "video-design.md").read_text(encoding="utf-8")
-DRAWING = PAGE.split("```")[1]
+DRAWING = PAGE.split("```text\n")[1].split("```")[0]
 STEPS = re.findall(r"^(\w+)\s+(\w+/\w+\.py)\s", DRAWING, re.MULTILINE)
 BESIDE = re.findall(r"\b(\w+), (\w+/\w+\.py)", DRAWING)
 PASSED = re.findall(r"^ +│ ([\w, ]+?)(?:\s{2,}.*)?$", DRAWING, re.MULTILINE)

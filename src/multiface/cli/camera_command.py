@@ -58,8 +58,8 @@ def camera(
         float,
         typer.Option(
             "--keep-days",
-            help="Older events are removed at the start; of those that a webhook has not taken yet, the newest "
-            "100,000 are kept.",
+            help="Remove events older than this at the start; the newest 100,000 that a webhook has not accepted "
+            "are kept.",
         ),
     ] = 30.0,
     webhook: Annotated[
@@ -75,14 +75,16 @@ def camera(
     rate: options.IdentifyRate = None,
     score: video_options.Score = False,
     duration: Annotated[
-        float | None, typer.Option("--duration", "-d", help="Stop after so many seconds.", show_default=False)
+        float | None,
+        typer.Option("--duration", "-d", help="Stop after this many seconds.", show_default=False),
     ] = None,
     size: Annotated[
-        str | None, typer.Option("--size", help="Asked of a webcam, such as 1280x720.", show_default=False)
+        str | None,
+        typer.Option("--size", help="Frame size to ask a webcam for, such as 1280x720.", show_default=False),
     ] = None,
     frame_rate: Annotated[
         float | None,
-        typer.Option("--frame-rate", help="Frames a second asked of a webcam.", show_default=False),
+        typer.Option("--frame-rate", help="Frame rate to ask a webcam for.", show_default=False),
     ] = None,
     max_faces: video_options.MaxFaces = None,
     every: video_options.Every = None,
@@ -100,10 +102,10 @@ def camera(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Names over a live camera or stream, until Ctrl-C.
+    """Show names over a live camera or stream until Ctrl-C.
 
-    Each event has a number and is kept in a file before it is announced, so that a crash loses none: --replay
-    shows them again, and a webhook gets each at least once. With --json each event is a line.
+    Each event is numbered and stored before it is announced, so a crash loses none: --replay shows them again, and a
+    webhook gets each at least once. With --json each event is a line.
     """
     from multiface.video.copy.live_recording import LiveRecording
     from multiface.video.engine.engine import VideoEngine

@@ -32,14 +32,14 @@ def capture(
     password_file: video_options.PasswordFile = None,
     people: options.People = None,
     gallery: options.GalleryFile = None,
-    takes: Annotated[int, typer.Option("--takes", min=1, max=100, help="How many pictures.")] = 3,
-    begin: Annotated[float, typer.Option("--begin", min=0, help="Second of a file to begin at.")] = 0.0,
+    takes: Annotated[int, typer.Option("--takes", min=1, max=100, help="Number of pictures.")] = 3,
+    begin: Annotated[float, typer.Option("--begin", min=0, help="Start at this second of a file.")] = 0.0,
     duration: Annotated[
         float | None,
-        typer.Option("--duration", help="At most so many seconds of the source.", show_default=False),
+        typer.Option("--duration", help="Use at most this many seconds of the source.", show_default=False),
     ] = None,
     headless: Annotated[
-        bool, typer.Option("--headless", help="No window: pictures are taken when they are good.")
+        bool, typer.Option("--headless", help="No window: take pictures as soon as they are good enough.")
     ] = False,
     detector: options.Detector = None,
     weights: options.Weights = None,
@@ -54,8 +54,8 @@ def capture(
     """Take pictures of a person with the camera, into a folder of people or a gallery.
 
     A window shows the camera and what to do ("look straight", "come closer"); the space bar takes the best picture
-    of the next second, q ends. With --headless each second's best is taken when it is good enough; of a file, the
-    best of the whole file.
+    of the next second, q ends. --headless takes the best picture of each second if it is good enough; of a file, the
+    best pictures of the whole file.
     """
     from multiface.gallery.names import clean_name
     from multiface.video.capture.capture import CaptureSession, Manner

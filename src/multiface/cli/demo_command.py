@@ -23,7 +23,7 @@ def demo(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Recognise the portrait in the package, offline, and show where the annotated picture lies."""
+    """Recognise the packaged portrait offline and say where the annotated picture is."""
     from multiface.cli.documents import identification_document
     from multiface.recognition import run_demo
 

@@ -30,7 +30,7 @@ def doctor(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Check the installation (exit code 1: something is not well)."""
+    """Check the installation (exit code 1: there is a problem)."""
     from importlib.util import find_spec
 
     speaker = Speaker(as_json, quiet)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from multiface.cli import options
+from multiface.cli import completions, options
 from multiface.cli.console import Speaker
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError
@@ -27,13 +27,14 @@ def evaluate(
             "--weights",
             help="Name, ONNX file or run; repeat it to compare (default: sface).",
             show_default=False,
+            autocompletion=completions.embedders,
         ),
     ] = None,
     flip: Annotated[
         bool | None,
         typer.Option(
             "--flip/--no-flip",
-            help="With mirror images (default: folders as the weights gain by it, packs both).",
+            help="With mirror images (default: folders if it helps the weights, packs both ways).",
             show_default=False,
         ),
     ] = None,
@@ -44,7 +45,7 @@ def evaluate(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Accuracy in ten folds, TAR at FAR, with intervals; every pair is scored."""
+    """Measure accuracy in ten folds and TAR at FAR, with intervals; every pair is scored."""
     from multiface.cli.evaluation import evaluated
     from multiface.evaluate.report import to_document, to_table
 
@@ -77,18 +78,20 @@ def calibrate(
     name: Annotated[
         str | None,
         typer.Option(
-            "--name", help="Of the set and of the calibration (default: the folder's).", show_default=False
+            "--name",
+            help="Name of the set and of the calibration (default: the folder's).",
+            show_default=False,
         ),
     ] = None,
     use: Annotated[
-        bool, typer.Option("--use", help="Decide by it from now on; without a folder: by the one of --name.")
+        bool, typer.Option("--use", help="Use it from now on; without a folder, the one called --name.")
     ] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Decide by the package's own again.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Use the package's own again.")] = False,
     alike_by: Annotated[
         str | None,
         typer.Option(
             "--alike-by",
-            help="Weights that choose who resembles whom (default: other weights that are there).",
+            help="Weights that choose which people resemble each other (default: other installed weights).",
             show_default=False,
         ),
     ] = None,
@@ -106,7 +109,7 @@ def calibrate(
 ) -> None:
     """Measure which threshold gives which error rate, for a detector, weights and choice of flips.
 
-    The calibration decides only where it is asked for: --use, or its name as MULTIFACE_CALIBRATION.
+    A calibration is used only on request: with --use, or by its name in MULTIFACE_CALIBRATION.
     """
     from multiface.cli.calibrating import measure, say_undone, say_used
 

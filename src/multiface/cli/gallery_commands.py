@@ -9,6 +9,7 @@ import typer
 from multiface.cli import options, stranger_commands
 from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import gallery_of, opened_gallery, ready
+from multiface.cli.help_page import Commands
 from multiface.cli.paths import picture_paths
 from multiface.cli.people_alike import calibration_of, say_alike
 from multiface.cli.people_mixed import say_mixed
@@ -18,9 +19,8 @@ from multiface.errors import PictureError, UsageError
 if TYPE_CHECKING:
     from multiface.gallery import FolderReport, Person
 
-people = typer.Typer(
+people = Commands(
     help="The people of a gallery: list, show, rename, edit, merge, remove, check, forget, and its strangers.",
-    no_args_is_help=True,
 )
 people.command("strangers")(stranger_commands.list_strangers)
 people.command("name-stranger")(stranger_commands.name_stranger)
@@ -58,9 +58,9 @@ def facebank(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Take a folder of people up into a gallery; run again, only what is new or changed is embedded.
+    """Import a folder of people into a gallery; a second run embeds only what is new or changed.
 
-    Exit code 3: pictures were refused, the others are in the gallery.
+    Exit code 3: some pictures were refused; the others are in the gallery.
     """
     from multiface.recognition import people_folder
 
@@ -116,7 +116,7 @@ def enroll(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Add pictures of one person to a gallery; who is not in it yet is made."""
+    """Add pictures of one person to a gallery; a new name makes a new person."""
     speaker = Speaker(as_json, quiet)
     settings = Settings.here()
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
@@ -156,7 +156,7 @@ def list_people(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Everybody, with the number of templates."""
+    """List the people with their numbers of templates."""
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
         everybody = opened.people(group)
@@ -183,7 +183,7 @@ def show_person(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """One person and where the templates come from."""
+    """Show one person and the sources of the templates."""
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
         person = opened.person(name)
@@ -248,7 +248,7 @@ def edit_person(
     external_id: Annotated[
         str | None,
         typer.Option(
-            "--external-id", help="What another system calls the person; '' for nothing.", show_default=False
+            "--external-id", help="The person's id in another system; '' for none.", show_default=False
         ),
     ] = None,
     note: Annotated[
@@ -258,11 +258,11 @@ def edit_person(
         list[str] | None,
         typer.Option(
             "--group",
-            help="A group the person is in, in place of those before; repeatable.",
+            help="A group of the person, replacing the former ones; repeatable.",
             show_default=False,
         ),
     ] = None,
-    no_group: Annotated[bool, typer.Option("--no-group", help="Out of all groups.")] = False,
+    no_group: Annotated[bool, typer.Option("--no-group", help="Remove the person from all groups.")] = False,
     cover: Annotated[
         int | None,
         typer.Option(
@@ -276,7 +276,7 @@ def edit_person(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Change what is known of a person besides the name."""
+    """Change the note, groups, external id or cover of a person."""
     if group and no_group:
         raise UsageError("give --group or --no-group, not both")
     speaker = Speaker(as_json, quiet)
@@ -292,13 +292,13 @@ def merge_people(
     into: Annotated[str, typer.Argument(help="Who stays: a name or an id.", show_default=False)],
     other: Annotated[
         str,
-        typer.Argument(help="Who is the same person and goes: a name or an id.", show_default=False),
+        typer.Argument(help="Who is merged into the first and removed: a name or an id.", show_default=False),
     ],
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Make two people one: the second's templates go to the first."""
+    """Merge two people: the second one's templates go to the first."""
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
         kept, gone = opened.person(into), opened.person(other)
@@ -338,10 +338,10 @@ def remove_person(
 def check_people(
     gallery: options.GalleryFile = None, as_json: options.Json = False, quiet: options.Quiet = None
 ) -> None:
-    """Look at everything in the gallery file (exit code 3: something is wrong).
+    """Check everything in the gallery file (exit code 3: there are problems).
 
-    Also says who seems to be two people, and which two seem to be one, at MULTIFACE_RATE; which two people are the most
-    alike, and how far the threshold rises because people resemble each other.
+    Also names people whose pictures seem to show two persons and pairs who seem to be one person, at MULTIFACE_RATE;
+    the two most similar people; and how far the threshold rises because people resemble each other.
     """
     from multiface.recognition import IDENTIFY_RATE
 

@@ -28,6 +28,7 @@ from multiface.cli import (
 )
 from multiface.cli.command_line import stands_there, without
 from multiface.cli.console import Speaker
+from multiface.cli.help_page import Commands
 from multiface.cli.stopping import signals_are_ctrl_c
 from multiface.errors import InputError, MultifaceError, NotAvailable
 from multiface.version import __version__
@@ -35,10 +36,9 @@ from multiface.version import __version__
 MACHINE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 """What the system refuses whatever the input: no space, memory or handle left, a broken disk."""
 
-app = typer.Typer(
+app = Commands(
     name="multiface",
     help="Face recognition that states the error behind every number.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from multiface.cli import completions
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError
 from multiface.progress import Progress
@@ -27,11 +28,21 @@ Quiet = Annotated[
 ]
 Detector = Annotated[
     str | None,
-    typer.Option("--detector", help="yunet_onet (default), mtcnn, yunet, ...", show_default=False),
+    typer.Option(
+        "--detector",
+        help="yunet_onet (default), mtcnn, yunet, ...",
+        show_default=False,
+        autocompletion=completions.detectors,
+    ),
 ]
 Weights = Annotated[
     str | None,
-    typer.Option("--weights", help="Name, ONNX file or training run (default: sface).", show_default=False),
+    typer.Option(
+        "--weights",
+        help="Name, ONNX file or training run (default: sface).",
+        show_default=False,
+        autocompletion=completions.embedders,
+    ),
 ]
 People = Annotated[
     str | None,
@@ -44,7 +55,7 @@ Flip = Annotated[
     bool | None,
     typer.Option(
         "--flip/--no-flip",
-        help="Embed each face with its mirror image (default: where the weights gain by it).",
+        help="Embed each face with its mirror image (default: if it helps the weights).",
         show_default=False,
     ),
 ]
@@ -53,7 +64,12 @@ Threads = Annotated[
 ]
 EngineName = Annotated[
     str | None,
-    typer.Option("--engine", help="cpu (default), openvino, cuda, coreml, ...", show_default=False),
+    typer.Option(
+        "--engine",
+        help="cpu (default), openvino, cuda, coreml, ...",
+        show_default=False,
+        autocompletion=completions.engines,
+    ),
 ]
 MinFace = Annotated[
     float | None,
@@ -63,8 +79,10 @@ MinFace = Annotated[
 ]
 
 
-def _limit_pictures(option: str | None) -> str | None:
+def _limit_pictures(context: typer.Context, option: str | None) -> str | None:
     """The limit holds from now on, in the whole process: pictures are read in many places."""
+    if context.resilient_parsing:  # the shell completes a line
+        return option
     from multiface.images import PictureLimits, limit_pictures
 
     size = Settings.here().optional_text("max_picture", option)
@@ -94,7 +112,7 @@ IdentifyRate = Annotated[
     float | None,
     typer.Option(
         "--rate",
-        help="Share of strangers who may be given a name: FPIR, as MULTIFACE_RATE (default: 0.01).",
+        help="Share of strangers who may be given a name (FPIR); also MULTIFACE_RATE (default: 0.01).",
         show_default=False,
     ),
 ]

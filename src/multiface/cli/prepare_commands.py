@@ -11,6 +11,7 @@ import typer
 
 from multiface.cli import options
 from multiface.cli.console import Speaker, counted
+from multiface.cli.help_page import Commands
 from multiface.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
     from multiface.datasets.unpack import Unpacked
     from multiface.faces.detector import Detector
 
-prepare = typer.Typer(
+prepare = Commands(
     help="Data sets: record files and packs to pictures, photos to aligned crops and record files.",
-    no_args_is_help=True,
 )
 
 Out = Annotated[
@@ -33,7 +33,7 @@ def rec(
     folder: Annotated[
         Path,
         typer.Argument(
-            help="A folder with train.rec, or a folder of aligned crops, a folder a person.",
+            help="A folder with train.rec, or with a folder of aligned crops for each person.",
             show_default=False,
         ),
     ],
@@ -42,9 +42,9 @@ def rec(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Record files to OUT/imgs/LABEL/KEY.jpg; or a folder a person of aligned crops to OUT/train.rec.
+    """Unpack record files to OUT/imgs/LABEL/KEY.jpg, or pack folders of aligned crops into OUT/train.rec.
 
-    Pictures keep their bytes both ways.
+    The bytes of the pictures stay the same both ways.
     """
     from multiface.datasets.unpack import unpack_records
     from multiface.errors import DataSetError
@@ -81,7 +81,7 @@ def bin_(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Packs to OUT/NAME/000000.jpg, ..., with the pairs in OUT/NAME/pairs.json and OUT/NAME_list.npy."""
+    """Unpack packs to OUT/NAME/000000.jpg, ..., with the pairs in OUT/NAME/pairs.json and OUT/NAME_list.npy."""
     from multiface.datasets.unpack import unpack_pack
     from multiface.errors import InputError, UsageError
 
@@ -128,7 +128,7 @@ def photos(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Photos of people to aligned crops in OUT/imgs; OUT/dropped.csv lists those without one clear face."""
+    """Align photos of people into crops in OUT/imgs; OUT/dropped.csv lists those without one clear face."""
     from multiface.errors import NoFace
     from multiface.evaluate.photos import Reason, prepare_photos
 
@@ -186,7 +186,7 @@ def lfw(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """LFW to aligned crops in OUT/lfw_aligned and its pairs as a pack, OUT/lfw.bin."""
+    """Align LFW into OUT/lfw_aligned and write its pairs as a pack, OUT/lfw.bin."""
     from multiface.evaluate.photos import prepare_lfw
 
     speaker = Speaker(as_json, quiet)

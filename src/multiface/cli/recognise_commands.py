@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multiface.cli import options
+from multiface.cli import completions, options
 from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import people_folder_of
 from multiface.cli.paths import annotated_copies, crop_files, picture_paths, refuse_inputs, require_folder
@@ -47,8 +47,7 @@ def identify(
 ) -> None:
     """Say who is in pictures; strangers are "unknown" at a stated error rate.
 
-    With --people no database is needed: the vectors of the folder are cached, and only new pictures are
-    embedded.
+    --people needs no database: the vectors of the folder are cached, and only new pictures are embedded.
     """
     from multiface.cli.documents import identification_document
     from multiface.cli.identify_files import IdentifyFiles
@@ -90,8 +89,8 @@ def verify(
         float | None,
         typer.Option(
             "--rate",
-            help="Share of pairs of different people who may pass as one: FMR, as MULTIFACE_RATE "
-            "(default: 0.001).",
+            help="Share of pairs of different people accepted as one person (FMR); also "
+            "MULTIFACE_RATE (default: 0.001).",
             show_default=False,
         ),
     ] = None,
@@ -100,8 +99,8 @@ def verify(
         typer.Option(
             "--face",
             min=1,
-            help="Number of the face to compare, as `detect` lists them, in the picture that has several; twice: "
-            "in A and in B (default: the one that is clearly the largest).",
+            help="Number of the face to compare where a picture has several, as `detect` lists them; twice: in "
+            "A and in B (default: the clearly largest).",
             show_default=False,
         ),
     ] = None,
@@ -226,7 +225,12 @@ def align(
     detector: options.Detector = None,
     weights: Annotated[
         str | None,
-        typer.Option("--weights", help="Crops for these weights (default: 112 x 112).", show_default=False),
+        typer.Option(
+            "--weights",
+            help="Crops for these weights (default: 112 x 112).",
+            show_default=False,
+            autocompletion=completions.embedders,
+        ),
     ] = None,
     threads: options.Threads = None,
     engine: options.EngineName = None,
@@ -296,10 +300,10 @@ def embed(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Turn faces into vectors of unit length, all faces of each picture.
+    """Turn every face of each picture into a vector of unit length.
 
     .npz holds `embeddings` float32 (n, d), `boxes` (n, 4), `scores` (n,), `paths` (n,) and `fingerprint`;
-    .jsonl a line a face.
+    .jsonl has a line for each face.
     """
     from multiface.cli.vector_files import VectorTable, write_jsonl, write_npz
 

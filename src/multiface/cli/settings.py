@@ -52,10 +52,13 @@ class Settings:
         self._values = values | self._variables
 
     @staticmethod
-    def here() -> "Settings":
-        """The settings of this process and its working folder; says when its file does not count. Raises UsageError."""
+    def here(tell: bool = True) -> "Settings":
+        """The settings of this process and its working folder. Raises UsageError.
+
+        tell: say when the file does not count.
+        """
         settings = Settings(os.environ, Path.cwd())
-        if settings.passed_over is not None:
+        if tell and settings.passed_over is not None:
             _say_once(settings.passed_over)
         return settings
 

@@ -28,7 +28,7 @@ def list_strangers(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Those whom a camera or video met and nobody named, and until when each is kept."""
+    """List unknown people seen by a camera or video, and until when each is kept."""
     speaker = Speaker(as_json, quiet)
     written: dict[int, Path] = {}
     with opened_gallery(gallery) as opened:
@@ -70,7 +70,7 @@ def name_stranger(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Give a stranger a name: from now on this is a person like all others."""
+    """Give a stranger a name, which makes a person like all others."""
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
         named = opened.strangers.name(number, name)

@@ -28,7 +28,7 @@ Data = Annotated[
     list[Path] | None,
     typer.Option(
         "--data",
-        help="Folder with train.rec, or with a folder a person; may be repeated.",
+        help="Folder with train.rec, or with a folder for each person; repeatable.",
         show_default=False,
     ),
 ]
@@ -49,7 +49,7 @@ def train(
     net: Network = None,
     depth: Depth = None,
     batch: Annotated[
-        int | None, typer.Option("--batch", "-b", help="Faces of a step.", show_default=False)
+        int | None, typer.Option("--batch", "-b", help="Batch size.", show_default=False)
     ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", "-w", help="Processes that load pictures.", show_default=False)
@@ -62,18 +62,22 @@ def train(
             "--head", help="softmax, cosface, arcface, combined, adaface, curricularface.", show_default=False
         ),
     ] = None,
-    margin: Annotated[float | None, typer.Option("--margin", help="Of the head.", show_default=False)] = None,
+    margin: Annotated[
+        float | None, typer.Option("--margin", help="Margin of the head.", show_default=False)
+    ] = None,
     spheres: Annotated[
         int | None,
         typer.Option(
-            "--spheres", help="Slices of the embedding, each with centres of its own.", show_default=False
+            "--spheres",
+            help="Number of slices of the embedding, each with its own centres.",
+            show_default=False,
         ),
     ] = None,
     data: Data = None,
     validate: Annotated[
         list[Path] | None,
         typer.Option(
-            "--validate", help="Pack (.bin) or LFW folder to measure on; may be repeated.", show_default=False
+            "--validate", help="Pack (.bin) or LFW folder to validate on; repeatable.", show_default=False
         ),
     ] = None,
     start: Annotated[
@@ -87,15 +91,19 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="The run folder.")] = Path("run"),
     max_steps: Annotated[
         int | None,
-        typer.Option("--max-steps", help="Stop when so many steps of the run are done.", show_default=False),
+        typer.Option("--max-steps", help="Stop after this many steps of the run.", show_default=False),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in --out.")] = False,
     seed: Annotated[int | None, typer.Option("--seed", show_default=False)] = None,
     find_lr: Annotated[
         bool,
-        typer.Option("--find-lr", help="Look for a learning rate only: OUT/rates.png, and the best guess."),
+        typer.Option(
+            "--find-lr", help="Only search for a learning rate: a chart in OUT/rates.png and a suggestion."
+        ),
     ] = False,
-    profile: Annotated[bool, typer.Option("--profile", help="Write a trace of a few steps to OUT.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Write a profiler trace of a few steps to OUT.")
+    ] = False,
     device: Annotated[
         str | None,
         typer.Option("--device", help="cpu or cuda (default: a GPU if there is one).", show_default=False),
@@ -178,13 +186,15 @@ def export_weights(
     colour: Annotated[
         str | None,
         typer.Option(
-            "--colour", help="Of a .pth file: rgb or bgr (default: bgr, as the original).", show_default=False
+            "--colour",
+            help="Colour order of a .pth file: rgb or bgr (default: bgr, as the original).",
+            show_default=False,
         ),
     ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """A trained network as an ONNX file with its input spec, checked against PyTorch on real crops."""
+    """Export a trained network as ONNX with its input spec, checked against PyTorch on real crops."""
     _need_torch()
     from multiface.train.export import export, read_original, read_trained
 

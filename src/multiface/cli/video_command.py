@@ -59,7 +59,7 @@ def video(
     ] = None,
     events: Annotated[
         Path | None,
-        typer.Option("--events", help="File for the events, a JSON line each.", show_default=False),
+        typer.Option("--events", help="File for the events, one JSON line for each.", show_default=False),
     ] = None,
     intervals: Annotated[
         Path | None,
@@ -73,13 +73,16 @@ def video(
     ] = None,
     rate: options.IdentifyRate = None,
     score: video_options.Score = False,
-    begin: Annotated[float, typer.Option("--begin", "-b", min=0, help="Second to begin at.")] = 0.0,
+    begin: Annotated[float, typer.Option("--begin", "-b", min=0, help="Start at this second.")] = 0.0,
     duration: Annotated[
-        float | None, typer.Option("--duration", "-d", help="Only so many seconds.", show_default=False)
+        float | None,
+        typer.Option("--duration", "-d", help="Process only this many seconds.", show_default=False),
     ] = None,
     frame_rate: Annotated[
         float | None,
-        typer.Option("--frame-rate", help="Of a folder of frames (default: 25).", show_default=False),
+        typer.Option(
+            "--frame-rate", help="Frame rate of a folder of frames (default: 25).", show_default=False
+        ),
     ] = None,
     max_faces: video_options.MaxFaces = None,
     every: video_options.Every = None,
@@ -87,7 +90,7 @@ def video(
     strangers: video_options.KeepStrangers = False,
     stranger_days: video_options.StrangerDays = 30.0,
     window: Annotated[
-        bool, typer.Option("--window/--headless", help="Show the frames while they are worked on.")
+        bool, typer.Option("--window/--headless", help="Show the frames while they are processed.")
     ] = False,
     detector: options.Detector = None,
     weights: options.Weights = None,
@@ -99,9 +102,9 @@ def video(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Names in a video file: events, an annotated copy with all its sound, intervals, a page.
+    """Name the people in a video file: events, an annotated copy with its sound, intervals, a page.
 
-    A run with --out that was stopped goes on when it is started again. With --json each event is a line.
+    Run the same command again to resume an interrupted copy. With --json each event is a line.
     """
     from multiface.video.copy.annotated_file import AnnotatedFile
     from multiface.video.engine.engine import VideoEngine

@@ -8,28 +8,36 @@ import typer
 Update = Annotated[
     Path | None,
     typer.Option(
-        "--update", "-u", help="First take this folder of people up into the gallery.", show_default=False
+        "--update", "-u", help="First import this folder of people into the gallery.", show_default=False
     ),
 ]
 Score = Annotated[bool, typer.Option("--score", "-c", help="Also show the similarity.")]
 MaxFaces = Annotated[
-    int | None, typer.Option("--max-faces", help="Only the largest faces of a frame.", show_default=False)
+    int | None,
+    typer.Option(
+        "--max-faces", help="Use at most this many faces of a frame, the largest first.", show_default=False
+    ),
 ]
 Every = Annotated[
     int | None,
     typer.Option(
-        "--every", help="Look for faces in every so many frames (default: chosen).", show_default=False
+        "--every",
+        help="Full-frame detection every n-th frame (default: chosen by frame rate).",
+        show_default=False,
     ),
 ]
 MaxFps = Annotated[
     float | None,
-    typer.Option("--max-fps", help="At most so many frames a second, to save power.", show_default=False),
+    typer.Option(
+        "--max-fps", help="Process at most this many frames a second, to save power.", show_default=False
+    ),
 ]
 KeepStrangers = Annotated[
-    bool, typer.Option("--strangers", help="Number the unknown, and know them again (needs a gallery).")
+    bool,
+    typer.Option("--strangers", help="Number unknown people and recognise them again (needs a gallery)."),
 ]
 StrangerDays = Annotated[
-    float, typer.Option("--stranger-days", help="How long a stranger is kept after having been seen.")
+    float, typer.Option("--stranger-days", help="Days a stranger is kept after the last sighting.")
 ]
 PasswordFile = Annotated[
     Path | None,

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multiface.cli import options
+from multiface.cli import completions, options
 from multiface.cli.calibrations import say_calibrations
 from multiface.cli.console import Speaker
+from multiface.cli.help_page import Commands
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError, WeightsError, WeightsMissing
 from multiface.regular_file import read_given_text
@@ -17,16 +18,17 @@ if TYPE_CHECKING:
     from multiface.weights.spec import InputSpec
     from multiface.weights.store import Installed, Store
 
-weights = typer.Typer(
-    help="The catalogue of weights: list, show, pull, import, remove.", no_args_is_help=True
-)
+weights = Commands(help="The catalogue of weights: list, show, pull, import, remove.")
 
-Name = Annotated[str, typer.Argument(help="A name of the catalogue.", show_default=False)]
+Name = Annotated[
+    str,
+    typer.Argument(help="A name of the catalogue.", show_default=False, autocompletion=completions.weights),
+]
 
 
 @weights.command("list")
 def list_weights(as_json: options.Json = False, quiet: options.Quiet = None) -> None:
-    """All weights that are known or installed, and who may use them."""
+    """List all known or installed weights, and who may use them."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -78,12 +80,17 @@ def list_weights(as_json: options.Json = False, quiet: options.Quiet = None) -> 
 @weights.command("show")
 def show_weights(
     name: Annotated[
-        str, typer.Argument(help="A name of the catalogue, or of imported weights.", show_default=False)
+        str,
+        typer.Argument(
+            help="A name of the catalogue, or of imported weights.",
+            show_default=False,
+            autocompletion=completions.weights,
+        ),
     ],
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """One entry of the catalogue, or what the store says of imported weights."""
+    """Show an entry of the catalogue, or imported weights."""
     from dataclasses import asdict
 
     from multiface.weights.catalogue import CATALOGUE, unknown
@@ -122,14 +129,12 @@ def pull_weights(
     ] = None,
     sha256: Annotated[
         str | None,
-        typer.Option(
-            "--sha256", help="Of the file, where the catalogue does not know it.", show_default=False
-        ),
+        typer.Option("--sha256", help="Checksum of the file, if the catalogue has none.", show_default=False),
     ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Bring weights into the store: checked, resumable, whole or not at all."""
+    """Download weights into the store: checked, resumable, complete or not at all."""
     from multiface.weights.catalogue import find
 
     speaker = Speaker(as_json, quiet)
@@ -159,7 +164,7 @@ def import_weights(
         Path,
         typer.Argument(help="An ONNX embedder, or a model file of the original (.pth).", show_default=False),
     ],
-    name: Annotated[str, typer.Option("--name", help="The name it gets.", show_default=False)],
+    name: Annotated[str, typer.Option("--name", help="The name to import it under.", show_default=False)],
     spec: Annotated[
         Path | None,
         typer.Option(
@@ -175,15 +180,17 @@ def import_weights(
     colour: Annotated[
         str | None,
         typer.Option(
-            "--colour", help="Of a .pth file: rgb or bgr (default: bgr, as the original).", show_default=False
+            "--colour",
+            help="Colour order of a .pth file: rgb or bgr (default: bgr, as the original).",
+            show_default=False,
         ),
     ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Take up any ONNX embedder with its input spec; a batch fixed at 1 is made free, and that is proven.
+    """Import an ONNX embedder with its input spec; a fixed batch size is made dynamic, and the result is verified.
 
-    A model file of the original is read without running anything in it, and becomes ONNX first (needs the
+    A model file of the original is read without running anything in it and converted to ONNX first (needs the
     extra `train`).
     """
     from multiface.weights.spec import InputSpec
