@@ -259,6 +259,37 @@ def test_two_people_of_one_name(call: Call, people: Path, gallery: Path) -> None
     assert people_of(call, gallery) == {"biden": 1}
 
 
+def test_changes_split_and_undo(call: Call, people: Path, gallery: Path) -> None:
+    options = ("--gallery", gallery, "--json")
+    call("enroll", "obama", people / "rose_leslie" / "img1.jpg", *options)
+    wrong = call("people", "show", "obama", *options).document()["templates"][1]["template"]
+    split = call("people", "split", "obama", "rose", wrong, *options).document()
+    assert (split["name"], split["templates"]) == ("rose", [wrong])
+    assert people_of(call, gallery) == {"biden": 1, "obama": 1, "rose": 1}
+    call("people", "rename", "rose", "Rose", *options)
+    call("people", "edit", "Rose", "--note", "x", *options)
+    call("people", "merge", "biden", "Rose", *options)
+    listed = call("people", "changes", "--gallery", gallery)
+    assert [line.split("  ")[-1] for line in listed.out.splitlines()[:-2]] == [
+        "merge Rose into biden: 1 template",
+        f"edit {split['to']}: note",
+        "rename rose to Rose",
+        f"split obama: 1 template to {split['to']}",
+        "enrol obama: 1 template",
+    ]
+    assert "people undo NUMBER" in listed.err
+    changes = call("people", "changes", *options).document()["changes"]
+    for change in changes[:4]:
+        done = call("people", "undo", change["change"], *options)
+        assert done.document()["kind"] == change["kind"]
+    assert people_of(call, gallery) == {"biden": 1, "obama": 2}
+    again = call("people", "undo", changes[0]["change"], *options)
+    assert again.code == 3 and "was undone" in again.err
+    document = call("people", "changes", "biden", "--most", 1, *options).document()["changes"]
+    assert [(one["kind"], one["can_be_undone"]) for one in document] == [("undo", False)]
+    assert "(undone " in call("people", "changes", "--gallery", gallery).out
+
+
 def test_removed_vectors_are_gone_from_the_file(call: Call, gallery: Path) -> None:
     with Gallery.open(gallery) as opened:
         names = opened.matrix()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from multiface.decision import double_people as module
 from multiface.decision.double_people import double_people
-from multiface.gallery.search import Matrix
+from multiface.gallery.matrix import Matrix
 from tests.decision.test_calibration import CALIBRATION
 
 

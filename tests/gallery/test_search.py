@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multiface.arrays import Floats
-from multiface.gallery.search import Matrix, Rule, score_people, top_two
+from multiface.gallery.matrix import Matrix
+from multiface.gallery.search import Rule, score_people, top_two
 
 
 def unit(rng: np.random.Generator, rows: int, d: int) -> Floats:

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 REASONS = {
     "a drawing",
+    "shows what a gallery of yours may hold",
     "installs packages",
     "needs LFW",
     "needs a GPU",

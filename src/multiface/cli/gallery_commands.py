@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multiface.cli import options, stranger_commands
+from multiface.cli import change_commands, options, stranger_commands
 from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import gallery_of, opened_gallery, ready
 from multiface.cli.help_page import Commands
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
     from multiface.gallery import FolderReport, Person
 
 people = Commands(
-    help="The people of a gallery: list, show, rename, edit, merge, remove, check, forget, and its strangers.",
+    help="The people of a gallery: list, show, rename, edit, merge, split, remove, changes, undo, check, forget; "
+    "and its strangers.",
 )
+people.command("split")(change_commands.split_person)
+people.command("changes")(change_commands.list_changes)
+people.command("undo")(change_commands.undo_change)
 people.command("strangers")(stranger_commands.list_strangers)
 people.command("name-stranger")(stranger_commands.name_stranger)
 people.command("remove-stranger")(stranger_commands.remove_stranger)
 
 Name = Annotated[str, typer.Argument(help="A person's name.", show_default=False)]
 Who = Annotated[str, typer.Argument(help="A person's name, or the id.", show_default=False)]
-Another = Annotated[
-    bool, typer.Option("--another", help="This is another person, even if somebody has the name already.")
-]
 Force = Annotated[
     bool,
     typer.Option(
@@ -103,7 +104,7 @@ def facebank(
 def enroll(
     name: Who,
     pictures: options.Pictures,
-    another: Another = False,
+    another: options.Another = False,
     gallery: options.GalleryFile = None,
     force: Force = False,
     detector: options.Detector = None,
@@ -228,7 +229,7 @@ def show_person(
 def rename_person(
     old: Who,
     new: Annotated[str, typer.Argument(help="The new name.", show_default=False)],
-    another: Another = False,
+    another: options.Another = False,
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
     quiet: options.Quiet = None,

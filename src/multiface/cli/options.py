@@ -48,6 +48,9 @@ People = Annotated[
     str | None,
     typer.Option("--people", help="A folder with a folder of pictures for each person.", show_default=False),
 ]
+Another = Annotated[
+    bool, typer.Option("--another", help="This is another person, even if somebody has the name already.")
+]
 GalleryFile = Annotated[
     str | None, typer.Option("--gallery", help="A gallery file (or sqlite:/// URL).", show_default=False)
 ]

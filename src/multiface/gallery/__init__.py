@@ -3,16 +3,20 @@
 The room knows no network and decodes no picture: whoever calls hands in unit vectors (`engine.NewTemplate`).
 """
 
+from multiface.gallery.changes import Change
 from multiface.gallery.engine import NewTemplate, Person, PictureFacts, PictureNote, Template, VectorOrigin
 from multiface.gallery.folder_import import FolderProgress, FolderReport, Refusal, sync_folder
 from multiface.gallery.folder_vanished import drop_vanished
 from multiface.gallery.gallery import Added, Check, Gallery, Removed
-from multiface.gallery.search import Matrix, Rule, score_people
+from multiface.gallery.matrix import Matrix
+from multiface.gallery.nearest import exact_similarities, nearest_people
+from multiface.gallery.search import Rule, score_people
 from multiface.gallery.stranger_rows import Stranger
 from multiface.gallery.strangers import Named, Sighting, Strangers
 
 __all__ = [
     "Added",
+    "Change",
     "Check",
     "FolderProgress",
     "FolderReport",
@@ -32,6 +36,8 @@ __all__ = [
     "Template",
     "VectorOrigin",
     "drop_vanished",
+    "exact_similarities",
+    "nearest_people",
     "score_people",
     "sync_folder",
 ]

@@ -95,6 +95,19 @@ def table_version(connection: sqlite3.Connection, application: int, foreign: str
     return int(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Equal to another where nothing changed in between.
+
+    connection: counts the connections made; of another one it is not known whether the file is the same still.
+    others, own: count the changes of other connections and of this one.
+    """
+
+    connection: int
+    others: int
+    own: int
+
+
 class Database:
     """An open file. Closing it twice is fine; using it afterwards raises GalleryError, or the kind's error."""
 
@@ -190,10 +203,10 @@ class Database:
         if connection is self._connection:
             connection.execute("PRAGMA foreign_keys = ON")
 
-    def revision(self, connection: sqlite3.Connection) -> tuple[int, int, int]:
+    def revision(self, connection: sqlite3.Connection) -> "Revision":
         """Changes when the file's content did, by this process or another; read it inside `reading`."""
         (others,) = connection.execute("PRAGMA data_version").fetchone()
-        return self._connections, int(others), self._commits
+        return Revision(self._connections, int(others), self._commits)
 
     def purge_log(self) -> bool:
         """Move the write-ahead log into the file and empty it, so that deleted content is gone from both.

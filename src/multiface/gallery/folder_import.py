@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from multiface.errors import AmbiguousName, UsageError
-from multiface.gallery import folder_rows, people_rows, template_rows
+from multiface.gallery import folder_rows, people_changes, people_rows, template_rows
 from multiface.gallery.clock import modified_ns
 from multiface.gallery.engine import NewTemplate, Person, PictureNote
 from multiface.gallery.folder_rows import FolderRow
@@ -162,6 +162,15 @@ class _Picture:
 
 
 @dataclass(slots=True)
+class _Enrolled:
+    """What one transaction brings in: ids of templates, of people made, and of all people who have the templates."""
+
+    templates: list[int] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+    people: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
 class _Run:
     gallery: Gallery
     folder: Path
@@ -182,6 +191,7 @@ class _Run:
     vanished: list[str] = field(default_factory=list)
     notes: list[PictureNote] = field(default_factory=list)
     gone_folders: dict[str, bool] = field(default_factory=dict)  # other folders, asked once
+    enrolled: _Enrolled = field(default_factory=_Enrolled)
 
     def look(self) -> None:
         """List the folder, compare with what is known, hash what may have changed."""
@@ -237,6 +247,7 @@ class _Run:
             outcomes = self._embedded([waiting[digest].pop(0) for digest in batch])
             kept: list[str] = []
             decided = len(batch)
+            self.enrolled = _Enrolled()
             with self.gallery.engine.database.writing() as connection:
                 for picture, outcome in outcomes:
                     self._store(connection, picture, outcome, kept)
@@ -246,6 +257,8 @@ class _Run:
                     decided += len(twins) - len(rest)
                     if rest:  # what was embedded had changed since it was hashed
                         waiting[digest] = rest
+                new = self.enrolled
+                people_changes.record_enrolment(connection, new.templates, new.made, new.people)
             self.done += decided
             self._tell(kept)
 
@@ -409,9 +422,12 @@ class _Run:
         if there is None:
             if person is None:
                 person = people_rows.add_person(connection, picture.name)
+                self.enrolled.made.append(person.id)
             number = template_rows.add_template(
                 connection, person.number, replace(outcome, source=picture.key), origin
             )
+            self.enrolled.templates.append(number)
+            self.enrolled.people.add(person.id)
             self._put(connection, picture, number, owned=True)
             before = any(path == picture.key for path, _ in self.rows)
             self.counts["changed" if before else "added"] += 1

@@ -193,8 +193,8 @@ def hand_over(connection: Connection, template_id: int, person: int) -> None:
     _remove_if_empty(connection, int(before))
 
 
-def remove_template(connection: Connection, template_id: int) -> bool:
-    """Remove a template and the rows that name it; a person who is left without any is removed.
+def remove_template(connection: Connection, template_id: int, with_person: bool = True) -> bool:
+    """Remove a template and the rows that name it; `with_person`, a person who is left without any is removed.
 
     False if it was not there.
     """
@@ -202,7 +202,8 @@ def remove_template(connection: Connection, template_id: int) -> bool:
     if row is None:
         return False
     connection.execute("DELETE FROM template WHERE id = ?", (template_id,))
-    _remove_if_empty(connection, int(row[0]))
+    if with_person:
+        _remove_if_empty(connection, int(row[0]))
     return True
 
 

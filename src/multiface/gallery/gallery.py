@@ -1,7 +1,7 @@
 """`Gallery`: the public face of a gallery: enrol, rename, merge, remove, search, check.
 
 Every change is one transaction that is on disk when the method returns. Vectors are searched in a matrix
-held in memory, which is read again when this or another process has changed the file.
+held in memory, which is brought up to date when this or another process has changed the gallery.
 """
 
 import contextlib
@@ -15,12 +15,23 @@ import numpy as np
 
 from multiface.arrays import Floats
 from multiface.errors import GalleryError, UsageError
-from multiface.gallery import folder_rows, people_rows, stranger_rows, template_rows
+from multiface.gallery import (
+    changes,
+    people_changes,
+    people_index,
+    people_rows,
+    stranger_rows,
+    template_rows,
+    undoing,
+)
+from multiface.gallery.changes import Change
+from multiface.gallery.connection import Revision
 from multiface.gallery.engine import NewTemplate, Person, Template, VectorOrigin
+from multiface.gallery.matrix import Matrix
 from multiface.gallery.names import clean_name, clean_text, some_text
+from multiface.gallery.people_changes import Edit
 from multiface.gallery.person_ids import is_id
-from multiface.gallery.search import Matrix, Rule, score_people, top_two
-from multiface.gallery.sql import Connection
+from multiface.gallery.search import Rule, score_people, top_two
 from multiface.gallery.sqlite import BUSY_SECONDS, SqliteGallery, require_same_embedder
 from multiface.gallery.strangers import Strangers
 
@@ -85,7 +96,7 @@ class Gallery:
     def __init__(self, engine: SqliteGallery) -> None:
         self._engine = engine
         self._database = engine.database
-        self._matrix: tuple[tuple[int, int, int], Matrix] | None = None
+        self._known: tuple[Revision, people_index.Known] | None = None
 
     @staticmethod
     def open(
@@ -95,7 +106,7 @@ class Gallery:
         create: bool = False,
         busy_seconds: float = BUSY_SECONDS,
     ) -> "Gallery":
-        """Open a gallery, and forget the strangers whose time is over.
+        """Open a gallery, and forget the strangers and the changes whose time is over.
 
         Arguments and errors as in `SqliteGallery.open`.
         """
@@ -103,6 +114,7 @@ class Gallery:
         # A file that is damaged or kept locked opens all the same; they go the next time.
         with contextlib.suppress(GalleryError):
             gallery.strangers.forget_expired()
+            gallery.forget_old_changes()
         return gallery
 
     @property
@@ -185,13 +197,10 @@ class Gallery:
         if not new:
             return Added(0, 0)
         with self._database.writing() as connection:
-            if by_id:
-                known: Person | None = people_rows.found(connection, who, self._place)
-            else:
-                known = None if another else people_rows.one_of_name(connection, name, self._place)
-            person = known or people_rows.add_person(connection, name)
-            added = template_rows.add_new_templates(connection, person, new, self.origin)
-        return Added(len(added), len(new) - len(added), person.id)
+            person, added = people_changes.enrol(
+                connection, name, new, self.origin, self._place, by_id=by_id, another=another
+            )
+        return Added(added, len(new) - added, person.id)
 
     def rename(self, who: str, new: str, *, another: bool = False) -> None:
         """Give a person another name. another: even if somebody has it.
@@ -200,15 +209,7 @@ class Gallery:
         """
         name = clean_name(new)
         with self._database.writing() as connection:
-            person = people_rows.found(connection, who, self._place)
-            others = [one for one in people_rows.people_of_name(connection, name) if one.id != person.id]
-            if others and not another:
-                raise GalleryError(
-                    f"{self._place}: {name!r} is in it already ({people_rows.described(others)}); choose another "
-                    f"name, merge the two if they are one person, or say that two people have this name (--another)"
-                )
-            if person.name != name:
-                people_rows.rename(connection, person.number, name)
+            people_changes.rename(connection, who, name, self._place, another=another)
 
     def edit(
         self,
@@ -230,25 +231,14 @@ class Gallery:
         """
         if cover is not None and not (isinstance(cover, int) and 0 <= cover < 1 << 63):
             raise UsageError(f"cover is the id of a template, or 0, not {cover!r}")
-        cleaned = None if groups is None else [clean_name(group) for group in groups]
-        texts = {
-            what: clean_text(what, text)
-            for what, text in (("external id", external_id), ("note", note))
-            if text is not None
-        }
+        wanted = Edit(
+            None if external_id is None else clean_text("external id", external_id),
+            None if note is None else clean_text("note", note),
+            None if groups is None else tuple(clean_name(group) for group in groups),
+            cover,
+        )
         with self._database.writing() as connection:
-            person = people_rows.found(connection, who, self._place)
-            if external_id is not None:
-                self._set_external_id(connection, person, texts["external id"])
-            if note is not None:
-                people_rows.set_note(connection, person.number, texts["note"])
-            if cleaned is not None:
-                people_rows.set_groups(connection, person.number, cleaned)
-            if cover is not None:
-                if cover and template_rows.person_of(connection, cover) != person.number:
-                    raise GalleryError(f"{self._place}: {person.name!r} has no template {cover}")
-                people_rows.set_cover(connection, person.number, cover or None)
-            return people_rows.found(connection, person.id, self._place)
+            return people_changes.edit(connection, who, wanted, self._place)
 
     def merge(self, into: str, from_: str) -> int:
         """Give all templates of `from_` to `into` and remove `from_`; how many there were.
@@ -257,30 +247,71 @@ class Gallery:
         the same person.
         """
         with self._database.writing() as connection:
-            kept = people_rows.found(connection, into, self._place)
-            gone = people_rows.found(connection, from_, self._place)
-            if kept.id == gone.id:
-                raise UsageError(f"merge: {kept.name!r} cannot be merged with itself; name two people")
-            moved = template_rows.move_templates(connection, gone.number, kept.number)
-            people_rows.set_groups(connection, kept.number, (*kept.groups, *gone.groups))
-            people_rows.remove_person(connection, gone.number)
-        return moved
+            return people_changes.merge(connection, into, from_, self._place)
+
+    def split(self, who: str, templates: Iterable[int], name: str, *, another: bool = False) -> Person:
+        """Give some of a person's templates, by their ids, to the person of another name, who is made if need be.
+
+        another: make a person of this name even if somebody has it. That person, as it is then. Raises GalleryError if
+        the person has no such template, UsageError if none would be left or none is named.
+        """
+        cleaned, chosen = clean_name(name), list(templates)
+        with self._database.writing() as connection:
+            return people_changes.split(connection, who, chosen, cleaned, self._place, another=another)
 
     def remove(self, who: str) -> Removed:
-        """Remove a person and all vectors, from the file and its log."""
+        """Remove a person and all vectors, from the file and its log, with all changes about the person.
+
+        This is final. Only the id stays, so that no import brings the person back.
+        """
         with self._database.writing() as connection:
-            person = people_rows.found(connection, who, self._place)
-            people_rows.remove_person(connection, person.number)
-            folder_rows.forget_refusals(connection, person.name)
+            person = people_changes.remove(connection, who, self._place)
         return Removed(person.templates, self._database.purge_log())
 
+    def changes(self, who: str | None = None, most: int = 100) -> tuple[Change, ...]:
+        """The last changes, newest first; all, or those about one person. They are kept for 30 days.
+
+        who: a name, or an id, also of somebody who was merged into another.
+        """
+        with self._database.reading() as connection:
+            person = None if who is None else who.strip()
+            if person is not None and not is_id(person):
+                person = people_rows.found(connection, person, self._place).id
+            return changes.changes(connection, most, person)
+
+    def forget_old_changes(self) -> None:
+        """Forget the changes that are kept no longer. Opening a gallery does it."""
+        with self._database.reading() as connection:
+            if not changes.have_expired(connection):
+                return
+        with self._database.writing() as connection:
+            changes.forget_expired(connection)
+        self._database.purge_log()
+
+    def undo(self, change: int) -> Change:
+        """Undo the change of this id, as far as what it made is still there; the change.
+
+        Raises GalleryError if there is no such change (they are kept for 30 days), if it was undone, or if a later
+        change stands in the way.
+        """
+        with self._database.writing() as connection:
+            undone = undoing.undo(connection, change, self.origin, self._place)
+        self._database.purge_log()
+        return undone
+
     def matrix(self) -> Matrix:
-        """All templates in memory; the same object until the gallery's file changes."""
+        """Everybody with all templates, in memory; the same object until the gallery changes."""
         with self._database.reading() as connection:
             revision = self._database.revision(connection)
-            if self._matrix is None or self._matrix[0] != revision:
-                self._matrix = (revision, template_rows.matrix(connection, self.origin))
-            return self._matrix[1]
+            known = self._known
+            if known is None or known[0].connection != revision.connection:
+                now = people_index.read_all(connection, self.origin)
+            elif known[0] == revision:
+                return known[1].matrix
+            else:
+                now = people_index.brought_up_to_date(connection, known[1], self.origin)
+            self._known = (revision, now)
+            return now.matrix
 
     def search(self, probes: Floats, rule: Rule) -> tuple[Candidates, ...]:
         """The two most similar people for each probe: float32 (q, d) of unit length -> q answers.
@@ -347,12 +378,3 @@ class Gallery:
     def _place(self) -> str:
         """How messages name the gallery."""
         return f"gallery {self.path}"
-
-    def _set_external_id(self, connection: Connection, person: Person, external_id: str) -> None:
-        other = people_rows.person_of_external_id(connection, external_id) if external_id else None
-        if other is not None and other.id != person.id:
-            raise GalleryError(
-                f"{self._place}: the external id {external_id!r} is that of {other.name!r} ({other.id}); it stands for "
-                "one person"
-            )
-        people_rows.set_external_id(connection, person.number, external_id or None)

@@ -94,11 +94,13 @@ def described(people: Iterable[Person]) -> str:
     return ", ".join(told)
 
 
-def add_person(connection: Connection, name: str, public_id: str | None = None) -> Person:
-    """A new person; others may have the name."""
+def add_person(
+    connection: Connection, name: str, public_id: str | None = None, created: str | None = None
+) -> Person:
+    """A new person; others may have the name. public_id, created: of one who comes back or from elsewhere."""
     cursor = connection.execute(
         "INSERT INTO person (public_id, name, created) VALUES (?, ?, ?) RETURNING id",
-        (public_id or new_id(), name, utc_now()),
+        (public_id or new_id(), name, created or utc_now()),
     )
     made = person(connection, inserted_id(cursor))
     assert made is not None

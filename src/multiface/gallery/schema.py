@@ -141,7 +141,72 @@ _IDS = (
     "CREATE INDEX person_group_person ON person_group (person_id)",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_PEOPLE_AND_TEMPLATES, _FOLDER_PICTURES, _FLIP, _STRANGERS, _IDS)
+_TOUCHED = (
+    # Whose name or templates changed, for those who hold everybody in memory; see people_index.py. The newest 20,000
+    # rows are kept.
+    "CREATE TABLE touched (id INTEGER PRIMARY KEY AUTOINCREMENT, person_id INTEGER NOT NULL)",
+    """
+    CREATE TRIGGER touched_kept AFTER INSERT ON touched
+    BEGIN DELETE FROM touched WHERE id <= new.id - 20000; END
+    """,
+    """
+    CREATE TRIGGER template_added AFTER INSERT ON template
+    BEGIN INSERT INTO touched (person_id) VALUES (new.person_id); END
+    """,
+    """
+    CREATE TRIGGER template_changed AFTER UPDATE OF person_id, vector ON template
+    BEGIN INSERT INTO touched (person_id) VALUES (old.person_id), (new.person_id); END
+    """,
+    """
+    CREATE TRIGGER template_removed AFTER DELETE ON template
+    BEGIN INSERT INTO touched (person_id) VALUES (old.person_id); END
+    """,
+    """
+    CREATE TRIGGER person_renamed AFTER UPDATE OF name, public_id ON person
+    BEGIN INSERT INTO touched (person_id) VALUES (new.id); END
+    """,
+)
+
+_CHANGES = (
+    # What people did, and what undoing it needs; see changes.py. The facts are JSON; a picture or vector of a stranger
+    # who was named is a blob. A person who was removed leaves the id alone.
+    """
+    CREATE TABLE change (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        made TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        facts TEXT NOT NULL,
+        undone TEXT
+    )
+    """,
+    """
+    CREATE TABLE change_person (
+        change_id INTEGER NOT NULL REFERENCES change (id) ON DELETE CASCADE,
+        person TEXT NOT NULL,
+        PRIMARY KEY (person, change_id)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX change_person_change ON change_person (change_id)",
+    """
+    CREATE TABLE change_blob (
+        change_id INTEGER NOT NULL REFERENCES change (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        data BLOB NOT NULL CHECK (typeof(data) = 'blob'),
+        PRIMARY KEY (change_id, number)
+    ) WITHOUT ROWID
+    """,
+    "CREATE TABLE removed_person (person TEXT PRIMARY KEY, removed TEXT NOT NULL) WITHOUT ROWID",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (
+    _PEOPLE_AND_TEMPLATES,
+    _FOLDER_PICTURES,
+    _FLIP,
+    _STRANGERS,
+    _IDS,
+    _TOUCHED,
+    _CHANGES,
+)
 VERSION = len(STEPS)
 
 

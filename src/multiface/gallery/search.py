@@ -5,71 +5,18 @@ that a dot product is a cosine, -1..1. Rules: "max" is the highest cosine to a t
 "mean" the cosine to the person's mean vector scaled to unit length, "both" the mean of these two.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, assert_never
 
 import numpy as np
 
 from multiface.arrays import Floats, Indices
+from multiface.gallery.matrix import Matrix
 
 Rule = Literal["mean", "max", "both"]
 
 _LARGEST_BLOCK = 1 << 22
 """Cosines held at once, 16 MiB of them, unless a single probe already has more."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Matrix:
-    """All templates of a gallery.
-
-    vectors: float32 (t, d), unit length, the templates of one person next to one another.
-    person_index: (t,) integers, rising from 0 to p - 1: the position in `names`.
-    names: p names; each has at least one template. Two people may have one name.
-    ids: p ids of people, each its own; the names where none are given.
-    first: (p,) the position of each person's first template.
-    centres: float32 (p, d), each person's mean vector at unit length (zeros where the mean is zero).
-    spread: float32 (p,), 1 minus the length of the mean vector: 0 for one template, more the less they agree.
-
-    Its arrays are read-only views, since one matrix serves all threads.
-    """
-
-    vectors: Floats
-    person_index: Indices
-    names: tuple[str, ...]
-    ids: tuple[str, ...] = ()
-    first: Indices = field(init=False)
-    centres: Floats = field(init=False)
-    spread: Floats = field(init=False)
-
-    def __post_init__(self) -> None:
-        index = self.person_index
-        steps = np.diff(index, prepend=-1) if len(index) else index
-        if self.vectors.ndim != 2 or index.shape != (len(self.vectors),):
-            raise ValueError(f"shapes do not agree: vectors {self.vectors.shape}, person_index {index.shape}")
-        if ((steps != 0) & (steps != 1)).any() or steps.sum() != len(self.names):
-            raise ValueError("person_index must rise from 0 by ones and name everybody")
-        object.__setattr__(self, "ids", self.ids or self.names)
-        if len(self.ids) != len(self.names):
-            raise ValueError(f"{len(self.ids)} ids do not fit {len(self.names)} names")
-        first = np.flatnonzero(steps)
-        centres = np.zeros((len(first), self.vectors.shape[1]), np.float32)
-        spread = np.zeros(len(first), np.float32)
-        if len(first):
-            sums = np.add.reduceat(self.vectors, first, axis=0)
-            lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-            np.divide(sums, lengths, out=centres, where=lengths > 0)
-            counts = np.diff(first, append=len(index))
-            np.clip(1.0 - lengths[:, 0] / counts, 0.0, 1.0, out=spread)
-        for name, array in (
-            ("vectors", self.vectors),
-            ("person_index", index),
-            ("first", first),
-            ("centres", centres),
-            ("spread", spread),
-        ):
-            fixed = array.view()
-            fixed.flags.writeable = False
-            object.__setattr__(self, name, fixed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

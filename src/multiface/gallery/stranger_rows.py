@@ -4,6 +4,7 @@ Vectors are BLOBs of d little-endian float32; times are UTC, ISO 8601 with whole
 text. What is read back is checked: a damaged row raises BadContent instead of giving a wrong vector.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,6 +134,17 @@ def add_stranger(connection: Connection, when: str, kept_until: str, quality: fl
         (when, when, kept_until, quality, picture),
     )
     return inserted_id(cursor)
+
+
+def put_back(connection: Connection, row: Sequence[Any], picture: bytes) -> None:
+    """A stranger who had a name for a while. row: number, first and last seen, kept until, sightings, quality."""
+    connection.execute(
+        """
+        INSERT INTO stranger (id, first_seen, last_seen, kept_until, sightings, quality, picture)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
+        """,
+        (*row, picture),
+    )
 
 
 def see_stranger(connection: Connection, number: int, when: str, kept_until: str, sightings: int) -> None:

@@ -10,7 +10,8 @@ A stranger is made by the first look at a track, so that another track can be kn
 learnt when a track is over. So a track that turns out to be somebody else can be taken back.
 
 Vectors and pictures are biometric data of people who were not asked: they leave the file's bytes when a stranger is
-removed or named, when others take their place, and when `kept_until` is passed.
+removed, when others take their place, and when `kept_until` is passed. Of one who is named they are kept for 30 days
+more, so that the naming can be undone, unless the person is removed.
 """
 
 import hashlib
@@ -23,13 +24,14 @@ import numpy.typing as npt
 
 from multiface.arrays import Floats, vector_bytes
 from multiface.errors import GalleryError, UsageError
-from multiface.gallery import people_rows, stranger_rows, template_rows
+from multiface.gallery import changes, people_rows, stranger_rows, template_rows
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import Database
 from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
+from multiface.gallery.matrix import Matrix
 from multiface.gallery.names import clean_name
 from multiface.gallery.person_ids import is_id
-from multiface.gallery.search import Matrix, score_people
+from multiface.gallery.search import score_people
 from multiface.gallery.stranger_rows import Stranger, View
 from multiface.images import Image
 from multiface.images.jpeg import jpeg_bytes
@@ -59,7 +61,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What `name` did: the person's name, the templates that were new, whether the stranger left the file's bytes, and
+    """What `name` did: the person's name, the templates that were new, whether the write-ahead log is empty, and
     the person's id.
 
     purged: False if another process was reading for long; see `gallery.Removed`.
@@ -168,13 +170,21 @@ class Strangers:
         name = person if by_id else clean_name(person)
         place = f"gallery {self._database.path}"
         with self._database.writing() as connection:
-            self._check(number, stranger_rows.stranger(connection, number))
+            stranger = self._check(number, stranger_rows.stranger(connection, number))
             kept = stranger_rows.views(connection, number, self._origin)
+            picture = stranger_rows.picture(connection, number) or b""
             new = [self._template(number, view) for _, view in kept]
             known = (people_rows.found if by_id else people_rows.one_of_name)(connection, name, place)
             who = known or people_rows.add_person(connection, name)
             added = template_rows.add_new_templates(connection, who, new, self._origin)
             stranger_rows.remove_stranger(connection, number)
+            facts = {
+                "templates": added,
+                "made": [] if known else [who.id],
+                "stranger": {"row": _row(stranger), "views": [_facts(view) for _, view in kept]},
+            }
+            vectors = [view.vector.astype("<f4").tobytes() for _, view in kept]
+            changes.record(connection, "name", [who.id], facts, [picture, *vectors])
         return Named(who.name, len(added), self._database.purge_log(), who.id)
 
     def remove(self, number: int) -> bool:
@@ -219,11 +229,12 @@ class Strangers:
         facts = PictureFacts(view.width, view.height, box, view.quality, self._origin.detector, 0, 1)
         return NewTemplate(view.vector, view.picture_digest, f"stranger {number}, {view.seen}", facts)
 
-    def _check(self, number: int, found: Stranger | None) -> None:
+    def _check(self, number: int, found: Stranger | None) -> Stranger:
         if found is None:
             raise GalleryError(
                 f"gallery {self._database.path}: there is no stranger {number}; `multiface people strangers` lists them"
             )
+        return found
 
 
 def _kept(sighting: Sighting, keep: timedelta) -> tuple[View, str, bytes]:
@@ -263,3 +274,20 @@ def _utc(text: str) -> str:
         return datetime.fromisoformat(text).astimezone(UTC).isoformat(timespec="seconds")
     except ValueError as error:
         raise UsageError(f"a time is written as 2024-05-01T12:34:56+00:00, got {text!r}") from error
+
+
+def _row(stranger: Stranger) -> list[int | float | str]:
+    """As `stranger_rows.put_back` takes it."""
+    return [
+        stranger.number,
+        stranger.first_seen,
+        stranger.last_seen,
+        stranger.kept_until,
+        stranger.sightings,
+        stranger.quality,
+    ]
+
+
+def _facts(view: View) -> list[int | float | str]:
+    """A view without its vector."""
+    return [view.spread, view.quality, view.picture_digest, view.width, view.height, view.seen]

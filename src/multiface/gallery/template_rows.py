@@ -4,7 +4,7 @@ Vectors are BLOBs of d little-endian float32. What is read back is checked: a da
 giving a wrong vector.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from multiface.errors import GalleryError
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
 from multiface.gallery.engine import NewTemplate, Person, PictureFacts, Template, VectorOrigin
-from multiface.gallery.search import Matrix
 from multiface.gallery.sql import Connection, inserted_id
 from multiface.images.path_text import path_text
 
@@ -28,9 +27,16 @@ _TEMPLATE = """
 """
 
 
-def move_templates(connection: Connection, from_: int, into: int) -> int:
-    """Give all templates of one person to another; how many there were."""
-    return connection.execute("UPDATE template SET person_id = ? WHERE person_id = ?", (into, from_)).rowcount
+def ids_of(connection: Connection, person: int) -> list[int]:
+    """The ids of a person's templates, oldest first."""
+    rows = connection.execute("SELECT id FROM template WHERE person_id = ? ORDER BY id", (person,)).fetchall()
+    return [int(number) for (number,) in rows]
+
+
+def move_templates(connection: Connection, templates: Iterable[int], into: int) -> None:
+    """Give templates to a person."""
+    for template in templates:
+        connection.execute("UPDATE template SET person_id = ? WHERE id = ?", (into, template))
 
 
 def templates(connection: Connection, person: int, origin: VectorOrigin) -> tuple[Template, ...]:
@@ -127,40 +133,6 @@ def vector_fault(vector: Floats, dimension: int) -> str | None:
     if abs(length - 1.0) > UNIT_TOLERANCE:
         return f"the vector has length {length:.4g}, not 1"
     return None
-
-
-def matrix(connection: Connection, origin: VectorOrigin) -> Matrix:
-    """All templates as one array, by person and then by age. People without templates are left out."""
-    (count,) = connection.execute("SELECT count(*) FROM template").fetchone()
-    size = 4 * origin.dimension
-    vectors = np.empty((count, origin.dimension), np.float32)
-    person_index = np.empty(count, np.intp)
-    names: list[str] = []
-    ids: list[str] = []
-    last: int | None = None
-    rows = connection.execute(
-        """
-        SELECT template.id, person.id, person.name, person.public_id, template.vector
-        FROM template JOIN person ON person.id = template.person_id ORDER BY person.id, template.id
-        """
-    )
-    at = 0
-    for template, person, name, public_id, blob in rows:
-        if person != last:
-            names.append(str(name))
-            ids.append(str(public_id))
-            last = person
-        if at == count or not isinstance(blob, bytes) or len(blob) != size:
-            raise BadContent(f"it is damaged: template {template} is not {origin.dimension} numbers")
-        vectors[at] = np.frombuffer(blob, "<f4")
-        person_index[at] = len(names) - 1
-        at += 1
-    lengths = np.sqrt(np.einsum("td,td->t", vectors[:at], vectors[:at]))
-    if (
-        at != count or not (np.abs(lengths - 1.0) <= UNIT_TOLERANCE).all()
-    ):  # also false for what is not finite
-        raise BadContent("it is damaged: a vector is missing or not of unit length; check it")
-    return Matrix(vectors, person_index, tuple(names), tuple(ids))
 
 
 def broken_templates(connection: Connection, origin: VectorOrigin) -> list[str]:

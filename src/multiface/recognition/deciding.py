@@ -7,7 +7,7 @@ import numpy as np
 from multiface.arrays import Floats
 from multiface.decision import Decision, PictureFault, decide
 from multiface.errors import UsageError
-from multiface.gallery import Matrix, Rule, score_people
+from multiface.gallery import Matrix, Rule, exact_similarities, nearest_people, score_people
 from multiface.recognition.gallery_threshold import GalleryThreshold
 
 RULE: Rule = "mean"
@@ -30,18 +30,22 @@ def decide_probes(
 
     Raises UsageError, RateNotSupported.
     """
-    if not matrix.names:
+    if not len(matrix):
         return decide(np.zeros((len(probes), 0), np.float32), (), None, 0.0, faults=faults)
     if threshold is None:
         raise UsageError("names need a calibration: without one no error rate can be stated")
-    calibration = threshold.calibration
-    people = calibration.rise(matrix.spread)
+    calibration, asked = threshold.calibration, threshold.of(matrix)
+    # A person is a face's name, candidate or rival only from the threshold on, or among one more than there are faces:
+    # all other faces can have only so many of those who are more similar.
+    at = nearest_people(probes, matrix, len(probes) + 1, np.inf if asked is None else asked.similarity)
+    everybody = len(at) == len(matrix)
+    people = calibration.rise(matrix.spread[at])
     return decide(
-        score_people(probes, matrix, RULE),
-        matrix.names,
-        threshold.of(matrix),
+        score_people(probes, matrix, RULE) if everybody else exact_similarities(probes, matrix, at),
+        [matrix.names[k] for k in at],
+        asked,
         calibration.margin,
         people if rise is None else rise[:, None] + people[None],
         faults,
-        matrix.ids,
+        [matrix.ids[k] for k in at],
     )

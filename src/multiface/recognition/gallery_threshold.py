@@ -1,10 +1,23 @@
 """The threshold for the people of a gallery, worked out once while they stay the same."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from multiface.decision import Calibration, Threshold
 from multiface.decision.own_rate import LEAST_PEOPLE, own_rate
 from multiface.gallery import Matrix
+
+LARGE = 8_192
+"""Above so many people how alike they are is not looked at again until one in a hundred has changed: it takes half a
+second, and the few hundred people it is judged by change little with one of so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimate:
+    """How much higher a gallery's threshold is, and the state of the gallery in which that was found."""
+
+    shift: float
+    reading: object
+    changed: int
 
 
 class GalleryThreshold:
@@ -17,6 +30,7 @@ class GalleryThreshold:
         self.calibration = calibration
         self.rate = rate
         self._last: tuple[Matrix, Threshold] | None = None
+        self._estimate: _Estimate | None = None
 
     def of(self, matrix: Matrix) -> Threshold | None:
         """The threshold in this gallery, `decision.own_rate`; None with nobody enrolled.
@@ -26,19 +40,29 @@ class GalleryThreshold:
         last = self._last
         if last is not None and last[0] is matrix:
             return last[1]
-        people = len(matrix.names)
+        people = len(matrix)
         if not people:
             return None
         threshold = self.calibration.threshold_for_identify(self.rate, people)
         if people >= LEAST_PEOPLE:
-            own = own_rate(
-                matrix.vectors,
-                matrix.person_index,
-                matrix.centres,
-                matrix.spread,
-                self.calibration,
-                self.rate,
-            )
-            threshold = replace(threshold, similarity=own.similarity, calibrated=own.calibrated)
+            calibrated = threshold.similarity
+            similarity = min(1.0, calibrated + self._shift(matrix))
+            threshold = replace(threshold, similarity=similarity, calibrated=calibrated)
         self._last = (matrix, threshold)
         return threshold
+
+    def _shift(self, matrix: Matrix) -> float:
+        """What is added because these people resemble each other, 0 or more."""
+        known = self._estimate
+        if (
+            known is not None
+            and len(matrix) > LARGE
+            and known.reading is matrix.reading
+            and matrix.changed - known.changed <= len(matrix) // 100
+        ):
+            return known.shift
+        shift = own_rate(
+            matrix.vectors, matrix.person_index, matrix.centres, matrix.spread, self.calibration, self.rate
+        ).shift
+        self._estimate = _Estimate(shift, matrix.reading, matrix.changed)
+        return shift

@@ -1,0 +1,164 @@
+"""Changes to people, each with its row in the change log, inside the caller's transaction.
+
+`place` is the gallery as messages begin. Errors as in `Gallery`.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from multiface.errors import GalleryError, UsageError
+from multiface.gallery import changes, folder_rows, people_rows, template_rows
+from multiface.gallery.engine import NewTemplate, Person, VectorOrigin
+from multiface.gallery.sql import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What is to be known of a person besides the name; what is None stays. "", () and 0 stand for nothing."""
+
+    external_id: str | None = None
+    note: str | None = None
+    groups: tuple[str, ...] | None = None
+    cover: int | None = None
+
+
+def enrol(
+    connection: Connection,
+    who: str,
+    new: Sequence[NewTemplate],
+    origin: VectorOrigin,
+    place: str,
+    *,
+    by_id: bool,
+    another: bool,
+) -> tuple[Person, int]:
+    """Give templates to the person of an id or a name, who is made if need be; how many were not there yet."""
+    if by_id:
+        known: Person | None = people_rows.found(connection, who, place)
+    else:
+        known = None if another else people_rows.one_of_name(connection, who, place)
+    person = known or people_rows.add_person(connection, who)
+    added = template_rows.add_new_templates(connection, person, new, origin)
+    record_enrolment(connection, added, [] if known else [person.id], [person.id])
+    return person, len(added)
+
+
+def record_enrolment(
+    connection: Connection, templates: Sequence[int], made: Sequence[str], people: Collection[str]
+) -> None:
+    """Write down which templates were added, and who was made for them."""
+    if templates or made:
+        changes.record(connection, "enrol", people, {"templates": list(templates), "made": list(made)})
+
+
+def rename(connection: Connection, who: str, name: str, place: str, *, another: bool) -> None:
+    """Give a person another name."""
+    person = people_rows.found(connection, who, place)
+    others = [one for one in people_rows.people_of_name(connection, name) if one.id != person.id]
+    if others and not another:
+        raise GalleryError(
+            f"{place}: {name!r} is in it already ({people_rows.described(others)}); choose another "
+            f"name, merge the two if they are one person, or say that two people have this name (--another)"
+        )
+    if person.name != name:
+        people_rows.rename(connection, person.number, name)
+        changes.record(
+            connection, "rename", [person.id], {"person": person.id, "old": person.name, "new": name}
+        )
+
+
+def edit(connection: Connection, who: str, wanted: Edit, place: str) -> Person:
+    """Change what is known of a person besides the name; the person as it is then."""
+    before = people_rows.found(connection, who, place)
+    set_known(connection, before, wanted, place)
+    after = people_rows.found(connection, before.id, place)
+    if after != before:
+        facts = {"person": before.id, "old": known_of(before), "new": known_of(after)}
+        changes.record(connection, "edit", [before.id], facts)
+    return after
+
+
+def set_known(connection: Connection, person: Person, wanted: Edit, place: str) -> None:
+    """Write down what is known of a person."""
+    if wanted.external_id is not None:
+        other = people_rows.person_of_external_id(connection, wanted.external_id)
+        if other is not None and other.id != person.id:
+            raise GalleryError(
+                f"{place}: the external id {wanted.external_id!r} is that of {other.name!r} ({other.id}); it stands "
+                "for one person"
+            )
+        people_rows.set_external_id(connection, person.number, wanted.external_id or None)
+    if wanted.note is not None:
+        people_rows.set_note(connection, person.number, wanted.note)
+    if wanted.groups is not None:
+        people_rows.set_groups(connection, person.number, wanted.groups)
+    if wanted.cover is not None:
+        if wanted.cover and template_rows.person_of(connection, wanted.cover) != person.number:
+            raise GalleryError(f"{place}: {person.name!r} has no template {wanted.cover}")
+        people_rows.set_cover(connection, person.number, wanted.cover or None)
+
+
+def known_of(person: Person) -> changes.Facts:
+    """What is known of a person besides the name, as `Edit` takes it."""
+    return {
+        "external_id": person.external_id or "",
+        "note": person.note,
+        "groups": list(person.groups),
+        "cover": person.cover or 0,
+    }
+
+
+def merge(connection: Connection, into: str, from_: str, place: str) -> int:
+    """Give all templates of `from_` to `into` and remove `from_`; how many there were."""
+    kept = people_rows.found(connection, into, place)
+    gone = people_rows.found(connection, from_, place)
+    if kept.id == gone.id:
+        raise UsageError(f"merge: {kept.name!r} cannot be merged with itself; name two people")
+    moved = template_rows.ids_of(connection, gone.number)
+    template_rows.move_templates(connection, moved, kept.number)
+    people_rows.set_groups(connection, kept.number, (*kept.groups, *gone.groups))
+    people_rows.remove_person(connection, gone.number)
+    facts = {
+        "into": kept.id,
+        "groups": [group for group in gone.groups if group not in kept.groups],
+        "from": {"id": gone.id, "name": gone.name, "created": gone.created, **known_of(gone)},
+        "templates": moved,
+    }
+    changes.record(connection, "merge", [kept.id, gone.id], facts)
+    return len(moved)
+
+
+def split(
+    connection: Connection, who: str, templates: Sequence[int], name: str, place: str, *, another: bool
+) -> Person:
+    """Give some templates of a person to another person, of whom there may be none yet; that person."""
+    person = people_rows.found(connection, who, place)
+    own = template_rows.ids_of(connection, person.number)
+    foreign = sorted(set(templates) - set(own))
+    if foreign:
+        raise GalleryError(f"{place}: {person.name!r} has no template {foreign[0]}")
+    if not set(own) - set(templates):
+        raise UsageError(
+            f"split: {person.name!r} would be left without a template; rename the person instead"
+        )
+    if not templates:
+        raise UsageError("split: name at least one template")
+    known = None if another else people_rows.one_of_name(connection, name, place)
+    if known is not None and known.id == person.id:
+        raise UsageError(
+            f"split: {name!r} is the person's own name; say that it is another person (--another)"
+        )
+    other = known or people_rows.add_person(connection, name)
+    template_rows.move_templates(connection, templates, other.number)
+    facts = {"person": person.id, "to": other.id, "made": known is None, "templates": sorted(set(templates))}
+    changes.record(connection, "split", [person.id, other.id], facts)
+    return people_rows.found(connection, other.id, place)
+
+
+def remove(connection: Connection, who: str, place: str) -> Person:
+    """Remove a person for good, with all vectors and all that is known about the person; as it was before."""
+    person = people_rows.found(connection, who, place)
+    people_rows.remove_person(connection, person.number)
+    folder_rows.forget_refusals(connection, person.name)
+    changes.forget_person(connection, person.id)
+    return person

@@ -1,0 +1,131 @@
+"""Undoing one change, inside the caller's transaction.
+
+A change is undone as far as what it made is still there: a template that was removed since stays removed, one that was
+moved on stays where it is, and a person who has got other templates since stays.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from multiface.errors import GalleryError
+from multiface.gallery import changes, folder_rows, people_rows, stranger_rows, template_rows
+from multiface.gallery.changes import Change
+from multiface.gallery.engine import Person, VectorOrigin
+from multiface.gallery.people_changes import Edit, known_of, set_known
+from multiface.gallery.sql import Connection
+from multiface.gallery.stranger_rows import View
+
+
+def undo(connection: Connection, number: int, origin: VectorOrigin, place: str) -> Change:
+    """Undo the change of this id, and write that down as a change; the change that was undone.
+
+    Raises GalleryError if there is no such change, if it was undone already, or if a later change stands in the way.
+    """
+    change = changes.change(connection, number)
+    if change is None:
+        raise GalleryError(
+            f"{place}: there is no change {number}; `multiface people changes` lists them. They are kept for "
+            f"{changes.KEPT_DAYS} days, and what was done to a person who is removed goes with the person"
+        )
+    if change.undone is not None:
+        raise GalleryError(f"{place}: change {number} was undone at {change.undone}")
+    ways: dict[str, Callable[[Connection, Change, VectorOrigin, str], None]] = {
+        "enrol": _enrol,
+        "rename": _rename,
+        "edit": _edit,
+        "merge": _merge,
+        "split": _split,
+        "name": _name,
+    }
+    if change.kind not in ways:
+        raise GalleryError(f"{place}: change {number} ({change.kind}) cannot be undone")
+    ways[change.kind](connection, change, origin, place)
+    changes.mark_undone(connection, number)
+    changes.record(connection, "undo", change.people, {"change": number})
+    return change
+
+
+def _enrol(connection: Connection, change: Change, _origin: VectorOrigin, _place: str) -> None:
+    for template in change.facts["templates"]:
+        folder_rows.remove_template(connection, template, with_person=False)
+    _remove_empty(connection, change.facts["made"])
+
+
+def _rename(connection: Connection, change: Change, _origin: VectorOrigin, place: str) -> None:
+    person = _still(connection, change.facts["person"], change, place)
+    if person.name != change.facts["new"]:
+        raise GalleryError(
+            f"{place}: {change.facts['new']!r} was renamed to {person.name!r} since; undo that first"
+        )
+    people_rows.rename(connection, person.number, change.facts["old"])
+
+
+def _edit(connection: Connection, change: Change, _origin: VectorOrigin, place: str) -> None:
+    person = _still(connection, change.facts["person"], change, place)
+    old, new, now = change.facts["old"], change.facts["new"], known_of(person)
+    changed = [what for what in old if old[what] != new[what]]
+    if any(now[what] != new[what] for what in changed):
+        raise GalleryError(f"{place}: {person.name!r} was changed again since; undo that first")
+    back = {what: old[what] for what in changed}
+    if back.get("cover") and template_rows.person_of(connection, back["cover"]) != person.number:
+        back["cover"] = 0
+    if "groups" in back:
+        back["groups"] = tuple(back["groups"])
+    set_known(connection, person, Edit(**back), place)
+
+
+def _merge(connection: Connection, change: Change, _origin: VectorOrigin, place: str) -> None:
+    kept = _still(connection, change.facts["into"], change, place)
+    gone = change.facts["from"]
+    if people_rows.person_of_id(connection, gone["id"]) is not None:
+        raise GalleryError(f"{place}: {gone['name']!r} ({gone['id']}) is in it again already")
+    person = people_rows.add_person(connection, gone["name"], gone["id"], gone["created"])
+    mine = set(template_rows.ids_of(connection, kept.number))
+    back = [template for template in change.facts["templates"] if template in mine]
+    template_rows.move_templates(connection, back, person.number)
+    cover = gone["cover"] if gone["cover"] in back else 0
+    known = Edit(gone["external_id"] or None, gone["note"], tuple(gone["groups"]), cover)
+    set_known(connection, person, known, place)
+    people_rows.set_groups(connection, kept.number, set(kept.groups) - set(change.facts["groups"]))
+    if kept.cover in back:
+        people_rows.set_cover(connection, kept.number, None)
+
+
+def _split(connection: Connection, change: Change, _origin: VectorOrigin, place: str) -> None:
+    person = _still(connection, change.facts["person"], change, place)
+    other = _still(connection, change.facts["to"], change, place)
+    mine = set(template_rows.ids_of(connection, other.number))
+    back = [template for template in change.facts["templates"] if template in mine]
+    template_rows.move_templates(connection, back, person.number)
+    if other.cover in back:
+        people_rows.set_cover(connection, other.number, None)
+    if change.facts["made"]:
+        _remove_empty(connection, [other.id])
+
+
+def _name(connection: Connection, change: Change, origin: VectorOrigin, _place: str) -> None:
+    _enrol(connection, change, origin, _place)
+    facts, (picture, *vectors) = change.facts["stranger"], changes.blobs(connection, change.id)
+    stranger_rows.put_back(connection, facts["row"], picture)
+    for view, vector in zip(facts["views"], vectors, strict=True):
+        array = np.frombuffer(vector, "<f4").astype(np.float32)
+        stranger_rows.add_view(connection, facts["row"][0], View(array, *view), origin)
+
+
+def _still(connection: Connection, person: str, change: Change, place: str) -> Person:
+    found = people_rows.person_of_id(connection, person)
+    if found is None:
+        raise GalleryError(
+            f"{place}: change {change.id} is about {person}, who is not in it any more; if the person was merged "
+            "into another, undo that first"
+        )
+    return found
+
+
+def _remove_empty(connection: Connection, people: list[str]) -> None:
+    """Remove those of the people who have no template."""
+    for public_id in people:
+        person = people_rows.person_of_id(connection, public_id)
+        if person is not None and not person.templates:
+            people_rows.remove_person(connection, person.number)

@@ -1,0 +1,122 @@
+"""Everybody in memory follows the gallery by what changed, and is then what reading everything gives."""
+
+import random
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from multiface.errors import GalleryError
+from multiface.gallery import people_index
+from multiface.gallery.engine import NewTemplate, VectorOrigin
+from multiface.gallery.gallery import Gallery
+from multiface.gallery.matrix import Matrix
+
+Make = Callable[..., NewTemplate]
+
+
+@pytest.fixture
+def pair(
+    path: Path, origin: VectorOrigin, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Gallery, Gallery]]:
+    """Two openings of one gallery, as two processes have them, with blocks of 8 people in groups of 2."""
+    monkeypatch.setattr(people_index, "BLOCK", 8)
+    monkeypatch.setattr(people_index, "GROUP", 2)
+    with Gallery.open(path, origin, create=True) as one, Gallery.open(path, origin) as other:
+        yield one, other
+
+
+def content(matrix: Matrix) -> tuple[object, ...]:
+    arrays = (matrix.vectors, matrix.person_index, matrix.first, matrix.centres, matrix.spread)
+    codes = [group.codes for group in matrix.groups]
+    integers = b"".join(column.tobytes() for code in codes for column in code.integers.T)
+    numbers = np.concatenate([block.numbers for block in matrix.blocks])
+    scales = (matrix.codes.scale, matrix.codes.shift, matrix.codes.error, numbers)
+    return matrix.names, matrix.ids, integers, *(array.tobytes() for array in (*arrays, *scales))
+
+
+def test_after_any_changes_it_is_what_reading_everything_gives(
+    pair: tuple[Gallery, Gallery], path: Path, origin: VectorOrigin, template: Make
+) -> None:
+    mine, other = pair
+    rng = random.Random(5)
+    most = 0
+    for turn in range(150):
+        ids = [person.id for person in other.people()]
+        for _ in range(rng.choice([1, 1, 1, 12])):
+            match rng.randrange(6) if len(ids) > 3 else 0:
+                case 0 | 1 | 2:
+                    new = [template(f"{turn} {rng.random()}") for _ in range(rng.randrange(1, 4))]
+                    other.add_templates(f"p{rng.randrange(10**9)}", new)
+                case 3:
+                    other.add_templates(rng.choice(ids), [template(f"{turn} {rng.random()}")])
+                case 4:
+                    other.remove(ids.pop(rng.randrange(len(ids))))
+                case 5:
+                    into, gone = rng.sample(ids, 2)
+                    ids.remove(gone)
+                    other.merge(into, gone)
+        if len(ids) > 1 and turn % 3 == 0:
+            other.rename(ids[0], f"n{turn}")
+        before = mine.matrix()
+        kept = content(before)
+        after = mine.matrix()
+        with Gallery.open(path, origin) as fresh:
+            assert content(after) == content(fresh.matrix())
+        assert content(before) == kept  # what a search in progress holds
+        most = max(most, len(after.groups))
+    assert most > 3
+
+
+def test_only_the_blocks_of_those_who_changed_are_made_anew(
+    pair: tuple[Gallery, Gallery], template: Make
+) -> None:
+    mine, other = pair
+    for number in range(30):
+        other.add_templates(f"p{number}", [template(str(number))])
+    with Gallery.open(mine.path) as fresh:  # read whole, so in blocks
+        before = fresh.matrix().blocks
+        assert len(before) == 4
+        other.add_templates("p10", [template("more")])
+        after = fresh.matrix().blocks
+        assert [new is old for new, old in zip(after, before, strict=True)] == [True, False, True, True]
+        other.edit("p10", note="no change to vectors or names")
+        assert all(new is old for new, old in zip(fresh.matrix().blocks, after, strict=True))
+        other.remove("p29")
+        assert fresh.matrix().blocks[0] is before[0]
+
+
+def test_one_who_was_away_for_long_reads_everything(
+    pair: tuple[Gallery, Gallery], path: Path, template: Make
+) -> None:
+    """The rows that would say what changed are gone; and after a change that no trigger can have seen."""
+    mine, other = pair
+    other.add_templates("Anna", [template("a")])
+    assert mine.matrix().names == ("Anna",)
+    other.add_templates("Bo", [template("b")])
+    other.add_templates("Carl", [template("c")])
+    with closing(sqlite3.connect(path, isolation_level=None)) as foreign:
+        foreign.execute("DELETE FROM touched WHERE id <= 2")
+        assert mine.matrix().names == ("Anna", "Bo", "Carl")
+        foreign.execute("DELETE FROM touched")
+        foreign.execute("UPDATE person SET name = 'Anne' WHERE name = 'Anna'")
+        assert mine.matrix().names == ("Anne", "Bo", "Carl")
+        foreign.execute("UPDATE template SET vector = zeroblob(512) WHERE id = 2")
+        with pytest.raises(GalleryError, match="damaged"):
+            mine.matrix()
+
+
+def test_what_is_written_down_of_changes_stays_small(pair: tuple[Gallery, Gallery], template: Make) -> None:
+    mine, _ = pair
+    mine.add_templates("Anna", [template("a")])
+    with mine.engine.database.writing() as connection:
+        for _ in range(30):
+            connection.execute(
+                "INSERT INTO touched (person_id) SELECT 1 FROM template, (VALUES (1), (2), (3)) "
+                "JOIN (WITH RECURSIVE n(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < 400) SELECT k FROM n)"
+            )
+        (count,) = connection.execute("SELECT count(*) FROM touched").fetchone()
+    assert count == 20_000
