@@ -260,7 +260,7 @@ def test_two_people_of_one_name(call: Call, people: Path, gallery: Path) -> None
     assert people_of(call, gallery) == {"biden": 1}
 
 
-def test_export_import_check_and_backup(call: Call, people: Path, gallery: Path, tmp_path: Path) -> None:
+def test_export_import_check_and_backup(call: Call, gallery: Path, tmp_path: Path) -> None:
     archive, second = tmp_path / "people.mfgallery", tmp_path / "second.sqlite"
     options = ("--gallery", gallery, "--json")
     assert call("people", "export", archive, *options).document()["people"] == 2

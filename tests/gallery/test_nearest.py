@@ -1,5 +1,7 @@
 """The quick scan: its bound holds for any vectors, and what it leaves is what float32 finds among everybody."""
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx
 import pytest
@@ -10,6 +12,8 @@ from onnx import TensorProto, helper
 
 from multiface.arrays import Floats
 from multiface.gallery import int8_codes
+from multiface.gallery.engine import NewTemplate
+from multiface.gallery.gallery import Gallery
 from multiface.gallery.int8_codes import Codes, bounds
 from multiface.gallery.matrix import Matrix
 from multiface.gallery.nearest import FEW, exact_similarities, nearest_people
@@ -108,6 +112,22 @@ def test_all_who_reach_a_similarity_are_left() -> None:
         assert set(np.flatnonzero((everybody >= least).any(axis=0))) <= set(together)
         assert set(everybody.argmax(axis=1)) <= set(together)
         assert (np.diff(together) > 0).all()
+
+
+def test_a_gallery_is_searched_the_same_way_with_many_people(
+    gallery: Gallery, template: Callable[..., NewTemplate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        gallery.add_templates(f"p{number}", [template(f"{number}")])
+    probes = np.stack([template(f"q{k}").vector for k in range(30)] + [template("7").vector])
+    plain = gallery.search(probes, "mean")
+    monkeypatch.setattr("multiface.gallery.nearest.FEW", 4)
+    quick = gallery.search(probes, "mean")
+    assert [(one.person, one.runner_up_person) for one in quick] == [
+        (one.person, one.runner_up_person) for one in plain
+    ]
+    assert quick[-1].name == "p7"
+    assert np.allclose([one.similarity for one in quick], [one.similarity for one in plain], atol=1e-6)
 
 
 def test_few_people_and_no_probe() -> None:

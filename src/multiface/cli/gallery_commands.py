@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from multiface.gallery import FolderReport, Person
 
 people = Commands(
-    help="The people of a gallery: list, show, rename, edit, merge, split, remove, changes, undo, check, export, import, "
-    "backup, forget; and its strangers.",
+    help="The people of a gallery: list, show, rename, edit, merge, split, remove, changes, undo, check, export, "
+    "import, backup, forget; and its strangers.",
 )
 people.command("export")(archive_commands.export_gallery)
 people.command("import")(archive_commands.import_gallery)

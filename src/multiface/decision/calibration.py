@@ -183,7 +183,8 @@ class Calibration:
         if people > REFUSED_BEYOND * sizes[-1]:
             raise RateNotSupported(
                 f"{people:,} people enrolled are out of reach of this calibration ({self.source}): it was "
-                f"measured with up to {sizes[-1]:,}. Calibrate on a larger set"
+                f"measured with up to {sizes[-1]:,}. Calibrate on a larger set, or rank people without a decision "
+                f"(Gallery.search)"
             )
         upper = min(max(1, int(np.searchsorted(sizes, people))), len(sizes) - 1)
         below, above = self.identify[upper - 1], self.identify[upper]

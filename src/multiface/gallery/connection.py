@@ -31,7 +31,7 @@ from multiface.errors import GalleryError, InputError, UsageError
 from multiface.gallery import forking
 from multiface.gallery.database import Revision
 from multiface.gallery.sql import Connection
-from multiface.regular_file import keep_shut
+from multiface.regular_file import keep_shut, open_regular
 
 _LOCKING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL)
 _NOT_THERE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
@@ -248,7 +248,7 @@ class Database:
                 copy = Path(folder) / "copy"
                 with self._lock, self._translated():
                     self._connected().execute("VACUUM INTO ?", (str(copy),))
-                with copy.open("rb") as made:
+                with open_regular(copy) as made:
                     shutil.copyfileobj(made, file)
         except (OSError, ValueError) as error:
             raise UsageError(f"{path}: cannot be written ({error})", path=path) from error

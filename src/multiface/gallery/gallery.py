@@ -30,6 +30,7 @@ from multiface.gallery.database import GalleryDatabase, Revision
 from multiface.gallery.engine import NewTemplate, Person, Template, VectorOrigin
 from multiface.gallery.matrix import Matrix
 from multiface.gallery.names import clean_name, clean_text, some_text
+from multiface.gallery.nearest import exact_similarities, nearest_people
 from multiface.gallery.origin_rows import require_same_embedder
 from multiface.gallery.people_changes import Edit
 from multiface.gallery.person_ids import is_id
@@ -355,6 +356,8 @@ class Gallery:
     def search(self, probes: Floats, rule: Rule) -> tuple[Candidates, ...]:
         """The two most similar people for each probe: float32 (q, d) of unit length -> q answers.
 
+        Nothing is decided and no rate is stated, so it answers in galleries of any size.
+
         Raises UsageError for other probes, and another rule than "mean", "max" and "both".
         """
         if not isinstance(rule, str) or rule not in get_args(Rule):
@@ -363,15 +366,18 @@ class Gallery:
         if not isinstance(probes, np.ndarray) or probes.dtype != np.float32 or probes.shape[1:] != (length,):
             raise UsageError(f"probes are an array float32 (q, {length})")
         matrix = self.matrix()
-        top = top_two(score_people(probes, matrix, rule))
+        everybody = np.arange(len(matrix), dtype=np.intp)
+        at = nearest_people(probes, matrix, 2) if rule == "mean" else everybody
+        few = len(at) < len(matrix)
+        top = top_two(exact_similarities(probes, matrix, at) if few else score_people(probes, matrix, rule))
         return tuple(
             Candidates(
-                matrix.names[best] if best >= 0 else None,
+                matrix.names[at[best]] if best >= 0 else None,
                 float(score),
-                matrix.names[second] if second >= 0 else None,
+                matrix.names[at[second]] if second >= 0 else None,
                 float(second_score),
-                matrix.ids[best] if best >= 0 else None,
-                matrix.ids[second] if second >= 0 else None,
+                matrix.ids[at[best]] if best >= 0 else None,
+                matrix.ids[at[second]] if second >= 0 else None,
             )
             for best, score, second, second_score in zip(
                 top.best, top.best_score, top.runner_up, top.runner_up_score, strict=True
