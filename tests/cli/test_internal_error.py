@@ -210,7 +210,7 @@ def test_a_reader_that_goes_away_hears_no_other_answer(
     same: bool, call: Callable[..., Any], environment: dict[str, str], people: Path, tmp_path: Path
 ) -> None:
     """`verify A B | true` under `pipefail`."""
-    pictures = people / "obama" / "obama.jpg", people / ("obama/obama2.jpg" if same else "biden/biden.jpg")
+    pictures = people / "ada" / "ada1.jpg", people / ("ada/ada2.jpg" if same else "bob/bob1.jpg")
     assert call("verify", *pictures).code == (0 if same else 1)
     for form in ([], ["--json"]):
         reading, writing = os.pipe()

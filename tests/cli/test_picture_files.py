@@ -64,13 +64,13 @@ def test_min_face(call: Callable[..., Any], portrait: Path) -> None:
 
 
 def test_align(call: Callable[..., Any], groups: Path, tmp_path: Path) -> None:
-    done = call("align", groups / "two_people.jpg", groups / "kit_with_rose.jpg", "--out", "crops", "--json")
+    done = call("align", groups / "two_people.jpg", groups / "cleo_with_dora.jpg", "--out", "crops", "--json")
     written = [file for picture in done.document()["pictures"] for file in picture["crops"]]
     assert [Path(file).name for file in written] == [
         "two_people_0.png",
         "two_people_1.png",
-        "kit_with_rose_0.png",
-        "kit_with_rose_1.png",
+        "cleo_with_dora_0.png",
+        "cleo_with_dora_1.png",
     ]
     for file in written:
         assert load_picture(tmp_path / file).shape == (112, 112, 3)

@@ -109,7 +109,7 @@ def test_commands_follow_the_order(call: Callable[..., Any], tmp_path: Path) -> 
 def test_verify_and_identify_follow_the_rate_setting(
     call: Callable[..., Any], people: Path, tmp_path: Path
 ) -> None:
-    a, b = people / "obama" / "obama.jpg", people / "obama" / "obama2.jpg"
+    a, b = people / "ada" / "ada1.jpg", people / "ada" / "ada2.jpg"
     (tmp_path / "multiface.toml").write_text("rate = 0.05\n")
     assert call("verify", a, b, "--json").document()["false_match_rate"] == 0.05
     assert call("verify", a, b, "--rate", "0.02", "--json").document()["false_match_rate"] == 0.02
