@@ -37,6 +37,6 @@ mutated shared="../shared":
 mutants *ROOMS:
     bash .ci/mutants {{ROOMS}}
 
-# The README's table of speed and memory on this machine, about 15 minutes; a missing peer is one line
+# The README's table of speed and memory on this machine, 10 to 30 minutes; a missing peer is one line
 bench *OPTIONS:
     python benchmarks/bench.py {{OPTIONS}}

@@ -4,7 +4,7 @@
     python benchmarks/bench.py [--only WORD]
 
 Each row runs one script of this folder in a process of its own and takes its figures from what that prints; progress
-goes to standard error. Pictures and clips are made of the portrait in the package, so no data is needed. About 15
+goes to standard error. Pictures and clips are made of the portrait in the package, so no data is needed. 10 to 30
 minutes on two cores, with fewer rounds than the README's figures. Peers: facenet-pytorch and OpenVINO where they are
 installed, the literal formula of the original's head (PyTorch), the original's way through a video (PyAV).
 """

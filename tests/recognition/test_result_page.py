@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multiface import Identification, Recognizer, load_picture
+from multiface import Identification, Recognizer, RecognizerSettings, load_picture
 from multiface.errors import UsageError
 from multiface.images import Image
 from multiface.recognition import result_page
@@ -54,7 +54,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Image, Identificati
     (folder / "Eileen").mkdir()
     shutil.copy(PORTRAIT, folder / "Eileen" / "1.png")
     picture = changed_copy(load_picture(PORTRAIT))
-    with Recognizer(people=folder, cache=folder / "cache") as recognizer:
+    with Recognizer(people=folder, settings=RecognizerSettings(cache=folder / "cache")) as recognizer:
         known = recognizer.identify(picture)
     (face,) = known.faces
     assert face.name == "Eileen"
