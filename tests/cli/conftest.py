@@ -48,11 +48,13 @@ Command = Callable[..., Done]
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of weights; scrfd_2.5g is in it where the reference data is there."""
+    """A store of weights; where the reference data is there, it has scrfd_2.5g, yunet_n and mobilefacenet_128_ms1m."""
     folder = tmp_path_factory.mktemp("weights") / "store"
     weights = ROOT.parent / "shared" / "data" / "weights"
     if weights.is_dir():
-        Store(folder, folder.parent / "cache").pull("scrfd_2.5g", weights)
+        files = Store(folder, folder.parent / "cache")
+        for name in ("scrfd_2.5g", "yunet_n", "mobilefacenet_128_ms1m"):
+            files.pull(name, weights)
     return folder
 
 

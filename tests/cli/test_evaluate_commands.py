@@ -57,9 +57,9 @@ def test_evaluate(call: Call, small_lfw: Path) -> None:
     assert result["accuracy"] >= 0.8
     assert result["tar_at_far"] is not None
     assert (result["weights"], result["detector"], result["flip"]) == (
-        "mobilefacenet_128_ms1m",
-        "yunet_n",
-        True,
+        "sface",
+        "yunet_onet",
+        False,
     )
     assert result["without_face"] == []
 
@@ -89,7 +89,7 @@ def test_evaluate_shows_a_table(call: Call, small_lfw: Path) -> None:
     row = dict(zip(header, cells, strict=True))
     assert (row["set"], row["weights"], row["flips"], row["pairs"]) == (
         "small",
-        "mobilefacenet_128_ms1m",
+        "sface",
         "no",
         "20",
     )
@@ -180,7 +180,7 @@ def test_what_is_in_force_is_shown_and_undone(call: Call, calibrated: dict[str, 
         shown = call(*command, env=calibrated)
         assert "calibration own_set: in force" in shown.out and "calibrate --undo" in shown.out
     (own,) = call("weights", "list", "--json", env=calibrated).document()["own_calibrations"]
-    assert (own["name"], own["in_force"], own["detector"]) == ("own_set", True, "yunet_n")
+    assert (own["name"], own["in_force"], own["detector"]) == ("own_set", True, "yunet_onet")
     assert call("calibrate", "--undo", "--json", env=calibrated).document() == {"undone": "own_set"}
     assert "not in force" in call("weights", "list", env=calibrated).out
     answer = call("verify", *ada(people), "--json", env=calibrated).document()
@@ -204,7 +204,7 @@ def test_verify_states_two_rates_and_bounds(call: Call, people: Path) -> None:
     answer = done.document()
     assert answer["false_match_rate_at_similarity_bound"] == "measured"
     assert 0.02 < answer["false_match_rate_at_similarity"] < 1
-    assert answer["alike_chosen_by"] == "sface"
+    assert answer["alike_chosen_by"] == "mobilefacenet_128_ms1m"
     assert answer["false_match_rate_alike_at_similarity"] > answer["false_match_rate_at_similarity"]
     same = call("verify", *[people / "bob" / "bob1.jpg"] * 2, "--json").document()
     assert same["false_match_rate_at_similarity_bound"] == "at most"
@@ -256,7 +256,7 @@ def test_a_calibration_says_how_it_was_made(call: Call, hundred: Path, tmp_path:
     made = json.loads((tmp_path / "a.json").read_text())
     words = shlex.split(made["made_by"])
     assert words[:3] == ["multiface", "calibrate", hundred.name]
-    for option in (options[:2], options[2:4], options[4:], ("--detector", "yunet_n")):
+    for option in (options[:2], options[2:4], options[4:], ("--detector", "yunet_onet")):
         assert any(tuple(words[k : k + len(option)]) == option for k in range(len(words))), option
     assert call(words[1], *words[2:], "--out", tmp_path / "b.json", cwd=hundred.parent).code == 0
     assert (tmp_path / "b.json").read_bytes() == (tmp_path / "a.json").read_bytes()

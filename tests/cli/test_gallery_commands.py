@@ -37,7 +37,7 @@ def beside(left: Path, right: Path, right_scale: float, target: Path) -> Path:
 def test_facebank_twice_embeds_nothing_the_second_time(call: Call, people: Path, tmp_path: Path) -> None:
     gallery = tmp_path / "g.sqlite"
     first = call("facebank", people, "--gallery", gallery, "--json").document()
-    assert first["people"] == ["bob", "cleo", "ada", "dora"]
+    assert first["people"] == ["ada", "bob", "cleo", "dora"]
     assert (first["added"], first["unchanged"], first["refused"]) == (7, 0, [])
     second = call("facebank", people, "--gallery", gallery, "--json").document()
     assert (second["added"], second["changed"], second["unchanged"]) == (0, 0, 7)
@@ -93,7 +93,7 @@ def test_facebank_says_what_it_took_and_what_not(
     folder = tmp_path / "mine"
     for name in ("ada", "eileen", "wall"):
         (folder / name).mkdir(parents=True)
-    beside(people / "ada" / "ada1.jpg", portrait, 1.0, folder / "ada" / "both.png")
+    beside(people / "ada" / "ada1.jpg", portrait, 0.45, folder / "ada" / "both.png")
     PIL.Image.open(portrait).rotate(90, expand=True).save(folder / "eileen" / "lying.png")
     (folder / "wall" / "wall.png").write_bytes(portrait.read_bytes()[:3000])
     done = call("facebank", folder, "--gallery", tmp_path / "g.sqlite", "--json", "--no-quiet")
@@ -156,7 +156,7 @@ def test_a_picture_of_somebody_else_is_not_taken(call: Call, people: Path, galle
 
 
 def test_the_main_face_is_taken_and_said(call: Call, people: Path, portrait: Path, tmp_path: Path) -> None:
-    both = beside(people / "ada" / "ada1.jpg", portrait, 1.0, tmp_path / "both.png")
+    both = beside(people / "ada" / "ada1.jpg", portrait, 0.45, tmp_path / "both.png")
     gallery = tmp_path / "g.sqlite"
     done = call("enroll", "ada", both, "--gallery", gallery, "--json", "--no-quiet")
     assert (done.code, done.document()["added"]) == (0, 1)
@@ -181,7 +181,7 @@ def test_show(call: Call, gallery: Path) -> None:
     assert document["name"] == "ada"
     assert (template["source"], template["detector"], template["faces_in_picture"]) == (
         "ada1.jpg",
-        "yunet_n",
+        "yunet_onet",
         1,
     )
     assert len(template["sha256"]) == 64 and len(template["box"]) == 4

@@ -51,7 +51,15 @@ def stranger(place: Path) -> Callable[..., Any]:
 
     def command(*arguments: str | Path, **variables: str) -> tuple[int, Any, str]:
         done = subprocess.run(
-            [*as_unknown_user(), sys.executable, "-m", "multiface", *map(str, arguments), "--json"],
+            [
+                *as_unknown_user(),
+                sys.executable,
+                "-m",
+                "multiface",
+                *map(str, arguments),
+                "--json",
+                "--no-quiet",
+            ],
             cwd=place / "own",
             env={"PATH": os.environ["PATH"], "MULTIFACE_DETECTOR": "yunet"} | variables,
             capture_output=True,

@@ -22,8 +22,6 @@ NOW = "2999-01-01T00:00:00+00:00"
 @pytest.fixture
 def recognizer(gallery: Path, store: Path, cache: Path) -> Iterator[Recognizer]:
     with Recognizer(
-        detector="yunet_n",
-        weights="mobilefacenet_128_ms1m",
         gallery=gallery,
         settings=RecognizerSettings(store=store, cache=cache),
     ) as one:
