@@ -1,6 +1,6 @@
 """Drawn faces for tests with several people: detectors of the package find them, and its weights tell them apart.
 
-Nobody is shown, so no picture of a person is kept in the repository. The three people of `PEOPLE` were chosen out of
+Nobody is shown, so no picture of a person is kept in the repository. The three people of `DRAWN` were chosen out of
 1,300 drawings since their SFace embeddings are least alike: cosines of at most 0.34 between two of them and 0.2 with
 the package's portrait, at least 0.9 between two takes of one.
 """
@@ -11,8 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
-PEOPLE = {"ada": 5, "bob": 879, "cleo": 1199}
+from docs.pictures import FACE, lens
+from multiface.recognition.demo import PORTRAIT
+
+DRAWN = {"ada": 5, "bob": 879, "cleo": 1199}
 """Name -> the number that a face is drawn from."""
+PEOPLE = (*DRAWN, "dora")
+"""Everybody. Dora is the package's portrait seen through a strong lens, which makes her another person to a network."""
 
 SIDE = 200
 """Pixels of a drawn picture's side."""
@@ -24,9 +29,9 @@ Colour = tuple[int, ...]
 def drawn_face(name: str, take: int = 0) -> npt.NDArray[np.uint8]:
     """A picture of one of the people, (200, 200, 3) uint8 RGB. take: 0 the plain one; others are lit, turned and sharp
     in other ways."""
-    picture = _portrait(PEOPLE[name])
+    picture = _portrait(DRAWN[name]) if name in DRAWN else _through_a_lens()
     if take:
-        chance = np.random.default_rng(1000 * PEOPLE[name] + take)
+        chance = np.random.default_rng(1000 * DRAWN.get(name, 0) + take)
         image = Image.fromarray(picture).rotate(chance.uniform(-9, 9), Image.Resampling.BICUBIC, expand=False)
         image = ImageEnhance.Brightness(image).enhance(chance.uniform(0.75, 1.2))
         image = ImageEnhance.Color(image).enhance(chance.uniform(0.5, 1.3))
@@ -44,10 +49,16 @@ def save_people(folder: Path, pictures: dict[str, int]) -> Path:
 
 
 def group_of(*faces: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Pictures of equal height side by side, with a grey band between."""
-    band = np.full((len(faces[0]), 40, 3), 128, np.uint8)
-    parts = [part for face in faces for part in (band, face)]
-    return np.concatenate([*parts, band], axis=1)
+    """Pictures of equal size side by side, on grey; two of 200 x 200 give one of 1000 x 300."""
+    height, width = faces[0].shape[:2]
+    band = np.full((height, width, 3), 128, np.uint8)
+    row = np.concatenate([part for face in faces for part in (band, face)] + [band], axis=1)
+    return np.pad(row, ((height // 4, height // 4), (0, 0), (0, 0)), constant_values=128)
+
+
+def _through_a_lens() -> npt.NDArray[np.uint8]:
+    seen = lens(Image.open(PORTRAIT).convert("RGB"), FACE, 80, 0.8)
+    return np.asarray(seen.crop((123, 20, 123 + SIDE, 20 + SIDE)))
 
 
 def _portrait(seed: int) -> npt.NDArray[np.uint8]:

@@ -7,6 +7,7 @@ import on. Only the standard library is imported before that holds.
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import NoReturn
 
@@ -17,6 +18,7 @@ ADDRESS_SPACE = 256 << 20
 def run() -> None:
     """Entry point of the command `multiface`."""
     code: int | str | None = 0
+    sys.unraisablehook = _unraisable
     try:
         _load()
         from multiface.cli.main import run as command
@@ -52,6 +54,22 @@ def _load() -> None:
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
     os._exit(130)
+
+
+def _unraisable(failure: "sys.UnraisableHookArgs") -> None:
+    """Ctrl-C that came where Python lets no exception out, as in a callback of the import system, comes once more."""
+    if isinstance(failure.exc_value, KeyboardInterrupt):
+        threading.Timer(0.01, _interrupt).start()
+    else:
+        sys.__unraisablehook__(failure)
+
+
+def _interrupt() -> None:
+    """Ctrl-C for the main thread, whose waiting it ends."""
+    if sys.platform == "win32":
+        signal.raise_signal(signal.SIGINT)
+    else:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def _require_address_space() -> None:

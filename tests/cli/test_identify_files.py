@@ -19,7 +19,7 @@ def album(tmp_path: Path, people: Path, portrait: Path, empty_wall: Path, broken
     """A folder with a known person, a stranger, a wall and a broken picture, one of them deeper."""
     folder = tmp_path / "album"
     (folder / "deeper").mkdir(parents=True)
-    shutil.copy(people / "obama" / "obama.jpg", folder / "=1+1.jpg")
+    shutil.copy(people / "ada" / "ada1.jpg", folder / "=1+1.jpg")
     shutil.copy(portrait, folder / "deeper" / 'a "quoted", name.png')
     shutil.copy(empty_wall, folder / "wall.png")
     shutil.copy(broken, folder / "broken.jpg")
@@ -39,11 +39,11 @@ def test_a_folder_as_a_table(call: Call, album: Path, people: Path, tmp_path: Pa
     assert by_name.keys() == document.keys()
     face = document["=1+1.jpg"]["faces"][0]
     row = by_name["=1+1.jpg"]
-    assert (row["face"], row["name"], row["reason"]) == ("1", "obama", "known")
+    assert (row["face"], row["name"], row["reason"]) == ("1", "ada", "known")
     for column in ("similarity", "threshold", "rate", "score"):
         assert float(row[column]) == face[column]
     assert [float(row[edge]) for edge in ("x0", "y0", "x1", "y1")] == face["box"]
-    assert (row["nearest"], row["runner_up"]) == ("obama", face["runner_up"]["name"])
+    assert (row["nearest"], row["runner_up"]) == ("ada", face["runner_up"]["name"])
     stranger = by_name['a "quoted", name.png']
     assert (stranger["name"], stranger["reason"]) == ("", "below threshold") and stranger["nearest"]
     assert (by_name["wall.png"]["face"], by_name["wall.png"]["reason"]) == ("", "no face")
@@ -53,7 +53,7 @@ def test_a_folder_as_a_table(call: Call, album: Path, people: Path, tmp_path: Pa
 
 def test_no_cell_of_the_table_is_a_formula(call: Call, album: Path, people: Path, tmp_path: Path) -> None:
     evil = tmp_path / "evil"
-    shutil.copytree(people / "obama", evil / "@SUM(A1:A9)")
+    shutil.copytree(people / "ada", evil / "@SUM(A1:A9)")
     assert call("identify", "=1+1.jpg", "--people", evil, "--csv", "who.csv", cwd=album).code == 0
     with (album / "who.csv").open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)
@@ -64,7 +64,7 @@ def test_a_folder_as_a_page(call: Call, album: Path, people: Path, tmp_path: Pat
     done = call("identify", album, "--people", people, "--page", "who.html")
     text = (tmp_path / "who.html").read_text(encoding="utf-8")
     assert text.count("<article") == 4 and text.count("<img") == 3
-    assert "<b>obama</b>" in text and "no face was found" in text
+    assert "<b>ada</b>" in text and "no face was found" in text
     assert str(tmp_path) not in text
     assert "page: who.html" in done.err and "page:" not in done.out
     assert call("identify", album, "--people", people, "--page", "who.html").code == 3  # once more

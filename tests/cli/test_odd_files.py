@@ -21,12 +21,12 @@ def odd(people: Path, tmp_path: Path) -> Path:
     """A folder of people with a broken picture, an empty one, a text named like one, a note and a pipe."""
     folder = tmp_path / "odd"
     shutil.copytree(people, folder)
-    whole = next((folder / "obama").iterdir()).read_bytes()
-    (folder / "obama" / "cut.jpg").write_bytes(whole[: len(whole) // 50])
-    (folder / "obama" / "empty.jpe").touch()
-    (folder / "biden" / "text.jfif").write_text("not a picture")
-    (folder / "biden" / "notes.txt").write_text("not a picture")
-    os.mkfifo(folder / "biden" / "pipe.jpg")
+    whole = next((folder / "ada").iterdir()).read_bytes()
+    (folder / "ada" / "cut.jpg").write_bytes(whole[: len(whole) // 50])
+    (folder / "ada" / "empty.jpe").touch()
+    (folder / "bob" / "text.jfif").write_text("not a picture")
+    (folder / "bob" / "notes.txt").write_text("not a picture")
+    os.mkfifo(folder / "bob" / "pipe.jpg")
     return folder
 
 

@@ -75,7 +75,7 @@ def test_other_places_are_written(command: str, written: str, call: Call, tmp_pa
 
 def test_nothing_is_written_among_the_people(call: Call, people: Path, portrait: Path) -> None:
     before = sorted(people.rglob("*"))
-    for out in (people, people / "new", people / "obama" / "x.png"):
+    for out in (people, people / "new", people / "ada" / "x.png"):
         done = call("identify", portrait, "--people", people, "--out", out)
         assert done.code == 2
         assert "lies in the folder of people" in " ".join(done.err.split())

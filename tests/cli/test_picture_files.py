@@ -13,23 +13,25 @@ import pytest
 from multiface.images import load_picture
 from multiface.weights.spec import ARCFACE_TEMPLATE, InputSpec
 
+BOXES = [[250, 80, 350, 250], [650, 80, 750, 250]]
+"""About where the two faces of two_people.jpg were drawn."""
 
-def test_detect(call: Callable[..., Any], groups: Path, shared: Path, tmp_path: Path) -> None:
+
+def test_detect(call: Callable[..., Any], groups: Path, tmp_path: Path) -> None:
     source, out = groups / "two_people.jpg", tmp_path / "boxes.jpg"
     done = call("detect", source, "--out", out, "--json")
     (picture,) = done.document()["pictures"]
-    truth = json.loads((shared / "data" / "photos" / "truth.json").read_text())["two_people.jpg"]
-    assert len(picture["faces"]) == len(truth) == 2
+    assert len(picture["faces"]) == 2
     for face in picture["faces"]:
         assert np.shape(face["landmarks"]) == (5, 2)
         assert 0.5 < face["score"] <= 1
-        assert max(overlap(face["box"], one["box"]) for one in truth) > 0.5
+        assert max(overlap(face["box"], box) for box in BOXES) > 0.5
         x0, y0, x1, y1 = face["box"]
         assert all(x0 < x < x1 and y0 < y < y1 for x, y in face["landmarks"])
         assert face["landmarks"][0][0] < face["landmarks"][1][0]
     scores = [face["score"] for face in picture["faces"]]
     assert scores == sorted(scores, reverse=True)
-    assert load_picture(out).shape == (661, 1126, 3)
+    assert load_picture(out).shape == (300, 1000, 3)
 
 
 def overlap(a: list[float], b: list[float]) -> float:
@@ -64,13 +66,13 @@ def test_min_face(call: Callable[..., Any], portrait: Path) -> None:
 
 
 def test_align(call: Callable[..., Any], groups: Path, tmp_path: Path) -> None:
-    done = call("align", groups / "two_people.jpg", groups / "kit_with_rose.jpg", "--out", "crops", "--json")
+    done = call("align", groups / "two_people.jpg", groups / "cleo_with_dora.jpg", "--out", "crops", "--json")
     written = [file for picture in done.document()["pictures"] for file in picture["crops"]]
     assert [Path(file).name for file in written] == [
         "two_people_0.png",
         "two_people_1.png",
-        "kit_with_rose_0.png",
-        "kit_with_rose_1.png",
+        "cleo_with_dora_0.png",
+        "cleo_with_dora_1.png",
     ]
     for file in written:
         assert load_picture(tmp_path / file).shape == (112, 112, 3)
@@ -109,7 +111,7 @@ def test_embed_npz(flip: str, call: Callable[..., Any], groups: Path, portrait: 
     assert arrays["paths"].tolist() == [str(sources[0])] * 2 + [str(sources[1])]
     assert (str(arrays["fingerprint"]), str(arrays["weights"])) == (
         document["fingerprint"],
-        "mobilefacenet_128_ms1m",
+        "sface",
     )
     raw = arrays["features"]
     assert raw.shape == (3, 128) and np.allclose(arrays["norms"], np.linalg.norm(raw, axis=1))

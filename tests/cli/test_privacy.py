@@ -21,7 +21,7 @@ NAME = "Zebulon Quux"
 def folder(people: Path, broken: Path, tmp_path: Path) -> Path:
     """One person with a name that stands nowhere else, and a broken picture of that person."""
     place = tmp_path / "faces"
-    shutil.copytree(people / "obama", place / NAME)
+    shutil.copytree(people / "ada", place / NAME)
     shutil.copy(broken, place / NAME / "broken.jpg")
     return place
 

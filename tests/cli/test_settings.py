@@ -99,17 +99,17 @@ def test_every_setting_is_read_from_both(tmp_path: Path) -> None:
 
 def test_commands_follow_the_order(call: Callable[..., Any], tmp_path: Path) -> None:
     """`doctor` says what is in use."""
-    (tmp_path / "multiface.toml").write_text('threads = 1\ndetector = "scrfd_2.5g"\n')
+    (tmp_path / "multiface.toml").write_text('threads = 1\ndetector = "mtcnn"\n')
     report = call("doctor", "--json").document()
-    assert (report["threads"], report["detector"]) == (1, "yunet_n")
-    report = call("doctor", "--detector", "scrfd_2.5g", "--json", env={"MULTIFACE_THREADS": "2"}).document()
-    assert (report["threads"], report["detector"]) == (2, "scrfd_2.5g")
+    assert (report["threads"], report["detector"]) == (1, "yunet_onet")
+    report = call("doctor", "--detector", "mtcnn", "--json", env={"MULTIFACE_THREADS": "2"}).document()
+    assert (report["threads"], report["detector"]) == (2, "mtcnn")
 
 
 def test_verify_and_identify_follow_the_rate_setting(
     call: Callable[..., Any], people: Path, tmp_path: Path
 ) -> None:
-    a, b = people / "obama" / "obama.jpg", people / "obama" / "obama2.jpg"
+    a, b = people / "ada" / "ada1.jpg", people / "ada" / "ada2.jpg"
     (tmp_path / "multiface.toml").write_text("rate = 0.05\n")
     assert call("verify", a, b, "--json").document()["false_match_rate"] == 0.05
     assert call("verify", a, b, "--rate", "0.02", "--json").document()["false_match_rate"] == 0.02
