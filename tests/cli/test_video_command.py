@@ -41,8 +41,8 @@ def test_a_clip_gets_events_a_copy_intervals_and_a_page(
     call: Any, clip: Path, cast: Path, tmp_path: Path
 ) -> None:
     done = call(
-        "video", "-f", clip, "-s", "out.mp4", "--people", cast, "--detector", "scrfd_2.5g", "--weights", "mobilefacenet_128_ms1m",
-        "--events", "out.jsonl",
+        "video", "-f", clip, "-s", "out.mp4", "--people", cast, "--detector", "scrfd_2.5g",
+        "--weights", "mobilefacenet_128_ms1m", "--events", "out.jsonl",
         "--intervals", "out.csv", "--summary", "out.html", "--score", "--json",
     )  # fmt: skip
     assert done.code == 0, done.err
