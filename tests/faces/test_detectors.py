@@ -125,7 +125,7 @@ def test_the_smallest_of_one_picture_leaves_larger_faces_as_a_detector_for_them_
     np.testing.assert_array_equal(below.boxes, usual.boxes)
 
 
-@pytest.mark.parametrize("width", [16, 24])
+@pytest.mark.parametrize("width", [18, 24])
 def test_tiny_faces(store: Store, detector: Detector, portrait: Image, width: int) -> None:
     (box,) = detector.detect(portrait).boxes
     factor = width / float(box[2] - box[0])
