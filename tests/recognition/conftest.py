@@ -1,27 +1,25 @@
-"""A recogniser of the small networks YuNet and MobileFaceNet, opened once, and pictures for it."""
+"""A recogniser of the package's networks, opened once, and drawn pictures for it."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from multiface.images import save_picture
 from multiface.recognition import Recognizer, RecognizerSettings
-from multiface.weights.store import Store
+from tests.drawn_faces import drawn_face, group_of, save_people
 
-SMALL = ("yunet_n", "mobilefacenet_128_ms1m")
+SMALL = ("yunet_onet", "sface")
 
 
 @pytest.fixture(scope="session")
-def places(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """`store` with the small networks, and `cache`."""
+def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """`store` and `cache`, empty folders."""
     root = tmp_path_factory.mktemp("recognition")
-    found = {"store": root / "store", "cache": root / "cache"}
-    files = Store(found["store"], found["cache"])
-    for name in SMALL:
-        files.pull(name, shared / "data" / "weights")
-    return found
+    for name in ("store", "cache"):
+        (root / name).mkdir()
+    return {"store": root / "store", "cache": root / "cache"}
 
 
 @pytest.fixture(scope="session")
@@ -32,17 +30,14 @@ def recognizer(places: dict[str, Any]) -> Iterator[Recognizer]:
 
 
 @pytest.fixture(scope="session")
-def people(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two people, three pictures; not changed by any test."""
-    folder = tmp_path_factory.mktemp("faces") / "people"
-    for name, files in (("biden", ("biden.jpg",)), ("obama", ("obama.jpg", "obama2.jpg"))):
-        (folder / name).mkdir(parents=True)
-        for file in files:
-            shutil.copy(shared / "data" / "photos" / "people" / name / file, folder / name)
-    return folder
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two drawn people, three pictures; not changed by any test."""
+    return save_people(tmp_path_factory.mktemp("faces") / "people", {"ada": 2, "bob": 1})
 
 
 @pytest.fixture(scope="session")
-def group(shared: Path) -> Path:
+def group(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A picture of both."""
-    return shared / "data" / "photos" / "groups" / "two_people.jpg"
+    path = tmp_path_factory.mktemp("group") / "two_people.jpg"
+    save_picture(group_of(drawn_face("ada", 2), drawn_face("bob", 2)), path)
+    return path

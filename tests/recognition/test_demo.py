@@ -48,8 +48,8 @@ def test_demo_says_when_it_did_not_work(places: dict[str, Any], tmp_path: Path) 
     """A detector that looks only for faces larger than the picture finds none to enrol."""
     with (
         Recognizer(
-            detector="yunet_n",
-            weights="mobilefacenet_128_ms1m",
+            detector="yunet_onet",
+            weights="sface",
             settings=RecognizerSettings(min_face=900, **places),
         ) as blind,
         pytest.raises(FaceError, match="did not recognise"),

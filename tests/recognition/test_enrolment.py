@@ -111,7 +111,7 @@ def test_digest_and_pixels_are_of_the_same_bytes(recognizer: Recognizer, tmp_pat
     path = tmp_path / "face.jpg"
     path.write_bytes(PORTRAIT.read_bytes())
     detector = ReplacingDetector(recognizer.detector, path)
-    ((_, found),) = templates_of(Analyser(detector, recognizer.embedder), [path], None)
+    ((_, found),) = templates_of(Analyser(detector, recognizer.embedder, recognizer.flip), [path], None)
     assert isinstance(found, NewTemplate)
     assert found.source_digest == hashlib.sha256(PORTRAIT.read_bytes()).hexdigest()
     np.testing.assert_allclose(found.vector, recognizer.analyse(PORTRAIT).embeddings[0], atol=1e-6)
@@ -159,9 +159,9 @@ import sys
 from pathlib import Path
 from multiface.recognition import Recognizer, RecognizerSettings
 settings = RecognizerSettings(store=sys.argv[1], cache=sys.argv[2], threads=2)
-with Recognizer(detector="yunet_n", weights="mobilefacenet_128_ms1m", settings=settings) as recognizer, \
+with Recognizer(detector="yunet_onet", weights="sface", settings=settings) as recognizer, \
         recognizer.temporary_gallery():
-    done = recognizer.enroll("Eileen", sorted(Path(sys.argv[3]).iterdir()))
+    done = recognizer.enroll("Eileen", sorted(Path(sys.argv[3]).iterdir()), force=True)
 status = Path("/proc/self/status").read_text()  # ru_maxrss would count the parent's memory too
 print(done.added, int(status.split("VmHWM:")[1].split()[0]) // 1024)
 """
@@ -169,12 +169,12 @@ print(done.added, int(status.split("VmHWM:")[1].split()[0]) // 1024)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak in /proc")
 def test_a_batch_of_large_pictures_fits_into_little_memory(places: dict[str, Any], tmp_path: Path) -> None:
-    """16 pictures of 12 MP would take 580 MB decoded all at once, beside some 200 MB for the rest."""
-    image = PIL.Image.fromarray(load_picture(PORTRAIT)).resize((4000, 3000))
+    """16 pictures of 12 MP would take 580 MB decoded all at once, beside some 300 MB for the rest."""
+    image = PIL.Image.fromarray(load_picture(PORTRAIT)).crop((120, 20, 320, 170)).resize((4000, 3000))
     for k in range(16):
         image.paste((9 * k, 0, 0), (0, 0, 64, 64))
         image.save(tmp_path / f"{k}.jpg", quality=60)
     command = [sys.executable, "-c", PEAK, str(places["store"]), str(places["cache"]), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     added, peak = map(int, done.stdout.split())
-    assert added == 16 and peak < 500, done.stdout
+    assert added == 16 and peak < 620, done.stdout

@@ -1,6 +1,5 @@
 """The threshold of `identify` in one gallery."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from multiface.decision.own_rate import own_rate
 from multiface.gallery import Matrix
 from multiface.recognition import Recognizer, RecognizerSettings
 from multiface.recognition.gallery_threshold import GalleryThreshold
+from tests.drawn_faces import save_people
 
 
 def matrix_of(people: int, alike: float) -> Matrix:
@@ -23,14 +23,12 @@ def matrix_of(people: int, alike: float) -> Matrix:
 
 
 def test_identify_decides_by_the_gallery_s_own_threshold(
-    places: dict[str, Any], shared: Path, tmp_path: Path, group: Path
+    places: dict[str, Any], tmp_path: Path, group: Path
 ) -> None:
-    photos = shared / "data" / "photos" / "people"
-    for name in ("biden", "kit_harington", "obama", "rose_leslie"):
-        shutil.copytree(photos / name, tmp_path / "people" / name)
+    save_people(tmp_path / "people", {"ada": 2, "bob": 1, "cleo": 2, "dora": 2})
     with Recognizer(
-        detector="yunet_n",
-        weights="mobilefacenet_128_ms1m",
+        detector="yunet_onet",
+        weights="sface",
         people=tmp_path / "people",
         settings=RecognizerSettings(**places),
     ) as opened:
@@ -41,7 +39,7 @@ def test_identify_decides_by_the_gallery_s_own_threshold(
             matrix.vectors, matrix.person_index, matrix.centres, matrix.spread, opened.calibration, 0.01
         )
         rises = dict(zip(matrix.names, opened.calibration.rise(matrix.spread).tolist(), strict=True))
-    assert {face.name for face in faces} == {"obama", "biden"}
+    assert {face.name for face in faces} == {"ada", "bob"}
     for face in faces:
         threshold = face.decision.threshold
         assert threshold is not None and threshold.calibrated is not None and face.name is not None
