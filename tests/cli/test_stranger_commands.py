@@ -95,6 +95,7 @@ def test_a_named_stranger_is_recognised(call: Call, gallery: Path, people: Path)
         "templates": 4,
         "strangers": 2,
         "problems": [],
+        "differences": None,
         "mixed": [],
         "same": [],
     }

@@ -14,7 +14,7 @@ from multiface.recognition.recognizer import DETECTOR, WEIGHTS
 from multiface.weights.catalogue import CATALOGUE, Entry, by_sha256, checked_name, find
 
 ROOT = Path(__file__).resolve().parents[2]
-PLACEHOLDERS = {"run", "out", "runs/small", "mine.onnx"}
+PLACEHOLDERS = {"mine", "run", "out", "runs/small", "mine.onnx"}
 """What stands for the user's own weights in examples."""
 
 ALL = pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)
