@@ -15,7 +15,6 @@ from multiface.arrays import Floats
 from multiface.atomic_write import write_whole
 from multiface.cli.documents import embedding_documents
 from multiface.errors import UsageError
-from multiface.faces.align import align
 from multiface.faces.analysis import Analysis
 from multiface.images import load_picture
 from multiface.recognition import Recognizer
@@ -41,12 +40,9 @@ class VectorTable:
     def add(self, path: Path, recognizer: Recognizer, raw: bool) -> Row:
         """Read a picture and add its faces. Raises PictureError."""
         image = load_picture(path)
-        analysis = recognizer.analyse(image)
-        features = None
-        if raw:
-            spec = recognizer.embedder.spec
-            crops = align(image, analysis.faces.landmarks, spec.template, (spec.width, spec.height))
-            features = recognizer.embedder.features(crops)
+        cut = recognizer.analyser.cut(image)
+        (analysis,) = recognizer.analyser.embed([cut])
+        features = recognizer.embedder.features(cut.crops) if raw else None
         row = Row(path, analysis, features)
         self.rows.append(row)
         return row

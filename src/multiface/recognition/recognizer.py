@@ -119,7 +119,7 @@ class Recognizer:
         self._cache = Path(settings.cache) if settings.cache is not None else default_cache_folder()
         self._store_folder = Path(settings.store) if settings.store is not None else default_store_folder()
         files, engine = Store(self._store_folder, self._cache), settings.engine_value()
-        self._workers = max(1, min(engine.thread_count, max(2, engine.thread_count // 2)))
+        self._workers = min(engine.thread_count, max(2, engine.thread_count // 2))
         self.detector = (
             open_detector(files, detector, engine, settings.min_face)
             if isinstance(detector, str)
@@ -251,8 +251,11 @@ class Recognizer:
         return decide_probes(vectors, gallery.matrix(), self._gallery_threshold(), faults=faults)
 
     def _identified(self, analysis: Analysis, whole_share: float | None) -> Identification:
-        decisions = self.decide(
-            analysis.embeddings, picture_faults(self.calibration.limits, analysis.quality)
+        decisions = decide_probes(
+            analysis.embeddings,
+            self._people().matrix(),
+            self._gallery_threshold(),
+            faults=picture_faults(self.calibration.limits, analysis.quality),
         )
         boxes = analysis.faces.boxes.astype(float).tolist()
         faces = tuple(
