@@ -17,6 +17,13 @@ ADDRESS_SPACE = 256 << 20
 
 def run() -> None:
     """Entry point of the command `multiface`."""
+    try:
+        _run()
+    except KeyboardInterrupt:  # one more, while the command ends
+        os._exit(130)
+
+
+def _run() -> None:
     code: int | str | None = 0
     sys.unraisablehook = _unraisable
     try:
@@ -29,6 +36,8 @@ def run() -> None:
         if isinstance(ended.__context__, BrokenPipeError) and not ended.__suppress_context__:
             code = _pipe_broke(ended.__context__)  # typer makes 1 of any pipe that breaks, a socket's too
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # everything is closed: nothing more is to be stopped
         code = _failed(error)
     try:
         for stream in (sys.stdout, sys.stderr):
