@@ -4,6 +4,7 @@ Exit code 1 is an answer ("no"), and Python's own code for a crash: here a crash
 import on. Only the standard library is imported before that holds.
 """
 
+import atexit
 import os
 import signal
 import sys
@@ -18,12 +19,19 @@ ADDRESS_SPACE = 256 << 20
 def run() -> None:
     """Entry point of the command `multiface`."""
     try:
-        _run()
+        code = _code()
+        if code == 130:
+            atexit._run_exitfuncs()
     except KeyboardInterrupt:  # one more, while the command ends
+        code = 130
+    if code == 130:
+        # Python ends by the signal itself, and not with 130, if Ctrl-C ever came inside an exec(), as of a dataclass.
         os._exit(130)
+    sys.exit(code)
 
 
-def _run() -> None:
+def _code() -> int | str | None:
+    """Run the command; its exit code."""
     code: int | str | None = 0
     sys.unraisablehook = _unraisable
     try:
@@ -45,7 +53,7 @@ def _run() -> None:
                 stream.flush()
     except OSError as error:
         code = code if isinstance(error, BrokenPipeError) else _failed(error)
-    sys.exit(code)
+    return code
 
 
 def _load() -> None:
