@@ -171,8 +171,9 @@ import multiface.cli.main
 multiface.cli.main.run = lambda: exec("signal.raise_signal(signal.SIGINT)")
 multiface.__main__.run()
 """
+    (tmp_path / "program.py").write_text(program)
     ended = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-m", "program"],
         env=environment,
         cwd=tmp_path,
         capture_output=True,
