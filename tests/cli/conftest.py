@@ -191,9 +191,12 @@ def groups(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def clip(shared: Path) -> Path:
-    """275 frames of 640x360 with sound; its picture begins at 0.852 s of the container's clock."""
-    return shared / "data" / "video" / "short_hamilton_clip.mp4"
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn film with sound, 6 seconds: cleo alone from the second to the fifth, else bob and dora."""
+    pytest.importorskip("av", reason="needs PyAV")
+    from tests.drawn_clip import write_clip
+
+    return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4")
 
 
 @pytest.fixture(scope="session")

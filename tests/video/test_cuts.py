@@ -109,7 +109,7 @@ def test_the_cuts_of_a_real_clip_in_any_light(clip: list[np.ndarray]) -> None:
 def test_the_cuts_of_a_made_clip_in_any_light(light: str) -> None:
     """Four scenes over which the camera moves, with its noise."""
     rng = np.random.default_rng(0)
-    lasting = [(1, range(0, 20)), (2, range(20, 47)), (3, range(47, 60)), (4, range(60, 75))]
+    lasting = [(1, range(20)), (2, range(20, 47)), (3, range(47, 60)), (4, range(60, 75))]
     clip = [
         luma_grid(np.clip(np.roll(scene(seed), k, axis=1) + rng.normal(0, 4, (90, 160, 3)), 0, 255))
         for seed, frames in lasting
