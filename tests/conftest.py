@@ -20,6 +20,8 @@ if _WORKERS > 1:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _WORKERS)))
 
 ROOT = Path(__file__).resolve().parent.parent
+THREADS = {name: value for name, value in os.environ.items() if name == "OMP_NUM_THREADS"}
+"""For tests that give their processes an environment of their own."""
 
 
 @pytest.fixture(scope="session")

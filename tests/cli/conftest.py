@@ -22,7 +22,7 @@ from multiface.cli.main import run as entry_point
 from multiface.images import save_picture
 from multiface.recognition.demo import PORTRAIT
 from multiface.weights.store import Store
-from tests.conftest import ROOT
+from tests.conftest import ROOT, THREADS
 from tests.drawn_faces import drawn_face, group_of, save_people
 
 DETECTOR, WEIGHTS = "yunet_onet", "sface"  # in the package
@@ -77,6 +77,7 @@ def environment(store: Path, cache: Path, tmp_path: Path) -> dict[str, str]:
         "MULTIFACE_CACHE": str(cache),
         "MULTIFACE_DETECTOR": DETECTOR,
         "MULTIFACE_WEIGHTS": WEIGHTS,
+        **THREADS,
     }
 
 

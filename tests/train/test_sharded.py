@@ -131,7 +131,8 @@ def head_of(config: HeadConfig, group: dist.ProcessGroup, rate: float = 1.0) -> 
 def start(processes: int, folder: Path, steps: int = 0) -> list[dict[str, Any]]:
     """What each process left."""
     folder.mkdir()
-    mp.spawn(worker, (processes, str(folder), steps), nprocs=processes)
+    # A fork has PyTorch already; each new interpreter would import it for seconds.
+    mp.start_processes(worker, (processes, str(folder), steps), nprocs=processes, start_method="fork")
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(processes)]
 
 

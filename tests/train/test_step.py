@@ -215,7 +215,7 @@ def learn(place: Place, frozen_norms: bool, steps: int) -> dict[str, Tensor]:
 def test_one_process_of_32_and_two_of_16_are_the_same_run(tmp_path: Path) -> None:
     """To 1e-5 in losses and weights where batch norms are frozen; live ones normalise each process's faces
     alone, so the run is another one, but all processes keep the same weights and statistics."""
-    mp.spawn(worker, (2, str(tmp_path)), nprocs=2)
+    mp.start_processes(worker, (2, str(tmp_path)), nprocs=2, start_method="fork")
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     for mode in (0, 1):
         assert set(first[mode]) - set(second[mode]) == {"centres"}
