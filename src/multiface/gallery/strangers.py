@@ -24,7 +24,15 @@ import numpy.typing as npt
 
 from multiface.arrays import Floats, vector_bytes
 from multiface.errors import GalleryError, UsageError
-from multiface.gallery import changes, people_rows, stranger_rows, template_rows
+from multiface.gallery import (
+    album_faces,
+    album_strangers,
+    changes,
+    people_rows,
+    stranger_rows,
+    template_rows,
+)
+from multiface.gallery.album_faces import Standing
 from multiface.gallery.clock import utc_now
 from multiface.gallery.database import GalleryDatabase
 from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
@@ -61,8 +69,8 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What `name` did: the person's name, the templates that were new, whether the write-ahead log is empty, and
-    the person's id.
+    """What `name` did: the person's name, the templates that were new, whether the write-ahead log is empty, the
+    person's id, and the faces in the album that have the name now.
 
     purged: False if another process was reading for long; see `gallery.Removed`.
     """
@@ -71,6 +79,7 @@ class Named:
     templates: int
     purged: bool
     id: str
+    faces: int = 0
 
 
 class Strangers:
@@ -126,6 +135,7 @@ class Strangers:
             found = stranger_rows.stranger(connection, number)
             if found is None:
                 return
+            album_strangers.met(connection, number)
             first = found.sightings == 0
             kept = stranger_rows.views(connection, number, self._origin)
             replaced = first and [_content(one) for _, one in kept] != [_content(view)]
@@ -177,23 +187,32 @@ class Strangers:
             known = (people_rows.found if by_id else people_rows.one_of_name)(connection, name, place)
             who = known or people_rows.add_person(connection, name)
             added = template_rows.add_new_templates(connection, who, new, self._origin)
+            album = album_strangers.all_of_them(connection).get(number)
+            faces = [face.id for face in album_faces.faces_of_stranger(connection, number)]
+            before = album_strangers.before(connection, faces)
+            for face in faces:
+                album_faces.set_standing(connection, face, Standing(person=who.number, by_hand=True))
             stranger_rows.remove_stranger(connection, number)
             facts = {
                 "templates": added,
                 "made": [] if known else [who.id],
                 "stranger": {"row": _row(stranger), "views": [_facts(view) for _, view in kept]},
             }
+            if album is not None:
+                facts |= {"album": [album.made, album.ignored], "faces": before}
             vectors = [view.vector.astype("<f4").tobytes() for _, view in kept]
             changes.record(connection, "name", [who.id], facts, [picture, *vectors])
-        return Named(who.name, len(added), self._database.purge_log(), who.id)
+        return Named(who.name, len(added), self._database.purge_log(), who.id, len(faces))
 
     def remove(self, number: int) -> bool:
-        """Remove a stranger with picture and vectors; whether they have left the file's bytes (else see `Named`).
+        """Remove a stranger with picture, vectors and faces in the album; whether they have left the file's bytes (else
+        see `Named`).
 
         Raises GalleryError if there is no such stranger.
         """
         with self._database.writing() as connection:
             self._check(number, stranger_rows.stranger(connection, number))
+            album_faces.remove_stranger(connection, number)
             stranger_rows.remove_stranger(connection, number)
         return self._database.purge_log()
 

@@ -119,7 +119,7 @@ class Recognizer:
         self._cache = Path(settings.cache) if settings.cache is not None else default_cache_folder()
         self._store_folder = Path(settings.store) if settings.store is not None else default_store_folder()
         files, engine = Store(self._store_folder, self._cache), settings.engine_value()
-        self._workers = min(engine.thread_count, max(2, engine.thread_count // 2))
+        self.workers = min(engine.thread_count, max(2, engine.thread_count // 2))
         self.detector = (
             open_detector(files, detector, engine, settings.min_face)
             if isinstance(detector, str)
@@ -229,7 +229,7 @@ class Recognizer:
     def _each_identified(
         self, pictures: Iterable[PictureSource]
     ) -> Generator[Identification | Unusable, None, None]:
-        for answer in analysed_in_order(self.analyser, pictures, self._workers):
+        for answer in analysed_in_order(self.analyser, pictures, self.workers):
             yield self._identified(*answer) if isinstance(answer, tuple) else answer
 
     def decide(self, embeddings: Floats, faults: Sequence[PictureFault | None] = ()) -> list[Decision]:
