@@ -10,6 +10,7 @@ with Recognizer(gallery="people.sqlite") as recognizer:
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from multiface.album import hand_work
@@ -24,7 +25,7 @@ from multiface.errors import UsageError
 from multiface.gallery import Change, Gallery, Person, album_faces, album_pictures
 from multiface.images.box import Box
 from multiface.progress import Progress
-from multiface.recognition import Recognizer
+from multiface.recognition import IDENTIFY_RATE, Recognizer
 from multiface.recognition.gallery_threshold import GalleryThreshold
 
 
@@ -38,10 +39,21 @@ class Album:
     def __init__(self, recognizer: Recognizer) -> None:
         if recognizer.gallery is None:
             raise UsageError("an album is part of a gallery: give the recogniser one")
-        self._recognizer = recognizer
+        self._recognizer: Recognizer | None = recognizer
         self._gallery: Gallery = recognizer.gallery
-        self._calibration: Calibration = recognizer.calibration
-        self._threshold = GalleryThreshold(self._calibration, recognizer.rate)
+        self._threshold = GalleryThreshold(recognizer.calibration, recognizer.rate)
+
+    @staticmethod
+    def of_gallery(gallery: Gallery, calibration: Calibration, rate: float = IDENTIFY_RATE) -> "Album":
+        """The album of an open gallery without any network, which opens quickly and does all but `scan` and `mark`.
+
+        calibration: for the gallery's weights. rate: as for `RecognizerSettings`.
+        """
+        album = Album.__new__(Album)
+        album._recognizer = None
+        album._gallery = gallery
+        album._threshold = GalleryThreshold(calibration, rate)
+        return album
 
     def scan(
         self,
@@ -59,15 +71,16 @@ class Album:
         by hand stays. A scan that was cut off goes on with the next. Raises PictureError for a folder that is not
         there, UsageError for one from which everything is gone, GalleryError.
         """
-        workers = self._recognizer.workers if jobs is None else jobs
+        recognizer = self._networks()
+        workers = recognizer.workers if jobs is None else jobs
         if workers < 1:
             raise UsageError(f"jobs are 1 or more, not {jobs}")
         if not folders:
             raise UsageError("name a folder of photos")
-        searched = f"{self._recognizer.detector.name}, min_face {self._recognizer.settings.min_face:g}"
+        searched = f"{recognizer.detector.name}, min_face {recognizer.settings.min_face:g}"
 
         def searcher(known: set[str]) -> Searcher:
-            return Searcher(self._recognizer.analyser, self._threshold, known, searched, crops)
+            return Searcher(recognizer.analyser, self._threshold, known, searched, crops)
 
         report = scan_folders(self._gallery, folders, searcher, searched, workers, progress, again)
         self.refresh()
@@ -175,7 +188,7 @@ class Album:
         box: x0, y0, x1, y1 in pixels of the upright picture. A face in the box is embedded if one is found there.
         Raises GalleryError for a picture that is not in the album, UsageError for a box that is not in the picture.
         """
-        face = mark_face(self._gallery, self._recognizer.analyser, self._threshold, Path(picture), box)
+        face = mark_face(self._gallery, self._networks().analyser, self._threshold, Path(picture), box)
         if who is not None:
             self.name_faces([face], who, another=another)
         else:
@@ -196,11 +209,16 @@ class Album:
         self.refresh()
         return undone
 
+    def _networks(self) -> Recognizer:
+        if self._recognizer is None:
+            raise UsageError(
+                "this album was opened without networks: make it of a recogniser to scan or mark"
+            )
+        return self._recognizer
+
 
 def _day(text: str | None) -> str | None:
     """A day or a time. Raises UsageError for another text."""
-    from datetime import datetime
-
     if text is None:
         return None
     try:
