@@ -52,8 +52,10 @@ def numbered(
     result = np.full(len(rows), -1, np.int64)
     for group in groups:
         at = rows[group]
-        when = [_utc(times[int(picture)]) for picture in faces.pictures[at]]
-        sightings = seen(faces.vectors[at], [one.timestamp() for one in when])
+        written = [times[int(picture)] for picture in faces.pictures[at]]
+        when = [_utc(text) for text, _ in written]
+        dated = [one.timestamp() if camera else None for one, (_, camera) in zip(when, written, strict=True)]
+        sightings = seen(faces.vectors[at], dated)
         number = _hand_number(faces, at)
         if number is None:
             had = Counter(int(n) for n in faces.strangers[at] if n >= 0 and n not in taken and n not in hands)
@@ -89,19 +91,20 @@ def let_go(connection: Connection) -> None:
         album_strangers.leave(connection, known[int(number)], until.isoformat(timespec="seconds"))
 
 
-def seen(vectors: Floats, times: Sequence[float]) -> int:
+def seen(vectors: Floats, times: Sequence[float | None]) -> int:
     """How often a person was seen: pictures of one moment, and copies, count once.
 
-    vectors: float32 (n, d), unit length. times: seconds, n.
+    vectors: float32 (n, d), unit length. times: seconds, n; None where the camera did not say.
     """
-    order = np.argsort(times, kind="stable")
+    order = sorted(range(len(times)), key=lambda k: (times[k] is None, times[k] or 0.0, k))
     distinct: list[int] = []
     last = -np.inf
     for k in order:
-        new = times[k] - last > SAME_MOMENT and not (vectors[distinct] @ vectors[k] >= SAME_PICTURE).any()
-        last = times[k]
-        if new:
-            distinct.append(int(k))
+        time = times[k]
+        burst = time is not None and time - last <= SAME_MOMENT
+        last = -np.inf if time is None else time
+        if not burst and not (vectors[distinct] @ vectors[k] >= SAME_PICTURE).any():
+            distinct.append(k)
     return len(distinct)
 
 

@@ -99,7 +99,7 @@ class Searcher:
         digest = hashlib.sha256(data).hexdigest()
         if digest in self._known:
             return Searched(file, digest, None, (), None)
-        taken = taken_at(data) or _changed_at(file)
+        taken = _Taken.of(file, taken_at(data))
         try:
             return _Opened(file, digest, taken, self._analyser.cut(open_picture(data).pixels))
         except MultifaceError as error:
@@ -107,12 +107,23 @@ class Searcher:
             searched = self._searched if isinstance(error, UndecodablePicture) else ""
             reason = str(error).removeprefix("the picture").removeprefix(":").strip()
             return Searched(
-                file, digest, NewPicture(digest, False, 0, 0, taken, searched, reason), (), reason
+                file,
+                digest,
+                NewPicture(digest, False, 0, 0, taken.when, taken.dated, searched, reason),
+                (),
+                reason,
             )
 
     def _faces(self, opened: "_Opened", analysis: Analysis) -> Searched:
         picture = NewPicture(
-            opened.digest, False, analysis.width, analysis.height, opened.taken, self._searched, None
+            opened.digest,
+            False,
+            analysis.width,
+            analysis.height,
+            opened.taken.when,
+            opened.taken.dated,
+            self._searched,
+            None,
         )
         faults = picture_faults(self._limits, analysis.quality)
         faces = tuple(
@@ -143,7 +154,7 @@ class Searcher:
     def _film(self, file: AlbumPath, digest: str) -> Searched:
         from multiface.video.sources.opening import open_source  # takes its time
 
-        taken, width, height = _changed_at(file), 0, 0
+        taken, width, height = _Taken.of(file, None).when, 0, 0
         seen: list[tuple[float, NewFace]] = []
         try:
             with closing(open_source(path_text(file.path), live=False)) as source:
@@ -165,9 +176,9 @@ class Searcher:
         except MultifaceError as error:
             reason = str(error).removeprefix(path_text(file.path)).removeprefix(":").strip()
             return Searched(
-                file, digest, NewPicture(digest, True, 0, 0, taken, self._searched, reason), (), reason
+                file, digest, NewPicture(digest, True, 0, 0, taken, False, self._searched, reason), (), reason
             )
-        picture = NewPicture(digest, True, width, height, taken, self._searched, None)
+        picture = NewPicture(digest, True, width, height, taken, False, self._searched, None)
         return Searched(file, digest, picture, tuple(self._people(seen)), None)
 
     def _people(self, seen: list[tuple[float, NewFace]]) -> Iterator[NewFace]:
@@ -203,8 +214,20 @@ class _Opened:
 
     file: AlbumPath
     digest: str
-    taken: str
+    taken: "_Taken"
     cut: Cut
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """When a picture was taken, local time, ISO 8601 without a zone; dated: whether the camera said so."""
+
+    when: str
+    dated: bool
+
+    @staticmethod
+    def of(file: AlbumPath, written: str | None) -> "_Taken":
+        return _Taken(_changed_at(file), False) if written is None else _Taken(written, True)
 
 
 def _unread(file: AlbumPath, reason: str) -> Searched:

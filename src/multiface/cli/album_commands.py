@@ -361,9 +361,7 @@ def mark(
 
 @album.command()
 def forget(
-    folder: Annotated[
-        Path, typer.Argument(help="A folder that was scanned.", show_default=False)
-    ],
+    folder: Annotated[Path, typer.Argument(help="A folder that was scanned.", show_default=False)],
     gallery: options.GalleryFile = None,
     rate: Rate = None,
     as_json: options.Json = False,

@@ -256,13 +256,15 @@ def loosen(connection: Connection) -> None:
     )
 
 
-def taken(connection: Connection, pictures: Iterable[int]) -> dict[int, str]:
-    """When pictures were taken, by picture."""
-    found: dict[int, str] = {}
+def taken(connection: Connection, pictures: Iterable[int]) -> dict[int, tuple[str, bool]]:
+    """When pictures were taken, and whether the camera said so, by picture."""
+    found: dict[int, tuple[str, bool]] = {}
     for part in parts(list(pictures)):
         marks = ", ".join("?" * len(part))
-        rows: Any = connection.execute(f"SELECT id, taken FROM album_picture WHERE id IN ({marks})", part)
-        found |= {int(number): str(when) for number, when in rows}
+        rows: Any = connection.execute(
+            f"SELECT id, taken, dated FROM album_picture WHERE id IN ({marks})", part
+        )
+        found |= {int(number): (str(when), bool(dated)) for number, when, dated in rows}
     return found
 
 

@@ -20,7 +20,7 @@ class NewPicture:
     """A photo or film that was searched for faces.
 
     digest: sha256, 64 lower-case hex digits. width, height: upright, in pixels; 0 where nothing could be decoded.
-    taken: when, ISO 8601 without a zone, as the camera wrote it, else the file's time of change in local time.
+    taken: when, ISO 8601 without a zone, as the camera wrote it (`dated`), else the file's time of change, local.
     searched: by what, in words; another text means that it is to be searched again. refusal: why no face could be
     looked for; None where they were.
     """
@@ -30,6 +30,7 @@ class NewPicture:
     width: int
     height: int
     taken: str
+    dated: bool
     searched: str
     refusal: str | None
 
@@ -129,13 +130,22 @@ def add_picture(connection: Connection, new: NewPicture) -> int:
     """Write a picture down; its row."""
     cursor = connection.execute(
         """
-        INSERT INTO album_picture (digest, film, width, height, taken, searched, refusal)
-        VALUES (?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT (digest) DO UPDATE SET width = excluded.width, height = excluded.height, taken = excluded.taken,
-            searched = excluded.searched, refusal = excluded.refusal
+        INSERT INTO album_picture (digest, film, width, height, taken, dated, searched, refusal)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (digest) DO UPDATE SET width = excluded.width, height = excluded.height,
+            taken = excluded.taken, dated = excluded.dated, searched = excluded.searched, refusal = excluded.refusal
         RETURNING id
         """,
-        (new.digest, int(new.film), new.width, new.height, new.taken, new.searched, new.refusal),
+        (
+            new.digest,
+            int(new.film),
+            new.width,
+            new.height,
+            new.taken,
+            int(new.dated),
+            new.searched,
+            new.refusal,
+        ),
     )
     return inserted_id(cursor)
 

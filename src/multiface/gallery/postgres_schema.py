@@ -178,6 +178,7 @@ _ALBUMS = (
         width INTEGER NOT NULL,
         height INTEGER NOT NULL,
         taken {_TEXT} NOT NULL,
+        dated INTEGER NOT NULL,
         searched {_TEXT} NOT NULL,
         refusal {_TEXT},
         vanished {_TEXT}

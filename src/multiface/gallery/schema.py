@@ -208,6 +208,7 @@ _ALBUMS = (
         width INTEGER NOT NULL,
         height INTEGER NOT NULL,
         taken TEXT NOT NULL,
+        dated INTEGER NOT NULL,
         searched TEXT NOT NULL,
         refusal TEXT,
         vanished TEXT
