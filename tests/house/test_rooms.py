@@ -26,6 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "evaluate": {"images", "weights", "metrics", "faces", "datasets"},
     "train": {"images", "weights", "metrics", "datasets", "evaluate"},
     "video": {"images", "net", "weights", "faces", "decision", "gallery", "recognition"},
+    "album": {"images", "faces", "decision", "gallery", "recognition", "video", "net", "weights"},
     "serve": {"images", "net", "weights", "faces", "decision", "gallery", "recognition"},
 }
 ROOMS["cli"] = set(ROOMS)

@@ -44,7 +44,7 @@ def short_sidecar(picture: Path) -> Path:
 
 def sidecars(picture: Path) -> list[Path]:
     """The sidecars that are there, the one that counts first."""
-    return [path for path in (full_sidecar(picture), short_sidecar(picture)) if _is_there(path)]
+    return [path for path in (full_sidecar(picture), short_sidecar(picture)) if is_there(path)]
 
 
 def sidecar_to_write(picture: Path) -> Path:
@@ -52,7 +52,7 @@ def sidecar_to_write(picture: Path) -> Path:
     `photo.xmp` may be that of another file, such as a raw picture of the same name.
     """
     full, short = full_sidecar(picture), short_sidecar(picture)
-    if full.is_symlink() or _is_there(full) or not _is_there(short) or _shared(picture):
+    if is_link(full) or is_there(full) or not is_there(short) or _shared(picture):
         return full
     return short
 
@@ -60,13 +60,21 @@ def sidecar_to_write(picture: Path) -> Path:
 def _shared(picture: Path) -> bool:
     endings = {*PICTURE_ENDINGS, *_RAW_ENDINGS} - {picture.suffix.lower()}
     return any(
-        _is_there(picture.with_suffix(written)) for ending in endings for written in (ending, ending.upper())
+        is_there(picture.with_suffix(written)) for ending in endings for written in (ending, ending.upper())
     )
 
 
-def _is_there(path: Path) -> bool:
-    """Also where the name is too long for any file, or the folder may not be looked into."""
+def is_there(path: Path) -> bool:
+    """No also where the name is too long for any file, or the folder may not be looked into."""
     try:
         return path.exists()
+    except OSError:
+        return False
+
+
+def is_link(path: Path) -> bool:
+    """Whether it is a symbolic link, leading anywhere or nowhere."""
+    try:
+        return path.is_symlink()
     except OSError:
         return False

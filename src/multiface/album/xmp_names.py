@@ -17,6 +17,8 @@ IPTC_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 DIGIKAM = "http://www.digikam.org/ns/1.0/"
 LIGHTROOM = "http://ns.adobe.com/lightroom/1.0/"
 MICROSOFT = "http://ns.microsoft.com/photo/1.0/"
+ALSO_KNOWN_AS = {"http://ns.microsoft.com/photo/1.0": MICROSOFT}
+"""ExifTool writes Microsoft's address without the slash that Windows and digiKam end it with."""
 OURS = "urn:multiface:xmp/"
 """Ends in a slash, as exiv2 wants of each namespace."""
 

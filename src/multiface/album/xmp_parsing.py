@@ -16,6 +16,8 @@ DEEPEST = 100
 """Elements inside each other."""
 MOST = 200_000
 """Elements, attributes, comments and instructions together."""
+MOST_NAMESPACES = 5_000
+"""Declarations of namespaces."""
 
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8"),
@@ -67,6 +69,7 @@ class _Reader:
         self._outside: tuple[list[Verbatim], list[Verbatim]] = ([], [])
         self._new: dict[str, str] = {}
         self._count = 0
+        self._namespaces = 0
         self._declared = False
 
     def read(self, text: str) -> Document:
@@ -96,10 +99,13 @@ class _Reader:
     def _namespace(self, prefix: str | None, address: str | None) -> None:
         if address is not None and any(map(str.isspace, address)):
             raise _Refused("has a namespace with a space in its address")
+        self._namespaces += 1
+        if self._namespaces > MOST_NAMESPACES:
+            raise _Refused(f"declares over {MOST_NAMESPACES:,} namespaces")
         self._new[prefix or ""] = address or ""
 
     def _start(self, name: str, attributes: list[str]) -> None:
-        self._one_more(1 + len(attributes) // 2 + len(self._new))
+        self._one_more(1 + len(attributes) // 2)
         if len(self._open) >= DEEPEST:
             raise _Refused(f"has elements over {DEEPEST} deep inside each other")
         element = Element(*_split(name), self._new)

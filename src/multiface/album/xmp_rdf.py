@@ -7,7 +7,8 @@ rdf:li; a value may carry qualifiers beside rdf:value. Source: ISO 16684-1, 7.
 
 from collections.abc import Iterable
 
-from multiface.album.xmp_tree import Attribute, Document, Element, Name, xml_text
+from multiface.album.xmp_names import ALSO_KNOWN_AS
+from multiface.album.xmp_tree import Attribute, Document, Element, Name, Verbatim, xml_text
 from multiface.errors import InputError
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -31,11 +32,11 @@ def descriptions(rdf: Element) -> list[Element]:
 
 
 def found(rdf: Element, name: Name) -> tuple[Element, Element | Attribute] | None:
-    """The first description with a property, and the element or attribute that holds it."""
+    """The first description with a property, and the element or attribute that holds it, under either address."""
     for description in descriptions(rdf):
         held: list[Element | Attribute] = [*description.elements, *description.attributes]
         for one in held:
-            if one.name == name:
+            if (ALSO_KNOWN_AS.get(one.name[0], one.name[0]), one.name[1]) == name:
                 return description, one
     return None
 
@@ -144,8 +145,9 @@ def prefixes_in(one: Element | Attribute) -> dict[str, str]:
     """Prefix -> address of the namespaces that an element needs, and all inside it."""
     used = {one.prefix: one.name[0]} if one.prefix else {}
     if isinstance(one, Element):
-        for inside in (*one.attributes, *one.elements):
-            used.update(prefixes_in(inside))
+        inside: list[Element | Attribute] = [*one.attributes, *one.elements]
+        for part in inside:
+            used.update(prefixes_in(part))
     return {prefix: address for prefix, address in used.items() if address != RDF and prefix != "xml"}
 
 
@@ -190,7 +192,7 @@ def remove_property(rdf: Element, name: Name) -> None:
 
 
 def new_document() -> Document:
-    """A packet that says nothing yet."""
+    """A packet that says nothing yet, in the wrapper that one inside a picture must have."""
     rdf = Element((RDF, "RDF"), "rdf", declared={"rdf": RDF}, children=["\n "])
     meta = Element(
         (_META, "xmpmeta"),
@@ -199,4 +201,5 @@ def new_document() -> Document:
         attributes=[Attribute((_META, "xmptk"), "x", "MultiFace")],
         children=["\n ", rdf, "\n"],
     )
-    return Document(meta)
+    begin = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    return Document(meta, [Verbatim(begin)], [Verbatim('<?xpacket end="w"?>')])

@@ -80,11 +80,13 @@ def serialised(document: Document) -> bytes:
 def _written(element: Element, scope: dict[str, str]) -> Iterator[str]:
     """scope: prefix -> address of the namespaces declared around it. What an element lacks is declared on it."""
     declared = dict(element.declared)
-    scope = {**scope, **declared}
+    if declared:
+        scope = {**scope, **declared}
     names = [(one.name, one.prefix) for one in element.attributes if one.prefix]
     for (address, _), prefix in [(element.name, element.prefix), *names]:
         if scope.get(prefix) != address:
-            declared[prefix] = scope[prefix] = address
+            declared[prefix] = address
+            scope = {**scope, prefix: address}
     tag = _qualified(element.name, element.prefix)
     yield f"<{tag}"
     for prefix, address in declared.items():

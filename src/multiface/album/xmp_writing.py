@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiface.album.regions import Region, Stored
-from multiface.album.sidecars import sidecar_to_write
+from multiface.album.sidecars import is_link, is_there, sidecar_to_write
 from multiface.album.xmp_people import with_people
 from multiface.album.xmp_reading import read_packet
 from multiface.atomic_write import whole_file
@@ -47,7 +47,7 @@ def write_sidecar(
     name = path_text(path)
     with about(path):
         refuse_link(path)
-        packet = read_packet(path) if path.exists() else None
+        packet = read_packet(path) if is_there(path) else None
     inside = None
     if stored is None or packet is None:
         header = read_header(picture)
@@ -62,7 +62,7 @@ def write_sidecar(
 
 def refuse_link(path: Path) -> None:
     """Raises InputError for a symbolic link: what it leads to may be anybody's."""
-    if path.is_symlink():
+    if is_link(path):
         raise InputError(
             f"{path_text(path)}: is a symbolic link, which is not followed", hint="put a file in its place"
         )
@@ -71,7 +71,7 @@ def refuse_link(path: Path) -> None:
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file whole; one that was there passes its permissions on. Raises UsageError if that fails."""
     try:
-        mode = stat.S_IMODE(path.lstat().st_mode) if path.exists() else None
+        mode = stat.S_IMODE(path.lstat().st_mode) if is_there(path) else None
         with whole_file(path, private=mode is not None) as file:
             if mode is not None and hasattr(os, "fchmod"):
                 os.fchmod(file.fileno(), mode)
