@@ -200,6 +200,14 @@ def test_nobody_to_name_makes_no_sidecar(photo: Path) -> None:
     assert not written.changed and not written.path.exists()
 
 
+def test_of_our_own_names_nothing_is_left(photo: Path) -> None:
+    sidecar = write_sidecar(photo, [ANNA, BO]).path
+    write_sidecar(photo, [])
+    text = sidecar.read_text()
+    assert not any(word in text for word in ("Regions", "subject", "People", "Anna", "Written"))
+    assert write_sidecar(photo, [BO]).changed and [one.name for one in read_regions(photo).own] == ["Bo"]
+
+
 def test_a_face_that_others_named_differently_is_theirs(photo: Path) -> None:
     write_sidecar(photo, [ANNA])
     sidecar = photo.with_name("photo.jpg.xmp")

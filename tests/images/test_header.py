@@ -1,10 +1,13 @@
 """What a picture's header says agrees with what decoding it gives."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import pillow_heif
 import pytest
+from PIL import PngImagePlugin
 
 from multiface.album.regions import Area, Stored, box_of
 from multiface.errors import PictureError, PictureTooLarge, UndecodablePicture
@@ -38,16 +41,12 @@ def test_xmp_inside_comes_out(tmp_path: Path, kind: str) -> None:
     packet = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
     picture = PIL.Image.new("RGB", (32, 32))
     if kind == "heic":
-        import pillow_heif
-
         heic = pillow_heif.from_pillow(picture)
         heic.info["xmp"] = packet
         heic.save(path)
     elif kind == "tif":
         picture.save(path, tiffinfo={700: packet})
     elif kind == "png":
-        from PIL import PngImagePlugin
-
         info = PngImagePlugin.PngInfo()
         info.add_itxt("XML:com.adobe.xmp", packet.decode())
         picture.save(path, pnginfo=info)
@@ -59,11 +58,8 @@ def test_xmp_inside_comes_out(tmp_path: Path, kind: str) -> None:
 
 def test_xmp_behind_the_pixels_of_png(tmp_path: Path) -> None:
     """Where ExifTool puts it."""
-    path = tmp_path / "a.png"
-    PIL.Image.new("RGB", (32, 32)).save(path)
+    path = turned(tmp_path / "a.png")
     data = path.read_bytes()
-    import zlib
-
     content = b"iTXtXML:com.adobe.xmp\0\0\0\0\0<late/>"
     chunk = (len(content) - 4).to_bytes(4, "big") + content + zlib.crc32(content).to_bytes(4, "big")
     end = data.index(b"IEND") - 4

@@ -108,6 +108,7 @@ def strips(picture: PIL.Image.Image) -> Iterator[tuple[slice, PIL.Image.Image]]:
 
 
 def orientation_of(picture: PIL.Image.Image) -> int:
+    """EXIF's orientation of an open picture, 1..8; 1 where there is none or it is broken."""
     try:
         value = picture.getexif().get(ORIENTATION_TAG, 1)
     except Exception:  # broken EXIF fails in many ways, none of them a reason to refuse the pixels
