@@ -27,7 +27,7 @@ ROOMS: dict[str, set[str]] = {
     "train": {"images", "weights", "metrics", "datasets", "evaluate"},
     "video": {"images", "net", "weights", "faces", "decision", "gallery", "recognition"},
     "album": {"images", "net", "weights", "faces", "decision", "gallery", "recognition", "video"},
-    "serve": {"images", "net", "weights", "faces", "decision", "gallery", "recognition", "album"},
+    "serve": {"images", "net", "weights", "faces", "decision", "gallery", "recognition", "video", "album"},
 }
 ROOMS["cli"] = set(ROOMS)
 VIDEO: dict[str, set[str]] = {

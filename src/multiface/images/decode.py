@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,6 @@ from PIL import (
     GifImagePlugin,
     ImageFile,
     Jpeg2KImagePlugin,
-    JpegImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
     TiffImagePlugin,
@@ -207,7 +206,7 @@ def _decode(data: bytes, name: str, limits: PictureLimits) -> Picture:
     try:
         if kind is PictureKind.HEIC:
             return Picture(upright_rgb(_open_heic(data, name, limits)))
-        size = _size_before_opening(kind, data)
+        size = size_before_opening(kind, data)
         if size is not None:
             require_room(name, kind, *size, limits)
         with _open(kind, data) as picture:
@@ -227,26 +226,6 @@ def _decode(data: bytes, name: str, limits: PictureLimits) -> Picture:
             f"{name}: cannot be decoded as a {kind} picture ({_reason(error)}); "
             "the file is broken, cut short or of a variant that is not supported"
         ) from error
-
-
-def exif_of(data: bytes) -> PIL.Image.Exif:
-    """What a picture file says of itself (EXIF); nothing is decoded. Raises whatever the kind's reader does."""
-    kind = picture_kind(data[:SIGNATURE_BYTES])
-    if kind is None:
-        raise UndecodablePicture(f"{_NAME}: is not a picture of a kind that MultiFace reads")
-    if kind is PictureKind.HEIC:
-        exif = PIL.Image.Exif()
-        exif.load(_heic_container(data, _NAME, picture_limits()).info.get("exif") or b"")
-        return exif
-    size = _size_before_opening(kind, data)
-    if size is not None:
-        require_room(_NAME, kind, *size, picture_limits())
-    with (
-        JpegImagePlugin.JpegImageFile(BytesIO(data))
-        if kind is PictureKind.JPEG
-        else _open(kind, data) as picture
-    ):
-        return picture.getexif()
 
 
 class _Tiff(TiffImagePlugin.TiffImageFile):
@@ -284,11 +263,6 @@ def _open(kind: PictureKind, data: bytes) -> ImageFile.ImageFile:
 
 
 def _open_heic(data: bytes, name: str, limits: PictureLimits) -> PIL.Image.Image:
-    picture: PIL.Image.Image = _heic_container(data, name, limits).to_pillow()
-    return picture
-
-
-def _heic_container(data: bytes, name: str, limits: PictureLimits) -> Any:
     try:
         import pillow_heif
     except ImportError as error:
@@ -298,10 +272,11 @@ def _heic_container(data: bytes, name: str, limits: PictureLimits) -> Any:
     container = pillow_heif.open_heif(data)  # reads the boxes; pixels are decoded by to_pillow
     width, height = container.size
     require_room(name, PictureKind.HEIC, width, height, limits)
-    return container
+    picture: PIL.Image.Image = container.to_pillow()
+    return picture
 
 
-def _size_before_opening(kind: PictureKind, data: bytes) -> tuple[int, int] | None:
+def size_before_opening(kind: PictureKind, data: bytes) -> tuple[int, int] | None:
     """Width and height of the kinds whose decoder takes memory for the whole canvas as soon as it opens."""
     if kind is PictureKind.GIF:
         return int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")

@@ -4,7 +4,7 @@ import re
 
 from PIL import ExifTags
 
-from multiface.images.decode import exif_of
+from multiface.images.header import exif_of
 
 _WRITTEN = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)")
 
