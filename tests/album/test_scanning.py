@@ -1,6 +1,7 @@
 """Scanning real files: what is new is searched once, moved files are found again, hand work stays. Drawn faces."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from multiface import Recognizer, RecognizerSettings
 from multiface.album import Album
+from multiface.album.xmp import Region, read_regions, write_sidecar
 from multiface.errors import GalleryError, PictureError, UsageError
 from multiface.gallery import Gallery
 from multiface.recognition.demo import PORTRAIT
@@ -322,3 +324,52 @@ def test_forgotten_at_last(album: Album, photos: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("multiface.album.scanning.KEPT_DAYS", -1)
     album.scan([photos])
     assert first not in b"".join(file.read_bytes() for file in place.parent.glob("g.sqlite*"))
+
+
+def test_names_go_out_and_come_in_as_xmp(album: Album, photos: Path) -> None:
+    album.scan([photos])
+    report = album.export_names()
+    assert (report.written, report.unchanged, report.kept, report.failed) == (3, 0, (), ())
+    assert sorted(path.name for path in photos.rglob("*.xmp")) == [
+        "ada.jpg.xmp",
+        "both.jpg.xmp",
+        "with-cleo.jpg.xmp",
+    ]
+    again = album.export_names()
+    assert (again.written, again.unchanged) == (0, 3)
+    assert {region.name for region in read_regions(photos / "a" / "both.jpg").own} == {"ada", "bob"}
+
+    # What is not true any more goes; what others drew comes in.
+    (hit,) = album.find("ada", "bob")
+    bob = next(face for face in hit.faces if face.name == "bob")
+    album.not_person(bob.id, "bob")
+    write_as_others(photos / "b" / "cleo1.jpg", "Cleo", (48, 40, 152, 178))
+    write_as_others(photos / "b" / "cleo2.jpg", "Ghost", (2, 150, 40, 195))
+    taken_up = album.import_names()
+    assert (taken_up.named, taken_up.drawn, taken_up.known, taken_up.people) == (1, 1, 0, ("Cleo", "Ghost"))
+    assert taken_up.failed == () and taken_up.kept == ()
+    assert names(album, "Ghost") == ["cleo2.jpg"] and "cleo1.jpg" in names(album, "Cleo")
+    once_more = album.import_names()
+    assert (once_more.named, once_more.drawn, once_more.known) == (0, 0, 2)
+    assert album.export_names().failed == ()
+    assert {region.name for region in read_regions(photos / "a" / "both.jpg").own} == {"ada"}
+    assert [region.name for region in read_regions(photos / "b" / "cleo1.jpg").regions] == ["Cleo"]
+
+
+def test_names_go_into_the_photos_when_asked(album: Album, photos: Path) -> None:
+    album.scan([photos])
+    pixels = np.asarray(PIL.Image.open(photos / "a" / "ada.jpg"))
+    report = album.export_names("ada", into_pictures=True)
+    assert report.written == 3 and list(photos.rglob("*.xmp")) == []
+    np.testing.assert_array_equal(np.asarray(PIL.Image.open(photos / "a" / "ada.jpg")), pixels)
+    assert {region.name for region in read_regions(photos / "a" / "ada.jpg").own} == {"ada"}
+    scanned = album.scan([photos])
+    assert scanned.searched == 3  # other bytes; hand work and names are as before
+    assert names(album, "ada") == ["ada.jpg", "both.jpg", "with-cleo.jpg"]
+
+
+def write_as_others(picture: Path, name: str, box: tuple[float, float, float, float]) -> None:
+    """A sidecar that another program wrote."""
+    written = write_sidecar(picture, [Region(name, box)])
+    text = written.path.read_text(encoding="utf-8")
+    written.path.write_text(re.sub(r"<multiface:Written.*?</multiface:Written>", "", text, flags=re.DOTALL))

@@ -16,6 +16,8 @@ from pathlib import Path
 from multiface.album import hand_work
 from multiface.album.drawing import mark_face
 from multiface.album.groups import UnknownGroup, unknown_groups
+from multiface.album.names_export import ExportReport, export_names
+from multiface.album.names_import import ImportReport, names_in, take_up
 from multiface.album.questions import Hit, HitFace, Wanted, find, hit_face, hits
 from multiface.album.refresh import Refreshed, is_fresh, refresh
 from multiface.album.scanning import ScanReport, scan_folders
@@ -194,6 +196,35 @@ class Album:
         else:
             refresh(self._gallery, self._threshold, [face])
         return face
+
+    def export_names(
+        self, *people: str, into_pictures: bool = False, progress: Progress | None = None
+    ) -> ExportReport:
+        """Write the names into XMP sidecars beside the photos, as other programs read them.
+
+        people: only photos that show all of these; nobody for all photos. into_pictures: into the photos themselves
+        instead, which must be JPEG. Raises as `find`.
+        """
+        return export_names(self.find(*people), into_pictures=into_pictures, progress=progress)
+
+    def import_names(self, *, progress: Progress | None = None) -> ImportReport:
+        """Take names that other programs gave to faces in the album's photos, from XMP beside and in them.
+
+        People are made where nobody has the name. It needs an album with networks if faces have to be drawn. One change
+        for each person can be undone.
+        """
+        found = names_in(self.find(), progress)
+        before = {person.name for person in self._gallery.people()}
+        named, drawn = take_up(
+            found,
+            lambda faces, name: hand_work.name_faces(self._gallery, faces, name),
+            lambda path, box, name: self.mark(path, box, name),
+        )
+        self.refresh()
+        people = {person.name for person in self._gallery.people()} - before
+        return ImportReport(
+            named, found.known, drawn, tuple(sorted(people)), tuple(found.kept), tuple(found.failed)
+        )
 
     def forget(self, folder: str | Path) -> int:
         """Forget the photos and films of a folder, with all that was done to their faces by hand; how many files."""

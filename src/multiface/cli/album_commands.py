@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 
 from multiface.cli import album_answers, options
 from multiface.cli.console import Speaker, counted
-from multiface.cli.gallery_place import gallery_of, opened_gallery, ready
+from multiface.cli.gallery_place import existing, gallery_of, opened_gallery, ready
 from multiface.cli.help_page import Commands
 from multiface.cli.people_alike import calibration_of
 from multiface.cli.settings import Settings
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 album = Commands(
     help="Photos and films by person: scan, find, people (who is unknown), name, not, merge, split, ignore, mark, "
-    "forget; `people undo` takes back.",
+    "export, import, forget; `people undo` takes back.",
 )
 
 Target = Annotated[
@@ -345,18 +346,78 @@ def mark(
     quiet: options.Quiet = None,
 ) -> None:
     """Draw a face that was not found."""
-    from multiface.album import Album
-    from multiface.cli.gallery_place import existing
-    from multiface.recognition import IDENTIFY_RATE
-
     speaker = Speaker(as_json, quiet)
-    settings = Settings.here()
-    chosen = options.choose(settings, detector, weights, flip)
-    place = existing(gallery_of(settings, gallery))
-    with chosen.recognizer(rate=settings.number("rate", rate, IDENTIFY_RATE), gallery=place) as recognizer:
-        face = Album(recognizer).mark(picture, box, person)
+    with opened_with_networks(gallery, rate, detector, weights, flip) as opened:
+        face = opened.mark(picture, box, person)
     speaker.result(f"f{face}" + (f" is {person}" if person else ""))
     speaker.document({"face": face, "name": person})
+
+
+@album.command("export")
+def export_names(
+    people: Annotated[
+        list[str] | None,
+        typer.Argument(help="Only photos that show all of these (default: all).", show_default=False),
+    ] = None,
+    into_pictures: Annotated[
+        bool, typer.Option("--into-pictures", help="Into the photos themselves, which must be JPEG.")
+    ] = False,
+    gallery: options.GalleryFile = None,
+    rate: Rate = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = None,
+) -> None:
+    """Write the names into XMP sidecars beside the photos, as digiKam, Lightroom and others read them.
+
+    Exit code 3: some photos or sidecars could not be used.
+    """
+    speaker = Speaker(as_json, quiet)
+    with opened_album(gallery, rate) as opened, speaker.progress("photos") as progress:
+        report = opened.export_names(*(people or ()), into_pictures=into_pictures, progress=progress)
+    for path, name in report.kept:
+        speaker.warn(f"{path}: {name} was left out, since the face has another name there")
+    for path, why in report.failed:
+        speaker.warn(f"{path}: {why}")
+    what = "photo" if into_pictures else "sidecar"
+    speaker.result(f"{counted(report.written, what)} written, {report.unchanged:,} unchanged")
+    speaker.document(asdict(report))
+    if report.failed:
+        raise typer.Exit(3)
+
+
+@album.command("import")
+def import_names(
+    gallery: options.GalleryFile = None,
+    rate: Rate = None,
+    detector: options.Detector = None,
+    weights: options.Weights = None,
+    flip: options.Flip = None,
+    _max_picture: options.MaxPicture = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = None,
+) -> None:
+    """Take names that other programs gave to faces in the album's photos (XMP regions); `people undo` takes back.
+
+    Exit code 3: some photos or sidecars could not be used.
+    """
+    speaker = Speaker(as_json, quiet)
+    with (
+        opened_with_networks(gallery, rate, detector, weights, flip) as opened,
+        speaker.progress("photos") as progress,
+    ):
+        report = opened.import_names(progress=progress)
+    for path, theirs, ours in report.kept:
+        speaker.warn(f"{path}: a face that is {ours} here is {theirs} there; it was kept")
+    for path, why in report.failed:
+        speaker.warn(f"{path}: {why}")
+    speaker.result(
+        f"{counted(report.named, 'face')} named, {counted(report.drawn, 'face')} drawn, {report.known:,} known before"
+    )
+    if report.people:
+        speaker.result(f"new people: {', '.join(report.people)}")
+    speaker.document(asdict(report))
+    if report.failed:
+        raise typer.Exit(3)
 
 
 @album.command()
@@ -390,6 +451,21 @@ def opened_album(gallery: str | None, rate: float | None) -> "Iterator[Album]":
                 "`multiface calibrate` makes one"
             )
         yield Album.of_gallery(opened, calibration, settings.number("rate", rate, IDENTIFY_RATE))
+
+
+@contextmanager
+def opened_with_networks(
+    gallery: str | None, rate: float | None, detector: str | None, weights: str | None, flip: bool | None
+) -> "Iterator[Album]":
+    """The album of a gallery that is there, with networks."""
+    from multiface.album import Album
+    from multiface.recognition import IDENTIFY_RATE
+
+    settings = Settings.here()
+    chosen = options.choose(settings, detector, weights, flip)
+    place = existing(gallery_of(settings, gallery))
+    with chosen.recognizer(rate=settings.number("rate", rate, IDENTIFY_RATE), gallery=place) as recognizer:
+        yield Album(recognizer)
 
 
 def _target(text: str) -> tuple[int | None, int | None]:
