@@ -47,7 +47,7 @@ def export_names(
                 continue
             changed, left_out = _embedded(path, regions) if into_pictures else _beside(path, regions)
         except MultifaceError as error:
-            failed.append((str(path), str(error).removeprefix(str(path)).removeprefix(":").strip()))
+            failed.append((str(path), str(error).removeprefix(f"{path}:").strip()))
             continue
         written += changed
         unchanged += not changed

@@ -61,7 +61,7 @@ def names_in(hits: Sequence[Hit], progress: Progress | None = None) -> Found:
             try:
                 regions = read_regions(Path(path)).regions
             except MultifaceError as error:
-                found.failed.append((path, str(error).removeprefix(path).removeprefix(":").strip()))
+                found.failed.append((path, str(error).removeprefix(f"{path}:").strip()))
                 continue
             for region in regions:
                 _sort_in(found, Path(path), hit, region, taken)

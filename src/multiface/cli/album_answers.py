@@ -83,12 +83,18 @@ class AnswerFiles:
             _fill(folder, hits, link=self._links is not None)
 
 
-def when(hit: "Hit", people: Sequence[str]) -> str:
-    """In a film, at which times the people who were asked for are seen."""
+def when(hit: "Hit", people: Sequence[str], unknown: bool) -> str:
+    """In a film, at which times those who were asked for are seen."""
     times = [
         f"{face.seconds[0]:.0f}-{face.seconds[1]:.0f} s"
         for face in hit.faces
-        if face.seconds is not None and (not people or face.name in people or face.person in people)
+        if face.seconds is not None
+        and (
+            face.name in people
+            or face.person in people
+            or (face.name is None and unknown)
+            or not (people or unknown)
+        )
     ]
     return f"  ({', '.join(times)})" if times else ""
 

@@ -169,7 +169,7 @@ def find(
         )
         for hit in hits:
             for path in hit.paths:
-                speaker.result(path + album_answers.when(hit, everybody))
+                speaker.result(path + album_answers.when(hit, everybody, unknown))
         title = album_answers.question(everybody, without or [], only, unknown)
         files.write(title, hits, everybody)
     speaker.note(counted(len(hits), "photo or film", "photos and films"))
