@@ -11,9 +11,7 @@ import numpy as np
 
 from multiface.album.deciding import decided
 from multiface.album.group_numbers import let_go, numbered
-from multiface.album.grouping import Unknown, grouped, near_pairs
 from multiface.arrays import Bools, Ints
-from multiface.decision.calibration import REFUSED_BEYOND
 from multiface.errors import GalleryError
 from multiface.gallery import Gallery, album_faces, album_strangers
 from multiface.gallery.album_faces import FaceVectors, Standing
@@ -21,6 +19,7 @@ from multiface.gallery.album_strangers import AlbumState
 from multiface.gallery.people_index import Known
 from multiface.gallery.sql import Connection
 from multiface.recognition.gallery_threshold import GalleryThreshold
+from multiface.recognition.grouping import Unknown, grouped, least_similarity, near_pairs, rounded_up
 
 _TRIES = 20
 
@@ -74,9 +73,9 @@ def _refresh(
     persons = decided(faces, album_faces.barred(connection), index.matrix, threshold)
     of_strangers = faces.by_hand & (faces.strangers >= 0)
     unknown = (persons < 0) & ~faces.ignored & (~faces.poor | of_strangers)
-    level = 1 << max(0, int(unknown.sum()) - 1).bit_length()
+    level = rounded_up(int(unknown.sum()))
     settings = f"{_settings(threshold)};{level}"
-    least = _least_similarity(threshold, level)
+    least = least_similarity(threshold.calibration, threshold.rate, level)
     moved = persons != faces.persons
     affected = unknown
     if settings == before.settings:
@@ -112,16 +111,6 @@ def _settings(threshold: GalleryThreshold) -> str:
         threshold.rate,
     )
     return ", ".join(map(str, facts)).replace(";", ",")
-
-
-def _least_similarity(threshold: GalleryThreshold, faces: int) -> float:
-    """From where on two of so many unknown faces may be one person: as for a stranger among so many people.
-
-    At half the rate: a wrong pair is an error for two faces.
-    """
-    calibration = threshold.calibration
-    most = int(REFUSED_BEYOND * calibration.identify[-1].people)
-    return calibration.threshold_for_identify(threshold.rate / 2, min(max(2, faces), most)).similarity
 
 
 def _reached(faces: FaceVectors, start: Bools, unknown: Bools, least: float) -> Bools:

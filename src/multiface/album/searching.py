@@ -11,7 +11,6 @@ from datetime import datetime
 
 import numpy as np
 
-from multiface.album.grouping import Unknown, grouped
 from multiface.album.listing import AlbumPath
 from multiface.arrays import Pixels
 from multiface.decision import PictureFault
@@ -24,6 +23,7 @@ from multiface.images.jpeg import jpeg_bytes
 from multiface.images.path_text import path_text
 from multiface.images.taken import taken_at
 from multiface.recognition.gallery_threshold import GalleryThreshold
+from multiface.recognition.grouping import Unknown, grouped
 from multiface.recognition.many import worked_in_order
 from multiface.recognition.picture_faults import picture_faults
 from multiface.regular_file import open_regular

@@ -10,7 +10,7 @@ for face in recognizer.identify("party.jpg").faces:
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -49,6 +49,7 @@ from multiface.progress import Progress
 from multiface.recognition.deciding import decide_probes
 from multiface.recognition.enrolment import pictures_in, templates_of
 from multiface.recognition.gallery_threshold import GalleryThreshold
+from multiface.recognition.grouping import Unknown, grouped, least_similarity, rounded_up
 from multiface.recognition.many import Unusable, analysed_in_order
 from multiface.recognition.only_face import faces_to_compare
 from multiface.recognition.people_folder import drop_from_others, gallery_of_folder, people_folder
@@ -239,6 +240,27 @@ class Recognizer:
         at all. Raises UsageError without people or for other shapes, RateNotSupported.
         """
         gallery = self._people()
+        vectors = self._unit_vectors(embeddings)
+        return decide_probes(vectors, gallery.matrix(), self._gallery_threshold(), faults=faults)
+
+    def cluster(self, embeddings: Floats, pictures: Sequence[Hashable] = ()) -> list[int]:
+        """Which faces are one person, as albums group unknown faces: the group of each, 0, 1, ...
+
+        embeddings: float32 (n, d) of unit length, of good pictures (see `analyse`). pictures: which picture each face
+        is in, anything that can be compared; two faces of one picture are two people. The order of the faces makes no
+        difference to the groups. Two faces may be one person from the similarity on that a stranger among n people has
+        to reach, at half of `rate`. Raises UsageError for other shapes, RateNotSupported.
+        """
+        vectors = self._unit_vectors(embeddings)
+        if pictures and len(pictures) != len(vectors):
+            raise UsageError(f"{len(pictures)} pictures do not fit {len(vectors)} embeddings")
+        moments = [frozenset((one,)) for one in pictures] or [frozenset()] * len(vectors)
+        unknown = Unknown(vectors, moments, np.full(len(vectors), -1, np.int64))
+        least = least_similarity(self.calibration, self.rate, rounded_up(len(vectors)))
+        return [int(label) for label in grouped(unknown, self.calibration, least)]
+
+    def _unit_vectors(self, embeddings: Floats) -> Floats:
+        """The same, checked. Raises UsageError."""
         try:
             vectors = np.asarray(embeddings)
         except ValueError as error:
@@ -248,7 +270,7 @@ class Recognizer:
             raise UsageError(f"embeddings are float32 (n, {length}), not {vectors.dtype} {vectors.shape}")
         if not np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-3):
             raise UsageError("embeddings are of unit length; divide each by its norm")
-        return decide_probes(vectors, gallery.matrix(), self._gallery_threshold(), faults=faults)
+        return vectors
 
     def _identified(self, analysis: Analysis, whole_share: float | None) -> Identification:
         decisions = decide_probes(

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multiface.album.grouping import Unknown, grouped
 from multiface.arrays import Floats, Ints
 from multiface.decision import Calibration
 from multiface.recognition import Recognizer
+from multiface.recognition.grouping import Unknown, grouped
 
 with Recognizer() as recognizer:
     CALIBRATION = recognizer.calibration

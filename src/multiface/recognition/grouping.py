@@ -17,6 +17,7 @@ import numpy as np
 
 from multiface.arrays import Floats, Ints
 from multiface.decision import Calibration
+from multiface.decision.calibration import REFUSED_BEYOND
 
 _CELLS = 1 << 24
 """Cosines held at once: 64 MiB."""
@@ -54,6 +55,21 @@ def grouped(unknown: Unknown, calibration: Calibration, threshold: float) -> Int
     rank = np.empty(len(first), np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
     return rank[back]
+
+
+def least_similarity(calibration: Calibration, rate: float, faces: int) -> float:
+    """From where on two of so many faces may be one person: as for a stranger among so many people, at half the rate: a
+    wrong pair is an error for two faces.
+
+    Beyond the number of people that the calibration supports it rises no more. Raises UsageError, RateNotSupported.
+    """
+    most = int(REFUSED_BEYOND * calibration.identify[-1].people)
+    return calibration.threshold_for_identify(rate / 2, min(max(2, faces), most)).similarity
+
+
+def rounded_up(faces: int) -> int:
+    """The next power of two: so a few faces more do not change what all others have to reach."""
+    return 1 << max(0, faces - 1).bit_length()
 
 
 def near_pairs(rows: Floats, columns: Floats, threshold: float) -> tuple[Ints, Ints]:
