@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from multiface.album.group_numbers import view_digest
 from multiface.arrays import Floats, vector_bytes
-from multiface.errors import GalleryError, UsageError
+from multiface.errors import GalleryConflict, NotInGallery, UsageError
 from multiface.gallery import (
     Gallery,
     NewTemplate,
@@ -164,7 +164,7 @@ def _record(
 def _face(gallery: Gallery, connection: Connection, number: int) -> AlbumFace:
     found = album_faces.face(connection, number)
     if found is None:
-        raise GalleryError(
+        raise NotInGallery(
             f"{gallery.place}: there is no face {number} in the album; `multiface album find --json` shows the numbers"
         )
     return found
@@ -173,7 +173,7 @@ def _face(gallery: Gallery, connection: Connection, number: int) -> AlbumFace:
 def _group(gallery: Gallery, connection: Connection, number: int) -> AlbumStranger:
     found = album_strangers.all_of_them(connection).get(number)
     if found is None:
-        raise GalleryError(
+        raise NotInGallery(
             f"{gallery.place}: there is no group {number} in the album; `multiface album people` lists them"
         )
     return found
@@ -185,7 +185,7 @@ def _refuse_twice(gallery: Gallery, connection: Connection, face: AlbumFace, per
         return
     for other in album_faces.faces_of(connection, [face.picture]).get(face.picture, ()):
         if other.id != face.id and other.standing.by_hand and other.standing.person == person.number:
-            raise GalleryError(
+            raise GalleryConflict(
                 f"{gallery.place}: face {other.id} of the same photo is {person.name!r} by hand, and one person is not "
                 f"two faces of a photo; `multiface album not {other.id} NAME` takes that back"
             )

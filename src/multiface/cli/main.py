@@ -23,6 +23,7 @@ from multiface.cli import (
     gallery_commands,
     prepare_commands,
     recognise_commands,
+    serve_commands,
     train_commands,
     video_command,
     weights_commands,
@@ -59,6 +60,7 @@ app.command()(camera_command.camera)
 app.command()(video_command.video)
 app.command()(evaluate_commands.evaluate)
 app.command()(evaluate_commands.calibrate)
+app.add_typer(serve_commands.serve, name="serve")
 app.add_typer(prepare_commands.prepare, name="prepare")
 app.command()(train_commands.train)
 weights_commands.weights.command("export")(train_commands.export_weights)

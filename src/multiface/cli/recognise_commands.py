@@ -49,9 +49,9 @@ def identify(
 
     --people needs no database: the vectors of the folder are cached, and only new pictures are embedded.
     """
-    from multiface.cli.documents import identification_document
     from multiface.cli.identify_files import IdentifyFiles
     from multiface.recognition import Identification
+    from multiface.recognition.documents import identification_document
 
     speaker = Speaker(as_json, quiet)
     settings = Settings.here()
@@ -115,8 +115,8 @@ def verify(
     quiet: options.Quiet = None,
 ) -> None:
     """Say whether two pictures show the same person (exit code 0: yes, 1: no, 3: too poor to tell)."""
-    from multiface.cli.documents import verification_document
     from multiface.recognition import VERIFY_RATE
+    from multiface.recognition.documents import verification_document
     from multiface.recognition.wording import interval_words
 
     speaker = Speaker(as_json, quiet)
@@ -185,10 +185,10 @@ def detect(
     quiet: options.Quiet = None,
 ) -> None:
     """Find faces: boxes, scores and five landmarks."""
-    from multiface.cli.documents import detection_document
     from multiface.faces.finding import find_faces
     from multiface.faces.opening import open_detector
     from multiface.images import Mark, draw_faces, open_picture, save_picture
+    from multiface.recognition.documents import detection_document
 
     speaker = Speaker(as_json, quiet)
     chosen = options.choose(Settings.here(), detector, None, None, threads, engine, min_face)
@@ -240,11 +240,11 @@ def align(
     quiet: options.Quiet = None,
 ) -> None:
     """Cut out the faces, upright and of one size: NAME_0.png, NAME_1.png, ... best detection first."""
-    from multiface.cli.documents import damage_document
     from multiface.faces.align import align as crops_of
     from multiface.faces.finding import find_faces
     from multiface.faces.opening import open_detector
     from multiface.images import open_picture, save_picture
+    from multiface.recognition.documents import damage_document
     from multiface.weights.spec import ARCFACE_TEMPLATE
 
     speaker = Speaker(as_json, quiet)
