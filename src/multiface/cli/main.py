@@ -23,6 +23,7 @@ from multiface.cli import (
     gallery_commands,
     prepare_commands,
     recognise_commands,
+    search_command,
     serve_commands,
     train_commands,
     video_command,
@@ -48,6 +49,7 @@ app = Commands(
 app.command()(demo_command.demo)
 app.command()(recognise_commands.identify)
 app.command()(recognise_commands.verify)
+app.command()(search_command.search)
 app.command()(recognise_commands.detect)
 app.command()(recognise_commands.align)
 app.command()(recognise_commands.embed)

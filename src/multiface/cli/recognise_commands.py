@@ -75,11 +75,11 @@ def identify(
             files.add(path, result, document)
             return document
 
-        documents, failed = _each(speaker, paths, one, files.add_failed)
+        documents, failed = each_picture(speaker, paths, one, files.add_failed)
     for file in files.written:
         speaker.note(file)
     speaker.document({"caveat": recognizer.caveat, "pictures": documents})
-    _end(failed)
+    end(failed)
 
 
 def verify(
@@ -214,9 +214,9 @@ def detect(
             save_picture(draw_faces(image, marks), target(path))
         return document
 
-    documents, failed = _each(speaker, paths, one)
+    documents, failed = each_picture(speaker, paths, one)
     speaker.document({"pictures": documents})
-    _end(failed)
+    end(failed)
 
 
 def align(
@@ -277,9 +277,9 @@ def align(
             "crops": written,
         }
 
-    documents, failed = _each(speaker, paths, one)
+    documents, failed = each_picture(speaker, paths, one)
     speaker.document({"pictures": documents})
-    _end(failed)
+    end(failed)
 
 
 def embed(
@@ -329,17 +329,17 @@ def embed(
             speaker.result(f"{path}: {counted(count, 'face')}{_found(found.turn, found.bordered)}")
             return {"path": str(path), "turn": found.turn, "bordered": found.bordered, "faces": count}
 
-        documents, failed = _each(speaker, paths, one)
+        documents, failed = each_picture(speaker, paths, one)
     if out is not None and out.suffix.lower() == ".npz":
         write_npz(out, table)
     elif out is not None:
         write_jsonl(out, table)
     head = {"weights": table.weights, "fingerprint": table.fingerprint, "pictures": documents}
     speaker.document(head if out is not None else {**head, "faces": table.documents()})
-    _end(failed)
+    end(failed)
 
 
-def _each(
+def each_picture(
     speaker: Speaker,
     paths: Sequence[Path],
     one: Callable[[Path], dict[str, Any]],
@@ -364,7 +364,7 @@ def _each(
     return documents, failed
 
 
-def _end(failed: Sequence[PictureError | ExtraMissing]) -> None:
+def end(failed: Sequence[PictureError | ExtraMissing]) -> None:
     """Exit code 4 when all that was wrong is a package that is not installed, else 3."""
     if failed:
         raise typer.Exit(4 if all(isinstance(error, ExtraMissing) for error in failed) else 3)

@@ -4,7 +4,7 @@ Pixels have one decimal, similarities and scores six, as events have: more would
 nine digits give each float32 back.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,21 @@ def detection_document(
                 "landmarks": [_pixels(point) for point in faces.landmarks[k]],
             }
             for k in range(len(faces))
+        ],
+    }
+
+
+def ranking_document(
+    path: Path | None, analysis: Analysis, ranked: Sequence[Sequence[Candidate]]
+) -> dict[str, Any]:
+    """One picture of `search`. ranked: people for each face, the most similar first."""
+    return {
+        **_path(path),
+        "width": analysis.width,
+        "height": analysis.height,
+        "faces": [
+            {"box": _pixels(box), "people": [_candidate(one) for one in best]}
+            for box, best in zip(analysis.faces.boxes, ranked, strict=True)
         ],
     }
 

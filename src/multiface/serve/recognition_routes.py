@@ -13,6 +13,7 @@ from multiface.recognition.documents import (
     detection_document,
     embedding_documents,
     identification_document,
+    ranking_document,
     verification_document,
 )
 from multiface.serve.access import Access
@@ -72,19 +73,7 @@ def recognition_routes(recognizer: Recognizer, access: Access, work: Work) -> AP
 
         def one(data: bytes) -> Document:
             analysis = recognizer.analyse(data)
-            ranked = recognizer.rank(analysis.embeddings, most)
-            return {
-                "faces": [
-                    {
-                        "box": [round(float(side), 1) for side in box],
-                        "people": [
-                            {"name": one.name, "person": one.person, "similarity": round(one.similarity, 6)}
-                            for one in best
-                        ],
-                    }
-                    for box, best in zip(analysis.faces.boxes, ranked, strict=True)
-                ]
-            }
+            return ranking_document(None, analysis, recognizer.rank(analysis.embeddings, most))
 
         return await each(request, one)
 
