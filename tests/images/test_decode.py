@@ -439,7 +439,9 @@ def test_profile_and_alpha_together() -> None:
     assert np.abs(loaded[:, 5:].astype(int) - rgba[:, 5:, 2::-1]).max() <= 2
 
 
-@pytest.mark.parametrize("profile", [b"nonsense", srgb_profile()[:200], b"\0" * 400], ids=["words", "cut", "zeros"])
+@pytest.mark.parametrize(
+    "profile", [b"nonsense", srgb_profile()[:200], b"\0" * 400], ids=["words", "cut", "zeros"]
+)
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_broken_profile_is_ignored(profile: bytes, mode: str) -> None:
     picture = PIL.Image.fromarray(smooth()).convert(mode)

@@ -13,6 +13,8 @@ from multiface.gallery.folder_vanished import drop_vanished
 from multiface.gallery.gallery import Added, Check, Gallery, Removed
 from multiface.gallery.matrix import Matrix
 from multiface.gallery.nearest import exact_similarities, nearest_people
+from multiface.gallery.reembed_rows import Reembedding
+from multiface.gallery.reembedding import MissingTemplate, Reembedded, WantedFaces, reembed
 from multiface.gallery.search import Rule, score_people
 from multiface.gallery.stranger_rows import Stranger
 from multiface.gallery.strangers import Named, Sighting, Strangers
@@ -25,11 +27,14 @@ __all__ = [
     "FolderReport",
     "Gallery",
     "Matrix",
+    "MissingTemplate",
     "Named",
     "NewTemplate",
     "Person",
     "PictureFacts",
     "PictureNote",
+    "Reembedded",
+    "Reembedding",
     "Refusal",
     "Removed",
     "Rule",
@@ -38,6 +43,7 @@ __all__ = [
     "Strangers",
     "Template",
     "VectorOrigin",
+    "WantedFaces",
     "differences",
     "drop_vanished",
     "exact_similarities",
@@ -45,6 +51,7 @@ __all__ = [
     "import_people",
     "nearest_people",
     "opened_archive",
+    "reembed",
     "score_people",
     "sync_folder",
 ]

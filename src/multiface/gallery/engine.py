@@ -65,7 +65,7 @@ class PictureFacts:
         """
         if self.quarter_turns != other.quarter_turns:
             return True
-        return _overlap(self.box, other.box) >= SAME_FACE_OVERLAP
+        return overlap(self.box, other.box) >= SAME_FACE_OVERLAP
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Person:
     cover: int | None = None
 
 
-def _overlap(a: Box, b: Box) -> float:
+def overlap(a: Box, b: Box) -> float:
     """Intersection over union of two boxes; equal boxes without area overlap fully."""
     if a == b:
         return 1.0

@@ -14,12 +14,13 @@ from typing import get_args
 import numpy as np
 
 from multiface.arrays import Floats
-from multiface.errors import GalleryError, UsageError
+from multiface.errors import FingerprintMismatch, GalleryError, UsageError
 from multiface.gallery import (
     changes,
     people_changes,
     people_index,
     people_rows,
+    reembed_rows,
     stranger_rows,
     template_rows,
     undoing,
@@ -35,6 +36,7 @@ from multiface.gallery.origin_rows import require_same_embedder
 from multiface.gallery.people_changes import Edit
 from multiface.gallery.person_ids import is_id
 from multiface.gallery.postgres import PostgresGallery
+from multiface.gallery.reembed_rows import Reembedding
 from multiface.gallery.search import Rule, score_people, top_two
 from multiface.gallery.sqlite import BUSY_SECONDS, SqliteGallery
 from multiface.gallery.strangers import Strangers
@@ -94,7 +96,8 @@ class Check:
 class Gallery:
     """People and their templates. Threads may share one, and so may forked children; other processes open their own.
 
-    Use it in a `with` statement or close it.
+    Use it in a `with` statement or close it. After a switch to other weights (`reembed`), by whomever, every use raises
+    FingerprintMismatch: open it again.
     """
 
     def __init__(self, engine: SqliteGallery | PostgresGallery) -> None:
@@ -384,6 +387,20 @@ class Gallery:
             )
         )
 
+    def reembedding(self) -> Reembedding | None:
+        """How far `reembed` is, which makes new vectors with other weights; None where nothing is under way."""
+        with self._database.reading() as connection:
+            return reembed_rows.state(connection)
+
+    def cancel_reembedding(self) -> bool:
+        """Give up what `reembed` began, and forget the new vectors; False if nothing was under way."""
+        with self._database.writing() as connection:
+            if reembed_rows.state(connection) is None:
+                return False
+            reembed_rows.end(connection)
+        self._database.purge_log()
+        return True
+
     def check(self) -> Check:
         """Look at everything: SQLite's own checks, references, every vector, every name.
 
@@ -399,6 +416,8 @@ class Gallery:
                 problems += stranger_rows.broken_strangers(connection, self.origin)
                 everybody = people_rows.people(connection)
                 strangers = stranger_rows.count(connection)
+        except FingerprintMismatch:
+            raise
         except GalleryError as error:
             problems.append(str(error))
         for person in everybody:

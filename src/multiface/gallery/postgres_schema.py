@@ -169,7 +169,36 @@ _ALL = (
     f"CREATE TABLE removed_person (person {_TEXT} PRIMARY KEY, removed {_TEXT} NOT NULL)",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_ALL,)
+_REEMBED = (
+    f"""
+    CREATE TABLE reembedding (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        fingerprint {_TEXT} NOT NULL,
+        weights {_TEXT} NOT NULL,
+        detector {_TEXT} NOT NULL,
+        dimension INTEGER NOT NULL CHECK (dimension > 0),
+        flip INTEGER NOT NULL CHECK (flip IN (0, 1)),
+        started {_TEXT} NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE reembedded_template (
+        template_id BIGINT PRIMARY KEY REFERENCES template (id) ON DELETE CASCADE,
+        vector BYTEA NOT NULL  -- d float32, little-endian
+    )
+    """,
+    f"""
+    CREATE TABLE reembedded_stranger (
+        stranger_id BIGINT PRIMARY KEY REFERENCES stranger (id) ON DELETE CASCADE,
+        picture_digest {_TEXT} NOT NULL CHECK (length(picture_digest) = 64),
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        vector BYTEA NOT NULL  -- d float32, little-endian
+    )
+    """,
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_ALL, _REEMBED)
 VERSION = len(STEPS)
 
 

@@ -198,6 +198,36 @@ _CHANGES = (
     "CREATE TABLE removed_person (person TEXT PRIMARY KEY, removed TEXT NOT NULL) WITHOUT ROWID",
 )
 
+_REEMBED = (
+    # A gallery that is being embedded again with other weights: see reembed_rows.py.
+    """
+    CREATE TABLE reembedding (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        fingerprint TEXT NOT NULL,
+        weights TEXT NOT NULL,
+        detector TEXT NOT NULL,
+        dimension INTEGER NOT NULL CHECK (dimension > 0),
+        flip INTEGER NOT NULL CHECK (flip IN (0, 1)),
+        started TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE reembedded_template (
+        template_id INTEGER PRIMARY KEY REFERENCES template (id) ON DELETE CASCADE,
+        vector BLOB NOT NULL CHECK (typeof(vector) = 'blob')  -- d float32, little-endian
+    )
+    """,
+    """
+    CREATE TABLE reembedded_stranger (
+        stranger_id INTEGER PRIMARY KEY REFERENCES stranger (id) ON DELETE CASCADE,
+        picture_digest TEXT NOT NULL CHECK (length(picture_digest) = 64),
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        vector BLOB NOT NULL CHECK (typeof(vector) = 'blob')  -- d float32, little-endian
+    )
+    """,
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     _PEOPLE_AND_TEMPLATES,
     _FOLDER_PICTURES,
@@ -206,6 +236,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _IDS,
     _TOUCHED,
     _CHANGES,
+    _REEMBED,
 )
 VERSION = len(STEPS)
 

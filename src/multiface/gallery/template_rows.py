@@ -20,11 +20,12 @@ from multiface.images.path_text import path_text
 UNIT_TOLERANCE = 1e-3
 """How far from 1 the length of a vector may be."""
 
-_TEMPLATE = """
-    SELECT id, person_id, vector, source_digest, source, width, height, x0, y0, x1, y1, score, detector,
-        quarter_turns, faces_in_picture, added
-    FROM template
-"""
+FACTS = "width, height, x0, y0, x1, y1, score, detector, quarter_turns, faces_in_picture"
+"""The columns that `facts_of` reads."""
+
+_DAMAGED = "it is damaged: a template's row cannot be read"
+
+_TEMPLATE = f"SELECT id, person_id, vector, source_digest, source, {FACTS}, added FROM template"
 
 
 def ids_of(connection: Connection, person: int) -> list[int]:
@@ -150,29 +151,11 @@ def broken_templates(connection: Connection, origin: VectorOrigin) -> list[str]:
     return problems
 
 
-def _template(row: tuple[Any, ...], dimension: int) -> Template:
+def facts_of(row: Sequence[Any]) -> PictureFacts:
+    """What the columns `FACTS` say. Raises BadContent where they cannot be read."""
     try:
-        (
-            number,
-            person,
-            blob,
-            digest,
-            source,
-            width,
-            height,
-            x0,
-            y0,
-            x1,
-            y1,
-            score,
-            detector,
-            turns,
-            faces,
-            added,
-        ) = row
-        if not isinstance(blob, bytes) or len(blob) != 4 * dimension:
-            raise ValueError("vector")
-        facts = PictureFacts(
+        width, height, x0, y0, x1, y1, score, detector, turns, faces = row
+        return PictureFacts(
             int(width),
             int(height),
             (float(x0), float(y0), float(x1), float(y1)),
@@ -181,7 +164,18 @@ def _template(row: tuple[Any, ...], dimension: int) -> Template:
             int(turns),
             int(faces),
         )
-        vector = vector_from(blob)
-        return Template(int(number), int(person), vector, str(digest), str(source), facts, str(added))
     except (TypeError, ValueError) as error:
-        raise BadContent("it is damaged: a template's row cannot be read") from error
+        raise BadContent(_DAMAGED) from error
+
+
+def _template(row: tuple[Any, ...], dimension: int) -> Template:
+    number, person, blob, digest, source, *facts, added = row
+    try:
+        if not isinstance(blob, bytes) or len(blob) != 4 * dimension:
+            raise ValueError("vector")
+        vector = vector_from(blob)
+        return Template(
+            int(number), int(person), vector, str(digest), str(source), facts_of(facts), str(added)
+        )
+    except (TypeError, ValueError) as error:
+        raise BadContent(_DAMAGED) from error

@@ -40,6 +40,11 @@ def undo(connection: Connection, number: int, origin: VectorOrigin, place: str) 
     }
     if change.kind not in ways:
         raise GalleryError(f"{place}: change {number} ({change.kind}) cannot be undone")
+    if not change.can_be_undone:
+        raise GalleryError(
+            f"{place}: change {number} ({change.kind}) cannot be undone: the gallery was embedded again with other "
+            "weights since, and the stranger's vectors were of the old ones"
+        )
     ways[change.kind](connection, change, origin, place)
     changes.mark_undone(connection, number)
     changes.record(connection, "undo", change.people, {"change": number})

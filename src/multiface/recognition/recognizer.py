@@ -39,8 +39,10 @@ from multiface.gallery import (
     FolderReport,
     Gallery,
     PictureNote,
+    Reembedded,
     Refusal,
     VectorOrigin,
+    reembed,
     sync_folder,
 )
 from multiface.images import PictureSource, open_picture
@@ -48,6 +50,7 @@ from multiface.images.path_text import path_text
 from multiface.progress import Progress
 from multiface.recognition.deciding import decide_probes
 from multiface.recognition.enrolment import pictures_in, templates_of
+from multiface.recognition.faces_again import faces_again
 from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.recognition.many import Unusable, analysed_in_order
 from multiface.recognition.only_face import faces_to_compare
@@ -375,6 +378,29 @@ class Recognizer:
         if self.gallery is None:
             raise UsageError("a folder can be taken up only into a gallery")
         return self._sync(self.gallery, Path(folder), progress, prune, "remove the people by name", force)
+
+    def reembed(
+        self,
+        gallery: Gallery,
+        folders: Sequence[str | Path] = (),
+        drop_missing: bool = False,
+        progress: Progress | None = None,
+        looking: Progress | None = None,
+    ) -> Reembedded:
+        """Embed the people of a gallery again with these weights; arguments and errors as of `gallery.reembed`.
+
+        gallery: open, with vectors of other weights. It may be stopped at any moment and goes on when it is called
+        again; the gallery answers with the old vectors until the switch at the end. Open it again then.
+        """
+        return reembed(
+            gallery,
+            self.origin,
+            lambda wanted: faces_again(self.analyser, wanted),
+            folders=folders,
+            drop_missing=drop_missing,
+            progress=progress,
+            looking=looking,
+        )
 
     def _follow(self, gallery: Gallery, folder: Path, progress: Progress | None) -> FolderReport:
         """Bring the cache file of a people folder up to date, and drop from the others what vanished."""

@@ -1,0 +1,337 @@
+"""A gallery embedded again with other weights: a job that may be stopped at any moment, and one switch at the end.
+
+New vectors are kept beside the old ones, batch by batch, and only the old ones are searched. Run again after it was cut
+off, the job goes on. What is enrolled, moved or removed meanwhile is followed: what has no new vector at the end is
+embedded before the switch, what was removed does not come back. The switch is one transaction. Whoever had the gallery
+open with the old weights gets FingerprintMismatch from then on.
+
+A picture is looked for where a folder was imported from, and, by its content, in the folders that the caller names. The
+face is the one where the template's was; never another face of the picture. A template stays as it was enrolled but for
+its vector. Strangers are embedded again from the picture that is kept; where no face is found in it, they go.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from hashlib import file_digest
+from pathlib import Path
+from typing import TypeVar
+
+from multiface.arrays import Floats
+from multiface.errors import GalleryError
+from multiface.gallery import changes, folder_rows, people_rows, reembed_rows, stranger_rows
+from multiface.gallery.engine import PictureFacts, VectorOrigin
+from multiface.gallery.gallery import Gallery
+from multiface.gallery.origin_rows import in_words, same_embedder
+from multiface.gallery.reembed_rows import OldTemplate, Reembedding
+from multiface.gallery.sql import Connection
+from multiface.gallery.template_rows import vector_fault
+from multiface.images import list_pictures, load_picture
+from multiface.progress import Progress
+from multiface.regular_file import open_regular
+
+Thing = TypeVar("Thing")
+
+BATCH = 32
+"""Pictures handed to the callback at once."""
+
+NOT_FOUND = "the picture was not found"
+"""The reason that a picture in none of the places is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedFaces:
+    """Faces of one picture to embed again.
+
+    digest: sha256 of the picture's bytes. places: where it may be, or its bytes; what has another digest is not the
+    picture. faces: where each face was; None for the one clear face.
+    """
+
+    digest: str
+    places: tuple[Path | bytes, ...]
+    faces: tuple[PictureFacts | None, ...]
+
+
+Embed = Callable[[Sequence[WantedFaces]], Iterable[Sequence[Floats | str]]]
+"""For each picture, in order, for each of its faces the vector, float32 (d,) of unit length, or why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingTemplate:
+    """A template that could not be embedded again.
+
+    template: its id. person, name: of who has it. source, digest: of its picture, as in `Template`. reason: why.
+    """
+
+    template: int
+    person: str
+    name: str
+    source: str
+    digest: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reembedded:
+    """What a run did.
+
+    switched: whether the gallery holds the new vectors now; False where templates are missing, and the old ones answer.
+    templates: how many have a new vector; 0 where the gallery held such vectors before. missing: those that have none;
+    after a switch they are removed. without_template: names of people who have no template left by that. strangers:
+    how many have a new vector. strangers_gone: how many have none; after a switch they are removed. purged: as in
+    `Removed`, of the old vectors.
+    """
+
+    switched: bool
+    templates: int
+    missing: tuple[MissingTemplate, ...] = ()
+    without_template: tuple[str, ...] = ()
+    strangers: int = 0
+    strangers_gone: int = 0
+    purged: bool = True
+
+
+def reembed(
+    gallery: Gallery,
+    origin: VectorOrigin,
+    embed: Embed,
+    *,
+    folders: Sequence[str | Path] = (),
+    drop_missing: bool = False,
+    progress: Progress | None = None,
+    looking: Progress | None = None,
+) -> Reembedded:
+    """Embed everybody again, and switch to the new vectors if every template has one. Open the gallery again then.
+
+    origin: whose vectors `embed` makes. folders: where pictures are that lie in no imported folder. drop_missing:
+    remove the templates that have no new vector, instead of not switching. progress: templates and strangers done, and
+    all. looking: pictures of `folders` that were read, and all.
+
+    Raises GalleryError if the gallery is being embedded again with others already, or cannot be written,
+    FingerprintMismatch if another process made the switch meanwhile, PictureError for a folder that is none.
+    """
+    run = _Run(gallery, origin, embed, folders, progress, looking)
+    if not run.begun():
+        return Reembedded(True, 0)
+    while True:
+        run.embed_rest()
+        done = run.switched(drop_missing)
+        if done is not None:
+            return done
+
+
+def pictures_by_digest(
+    folders: Sequence[str | Path], wanted: Set[str], progress: Progress | None = None
+) -> dict[str, list[Path]]:
+    """Where in folders the pictures with these sha256 digests are. progress: pictures read, and all.
+
+    Raises PictureError for a folder that is none.
+    """
+    paths = [path for folder in folders for path in list_pictures(folder).pictures]
+    found: dict[str, list[Path]] = {}
+    for done, path in enumerate(paths):
+        if progress is not None:
+            progress(done, len(paths))
+        try:
+            with open_regular(path) as file:
+                digest = file_digest(file, "sha256").hexdigest()
+        except OSError:
+            continue
+        if digest in wanted:
+            found.setdefault(digest, []).append(path)
+    return found
+
+
+@dataclass(slots=True)
+class _Run:
+    gallery: Gallery
+    origin: VectorOrigin
+    embed: Embed
+    folders: Sequence[str | Path]
+    progress: Progress | None
+    looking: Progress | None
+    reasons: dict[int, str] = field(default_factory=dict)  # of templates that were tried in vain
+    hopeless: set[tuple[int, str]] = field(
+        default_factory=set
+    )  # strangers, with a picture that shows no face
+    found: Mapping[str, Sequence[Path]] | None = None  # what the folders hold, by digest
+    done: int = 0
+    total: int = 0
+
+    def begun(self) -> bool:
+        """Write down what is being made, or see that it is the same still; False where there is nothing to make."""
+        database, held = self.gallery.engine.database, self.gallery.origin
+        with database.reading() as connection:
+            state = reembed_rows.state(connection)
+        if state is None and same_embedder(held, self.origin) and held.detector == self.origin.detector:
+            return False
+        if state is None:
+            with database.writing() as connection:
+                if reembed_rows.state(connection) is None:
+                    reembed_rows.begin(connection, self.origin)
+        with database.reading() as connection:
+            self._require(connection)
+        return True
+
+    def embed_rest(self) -> None:
+        """Embed what has no new vector and was not tried yet."""
+        with self.gallery.engine.database.reading() as connection:
+            templates = reembed_rows.waiting_templates(connection)
+            strangers = reembed_rows.waiting_strangers(connection)
+            self.total = self._require(connection).total
+        new = {number: digest for number, digest in templates.items() if number not in self.reasons}
+        met = [one for one in strangers.items() if one not in self.hopeless]
+        self.done = self.total - len(new) - len(met)
+        self._embed_templates(new)
+        lost = {
+            number: digest for number, digest in templates.items() if self.reasons.get(number) == NOT_FOUND
+        }
+        if lost and self.folders and self.found is None:
+            self.found = pictures_by_digest(self.folders, set(lost.values()), self.looking)
+            self.done -= len(lost)
+            self._embed_templates(lost)
+        self._embed_strangers(met)
+
+    def switched(self, drop_missing: bool) -> Reembedded | None:
+        """Switch if nothing stands in the way; None if something new came meanwhile and is to be embedded first."""
+        database = self.gallery.engine.database
+        with database.writing() as connection:
+            state = self._require(connection)
+            templates = reembed_rows.waiting_templates(connection)
+            strangers = reembed_rows.waiting_strangers(connection)
+            if templates.keys() - self.reasons.keys() or strangers.items() - self.hopeless:
+                return None
+            old = [reembed_rows.old_template(connection, number) for number in templates]
+            missing = tuple(
+                MissingTemplate(one.id, one.person, one.name, one.source, one.digest, self.reasons[one.id])
+                for one in old
+                if one is not None
+            )
+            kept = stranger_rows.count(connection) - len(strangers)
+            if missing and not drop_missing:
+                return Reembedded(False, state.templates, missing, (), kept, len(strangers))
+            emptied = _drop(connection, missing)
+            for number in strangers:
+                stranger_rows.remove_stranger(connection, number)
+            reembed_rows.take_over(connection, self.origin)
+            facts = {
+                "old": _named(self.gallery.origin),
+                "new": _named(self.origin),
+                "templates": state.templates,
+                "dropped": [one.template for one in missing],
+                "strangers": kept,
+                "strangers_gone": len(strangers),
+            }
+            changes.record(connection, "reembed", (), facts)
+        return Reembedded(True, state.templates, missing, emptied, kept, len(strangers), database.purge_log())
+
+    def _require(self, connection: Connection) -> Reembedding:
+        """How far it is. Raises GalleryError where other vectors are being made, or none any more."""
+        state = reembed_rows.state(connection)
+        if state is None:
+            raise GalleryError(
+                f"{self.gallery.place}: that it is embedded again was given up by another process; the new vectors "
+                "are gone, and the old ones answer"
+            )
+        if not same_embedder(state.origin, self.origin) or state.origin.detector != self.origin.detector:
+            raise GalleryError(
+                f"{self.gallery.place}: is being embedded again with {in_words(state.origin)} and the detector "
+                f"{state.origin.detector} since {state.started}, and {state.templates + state.strangers} of "
+                f"{state.total} are done; go on with these, or give that up first (`multiface people reembed --cancel`)"
+            )
+        return state
+
+    def _embed_templates(self, waiting: Mapping[int, str]) -> None:
+        of_picture: dict[str, list[int]] = {}
+        for number, digest in waiting.items():
+            of_picture.setdefault(digest, []).append(number)
+        for digests in _batches(list(of_picture)):
+            with self.gallery.engine.database.reading() as connection:
+                pictures = [self._wanted(connection, digest, of_picture[digest]) for digest in digests]
+            tried = [(wanted, old) for wanted, old in pictures if wanted.places]
+            self.reasons.update(
+                {one.id: NOT_FOUND for wanted, old in pictures if not wanted.places for one in old}
+            )
+            outcomes = self._embedded([wanted for wanted, _ in tried]) if tried else []
+            if tried:
+                self._keep([old for _, old in tried], outcomes)
+            self._tell(sum(len(of_picture[digest]) for digest in digests))
+
+    def _keep(
+        self, templates: Sequence[Sequence[OldTemplate]], outcomes: Sequence[Sequence[Floats | str]]
+    ) -> None:
+        """Keep the new vectors of templates, and remember why others have none."""
+        with self.gallery.engine.database.writing() as connection:
+            self._require(connection)
+            for of_picture, vectors in zip(templates, outcomes, strict=True):
+                for one, vector in zip(of_picture, vectors, strict=True):
+                    if isinstance(vector, str):
+                        self.reasons[one.id] = vector
+                    else:
+                        self.reasons.pop(one.id, None)
+                        reembed_rows.keep_template(connection, one.id, vector)
+
+    def _wanted(
+        self, connection: Connection, digest: str, numbers: Sequence[int]
+    ) -> tuple[WantedFaces, list[OldTemplate]]:
+        """What to ask for of a picture, and the templates that it is for; some may have been removed."""
+        old = [reembed_rows.old_template(connection, number) for number in numbers]
+        templates = [one for one in old if one is not None]
+        places: list[Path | bytes] = [
+            Path(folder) / path for folder, path in reembed_rows.folder_places(connection, digest)
+        ]
+        places += (self.found or {}).get(digest, ())
+        return WantedFaces(digest, tuple(places), tuple(one.facts for one in templates)), templates
+
+    def _embed_strangers(self, waiting: Sequence[tuple[int, str]]) -> None:
+        for batch in _batches(waiting):
+            with self.gallery.engine.database.reading() as connection:
+                pictures = [stranger_rows.picture(connection, number) or b"" for number, _ in batch]
+            wanted = [
+                WantedFaces(digest, (picture,), (None,))
+                for (_, digest), picture in zip(batch, pictures, strict=True)
+            ]
+            outcomes = self._embedded(wanted)
+            with self.gallery.engine.database.writing() as connection:
+                self._require(connection)
+                for (number, digest), picture, (vector,) in zip(batch, pictures, outcomes, strict=True):
+                    if isinstance(vector, str):
+                        self.hopeless.add((number, digest))
+                    else:
+                        height, width = load_picture(picture).shape[:2]
+                        reembed_rows.keep_stranger(connection, number, digest, (width, height), vector)
+            self._tell(len(batch))
+
+    def _embedded(self, wanted: Sequence[WantedFaces]) -> list[list[Floats | str]]:
+        """What the callback makes of pictures; a vector that no gallery can hold is a reason."""
+        outcomes = list(self.embed(wanted))
+        if [len(one) for one in outcomes] != [len(one.faces) for one in wanted]:
+            raise ValueError("embed: gave something else than one vector or reason for each face")
+        return [
+            [one if isinstance(one, str) else self._fault(one) or one for one in faces] for faces in outcomes
+        ]
+
+    def _fault(self, vector: Floats) -> str | None:
+        return vector_fault(vector, self.origin.dimension)
+
+    def _tell(self, done: int) -> None:
+        self.done += done
+        if self.progress is not None:
+            self.progress(min(self.done, self.total), self.total)
+
+
+def _batches(things: Sequence[Thing]) -> Iterator[Sequence[Thing]]:
+    for at in range(0, len(things), BATCH):
+        yield things[at : at + BATCH]
+
+
+def _drop(connection: Connection, missing: Sequence[MissingTemplate]) -> tuple[str, ...]:
+    """Remove templates; the names of the people who have none left, who stay."""
+    for one in missing:
+        folder_rows.remove_template(connection, one.template, with_person=False)
+    people = {one.person: people_rows.person_of_id(connection, one.person) for one in missing}
+    return tuple(person.name for person in people.values() if person is not None and not person.templates)
+
+
+def _named(origin: VectorOrigin) -> changes.Facts:
+    """An origin as the change log has it."""
+    return {"weights": origin.weights, "fingerprint": origin.fingerprint, "detector": origin.detector}
