@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multiface.cli import archive_commands, change_commands, options, stranger_commands
+from multiface.cli import archive_commands, change_commands, options, reembed_command, stranger_commands
 from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import gallery_of, opened_gallery, ready
 from multiface.cli.help_page import Commands
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from multiface.gallery import FolderReport, Person
 
 people = Commands(
-    help="The people of a gallery: list, show, rename, edit, merge, split, remove, changes, undo, check, export, "
-    "import, backup, forget; and its strangers.",
+    help="The people of a gallery: list, show, rename, edit, merge, split, remove, changes, undo, check, reembed, "
+    "export, import, backup, forget; and its strangers.",
 )
+people.command("reembed")(reembed_command.reembed_people)
 people.command("export")(archive_commands.export_gallery)
 people.command("import")(archive_commands.import_gallery)
 people.command("backup")(archive_commands.backup_gallery)
@@ -375,6 +376,12 @@ def check_people(
             speaker.result(f"  {problem}")
         for name in check.people_without_templates:
             speaker.warn(f"{name} has no template")
+        again = reembed_command.in_progress(opened.reembedding()) if not check.problems else None
+        if again is not None:
+            speaker.result(
+                f"being embedded again with {again['weights']} since {again['started']}: {again['done']} of "
+                f"{again['total']} done"
+            )
         if archive is not None:
             unlike = differences(opened, archive)
             for line in unlike:
@@ -393,6 +400,7 @@ def check_people(
             "strangers": check.strangers,
             "problems": list(check.problems),
             "differences": unlike,
+            "reembedding": again,
             "alike": alike,
             **(mixed or {"mixed": None, "same": None}),
         }

@@ -94,7 +94,8 @@ def require_same_embedder(place: str, held: VectorOrigin, used: VectorOrigin) ->
         )
     if held.weights == GONE:
         raise FingerprintMismatch(
-            f"{place}: holds vectors of dlib's network, which is no longer part of MultiFace; {again}"
+            f"{place}: holds vectors of dlib's network, which is no longer part of MultiFace; {again}, or make a "
+            "new gallery from the pictures: multiface facebank FOLDER --gallery NEW"
         )
     raise FingerprintMismatch(
         f"{place}: holds vectors of the weights {held.weights!r} ({held.fingerprint[:12]}, "
