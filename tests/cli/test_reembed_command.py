@@ -24,7 +24,7 @@ def mixed(call: Call, people: Path, tmp_path: Path) -> Path:
         shutil.copytree(people / name, folder / name)
     shutil.copy(people / "cleo" / "cleo1.jpg", tmp_path / "cleo.jpg")
     assert call("facebank", folder, "--gallery", gallery).code == 0
-    assert call("enroll", "cleo", tmp_path / "cleo.jpg", "--gallery", gallery).code == 0
+    assert call("enroll", "cleo", tmp_path / "cleo.jpg", "--gallery", gallery, "--no-crops").code == 0
     (tmp_path / "moved").mkdir()
     (tmp_path / "cleo.jpg").rename(tmp_path / "moved" / "c.jpg")
     return gallery
@@ -121,3 +121,33 @@ def test_stopped_with_ctrl_c(
     rest = call("people", "reembed", "--flip", "--gallery", gallery, "--json", "--no-quiet")
     assert rest.code == 0 and rest.document()["templates"] == 120
     assert "done before; going on" in rest.err
+
+
+def test_crops_are_kept_shown_used_and_deleted(call: Call, people: Path, tmp_path: Path) -> None:
+    """An enrolled picture that is gone is embedded again from its crop."""
+    gallery, picture = tmp_path / "g.sqlite", tmp_path / "dora.jpg"
+    options = ("--gallery", gallery, "--json")
+    for number in (1, 2):
+        shutil.copy(people / "dora" / f"dora{number}.jpg", picture)
+        settings = {"MULTIFACE_CROPS": "yes" if number == 1 else "no"}
+        assert call("enroll", "dora", picture, *options, env=settings).code == 0
+    shown = call("people", "show", "dora", *options).document()["templates"]
+    assert [one["crop"] for one in shown] == [True, False]
+    assert call("people", "show", "dora", "--gallery", gallery).out.count("with crop") == 1
+    picture.unlink()
+    done = call("people", "reembed", "--flip", "--drop-missing", *options, "--no-quiet")
+    document = done.document()
+    assert (document["templates"], document["from_crops"], len(document["missing"])) == (1, 1, 1)
+    assert "1 template from crops" in done.err
+    found = call("identify", people / "dora" / "dora2.jpg", "--flip", *options).document()
+    assert found["pictures"][0]["faces"][0]["name"] == "dora"
+    archive = tmp_path / "a.mfgallery"
+    for command, crops in ((("export", archive), 1), (("forget-crops",), 1), (("forget-crops",), 0)):
+        document = call("people", *command, *options).document()
+        assert document.get("deleted", crops) == crops
+    for setting, crops in (("no", 0), ("yes", 1)):
+        again = tmp_path / f"{setting}.sqlite"
+        assert (
+            call("people", "import", archive, "--gallery", again, env={"MULTIFACE_CROPS": setting}).code == 0
+        )
+        assert call("people", "forget-crops", "--gallery", again, "--json").document()["deleted"] == crops

@@ -21,7 +21,7 @@ import pytest
 from multiface.arrays import Floats
 from multiface.errors import FingerprintMismatch, GalleryError, PictureError
 from multiface.gallery import reembedding as job
-from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
+from multiface.gallery.engine import Crop, NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.folder_import import sync_folder
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.reembedding import NOT_FOUND, WantedFaces, reembed
@@ -457,6 +457,70 @@ def test_a_full_disk_loses_nothing(
     assert ends[-1] and ends.count(False) >= 2
     with Gallery.open(path, NEW) as again:
         assert again.matrix().vectors.shape == (200, 64) and again.check().problems == ()
+
+
+def test_crops_where_the_pictures_give_nothing(
+    gallery: Gallery, template: Make, pictures: Callable[..., Path]
+) -> None:
+    """A picture counts more than a crop, also one that is found only in a later run."""
+    new = [
+        replace(template(name), crop=Crop(f"crop {name}".encode())) for name in ("a", "b", "c", "faceless")
+    ]
+    gallery.add_templates("Anna", [*new, template("d")])
+    gallery.add_templates("Bo", [replace(template("e"), crop=Crop(b"faceless crop", aligned=False))])
+    folder = pictures("people", "anna/a", "anna/faceless")
+    sync_folder(gallery, folder, lambda paths: [(path, template(path.stem)) for path in paths])
+    aligned: dict[bytes, bool] = {}
+
+    def noted(wanted: Sequence[WantedFaces]) -> Iterable[Sequence[Floats | str]]:
+        aligned.update(
+            {place: one.aligned for one in wanted for place in one.places if isinstance(place, bytes)}
+        )
+        return embed(wanted)
+
+    done = reembed(gallery, NEW, noted)
+    assert [(one.name, one.source, one.reason) for one in done.missing] == [
+        ("Anna", "d.jpg", NOT_FOUND),
+        ("Bo", "e.jpg", NOT_FOUND),
+    ]
+    assert (done.templates, done.from_crops) == (4, 3)
+    assert aligned == {
+        **{f"crop {name}".encode(): True for name in ("b", "c", "faceless")},
+        b"faceless crop": False,
+    }
+    done = reembed(gallery, NEW, noted, folders=[pictures("there", "c")], drop_missing=True)
+    assert (done.switched, done.templates, done.from_crops) == (True, 4, 2)
+    with Gallery.open(gallery.location, NEW) as again:
+        vectors = {one.source: one.vector.tobytes() for one in again.templates("Anna")}
+        assert vectors == {
+            "a.jpg": new_vector(b"a", (10, 10, 60, 70)).tobytes(),
+            "b.jpg": new_vector(b"crop b").tobytes(),
+            "c.jpg": new_vector(b"c", (10, 10, 60, 70)).tobytes(),
+            "faceless.jpg": new_vector(b"crop faceless").tobytes(),
+        }
+        assert again.crop(again.templates("Anna")[0].id) == Crop(b"crop a")
+
+
+def test_crops_are_deleted_with_their_template_or_alone(gallery: Gallery, template: Make) -> None:
+    gallery.add_templates("Anna", [replace(template(name), crop=Crop(name.encode())) for name in "ab"])
+    gallery.add_templates("Bo", [replace(template("c"), crop=Crop(b"c", aligned=False)), template("d")])
+    ids = [one.id for name in ("Anna", "Bo") for one in gallery.templates(name)]
+    assert [gallery.crop(one) for one in ids] == [Crop(b"a"), Crop(b"b"), Crop(b"c", aligned=False), None]
+    gallery.remove("Anna")
+    assert [gallery.crop(one) for one in ids] == [None, None, Crop(b"c", aligned=False), None]
+    assert gallery.forget_crops().templates == 1
+    assert gallery.crop(ids[2]) is None and gallery.person("Bo").templates == 2
+
+
+def test_a_named_stranger_keeps_the_picture_as_a_crop(gallery: Gallery, template: Make) -> None:
+    for crops in (True, False):
+        number = meet(gallery, template, f"s{crops}", 9 if crops else 200)
+        picture = gallery.strangers.picture(number)
+        name = gallery.strangers.name(number, f"Sam {crops}", crops=crops).id
+        (one,) = gallery.templates(name)
+        assert gallery.crop(one.id) == (Crop(picture, aligned=False) if crops else None)
+    done = reembed(gallery, NEW, embed, drop_missing=True)
+    assert (done.templates, [one.name for one in done.missing]) == (1, ["Sam False"])
 
 
 KILLED = """

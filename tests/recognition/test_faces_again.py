@@ -50,7 +50,7 @@ def wanted(path: Path, *faces: PictureFacts | None, places: tuple[Path | bytes, 
 def test_a_gallery_gets_the_vectors_that_enrolment_would_give(
     mirrored: Recognizer, people: Path, group: Path, places: dict[str, Any], tmp_path: Path
 ) -> None:
-    settings = RecognizerSettings(flip=False, **places)
+    settings = RecognizerSettings(flip=False, crops=False, **places)
     (tmp_path / "by hand").mkdir()
     save_picture(drawn_face("cleo", 1), tmp_path / "by hand" / "1.jpg")
     with Recognizer(gallery=tmp_path / "g.sqlite", create=True, settings=settings) as plain:

@@ -53,6 +53,7 @@ def facebank(
         bool, typer.Option("--prune", help="Also remove people and pictures that vanished.")
     ] = False,
     force: Force = False,
+    crops: options.Crops = None,
     detector: options.Detector = None,
     weights: options.Weights = None,
     flip: options.Flip = None,
@@ -71,7 +72,7 @@ def facebank(
 
     speaker = Speaker(as_json, quiet)
     settings = Settings.here()
-    chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
+    chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face, crops)
     people_folder(folder)  # before a gallery is made for a folder that is not there
     place = ready(gallery_of(settings, gallery))
     with (
@@ -111,6 +112,7 @@ def enroll(
     another: options.Another = False,
     gallery: options.GalleryFile = None,
     force: Force = False,
+    crops: options.Crops = None,
     detector: options.Detector = None,
     weights: options.Weights = None,
     flip: options.Flip = None,
@@ -124,7 +126,7 @@ def enroll(
     """Add pictures of one person to a gallery; a new name makes a new person."""
     speaker = Speaker(as_json, quiet)
     settings = Settings.here()
-    chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
+    chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face, crops)
     place = ready(gallery_of(settings, gallery))
     paths = picture_paths(speaker, pictures)
     with chosen.recognizer(gallery=place, create=True) as recognizer:
@@ -193,6 +195,7 @@ def show_person(
     with opened_gallery(gallery) as opened:
         person = opened.person(name)
         templates = opened.templates(person.id)
+        crops = {one.id for one in templates if opened.crop(one.id) is not None}
     speaker.result(f"{person.name}: {counted(person.templates, 'template')}, since {person.created}")
     speaker.result(f"  id: {person.id}")
     for word, value in (
@@ -208,6 +211,7 @@ def show_person(
         speaker.result(
             f"  {one.source}  {facts.width}x{facts.height}, {facts.faces_in_picture} face(s), "
             f"{facts.detector} score {facts.score:.3f}, added {one.added}, template {one.id}"
+            f"{', with crop' if one.id in crops else ''}"
         )
     speaker.document(
         {
@@ -222,6 +226,7 @@ def show_person(
                     "score": round(one.facts.score, 6),
                     "detector": one.facts.detector,
                     "faces_in_picture": one.facts.faces_in_picture,
+                    "crop": one.id in crops,
                 }
                 for one in templates
             ],
@@ -422,6 +427,22 @@ def forget_folder(
     count = forget(options.choose(Settings.here()).cache, folder)
     speaker.result(f"{folder}: {count} cached file(s) deleted")
     speaker.document({"folder": str(folder), "deleted": count})
+
+
+@people.command("forget-crops")
+def forget_crops(
+    gallery: options.GalleryFile = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = None,
+) -> None:
+    """Delete the small pictures of faces that a gallery keeps; people and vectors stay."""
+    speaker = Speaker(as_json, quiet)
+    with opened_gallery(gallery) as opened:
+        done, lingering = opened.forget_crops(), opened.lingering
+    speaker.result(f"{counted(done.templates, 'crop')} deleted; MULTIFACE_CROPS=no keeps none from now on")
+    if not done.purged:
+        speaker.note(lingering)
+    speaker.document({"deleted": done.templates, "purged": done.purged})
 
 
 def person_document(person: "Person") -> dict[str, Any]:

@@ -116,6 +116,8 @@ def _say(speaker: Speaker, done: "Reembedded", before: str, name: str, place: st
         speaker.result(f"{place}: holds vectors of {name} already")
         return
     speaker.result(f"{place}: {counted(done.templates, 'template')} of {name} now (before: {before})")
+    if done.from_crops:
+        speaker.note(f"{counted(done.from_crops, 'template')} from crops, as the pictures were not found")
     if done.strangers or done.strangers_gone:
         speaker.result(f"strangers: {done.strangers} embedded again from their picture")
     if done.strangers_gone:
@@ -126,6 +128,7 @@ def _document(done: "Reembedded") -> dict[str, Any]:
     return {
         "switched": done.switched,
         "templates": done.templates,
+        "from_crops": done.from_crops,
         "missing": [
             {
                 "template": one.template,

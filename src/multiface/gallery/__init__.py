@@ -7,7 +7,15 @@ from multiface.gallery.archive_export import export_people
 from multiface.gallery.archive_import import differences, import_people
 from multiface.gallery.archive_reading import opened_archive
 from multiface.gallery.changes import Change
-from multiface.gallery.engine import NewTemplate, Person, PictureFacts, PictureNote, Template, VectorOrigin
+from multiface.gallery.engine import (
+    Crop,
+    NewTemplate,
+    Person,
+    PictureFacts,
+    PictureNote,
+    Template,
+    VectorOrigin,
+)
 from multiface.gallery.folder_import import FolderProgress, FolderReport, Refusal, sync_folder
 from multiface.gallery.folder_vanished import drop_vanished
 from multiface.gallery.gallery import Added, Check, Gallery, Removed
@@ -23,6 +31,7 @@ __all__ = [
     "Added",
     "Change",
     "Check",
+    "Crop",
     "FolderProgress",
     "FolderReport",
     "Gallery",

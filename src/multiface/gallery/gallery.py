@@ -28,7 +28,7 @@ from multiface.gallery import (
 from multiface.gallery.changes import Change
 from multiface.gallery.connection import is_postgres
 from multiface.gallery.database import GalleryDatabase, Revision
-from multiface.gallery.engine import NewTemplate, Person, Template, VectorOrigin
+from multiface.gallery.engine import Crop, NewTemplate, Person, Template, VectorOrigin
 from multiface.gallery.matrix import Matrix
 from multiface.gallery.names import clean_name, clean_text, some_text
 from multiface.gallery.nearest import exact_similarities, nearest_people
@@ -218,6 +218,17 @@ class Gallery:
         with self._database.reading() as connection:
             person = people_rows.found(connection, who, self.place)
             return template_rows.templates(connection, person.number, self.origin)
+
+    def crop(self, template: int) -> Crop | None:
+        """The face of a template, by its id; None where none is kept."""
+        with self._database.reading() as connection:
+            return template_rows.crop(connection, template)
+
+    def forget_crops(self) -> Removed:
+        """Delete the crops of everybody; vectors and all else stay. How many there were, as `Removed.templates`."""
+        with self._database.writing() as connection:
+            count = template_rows.forget_crops(connection)
+        return Removed(count, self._database.purge_log())
 
     def add_templates(self, who: str, new: Sequence[NewTemplate], *, another: bool = False) -> Added:
         """Add templates to a person: all of them, or none if one is wrong.

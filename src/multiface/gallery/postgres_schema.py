@@ -170,6 +170,13 @@ _ALL = (
 )
 
 _REEMBED = (
+    """
+    CREATE TABLE crop (
+        template_id BIGINT PRIMARY KEY REFERENCES template (id) ON DELETE CASCADE,
+        picture BYTEA NOT NULL,
+        aligned INTEGER NOT NULL CHECK (aligned IN (0, 1))
+    )
+    """,
     f"""
     CREATE TABLE reembedding (
         id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -184,7 +191,8 @@ _REEMBED = (
     """
     CREATE TABLE reembedded_template (
         template_id BIGINT PRIMARY KEY REFERENCES template (id) ON DELETE CASCADE,
-        vector BYTEA NOT NULL  -- d float32, little-endian
+        vector BYTEA NOT NULL,  -- d float32, little-endian
+        from_crop INTEGER NOT NULL CHECK (from_crop IN (0, 1))
     )
     """,
     f"""

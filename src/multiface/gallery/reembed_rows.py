@@ -133,16 +133,27 @@ def folder_places(connection: Connection, digest: str) -> list[tuple[str, str]]:
     return [(str(folder), str(path)) for folder, path in rows.fetchall()]
 
 
-def keep_template(connection: Connection, number: int, vector: Floats) -> None:
-    """Keep the new vector of a template, unless the template was removed."""
+def keep_template(connection: Connection, number: int, vector: Floats, *, from_crop: bool) -> None:
+    """Keep the new vector of a template, unless the template was removed. from_crop: made of its crop."""
     if template_rows.person_of(connection, number) is not None:
         connection.execute(
             """
-            INSERT INTO reembedded_template (template_id, vector) VALUES (?, ?)
-            ON CONFLICT (template_id) DO UPDATE SET vector = excluded.vector
+            INSERT INTO reembedded_template (template_id, vector, from_crop) VALUES (?, ?, ?)
+            ON CONFLICT (template_id) DO UPDATE SET vector = excluded.vector, from_crop = excluded.from_crop
             """,
-            (number, vector_bytes(vector)),
+            (number, vector_bytes(vector), int(from_crop)),
         )
+
+
+def made_from_crops(connection: Connection) -> int:
+    """How many of the new vectors of templates were made of crops."""
+    (count,) = connection.execute("SELECT count(*) FROM reembedded_template WHERE from_crop = 1").fetchone()
+    return int(count)
+
+
+def forget_made_from_crops(connection: Connection) -> None:
+    """Forget the new vectors that were made of crops, where the pictures may be found now."""
+    connection.execute("DELETE FROM reembedded_template WHERE from_crop = 1")
 
 
 def keep_stranger(

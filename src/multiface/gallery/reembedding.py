@@ -6,25 +6,25 @@ embedded before the switch, what was removed does not come back. The switch is o
 open with the old weights gets FingerprintMismatch from then on.
 
 A picture is looked for where a folder was imported from, and, by its content, in the folders that the caller names. The
-face is the one where the template's was; never another face of the picture. A template stays as it was enrolled but for
-its vector. Strangers are embedded again from the picture that is kept; where no face is found in it, they go.
+face is the one where the template's was; never another face of the picture. Where that gives no vector, the template's
+crop does, if one is kept. A template stays as it was enrolled but for its vector. Strangers are embedded again from the
+picture that is kept; where no face is found in it, they go.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TypeVar
 
 from multiface.arrays import Floats
 from multiface.errors import GalleryError
-from multiface.gallery import changes, folder_rows, people_rows, reembed_rows, stranger_rows
+from multiface.gallery import changes, folder_rows, people_rows, reembed_rows, stranger_rows, template_rows
 from multiface.gallery.engine import PictureFacts, VectorOrigin
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.origin_rows import in_words, same_embedder
 from multiface.gallery.reembed_rows import OldTemplate, Reembedding
 from multiface.gallery.sql import Connection
-from multiface.gallery.template_rows import vector_fault
 from multiface.images import list_pictures, load_picture
 from multiface.progress import Progress
 from multiface.regular_file import open_regular
@@ -43,12 +43,14 @@ class WantedFaces:
     """Faces of one picture to embed again.
 
     digest: sha256 of the picture's bytes. places: where it may be, or its bytes; what has another digest is not the
-    picture. faces: where each face was; None for the one clear face.
+    picture. faces: where each face was; None for the one clear face. aligned: the picture is the aligned crop of one
+    face, see `engine.Crop`.
     """
 
     digest: str
     places: tuple[Path | bytes, ...]
     faces: tuple[PictureFacts | None, ...]
+    aligned: bool = False
 
 
 Embed = Callable[[Sequence[WantedFaces]], Iterable[Sequence[Floats | str]]]
@@ -75,7 +77,8 @@ class Reembedded:
     """What a run did.
 
     switched: whether the gallery holds the new vectors now; False where templates are missing, and the old ones answer.
-    templates: how many have a new vector; 0 where the gallery held such vectors before. missing: those that have none;
+    templates: how many have a new vector; 0 where the gallery held such vectors before. from_crops: how many of these
+    were made of crops, not of pictures. missing: those that have none;
     after a switch they are removed. without_template: names of people who have no template left by that. strangers:
     how many have a new vector. strangers_gone: how many have none; after a switch they are removed. purged: as in
     `Removed`, of the old vectors.
@@ -83,6 +86,7 @@ class Reembedded:
 
     switched: bool
     templates: int
+    from_crops: int = 0
     missing: tuple[MissingTemplate, ...] = ()
     without_template: tuple[str, ...] = ()
     strangers: int = 0
@@ -150,6 +154,7 @@ class _Run:
     progress: Progress | None
     looking: Progress | None
     reasons: dict[int, str] = field(default_factory=dict)  # of templates that were tried in vain
+    without_crop: set[int] = field(default_factory=set)  # templates whose crop was tried, or is not kept
     hopeless: set[tuple[int, str]] = field(
         default_factory=set
     )  # strangers, with a picture that shows no face
@@ -168,6 +173,10 @@ class _Run:
             with database.writing() as connection:
                 if reembed_rows.state(connection) is None:
                     reembed_rows.begin(connection, self.origin)
+        if self.folders:
+            with database.writing() as connection:  # their pictures may be there
+                self._require(connection)
+                reembed_rows.forget_made_from_crops(connection)
         with database.reading() as connection:
             self._require(connection)
         return True
@@ -180,15 +189,16 @@ class _Run:
             self.total = self._require(connection).total
         new = {number: digest for number, digest in templates.items() if number not in self.reasons}
         met = [one for one in strangers.items() if one not in self.hopeless]
-        self.done = self.total - len(new) - len(met)
+        self.done = self.total - len(templates) - len(strangers)
+        self._tell(0)
         self._embed_templates(new)
         lost = {
             number: digest for number, digest in templates.items() if self.reasons.get(number) == NOT_FOUND
         }
         if lost and self.folders and self.found is None:
             self.found = pictures_by_digest(self.folders, set(lost.values()), self.looking)
-            self.done -= len(lost)
             self._embed_templates(lost)
+        self._embed_crops([number for number in self.reasons if number not in self.without_crop])
         self._embed_strangers(met)
 
     def switched(self, drop_missing: bool) -> Reembedded | None:
@@ -206,9 +216,10 @@ class _Run:
                 for one in old
                 if one is not None
             )
+            crops = reembed_rows.made_from_crops(connection)
             kept = stranger_rows.count(connection) - len(strangers)
             if missing and not drop_missing:
-                return Reembedded(False, state.templates, missing, (), kept, len(strangers))
+                return Reembedded(False, state.templates, crops, missing, (), kept, len(strangers))
             emptied = _drop(connection, missing)
             for number in strangers:
                 stranger_rows.remove_stranger(connection, number)
@@ -217,12 +228,15 @@ class _Run:
                 "old": _named(self.gallery.origin),
                 "new": _named(self.origin),
                 "templates": state.templates,
+                "from_crops": crops,
                 "dropped": [one.template for one in missing],
                 "strangers": kept,
                 "strangers_gone": len(strangers),
             }
             changes.record(connection, "reembed", (), facts)
-        return Reembedded(True, state.templates, missing, emptied, kept, len(strangers), database.purge_log())
+        return Reembedded(
+            True, state.templates, crops, missing, emptied, kept, len(strangers), database.purge_log()
+        )
 
     def _require(self, connection: Connection) -> Reembedding:
         """How far it is. Raises GalleryError where other vectors are being made, or none any more."""
@@ -251,24 +265,46 @@ class _Run:
             self.reasons.update(
                 {one.id: NOT_FOUND for wanted, old in pictures if not wanted.places for one in old}
             )
-            outcomes = self._embedded([wanted for wanted, _ in tried]) if tried else []
             if tried:
-                self._keep([old for _, old in tried], outcomes)
-            self._tell(sum(len(of_picture[digest]) for digest in digests))
+                outcomes = self._embedded([wanted for wanted, _ in tried])
+                templates = [one.id for _, old in tried for one in old]
+                self._keep(templates, [vector for vectors in outcomes for vector in vectors])
+
+    def _embed_crops(self, waiting: Sequence[int]) -> None:
+        """The crops of templates whose picture gave no vector; the reason of the picture stays where the crop too gives
+        none.
+        """
+        for numbers in _batches(waiting):
+            with self.gallery.engine.database.reading() as connection:
+                crops = [(number, template_rows.crop(connection, number)) for number in numbers]
+            self.without_crop.update(numbers)
+            kept = [(number, crop) for number, crop in crops if crop is not None]
+            wanted = [
+                WantedFaces(sha256(crop.picture).hexdigest(), (crop.picture,), (None,), crop.aligned)
+                for _, crop in kept
+            ]
+            if wanted:
+                made = [
+                    self.reasons[number] if isinstance(vector, str) else vector
+                    for (number, _), (vector,) in zip(kept, self._embedded(wanted), strict=True)
+                ]
+                self._keep([number for number, _ in kept], made, from_crop=True)
 
     def _keep(
-        self, templates: Sequence[Sequence[OldTemplate]], outcomes: Sequence[Sequence[Floats | str]]
+        self, templates: Sequence[int], vectors: Sequence[Floats | str], *, from_crop: bool = False
     ) -> None:
         """Keep the new vectors of templates, and remember why others have none."""
+        made = 0
         with self.gallery.engine.database.writing() as connection:
             self._require(connection)
-            for of_picture, vectors in zip(templates, outcomes, strict=True):
-                for one, vector in zip(of_picture, vectors, strict=True):
-                    if isinstance(vector, str):
-                        self.reasons[one.id] = vector
-                    else:
-                        self.reasons.pop(one.id, None)
-                        reembed_rows.keep_template(connection, one.id, vector)
+            for number, vector in zip(templates, vectors, strict=True):
+                if isinstance(vector, str):
+                    self.reasons[number] = vector
+                else:
+                    self.reasons.pop(number, None)
+                    reembed_rows.keep_template(connection, number, vector, from_crop=from_crop)
+                    made += 1
+        self._tell(made)
 
     def _wanted(
         self, connection: Connection, digest: str, numbers: Sequence[int]
@@ -299,7 +335,7 @@ class _Run:
                     else:
                         height, width = load_picture(picture).shape[:2]
                         reembed_rows.keep_stranger(connection, number, digest, (width, height), vector)
-            self._tell(len(batch))
+            self._tell(sum(not isinstance(vector, str) for (vector,) in outcomes))
 
     def _embedded(self, wanted: Sequence[WantedFaces]) -> list[list[Floats | str]]:
         """What the callback makes of pictures; a vector that no gallery can hold is a reason."""
@@ -311,12 +347,12 @@ class _Run:
         ]
 
     def _fault(self, vector: Floats) -> str | None:
-        return vector_fault(vector, self.origin.dimension)
+        return template_rows.vector_fault(vector, self.origin.dimension)
 
     def _tell(self, done: int) -> None:
         self.done += done
         if self.progress is not None:
-            self.progress(min(self.done, self.total), self.total)
+            self.progress(self.done, self.total)
 
 
 def _batches(things: Sequence[Thing]) -> Iterator[Sequence[Thing]]:

@@ -199,6 +199,14 @@ _CHANGES = (
 )
 
 _REEMBED = (
+    # The face of a template as JPEG, where it is kept: see engine.Crop.
+    """
+    CREATE TABLE crop (
+        template_id INTEGER PRIMARY KEY REFERENCES template (id) ON DELETE CASCADE,
+        picture BLOB NOT NULL CHECK (typeof(picture) = 'blob'),
+        aligned INTEGER NOT NULL CHECK (aligned IN (0, 1))
+    )
+    """,
     # A gallery that is being embedded again with other weights: see reembed_rows.py.
     """
     CREATE TABLE reembedding (
@@ -214,7 +222,8 @@ _REEMBED = (
     """
     CREATE TABLE reembedded_template (
         template_id INTEGER PRIMARY KEY REFERENCES template (id) ON DELETE CASCADE,
-        vector BLOB NOT NULL CHECK (typeof(vector) = 'blob')  -- d float32, little-endian
+        vector BLOB NOT NULL CHECK (typeof(vector) = 'blob'),  -- d float32, little-endian
+        from_crop INTEGER NOT NULL CHECK (from_crop IN (0, 1))
     )
     """,
     """

@@ -27,7 +27,7 @@ from multiface.errors import GalleryError, UsageError
 from multiface.gallery import changes, people_rows, stranger_rows, template_rows
 from multiface.gallery.clock import utc_now
 from multiface.gallery.database import GalleryDatabase
-from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
+from multiface.gallery.engine import Crop, NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.matrix import Matrix
 from multiface.gallery.names import clean_name
 from multiface.gallery.person_ids import is_id
@@ -159,12 +159,14 @@ class Strangers:
             stranger_rows.remove_stranger(connection, number)
         self._database.purge_log()
 
-    def name(self, number: int, person: str) -> Named:
+    def name(self, number: int, person: str, *, crops: bool = False) -> Named:
         """Give a stranger a name: the vectors become templates of that person, who is made if there is none.
 
-        person: a name or an id. Raises GalleryError if there is no such stranger or id, AmbiguousName if several people
-        have the name, GalleryError if another person has the same face of the same picture;
-        UsageError for what cannot be a name. Nothing is changed then.
+        person: a name or an id. crops: keep the stranger's picture with the template that was made of it.
+
+        Raises GalleryError if there is no such stranger or id, AmbiguousName if several people have the name,
+        GalleryError if another person has the same face of the same picture; UsageError for what cannot be a name.
+        Nothing is changed then.
         """
         by_id = is_id(person.strip())
         name = person if by_id else clean_name(person)
@@ -173,7 +175,13 @@ class Strangers:
             stranger = self._check(number, stranger_rows.stranger(connection, number))
             kept = stranger_rows.views(connection, number, self._origin)
             picture = stranger_rows.picture(connection, number) or b""
-            new = [self._template(number, view) for _, view in kept]
+            digest = hashlib.sha256(picture).hexdigest() if crops else ""
+            new = [
+                self._template(
+                    number, view, Crop(picture, aligned=False) if view.picture_digest == digest else None
+                )
+                for _, view in kept
+            ]
             known = (people_rows.found if by_id else people_rows.one_of_name)(connection, name, place)
             who = known or people_rows.add_person(connection, name)
             added = template_rows.add_new_templates(connection, who, new, self._origin)
@@ -224,10 +232,10 @@ class Strangers:
             return None
         return int(numbers[np.argmax(np.where(passing, similarity, -np.inf))])
 
-    def _template(self, number: int, view: View) -> NewTemplate:
+    def _template(self, number: int, view: View, crop: Crop | None) -> NewTemplate:
         box = (0.0, 0.0, float(view.width), float(view.height))
         facts = PictureFacts(view.width, view.height, box, view.quality, self._origin.detector, 0, 1)
-        return NewTemplate(view.vector, view.picture_digest, f"stranger {number}, {view.seen}", facts)
+        return NewTemplate(view.vector, view.picture_digest, f"stranger {number}, {view.seen}", facts, crop)
 
     def _check(self, number: int, found: Stranger | None) -> Stranger:
         if found is None:

@@ -13,7 +13,7 @@ from multiface.arrays import Floats, vector_bytes, vector_from
 from multiface.errors import GalleryError
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
-from multiface.gallery.engine import NewTemplate, Person, PictureFacts, Template, VectorOrigin
+from multiface.gallery.engine import Crop, NewTemplate, Person, PictureFacts, Template, VectorOrigin
 from multiface.gallery.sql import Connection, inserted_id
 from multiface.images.path_text import path_text
 
@@ -123,7 +123,39 @@ def add_template(
             added or utc_now(),
         ),
     )
-    return inserted_id(cursor)
+    number = inserted_id(cursor)
+    if new.crop is not None:
+        connection.execute(
+            "INSERT INTO crop (template_id, picture, aligned) VALUES (?, ?, ?)",
+            (number, new.crop.picture, int(new.crop.aligned)),
+        )
+    return number
+
+
+def crop(connection: Connection, template: int) -> Crop | None:
+    """The crop of a template; None where none is kept."""
+    row = connection.execute(
+        "SELECT picture, aligned FROM crop WHERE template_id = ?", (template,)
+    ).fetchone()
+    if row is None:
+        return None
+    if not isinstance(row[0], bytes):
+        raise BadContent(f"it is damaged: the crop of template {template} cannot be read")
+    return Crop(row[0], bool(row[1]))
+
+
+def kinds_of_crops(connection: Connection, person: int) -> dict[int, bool]:
+    """For the ids of those of a person's templates that have a crop, whether it is aligned."""
+    rows = connection.execute(
+        "SELECT template_id, aligned FROM crop JOIN template ON template.id = template_id WHERE person_id = ?",
+        (person,),
+    ).fetchall()
+    return {int(template): bool(aligned) for template, aligned in rows}
+
+
+def forget_crops(connection: Connection) -> int:
+    """Delete all crops; how many there were."""
+    return connection.execute("DELETE FROM crop").rowcount
 
 
 def vector_fault(vector: Floats, dimension: int) -> str | None:

@@ -1,8 +1,9 @@
 """Faces that were embedded before, embedded again: each found where it was in its picture.
 
-A picture is decoded and aligned alone; the crops of all are embedded together. A face is taken where a box that is
-found now overlaps the box of then as two boxes of one face do (`gallery.engine.SAME_FACE_OVERLAP`); where two faces of
-then would be the same one now, only the nearer of them is. The picture's quality is not judged: it was, at enrolment.
+A picture is decoded and aligned alone, a crop that was kept is taken as it is; the crops of all are embedded together.
+A face is taken where a box that is found now overlaps the box of then as two boxes of one face do
+(`gallery.engine.SAME_FACE_OVERLAP`); where two faces of then would be the same one now, only the nearer of them is. The
+picture's quality is not judged: it was, at enrolment.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from multiface.faces.main_face import clear_main_face
 from multiface.gallery.engine import SAME_FACE_OVERLAP, PictureFacts, overlap
 from multiface.gallery.reembedding import NOT_FOUND, WantedFaces
 from multiface.images import open_picture, read_picture
+from multiface.recognition.kept_crop import cut_from_crop
 
 Outcome = list[Floats | str]
 
@@ -38,12 +40,14 @@ def _cut(analyser: Analyser, wanted: WantedFaces) -> list[Pixels | str]:
     content = _content(wanted)
     if content is None:
         return [NOT_FOUND] * len(wanted.faces)
+    spec = analyser.embedder.spec
     try:
         image = open_picture(content).pixels
+        if wanted.aligned:
+            return [cut_from_crop(image, spec)]
         faces = find_faces(analyser.detector, image).faces
     except MultifaceError as error:
         return [str(error)] * len(wanted.faces)
-    spec = analyser.embedder.spec
     crops: list[Pixels | str] = []
     for position in _positions(faces, wanted.faces):
         if position is None:

@@ -337,7 +337,7 @@ class Recognizer:
         templates, refused, notes = [], [], []
         given = pictures_in(pictures)
         for number, (picture, outcome) in enumerate(
-            templates_of(self.analyser, given, self._limits(), force), 1
+            templates_of(self.analyser, given, self._limits(), force, self.settings.crops), 1
         ):
             called = Path(picture) if isinstance(picture, str | Path) else f"picture {number}"
             if isinstance(outcome, Refusal):
@@ -377,7 +377,10 @@ class Recognizer:
         """
         if self.gallery is None:
             raise UsageError("a folder can be taken up only into a gallery")
-        return self._sync(self.gallery, Path(folder), progress, prune, "remove the people by name", force)
+        keep = self.settings.crops
+        return self._sync(
+            self.gallery, Path(folder), progress, prune, "remove the people by name", force, keep
+        )
 
     def reembed(
         self,
@@ -417,6 +420,7 @@ class Recognizer:
         prune: bool,
         if_all_are_meant: str,
         force: bool = False,
+        crops: bool = False,
     ) -> FolderReport:
         limits = self._limits()
         # What was refused is tried again when any of this changes.
@@ -426,7 +430,7 @@ class Recognizer:
         return sync_folder(
             gallery,
             people_folder(folder),
-            lambda paths: templates_of(self.analyser, paths, limits, force),
+            lambda paths: templates_of(self.analyser, paths, limits, force, crops),
             detector=f"{settings}, forced" if force else settings,
             progress=None if progress is None else lambda step: progress(step.done, step.total),
             prune=prune,
