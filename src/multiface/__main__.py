@@ -4,6 +4,7 @@ Exit code 1 is an answer ("no"), and Python's own code for a crash: here a crash
 import on. Only the standard library is imported before that holds.
 """
 
+import atexit
 import os
 import signal
 import sys
@@ -17,6 +18,20 @@ ADDRESS_SPACE = 256 << 20
 
 def run() -> None:
     """Entry point of the command `multiface`."""
+    try:
+        code = _code()
+        if code == 130:
+            atexit._run_exitfuncs()
+    except KeyboardInterrupt:  # one more, while the command ends
+        code = 130
+    if code == 130:
+        # Python ends by the signal itself, and not with 130, if Ctrl-C ever came inside an exec(), as of a dataclass.
+        os._exit(130)
+    sys.exit(code)
+
+
+def _code() -> int | str | None:
+    """Run the command; its exit code."""
     code: int | str | None = 0
     sys.unraisablehook = _unraisable
     try:
@@ -29,6 +44,10 @@ def run() -> None:
         if isinstance(ended.__context__, BrokenPipeError) and not ended.__suppress_context__:
             code = _pipe_broke(ended.__context__)  # typer makes 1 of any pipe that breaks, a socket's too
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            signal.signal(
+                signal.SIGINT, signal.SIG_IGN
+            )  # everything is closed: nothing more is to be stopped
         code = _failed(error)
     try:
         for stream in (sys.stdout, sys.stderr):
@@ -36,7 +55,7 @@ def run() -> None:
                 stream.flush()
     except OSError as error:
         code = code if isinstance(error, BrokenPipeError) else _failed(error)
-    sys.exit(code)
+    return code
 
 
 def _load() -> None:

@@ -161,6 +161,29 @@ def test_deep_settings_are_refused(
     assert (code, out) == (2, "") and "multiface.toml" in err and "Traceback" not in err
 
 
+def test_control_c_inside_an_exec_is_130(environment: dict[str, str], tmp_path: Path) -> None:
+    """Python remembers it, and would end the process by the signal whatever exit code it is given."""
+    program = """
+import signal
+import multiface.__main__
+import multiface.cli.main
+
+multiface.cli.main.run = lambda: exec("signal.raise_signal(signal.SIGINT)")
+multiface.__main__.run()
+"""
+    (tmp_path / "program.py").write_text(program)
+    ended = subprocess.run(
+        [sys.executable, "-m", "program"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+        timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert (ended.returncode, ended.stdout) == (130, b""), ended.stderr
+
+
 MOMENTS = ["tomllib", "typer", "multiface.errors", "numpy", "PIL", "onnxruntime.capi", "multiface.faces"]
 
 

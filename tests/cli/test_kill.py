@@ -19,7 +19,7 @@ from multiface.errors import GalleryError
 from multiface.gallery import Gallery
 from multiface.images import load_picture, save_picture
 
-KILLS = 100
+KILLS = 25
 PICTURES = 66
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="kill -9 is of POSIX")
