@@ -69,8 +69,10 @@ def reembed_people(
         if begun is not None and begun.templates:
             speaker.note(f"{counted(begun.templates, 'template')} done before; going on")
         try:
-            with speaker.progress("embedding") as progress, speaker.progress("looking") as looking:
-                done = recognizer.reembed(opened, folder or (), drop_missing, progress, looking)
+            with speaker.stages() as stage:
+                done = recognizer.reembed(
+                    opened, folder or (), drop_missing, stage("templates"), stage("pictures looked through")
+                )
         except KeyboardInterrupt:
             speaker.note("stopped; the same command goes on from here, and until then the old vectors answer")
             raise

@@ -47,23 +47,30 @@ class OldTemplate:
     facts: PictureFacts
 
 
+def being_made(connection: Connection) -> VectorOrigin | None:
+    """Whose vectors are being made; None where nothing is under way."""
+    row = connection.execute(
+        "SELECT fingerprint, weights, detector, dimension, flip FROM reembedding"
+    ).fetchone()
+    try:
+        return None if row is None else origin_rows.origin_of(row)
+    except (TypeError, ValueError) as error:
+        raise BadContent("it is damaged: what it is being embedded again with cannot be read") from error
+
+
 def state(connection: Connection) -> Reembedding | None:
     """How far it is; None where nothing is under way."""
-    row = connection.execute(
-        "SELECT fingerprint, weights, detector, dimension, flip, started FROM reembedding"
-    ).fetchone()
-    if row is None:
+    origin = being_made(connection)
+    if origin is None:
         return None
+    (started,) = connection.execute("SELECT started FROM reembedding").fetchone()
     counts = connection.execute(
         """
         SELECT (SELECT count(*) FROM reembedded_template), (SELECT count(*) FROM reembedded_stranger),
             (SELECT count(*) FROM template) + (SELECT count(*) FROM stranger)
         """
     ).fetchone()
-    try:
-        return Reembedding(origin_rows.origin_of(row[:5]), str(row[5]), *map(int, counts))
-    except (TypeError, ValueError) as error:
-        raise BadContent("it is damaged: what it is being embedded again with cannot be read") from error
+    return Reembedding(origin, str(started), *map(int, counts))
 
 
 def begin(connection: Connection, origin: VectorOrigin) -> None:

@@ -186,7 +186,8 @@ class _Run:
         with self.gallery.engine.database.reading() as connection:
             templates = reembed_rows.waiting_templates(connection)
             strangers = reembed_rows.waiting_strangers(connection)
-            self.total = self._require(connection).total
+            self._require(connection)
+            self.total = self._state(connection).total
         new = {number: digest for number, digest in templates.items() if number not in self.reasons}
         met = [one for one in strangers.items() if one not in self.hopeless]
         self.done = self.total - len(templates) - len(strangers)
@@ -205,7 +206,8 @@ class _Run:
         """Switch if nothing stands in the way; None if something new came meanwhile and is to be embedded first."""
         database = self.gallery.engine.database
         with database.writing() as connection:
-            state = self._require(connection)
+            self._require(connection)
+            state = self._state(connection)
             templates = reembed_rows.waiting_templates(connection)
             strangers = reembed_rows.waiting_strangers(connection)
             if templates.keys() - self.reasons.keys() or strangers.items() - self.hopeless:
@@ -238,20 +240,26 @@ class _Run:
             True, state.templates, crops, missing, emptied, kept, len(strangers), database.purge_log()
         )
 
-    def _require(self, connection: Connection) -> Reembedding:
-        """How far it is. Raises GalleryError where other vectors are being made, or none any more."""
-        state = reembed_rows.state(connection)
-        if state is None:
+    def _require(self, connection: Connection) -> None:
+        """Raises GalleryError where other vectors are being made, or none any more."""
+        made = reembed_rows.being_made(connection)
+        if made is None:
             raise GalleryError(
                 f"{self.gallery.place}: that it is embedded again was given up by another process; the new vectors "
                 "are gone, and the old ones answer"
             )
-        if not same_embedder(state.origin, self.origin) or state.origin.detector != self.origin.detector:
+        if not same_embedder(made, self.origin) or made.detector != self.origin.detector:
+            state = self._state(connection)
             raise GalleryError(
-                f"{self.gallery.place}: is being embedded again with {in_words(state.origin)} and the detector "
-                f"{state.origin.detector} since {state.started}, and {state.templates + state.strangers} of "
+                f"{self.gallery.place}: is being embedded again with {in_words(made)} and the detector "
+                f"{made.detector} since {state.started}, and {state.templates + state.strangers} of "
                 f"{state.total} are done; go on with these, or give that up first (`multiface people reembed --cancel`)"
             )
+
+    def _state(self, connection: Connection) -> Reembedding:
+        """How far it is, where something is being made."""
+        state = reembed_rows.state(connection)
+        assert state is not None
         return state
 
     def _embed_templates(self, waiting: Mapping[int, str]) -> None:
