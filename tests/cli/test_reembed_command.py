@@ -1,11 +1,9 @@
 """`people reembed`: refused with a list, then done; stopped and gone on with; given up."""
 
-import contextlib
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -153,26 +151,3 @@ def test_crops_are_kept_shown_used_and_deleted(call: Call, people: Path, tmp_pat
             call("people", "import", archive, "--gallery", again, env={"MULTIFACE_CROPS": setting}).code == 0
         )
         assert call("people", "forget-crops", "--gallery", again, "--json").document()["deleted"] == crops
-
-
-@pytest.mark.skipif(os.name == "nt", reason="terminals of POSIX")
-def test_on_a_terminal(environment: dict[str, str], mixed: Path, tmp_path: Path) -> None:
-    """One bar for both stages: the folder looked through, and the templates."""
-    ours, theirs = os.openpty()
-    command = [sys.executable, "-m", "multiface", "people", "reembed", "--flip", "--folder", "moved"]
-    process = subprocess.Popen(
-        [*command, "--gallery", str(mixed)],
-        cwd=tmp_path,
-        env=environment | {"TERM": "xterm"},
-        stderr=theirs,
-        stdout=subprocess.PIPE,
-    )
-    os.close(theirs)
-    said = b""
-    with contextlib.suppress(OSError):  # Linux's way to say that nobody writes any more
-        while part := os.read(ours, 4096):
-            said += part
-    os.close(ours)
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, said
-    assert b"4 templates of sface now" in out
