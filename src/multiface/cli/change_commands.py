@@ -110,6 +110,10 @@ def described(change: "Change", names: dict[str, str]) -> str:
             return (
                 f"reembed with {facts['new']['weights']}: {counted(facts['templates'], 'template')}{dropped}"
             )
+        case "album":
+            did = {"not": "is not", "mark": "drawn"}.get(facts["did"], facts["did"])
+            whom = ", ".join(map(name, change.people))
+            return f"album: {did} {whom}".rstrip() + f": {counted(len(facts['faces']), 'face')}"
         case "undo":
             return f"undo change {facts['change']}"
         case other:

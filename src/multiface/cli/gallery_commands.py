@@ -326,12 +326,13 @@ def remove_person(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Remove a person with all vectors."""
+    """Remove a person with all vectors, in the album too. This is final; archives and backups keep the person."""
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
         person = opened.person(name)
         removed, lingering = opened.remove(person.id), opened.lingering
-    speaker.result(f"{person.name} is removed ({counted(removed.templates, 'template')})")
+    album = f", {counted(removed.faces, 'face')} in the album" if removed.faces else ""
+    speaker.result(f"{person.name} is removed ({counted(removed.templates, 'template')}{album})")
     if not removed.purged:
         speaker.note(lingering)
     speaker.document(
@@ -339,6 +340,7 @@ def remove_person(
             "removed": person.name,
             "person": person.id,
             "templates": removed.templates,
+            "faces": removed.faces,
             "purged": removed.purged,
         }
     )

@@ -14,6 +14,7 @@ from typing import Annotated, Protocol, runtime_checkable
 import typer
 
 from multiface.cli import (
+    album_commands,
     camera_command,
     capture_command,
     demo_command,
@@ -52,6 +53,7 @@ app.command()(recognise_commands.embed)
 app.command()(gallery_commands.facebank)
 app.command()(gallery_commands.enroll)
 app.add_typer(gallery_commands.people, name="people")
+app.add_typer(album_commands.album, name="album")
 app.command()(capture_command.capture)
 app.command()(camera_command.camera)
 app.command()(video_command.video)

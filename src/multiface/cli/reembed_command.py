@@ -94,7 +94,7 @@ def in_progress(state: "Reembedding | None") -> dict[str, Any] | None:
         "detector": state.origin.detector,
         "flip": state.origin.flip,
         "started": state.started,
-        "done": state.templates + state.strangers,
+        "done": state.done,
         "total": state.total,
     }
 
@@ -114,14 +114,21 @@ def _say(speaker: Speaker, done: "Reembedded", before: str, name: str, place: st
             "--drop-missing removes these templates, --cancel gives it up"
         )
         return
-    if not done.templates and not done.missing and not done.strangers:
+    if not (done.templates or done.missing or done.strangers or done.faces):
         speaker.result(f"{place}: holds vectors of {name} already")
         return
     speaker.result(f"{place}: {counted(done.templates, 'template')} of {name} now (before: {before})")
     if done.from_crops:
         speaker.note(f"{counted(done.from_crops, 'template')} from crops, as the pictures were not found")
+    if done.faces or done.faces_lost:
+        speaker.result(f"album: {counted(done.faces, 'face')} embedded again")
+    if done.faces_lost:
+        speaker.warn(
+            f"{counted(done.faces_lost, 'face')} of the album cannot be compared with anybody now: neither photo nor "
+            "crop gave a vector; `multiface album scan --again FOLDER` looks for them anew"
+        )
     if done.strangers or done.strangers_gone:
-        speaker.result(f"strangers: {done.strangers} embedded again from their picture")
+        speaker.result(f"strangers: {done.strangers} embedded again")
     if done.strangers_gone:
         speaker.warn(f"{counted(done.strangers_gone, 'stranger')} removed: no face was found in the picture")
 
@@ -143,6 +150,8 @@ def _document(done: "Reembedded") -> dict[str, Any]:
             for one in done.missing
         ],
         "without_template": list(done.without_template),
+        "album_faces": done.faces,
+        "album_faces_lost": done.faces_lost,
         "strangers": done.strangers,
         "strangers_removed": done.strangers_gone if done.switched else 0,
         "purged": done.purged,

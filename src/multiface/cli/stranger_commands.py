@@ -41,7 +41,7 @@ def list_strangers(
         speaker.result(
             f"stranger {one.number}  (seen {counted(one.sightings, 'time') if one.sightings else 'just now'}, "
             f"last {one.last_seen}; "
-            f"kept until {one.kept_until})"
+            f"{'in the album' if one.kept_until.startswith('9999') else f'kept until {one.kept_until}'})"
         )
     speaker.result(counted(len(everybody), "stranger"))
     if pictures is not None:
@@ -74,7 +74,10 @@ def name_stranger(
     with opened_gallery(gallery) as opened:
         crops = options.keeps_crops(Settings.here())
         named, lingering = opened.strangers.name(number, name, crops=crops), opened.lingering
-    speaker.result(f"stranger {number} is now {named.person} ({counted(named.templates, 'template')} added)")
+    album = f", {counted(named.faces, 'face')} in the album" if named.faces else ""
+    speaker.result(
+        f"stranger {number} is now {named.person} ({counted(named.templates, 'template')} added{album})"
+    )
     if not named.purged:
         speaker.warn(lingering)
     speaker.document(
@@ -83,6 +86,7 @@ def name_stranger(
             "name": named.person,
             "person": named.id,
             "templates": named.templates,
+            "faces": named.faces,
             "purged": named.purged,
         }
     )

@@ -16,6 +16,7 @@ import numpy as np
 from multiface.arrays import Floats
 from multiface.errors import FingerprintMismatch, GalleryError, UsageError
 from multiface.gallery import (
+    album_faces,
     changes,
     people_changes,
     people_index,
@@ -58,13 +59,14 @@ class Added:
 class Removed:
     """What `remove` did.
 
-    templates: how many were removed with the person.
+    templates: how many were removed with the person. faces: of the person in the album, which are removed too.
     purged: whether the removed vectors are gone from the files too. False if another process was reading
         for long; they go at the latest when the last process closes the gallery.
     """
 
     templates: int
     purged: bool
+    faces: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,13 +309,14 @@ class Gallery:
             return people_changes.split(connection, who, chosen, cleaned, self.place, another=another)
 
     def remove(self, who: str) -> Removed:
-        """Remove a person and all vectors, from the file and its log, with all changes about the person.
+        """Remove a person and all vectors, from the file and its log, with the person's faces in the album and all
+        changes about the person.
 
         This is final. Only the id stays, so that no import brings the person back.
         """
         with self._database.writing() as connection:
-            person = people_changes.remove(connection, who, self.place)
-        return Removed(person.templates, self._database.purge_log())
+            person, faces = people_changes.remove(connection, who, self.place)
+        return Removed(person.templates, self._database.purge_log(), faces)
 
     def changes(self, who: str | None = None, most: int = 100) -> tuple[Change, ...]:
         """The last changes, newest first; all, or those about one person. They are kept for 30 days.
@@ -355,17 +358,21 @@ class Gallery:
 
     def matrix(self) -> Matrix:
         """Everybody with all templates, in memory; the same object until the gallery changes."""
+        return self.index().matrix
+
+    def index(self) -> people_index.Known:
+        """The matrix, and up to which row of the list of touched people it is right."""
         with self._database.reading() as connection:
             revision = self._database.revision(connection)
             known = self._known
             if known is None or known[0].connection != revision.connection:
                 now = people_index.read_all(connection, self.origin)
             elif known[0] == revision:
-                return known[1].matrix
+                return known[1]
             else:
                 now = people_index.brought_up_to_date(connection, known[1], self.origin)
             self._known = (revision, now)
-            return now.matrix
+            return now
 
     def search(self, probes: Floats, rule: Rule) -> tuple[Candidates, ...]:
         """The two most similar people for each probe: float32 (q, d) of unit length -> q answers.
@@ -425,6 +432,7 @@ class Gallery:
                 problems += self._database.faults(connection)
                 problems += template_rows.broken_templates(connection, self.origin)
                 problems += stranger_rows.broken_strangers(connection, self.origin)
+                problems += album_faces.broken_faces(connection, self.origin)
                 everybody = people_rows.people(connection)
                 strangers = stranger_rows.count(connection)
         except FingerprintMismatch:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from multiface.errors import GalleryError, UsageError
-from multiface.gallery import changes, folder_rows, people_rows, template_rows
+from multiface.gallery import album_faces, changes, folder_rows, people_rows, template_rows
 from multiface.gallery.engine import NewTemplate, Person, VectorOrigin
 from multiface.gallery.sql import Connection
 
@@ -115,7 +115,11 @@ def merge(connection: Connection, into: str, from_: str, place: str) -> int:
     if kept.id == gone.id:
         raise UsageError(f"merge: {kept.name!r} cannot be merged with itself; name two people")
     moved = template_rows.ids_of(connection, gone.number)
+    faces = album_faces.of_person(connection, gone.number)
     template_rows.move_templates(connection, moved, kept.number)
+    album_faces.hand_over(connection, faces, kept.number)
+    barred = album_faces.barred_from(connection, gone.number)
+    barred = [face for face in barred if album_faces.bar(connection, face, kept.number)]
     people_rows.set_groups(connection, kept.number, (*kept.groups, *gone.groups))
     people_rows.remove_person(connection, gone.number)
     facts = {
@@ -123,6 +127,8 @@ def merge(connection: Connection, into: str, from_: str, place: str) -> int:
         "groups": [group for group in gone.groups if group not in kept.groups],
         "from": {"id": gone.id, "name": gone.name, "created": gone.created, **known_of(gone)},
         "templates": moved,
+        "faces": faces,
+        "not": barred,
     }
     changes.record(connection, "merge", [kept.id, gone.id], facts)
     return len(moved)
@@ -155,10 +161,13 @@ def split(
     return people_rows.found(connection, other.id, place)
 
 
-def remove(connection: Connection, who: str, place: str) -> Person:
-    """Remove a person for good, with all vectors and all that is known about the person; as it was before."""
+def remove(connection: Connection, who: str, place: str) -> tuple[Person, int]:
+    """Remove a person for good, with all vectors and all that is known about the person; as it was before, and how
+    many faces in the album went.
+    """
     person = people_rows.found(connection, who, place)
+    faces = album_faces.remove_person(connection, person.number)
     people_rows.remove_person(connection, person.number)
     folder_rows.forget_refusals(connection, person.name)
     changes.forget_person(connection, person.id)
-    return person
+    return person, faces

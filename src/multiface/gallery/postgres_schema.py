@@ -169,6 +169,84 @@ _ALL = (
     f"CREATE TABLE removed_person (person {_TEXT} PRIMARY KEY, removed {_TEXT} NOT NULL)",
 )
 
+_ALBUMS = (
+    f"""
+    CREATE TABLE album_picture (
+        id {_ID},
+        digest {_TEXT} NOT NULL UNIQUE CHECK (length(digest) = 64),
+        film INTEGER NOT NULL CHECK (film IN (0, 1)),
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        taken {_TEXT} NOT NULL,
+        dated INTEGER NOT NULL,
+        searched {_TEXT} NOT NULL,
+        refusal {_TEXT},
+        vanished {_TEXT}
+    )
+    """,
+    "CREATE INDEX album_picture_taken ON album_picture (taken)",
+    f"""
+    CREATE TABLE album_file (
+        folder {_TEXT} NOT NULL,
+        name {_TEXT} NOT NULL,
+        size BIGINT NOT NULL,
+        modified_ns BIGINT NOT NULL,
+        picture_id BIGINT NOT NULL REFERENCES album_picture (id) ON DELETE CASCADE,
+        PRIMARY KEY (folder, name)
+    )
+    """,
+    "CREATE INDEX album_file_picture ON album_file (picture_id)",
+    f"""
+    CREATE TABLE album_face (
+        id {_ID},
+        picture_id BIGINT NOT NULL REFERENCES album_picture (id) ON DELETE CASCADE,
+        x0 DOUBLE PRECISION NOT NULL,
+        y0 DOUBLE PRECISION NOT NULL,
+        x1 DOUBLE PRECISION NOT NULL,
+        y1 DOUBLE PRECISION NOT NULL,
+        begins DOUBLE PRECISION,
+        ends DOUBLE PRECISION,
+        score DOUBLE PRECISION NOT NULL,
+        quality DOUBLE PRECISION NOT NULL,
+        fault {_TEXT},
+        alone INTEGER NOT NULL,
+        vector BYTEA,
+        crop BYTEA,
+        drawn INTEGER NOT NULL,
+        person_id BIGINT REFERENCES person (id) ON DELETE SET NULL,
+        stranger_id BIGINT REFERENCES stranger (id) ON DELETE SET NULL,
+        by_hand INTEGER NOT NULL,
+        ignored INTEGER NOT NULL
+    )
+    """,
+    "CREATE INDEX album_face_picture ON album_face (picture_id)",
+    "CREATE INDEX album_face_person ON album_face (person_id)",
+    "CREATE INDEX album_face_stranger ON album_face (stranger_id)",
+    """
+    CREATE TABLE album_not (
+        face_id BIGINT NOT NULL REFERENCES album_face (id) ON DELETE CASCADE,
+        person_id BIGINT NOT NULL REFERENCES person (id) ON DELETE CASCADE,
+        PRIMARY KEY (face_id, person_id)
+    )
+    """,
+    "CREATE INDEX album_not_person ON album_not (person_id)",
+    """
+    CREATE TABLE album_stranger (
+        stranger_id BIGINT PRIMARY KEY REFERENCES stranger (id) ON DELETE CASCADE,
+        made INTEGER NOT NULL,
+        ignored INTEGER NOT NULL
+    )
+    """,
+    f"""
+    CREATE TABLE album_state (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        touched BIGINT NOT NULL,
+        face BIGINT NOT NULL,
+        settings {_TEXT} NOT NULL
+    )
+    """,
+)
+
 _REEMBED = (
     # Each row deleted one by one, as before, takes hours where every template of a large gallery changes at once: until
     # the transaction ends, the server looks at each deleted row again.
@@ -204,6 +282,12 @@ _REEMBED = (
         from_crop INTEGER NOT NULL CHECK (from_crop IN (0, 1))
     )
     """,
+    """
+    CREATE TABLE reembedded_face (
+        face_id BIGINT PRIMARY KEY REFERENCES album_face (id) ON DELETE CASCADE,
+        vector BYTEA NOT NULL  -- d float32, little-endian
+    )
+    """,
     f"""
     CREATE TABLE reembedded_stranger (
         stranger_id BIGINT PRIMARY KEY REFERENCES stranger (id) ON DELETE CASCADE,
@@ -215,7 +299,7 @@ _REEMBED = (
     """,
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_ALL, _REEMBED)
+STEPS: tuple[tuple[str, ...], ...] = (_ALL, _ALBUMS, _REEMBED)
 VERSION = len(STEPS)
 
 

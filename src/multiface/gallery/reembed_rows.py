@@ -1,18 +1,25 @@
 """A gallery that is being embedded again with other weights, in SQL, inside the caller's transaction.
 
-`reembedding` has one row while that goes on: whose vectors are being made. They wait in `reembedded_template` and
-`reembedded_stranger`, where no search looks, and go away with their template or stranger. `take_over` puts them in the
-place of the old ones.
+`reembedding` has one row while that goes on: whose vectors are being made. They wait in `reembedded_template`,
+`reembedded_face` (of the album) and `reembedded_stranger`, where no search looks, and go away with their template, face
+or stranger. `take_over` puts them in the place of the old ones.
 """
 
 import hashlib
 from dataclasses import dataclass
 
 from multiface.arrays import Floats, vector_bytes, vector_from
-from multiface.gallery import changes, origin_rows, stranger_rows, template_rows
+from multiface.gallery import (
+    album_faces,
+    album_strangers,
+    changes,
+    origin_rows,
+    stranger_rows,
+    template_rows,
+)
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
-from multiface.gallery.engine import PictureFacts, VectorOrigin
+from multiface.gallery.engine import Crop, PictureFacts, VectorOrigin
 from multiface.gallery.sql import Connection
 from multiface.gallery.stranger_rows import View
 
@@ -21,15 +28,33 @@ from multiface.gallery.stranger_rows import View
 class Reembedding:
     """How far a gallery is that is being embedded again.
 
-    origin: whose vectors are being made. started: UTC, ISO. templates, strangers: how many have a new vector. total:
-    how many there are of both.
+    origin: whose vectors are being made. started: UTC, ISO. templates, faces (of the album), strangers: how many have a
+    new vector. total: how many there are of all three that have a vector.
     """
 
     origin: VectorOrigin
     started: str
     templates: int
+    faces: int
     strangers: int
     total: int
+
+    @property
+    def done(self) -> int:
+        """How many have a new vector."""
+        return self.templates + self.faces + self.strangers
+
+
+@dataclass(frozen=True, slots=True)
+class OldFace:
+    """A face of the album that has no new vector yet.
+
+    facts: where it is in its picture; None in a film. crop: as is kept of it.
+    """
+
+    id: int
+    facts: PictureFacts | None
+    crop: Crop | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +91,10 @@ def state(connection: Connection) -> Reembedding | None:
     (started,) = connection.execute("SELECT started FROM reembedding").fetchone()
     counts = connection.execute(
         """
-        SELECT (SELECT count(*) FROM reembedded_template), (SELECT count(*) FROM reembedded_stranger),
-            (SELECT count(*) FROM template) + (SELECT count(*) FROM stranger)
+        SELECT (SELECT count(*) FROM reembedded_template), (SELECT count(*) FROM reembedded_face),
+            (SELECT count(*) FROM reembedded_stranger),
+            (SELECT count(*) FROM template) + (SELECT count(*) FROM album_face WHERE vector IS NOT NULL)
+                + (SELECT count(*) FROM stranger)
         """
     ).fetchone()
     return Reembedding(origin, str(started), *map(int, counts))
@@ -86,7 +113,7 @@ def begin(connection: Connection, origin: VectorOrigin) -> None:
 
 def end(connection: Connection) -> None:
     """Forget all new vectors, and that they were being made."""
-    for table in ("reembedded_template", "reembedded_stranger", "reembedding"):
+    for table in ("reembedded_template", "reembedded_face", "reembedded_stranger", "reembedding"):
         connection.execute(f"DELETE FROM {table}")
 
 
@@ -97,6 +124,19 @@ def waiting_templates(connection: Connection) -> dict[int, str]:
         SELECT template.id, template.source_digest
         FROM template LEFT JOIN reembedded_template ON reembedded_template.template_id = template.id
         WHERE reembedded_template.template_id IS NULL ORDER BY template.id
+        """
+    )
+    return {int(number): str(digest) for number, digest in rows.fetchall()}
+
+
+def waiting_faces(connection: Connection) -> dict[int, str]:
+    """The ids of faces of the album with an old vector and no new one, and the digests of their pictures."""
+    rows = connection.execute(
+        """
+        SELECT album_face.id, album_picture.digest
+        FROM album_face JOIN album_picture ON album_picture.id = album_face.picture_id
+            LEFT JOIN reembedded_face ON reembedded_face.face_id = album_face.id
+        WHERE album_face.vector IS NOT NULL AND reembedded_face.face_id IS NULL ORDER BY album_face.id
         """
     )
     return {int(number): str(digest) for number, digest in rows.fetchall()}
@@ -132,10 +172,33 @@ def old_template(connection: Connection, number: int) -> OldTemplate | None:
     )
 
 
-def folder_places(connection: Connection, digest: str) -> list[tuple[str, str]]:
-    """Folders and paths in them where a picture of this content was when the folder was imported last."""
+def old_face(connection: Connection, number: int) -> OldFace | None:
+    """The face of the album of this id; None where it is gone."""
+    row = connection.execute(
+        """
+        SELECT width, height, x0, y0, x1, y1, score, film, drawn, crop
+        FROM album_face JOIN album_picture ON album_picture.id = album_face.picture_id WHERE album_face.id = ?
+        """,
+        (number,),
+    ).fetchone()
+    if row is None:
+        return None
+    width, height, x0, y0, x1, y1, score, film, drawn, crop = row
+    box = (float(x0), float(y0), float(x1), float(y1))
+    facts = None if film else PictureFacts(int(width), int(height), box, float(score), "", 0, 1)
+    return OldFace(number, facts, None if not crop else Crop(bytes(crop), aligned=not drawn))
+
+
+def known_places(connection: Connection, digest: str) -> list[tuple[str, str]]:
+    """Folders and paths in them where a picture of this content was when they were imported or scanned last."""
     rows = connection.execute(
-        "SELECT folder, path FROM folder_picture WHERE digest = ? ORDER BY folder, path", (digest,)
+        """
+        SELECT folder, path FROM folder_picture WHERE digest = ?
+        UNION
+        SELECT folder, name FROM album_file JOIN album_picture ON album_picture.id = album_file.picture_id
+        WHERE digest = ? ORDER BY 1, 2
+        """,
+        (digest, digest),
     )
     return [(str(folder), str(path)) for folder, path in rows.fetchall()]
 
@@ -163,6 +226,30 @@ def forget_made_from_crops(connection: Connection) -> None:
     connection.execute("DELETE FROM reembedded_template WHERE from_crop = 1")
 
 
+def keep_face(connection: Connection, number: int, vector: Floats) -> None:
+    """Keep the new vector of a face of the album, unless the face is gone."""
+    if album_faces.face(connection, number) is not None:
+        connection.execute(
+            """
+            INSERT INTO reembedded_face (face_id, vector) VALUES (?, ?)
+            ON CONFLICT (face_id) DO UPDATE SET vector = excluded.vector
+            """,
+            (number, vector_bytes(vector)),
+        )
+
+
+def vector_in_album(connection: Connection, stranger: int) -> Floats | None:
+    """The new vector of a stranger's best face in the album; None where there is none."""
+    row = connection.execute(
+        """
+        SELECT reembedded_face.vector FROM album_face JOIN reembedded_face ON face_id = album_face.id
+        WHERE stranger_id = ? ORDER BY quality DESC, album_face.id LIMIT 1
+        """,
+        (stranger,),
+    ).fetchone()
+    return None if row is None else vector_from(bytes(row[0]))
+
+
 def keep_stranger(
     connection: Connection, number: int, digest: str, size: tuple[int, int], vector: Floats
 ) -> None:
@@ -184,8 +271,8 @@ def keep_stranger(
 def take_over(connection: Connection, origin: VectorOrigin) -> None:
     """Put the new vectors in the place of the old ones. Every template and stranger must have one.
 
-    A stranger has one vector then, that of the picture. What was kept with changes to undo them goes, as it holds old
-    vectors.
+    A stranger has one vector then. Faces of the album without a new one have none, and all are decided anew. What was
+    kept with changes to undo them goes, as it holds old vectors.
     """
     connection.execute(
         """
@@ -193,6 +280,14 @@ def take_over(connection: Connection, origin: VectorOrigin) -> None:
         FROM reembedded_template WHERE reembedded_template.template_id = template.id
         """
     )
+    connection.execute("UPDATE album_face SET vector = NULL")
+    connection.execute(
+        """
+        UPDATE album_face SET vector = reembedded_face.vector
+        FROM reembedded_face WHERE reembedded_face.face_id = album_face.id
+        """
+    )
+    album_strangers.stale(connection)
     connection.execute("DELETE FROM stranger_view")
     rows = connection.execute(
         "SELECT stranger_id, picture_digest, width, height, vector FROM reembedded_stranger ORDER BY stranger_id"

@@ -5,10 +5,11 @@ off, the job goes on. What is enrolled, moved or removed meanwhile is followed: 
 embedded before the switch, what was removed does not come back. The switch is one transaction. Whoever had the gallery
 open with the old weights gets FingerprintMismatch from then on.
 
-A picture is looked for where a folder was imported from, and, by its content, in the folders that the caller names. The
-face is the one where the template's was; never another face of the picture. Where that gives no vector, the template's
-crop does, if one is kept. A template stays as it was enrolled but for its vector. Strangers are embedded again from the
-picture that is kept; where no face is found in it, they go.
+A picture is looked for where a folder was imported or scanned, and, by its content, in the folders that the caller
+names. The face is the one where the template's was; never another face of the picture. Where that gives no vector, the
+template's crop does, if one is kept. A template stays as it was enrolled but for its vector. So are the faces of the
+album; one that gets no vector stays in its picture without. Strangers are embedded again from the picture that is kept,
+or have the vector of their best face in the album; who has neither goes.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
@@ -20,10 +21,10 @@ from typing import TypeVar
 from multiface.arrays import Floats
 from multiface.errors import GalleryError
 from multiface.gallery import changes, folder_rows, people_rows, reembed_rows, stranger_rows, template_rows
-from multiface.gallery.engine import PictureFacts, VectorOrigin
+from multiface.gallery.engine import CROP_SIDE, Crop, PictureFacts, VectorOrigin
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.origin_rows import in_words, same_embedder
-from multiface.gallery.reembed_rows import OldTemplate, Reembedding
+from multiface.gallery.reembed_rows import OldFace, OldTemplate, Reembedding
 from multiface.gallery.sql import Connection
 from multiface.images import list_pictures, load_picture
 from multiface.progress import Progress
@@ -80,8 +81,9 @@ class Reembedded:
     templates: how many have a new vector; 0 where the gallery held such vectors before. from_crops: how many of these
     were made of crops, not of pictures. missing: those that have none;
     after a switch they are removed. without_template: names of people who have no template left by that. strangers:
-    how many have a new vector. strangers_gone: how many have none; after a switch they are removed. purged: as in
-    `Removed`, of the old vectors.
+    how many have a new vector. strangers_gone: how many have none; after a switch they are removed. faces, faces_lost:
+    of the album, the same; after a switch they have none, until they are searched for again. purged: as in `Removed`,
+    of the old vectors.
     """
 
     switched: bool
@@ -91,6 +93,8 @@ class Reembedded:
     without_template: tuple[str, ...] = ()
     strangers: int = 0
     strangers_gone: int = 0
+    faces: int = 0
+    faces_lost: int = 0
     purged: bool = True
 
 
@@ -107,8 +111,8 @@ def reembed(
     """Embed everybody again, and switch to the new vectors if every template has one. Open the gallery again then.
 
     origin: whose vectors `embed` makes. folders: where pictures are that lie in no imported folder. drop_missing:
-    remove the templates that have no new vector, instead of not switching. progress: templates and strangers done, and
-    all. looking: pictures of `folders` that were read, and all.
+    remove the templates that have no new vector, instead of not switching. progress: templates, faces of the album and
+    strangers done, and all. looking: pictures of `folders` that were read, and all.
 
     Raises GalleryError if the gallery is being embedded again with others already, or cannot be written,
     FingerprintMismatch if another process made the switch meanwhile, PictureError for a folder that is none.
@@ -154,6 +158,7 @@ class _Run:
     progress: Progress | None
     looking: Progress | None
     reasons: dict[int, str] = field(default_factory=dict)  # of templates that were tried in vain
+    lost_faces: set[int] = field(default_factory=set)  # of the album, tried in vain
     without_crop: set[int] = field(default_factory=set)  # templates whose crop was tried, or is not kept
     hopeless: set[tuple[int, str]] = field(
         default_factory=set
@@ -185,12 +190,13 @@ class _Run:
         """Embed what has no new vector and was not tried yet."""
         with self.gallery.engine.database.reading() as connection:
             templates = reembed_rows.waiting_templates(connection)
+            faces = reembed_rows.waiting_faces(connection)
             strangers = reembed_rows.waiting_strangers(connection)
             self._require(connection)
             self.total = self._state(connection).total
         new = {number: digest for number, digest in templates.items() if number not in self.reasons}
         met = [one for one in strangers.items() if one not in self.hopeless]
-        self.done = self.total - len(templates) - len(strangers)
+        self.done = self.total - len(templates) - len(faces) - len(strangers)
         self._tell(0)
         self._embed_templates(new)
         lost = {
@@ -200,6 +206,9 @@ class _Run:
             self.found = pictures_by_digest(self.folders, set(lost.values()), self.looking)
             self._embed_templates(lost)
         self._embed_crops([number for number in self.reasons if number not in self.without_crop])
+        self._embed_faces(
+            {number: digest for number, digest in faces.items() if number not in self.lost_faces}
+        )
         self._embed_strangers(met)
 
     def switched(self, drop_missing: bool) -> Reembedded | None:
@@ -209,8 +218,10 @@ class _Run:
             self._require(connection)
             state = self._state(connection)
             templates = reembed_rows.waiting_templates(connection)
+            faces = reembed_rows.waiting_faces(connection)
             strangers = reembed_rows.waiting_strangers(connection)
-            if templates.keys() - self.reasons.keys() or strangers.items() - self.hopeless:
+            new = (templates.keys() - self.reasons.keys(), faces.keys() - self.lost_faces)
+            if any(new) or strangers.items() - self.hopeless:
                 return None
             old = [reembed_rows.old_template(connection, number) for number in templates]
             missing = tuple(
@@ -221,7 +232,9 @@ class _Run:
             crops = reembed_rows.made_from_crops(connection)
             kept = stranger_rows.count(connection) - len(strangers)
             if missing and not drop_missing:
-                return Reembedded(False, state.templates, crops, missing, (), kept, len(strangers))
+                return Reembedded(
+                    False, state.templates, crops, missing, (), kept, len(strangers), state.faces, len(faces)
+                )
             emptied = _drop(connection, missing)
             for number in strangers:
                 stranger_rows.remove_stranger(connection, number)
@@ -232,12 +245,24 @@ class _Run:
                 "templates": state.templates,
                 "from_crops": crops,
                 "dropped": [one.template for one in missing],
+                "faces": state.faces,
+                "faces_lost": len(faces),
                 "strangers": kept,
                 "strangers_gone": len(strangers),
             }
             changes.record(connection, "reembed", (), facts)
+        purged = database.purge_log()
         return Reembedded(
-            True, state.templates, crops, missing, emptied, kept, len(strangers), database.purge_log()
+            True,
+            state.templates,
+            crops,
+            missing,
+            emptied,
+            kept,
+            len(strangers),
+            state.faces,
+            len(faces),
+            purged,
         )
 
     def _require(self, connection: Connection) -> None:
@@ -252,7 +277,7 @@ class _Run:
             state = self._state(connection)
             raise GalleryError(
                 f"{self.gallery.place}: is being embedded again with {in_words(made)} and the detector "
-                f"{made.detector} since {state.started}, and {state.templates + state.strangers} of "
+                f"{made.detector} since {state.started}, and {state.done} of "
                 f"{state.total} are done; go on with these, or give that up first (`multiface people reembed --cancel`)"
             )
 
@@ -287,10 +312,7 @@ class _Run:
                 crops = [(number, template_rows.crop(connection, number)) for number in numbers]
             self.without_crop.update(numbers)
             kept = [(number, crop) for number, crop in crops if crop is not None]
-            wanted = [
-                WantedFaces(sha256(crop.picture).hexdigest(), (crop.picture,), (None,), crop.aligned)
-                for _, crop in kept
-            ]
+            wanted = [_of_crop(crop) for _, crop in kept]
             if wanted:
                 made = [
                     self.reasons[number] if isinstance(vector, str) else vector
@@ -320,13 +342,54 @@ class _Run:
         """What to ask for of a picture, and the templates that it is for; some may have been removed."""
         old = [reembed_rows.old_template(connection, number) for number in numbers]
         templates = [one for one in old if one is not None]
-        places: list[Path | bytes] = [
-            Path(folder) / path for folder, path in reembed_rows.folder_places(connection, digest)
-        ]
-        places += (self.found or {}).get(digest, ())
-        return WantedFaces(digest, tuple(places), tuple(one.facts for one in templates)), templates
+        return WantedFaces(
+            digest, self._places(connection, digest), tuple(one.facts for one in templates)
+        ), templates
+
+    def _places(self, connection: Connection, digest: str) -> tuple[Path | bytes, ...]:
+        """Where a picture may be."""
+        known = [Path(folder) / path for folder, path in reembed_rows.known_places(connection, digest)]
+        return (*known, *(self.found or {}).get(digest, ()))
+
+    def _embed_faces(self, waiting: Mapping[int, str]) -> None:
+        """The faces of the album: from the photo, else from the crop."""
+        of_picture: dict[str, list[int]] = {}
+        for number, digest in waiting.items():
+            of_picture.setdefault(digest, []).append(number)
+        for digests in _batches(list(of_picture)):
+            wanted: list[WantedFaces] = []
+            photos: list[list[OldFace]] = []
+            films: list[OldFace] = []
+            with self.gallery.engine.database.reading() as connection:
+                for digest in digests:
+                    old = [reembed_rows.old_face(connection, number) for number in of_picture[digest]]
+                    here = [one for one in old if one is not None]
+                    places = self._places(connection, digest)
+                    in_photo = [one for one in here if one.facts is not None] if places else []
+                    films += here if not places else [one for one in here if one.facts is None]
+                    if in_photo:
+                        photos.append(in_photo)
+                        wanted.append(WantedFaces(digest, places, tuple(one.facts for one in in_photo)))
+            made: list[tuple[int, Floats | str]] = []
+            again = films
+            for faces, vectors in zip(photos, self._embedded(wanted) if wanted else (), strict=True):
+                made += [(one.id, v) for one, v in zip(faces, vectors, strict=True) if not isinstance(v, str)]
+                again += [one for one, v in zip(faces, vectors, strict=True) if isinstance(v, str)]
+            crops = [(one.id, one.crop) for one in again if one.crop is not None]
+            if crops:
+                vectors_of_crops = self._embedded([_of_crop(crop) for _, crop in crops])
+                made += [(number, v) for (number, _), (v,) in zip(crops, vectors_of_crops, strict=True)]
+            self.lost_faces.update(one.id for one in again)
+            with self.gallery.engine.database.writing() as connection:
+                self._require(connection)
+                for number, vector in made:
+                    if not isinstance(vector, str):
+                        reembed_rows.keep_face(connection, number, vector)
+                        self.lost_faces.discard(number)
+            self._tell(sum(not isinstance(vector, str) for _, vector in made))
 
     def _embed_strangers(self, waiting: Sequence[tuple[int, str]]) -> None:
+        """Strangers: from the picture, else as their best face in the album."""
         for batch in _batches(waiting):
             with self.gallery.engine.database.reading() as connection:
                 pictures = [stranger_rows.picture(connection, number) or b"" for number, _ in batch]
@@ -335,15 +398,22 @@ class _Run:
                 for (_, digest), picture in zip(batch, pictures, strict=True)
             ]
             outcomes = self._embedded(wanted)
+            made = 0
             with self.gallery.engine.database.writing() as connection:
                 self._require(connection)
                 for (number, digest), picture, (vector,) in zip(batch, pictures, outcomes, strict=True):
-                    if isinstance(vector, str):
+                    in_album = reembed_rows.vector_in_album(connection, number)
+                    if in_album is not None:
+                        size = (CROP_SIDE, CROP_SIDE)
+                        reembed_rows.keep_stranger(connection, number, digest, size, in_album)
+                    elif isinstance(vector, str):
                         self.hopeless.add((number, digest))
+                        continue
                     else:
                         height, width = load_picture(picture).shape[:2]
                         reembed_rows.keep_stranger(connection, number, digest, (width, height), vector)
-            self._tell(sum(not isinstance(vector, str) for (vector,) in outcomes))
+                    made += 1
+            self._tell(made)
 
     def _embedded(self, wanted: Sequence[WantedFaces]) -> list[list[Floats | str]]:
         """What the callback makes of pictures; a vector that no gallery can hold is a reason."""
@@ -366,6 +436,11 @@ class _Run:
 def _batches(things: Sequence[Thing]) -> Iterator[Sequence[Thing]]:
     for at in range(0, len(things), BATCH):
         yield things[at : at + BATCH]
+
+
+def _of_crop(crop: Crop) -> WantedFaces:
+    """A crop as the picture to embed."""
+    return WantedFaces(sha256(crop.picture).hexdigest(), (crop.picture,), (None,), crop.aligned)
 
 
 def _drop(connection: Connection, missing: Sequence[MissingTemplate]) -> tuple[str, ...]:

@@ -8,13 +8,25 @@ from collections.abc import Callable
 
 import numpy as np
 
+from multiface.arrays import vector_from
 from multiface.errors import GalleryError
-from multiface.gallery import changes, folder_rows, people_rows, stranger_rows, template_rows
+from multiface.gallery import (
+    album_faces,
+    album_strangers,
+    changes,
+    folder_rows,
+    people_rows,
+    stranger_rows,
+    template_rows,
+)
+from multiface.gallery.album_strangers import AlbumStranger, Before
 from multiface.gallery.changes import Change
-from multiface.gallery.engine import Person, VectorOrigin
+from multiface.gallery.clock import utc_now
+from multiface.gallery.engine import NewTemplate, Person, PictureFacts, VectorOrigin
 from multiface.gallery.people_changes import Edit, known_of, set_known
 from multiface.gallery.sql import Connection
 from multiface.gallery.stranger_rows import View
+from multiface.json_text import record_from
 
 
 def undo(connection: Connection, number: int, origin: VectorOrigin, place: str) -> Change:
@@ -37,13 +49,14 @@ def undo(connection: Connection, number: int, origin: VectorOrigin, place: str) 
         "merge": _merge,
         "split": _split,
         "name": _name,
+        "album": _album,
     }
     if change.kind not in ways:
         raise GalleryError(f"{place}: change {number} ({change.kind}) cannot be undone")
     if not change.can_be_undone:
         raise GalleryError(
             f"{place}: change {number} ({change.kind}) cannot be undone: the gallery was embedded again with other "
-            "weights since, and the stranger's vectors were of the old ones"
+            "weights since, and the vectors that it kept were of the old ones"
         )
     ways[change.kind](connection, change, origin, place)
     changes.mark_undone(connection, number)
@@ -89,6 +102,14 @@ def _merge(connection: Connection, change: Change, _origin: VectorOrigin, place:
     mine = set(template_rows.ids_of(connection, kept.number))
     back = [template for template in change.facts["templates"] if template in mine]
     template_rows.move_templates(connection, back, person.number)
+    faces = set(album_faces.of_person(connection, kept.number))
+    album_faces.hand_over(
+        connection, [face for face in change.facts.get("faces", ()) if face in faces], person.number
+    )
+    for face in change.facts.get("not", ()):
+        album_faces.unbar(connection, face, kept.number)
+        if album_faces.face(connection, face) is not None:
+            album_faces.bar(connection, face, person.number)
     cover = gone["cover"] if gone["cover"] in back else 0
     known = Edit(gone["external_id"] or None, gone["note"], tuple(gone["groups"]), cover)
     set_known(connection, person, known, place)
@@ -110,12 +131,55 @@ def _split(connection: Connection, change: Change, _origin: VectorOrigin, place:
 
 
 def _name(connection: Connection, change: Change, origin: VectorOrigin, _place: str) -> None:
+    album = _still_there(connection, change.facts.get("faces", []), change.people[0])
     _enrol(connection, change, origin, _place)
     facts, (picture, *vectors) = change.facts["stranger"], changes.blobs(connection, change.id)
     stranger_rows.put_back(connection, facts["row"], picture)
     for view, vector in zip(facts["views"], vectors, strict=True):
         array = np.frombuffer(vector, "<f4").astype(np.float32)
         stranger_rows.add_view(connection, facts["row"][0], View(array, *view), origin)
+    if "album" in change.facts:
+        made, ignored = change.facts["album"]
+        album_strangers.put(connection, AlbumStranger(facts["row"][0], made, ignored))
+        album_strangers.put_back(connection, album)
+
+
+def _album(connection: Connection, change: Change, origin: VectorOrigin, place: str) -> None:
+    _enrol(connection, change, origin, place)
+    for face, person in change.facts["not"]:
+        one = people_rows.person_of_id(connection, person)
+        if one is not None:
+            album_faces.unbar(connection, face, one.number)
+    for number, made, ignored in change.facts["strangers"]:
+        if stranger_rows.stranger(connection, number) is None:
+            crop = (
+                next((album_faces.crop_of(connection, row[0]) for row in change.facts["faces"]), None) or b""
+            )
+            now = utc_now()
+            stranger_rows.put_back(connection, (number, now, now, now, 0, 0.0), crop)
+            made = True
+        album_strangers.put(connection, AlbumStranger(number, made, ignored))
+    for template, row in zip(change.facts["removed"], changes.blobs(connection, change.id), strict=True):
+        _add_again(connection, template, row, origin)
+    for face in change.facts.get("drawn", ()):
+        album_faces.drop(connection, face)
+    album_strangers.put_back(connection, change.facts["faces"])
+
+
+def _add_again(connection: Connection, template: changes.Facts, vector: bytes, origin: VectorOrigin) -> None:
+    """Give a person a template back that was removed."""
+    person = people_rows.person_of_id(connection, template["person"])
+    if person is not None:
+        facts = record_from(template["facts"], PictureFacts)
+        new = NewTemplate(vector_from(vector), template["digest"], template["source"], facts)
+        template_rows.add_new_templates(connection, person, [new], origin)
+
+
+def _still_there(connection: Connection, rows: Before, public_id: str) -> Before:
+    """Those of the faces that are this person's still."""
+    person = people_rows.person_of_id(connection, public_id)
+    mine = set(() if person is None else album_faces.of_person(connection, person.number, by_hand=True))
+    return [row for row in rows if row[0] in mine]
 
 
 def _still(connection: Connection, person: str, change: Change, place: str) -> Person:

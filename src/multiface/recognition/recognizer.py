@@ -10,7 +10,7 @@ for face in recognizer.identify("party.jpg").faces:
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -52,6 +52,7 @@ from multiface.recognition.deciding import decide_probes
 from multiface.recognition.enrolment import pictures_in, templates_of
 from multiface.recognition.faces_again import faces_again
 from multiface.recognition.gallery_threshold import GalleryThreshold
+from multiface.recognition.grouping import Unknown, grouped, least_similarity, rounded_up
 from multiface.recognition.many import Unusable, analysed_in_order
 from multiface.recognition.only_face import faces_to_compare
 from multiface.recognition.people_folder import drop_from_others, gallery_of_folder, people_folder
@@ -122,7 +123,7 @@ class Recognizer:
         self._cache = Path(settings.cache) if settings.cache is not None else default_cache_folder()
         self._store_folder = Path(settings.store) if settings.store is not None else default_store_folder()
         files, engine = Store(self._store_folder, self._cache), settings.engine_value()
-        self._workers = min(engine.thread_count, max(2, engine.thread_count // 2))
+        self.workers = min(engine.thread_count, max(2, engine.thread_count // 2))
         self.detector = (
             open_detector(files, detector, engine, settings.min_face)
             if isinstance(detector, str)
@@ -232,7 +233,7 @@ class Recognizer:
     def _each_identified(
         self, pictures: Iterable[PictureSource]
     ) -> Generator[Identification | Unusable, None, None]:
-        for answer in analysed_in_order(self.analyser, pictures, self._workers):
+        for answer in analysed_in_order(self.analyser, pictures, self.workers):
             yield self._identified(*answer) if isinstance(answer, tuple) else answer
 
     def decide(self, embeddings: Floats, faults: Sequence[PictureFault | None] = ()) -> list[Decision]:
@@ -242,6 +243,27 @@ class Recognizer:
         at all. Raises UsageError without people or for other shapes, RateNotSupported.
         """
         gallery = self._people()
+        vectors = self._unit_vectors(embeddings)
+        return decide_probes(vectors, gallery.matrix(), self._gallery_threshold(), faults=faults)
+
+    def cluster(self, embeddings: Floats, pictures: Sequence[Hashable] = ()) -> list[int]:
+        """Which faces are one person, as albums group unknown faces: the group of each, 0, 1, ...
+
+        embeddings: float32 (n, d) of unit length, of good pictures (see `analyse`). pictures: which picture each face
+        is in, anything that can be compared; two faces of one picture are two people. The order of the faces makes no
+        difference to the groups. Two faces may be one person from the similarity on that a stranger among n people has
+        to reach, at half of `rate`. Raises UsageError for other shapes, RateNotSupported.
+        """
+        vectors = self._unit_vectors(embeddings)
+        if pictures and len(pictures) != len(vectors):
+            raise UsageError(f"{len(pictures)} pictures do not fit {len(vectors)} embeddings")
+        moments = [frozenset((one,)) for one in pictures] or [frozenset()] * len(vectors)
+        unknown = Unknown(vectors, moments, np.full(len(vectors), -1, np.int64))
+        least = least_similarity(self.calibration, self.rate, rounded_up(len(vectors)))
+        return [int(label) for label in grouped(unknown, self.calibration, least)]
+
+    def _unit_vectors(self, embeddings: Floats) -> Floats:
+        """The same, checked. Raises UsageError."""
         try:
             vectors = np.asarray(embeddings)
         except ValueError as error:
@@ -251,7 +273,7 @@ class Recognizer:
             raise UsageError(f"embeddings are float32 (n, {length}), not {vectors.dtype} {vectors.shape}")
         if not np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-3):
             raise UsageError("embeddings are of unit length; divide each by its norm")
-        return decide_probes(vectors, gallery.matrix(), self._gallery_threshold(), faults=faults)
+        return vectors
 
     def _identified(self, analysis: Analysis, whole_share: float | None) -> Identification:
         decisions = decide_probes(
