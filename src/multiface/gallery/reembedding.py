@@ -12,6 +12,7 @@ album; one that gets no vector stays in its picture without. Strangers are embed
 or have the vector of their best face in the album; who has neither goes.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from hashlib import file_digest, sha256
@@ -202,8 +203,10 @@ class _Run:
         lost = {
             number: digest for number, digest in templates.items() if self.reasons.get(number) == NOT_FOUND
         }
-        if lost and self.folders and self.found is None:
-            self.found = pictures_by_digest(self.folders, set(lost.values()), self.looking)
+        if self.folders and self.found is None:
+            wanted = set(lost.values()) | self._nowhere(set(faces.values()))
+            if wanted:
+                self.found = pictures_by_digest(self.folders, wanted, self.looking)
             self._embed_templates(lost)
         self._embed_crops([number for number in self.reasons if number not in self.without_crop])
         self._embed_faces(
@@ -350,6 +353,16 @@ class _Run:
         """Where a picture may be."""
         known = [Path(folder) / path for folder, path in reembed_rows.known_places(connection, digest)]
         return (*known, *(self.found or {}).get(digest, ()))
+
+    def _nowhere(self, digests: Set[str]) -> set[str]:
+        """Those of the pictures that are in no place that is known."""
+        with self.gallery.engine.database.reading() as connection:
+            places = {digest: self._places(connection, digest) for digest in digests}
+        return {
+            digest
+            for digest, known in places.items()
+            if not any(isinstance(place, Path) and os.access(place, os.R_OK) for place in known)
+        }
 
     def _embed_faces(self, waiting: Mapping[int, str]) -> None:
         """The faces of the album: from the photo, else from the crop."""
