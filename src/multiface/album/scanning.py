@@ -177,6 +177,9 @@ class _Scan:
 
     def _write(self, connection: Connection, one: Searched) -> None:
         known = album_pictures.known(connection, one.digest)
+        before = self._before.get((one.file.folder, one.file.name))
+        if one.refusal is not None and before is not None:  # half written, perhaps: what is known of it stays
+            return
         if one.picture is None:
             if known is None:  # another process forgot it meanwhile: the next scan searches it
                 return
@@ -196,7 +199,6 @@ class _Scan:
                 album_strangers.stale(connection)
             self.counts.searched += one.refusal is None
             self.counts.faces += len(one.faces)
-        before = self._before.get((one.file.folder, one.file.name))
         if before is not None and before.picture != picture and one.picture is not None:
             sides = (
                 album_pictures.size_of(connection, before.picture),
