@@ -188,7 +188,8 @@ def test_not_this_person_lasts(made_up: MadeUp) -> None:
     made_up.refresh()
     anna = made_up.gallery.person("Anna").number
     assert made_up.standing()[face][0] == anna
-    refresh(made_up.gallery, made_up.threshold, hand_work.not_person(made_up.gallery, face, "Anna"))
+    hand_work.not_person(made_up.gallery, face, "Anna")
+    made_up.refresh()
     assert made_up.standing()[face][0] == -1
     made_up.known("Anna", 1, pictures=5)
     made_up.refresh()
@@ -211,8 +212,8 @@ def test_a_face_named_by_hand_takes_the_person(made_up: MadeUp) -> None:
     made_up.refresh()
     anna = made_up.gallery.person("Anna").number
     assert made_up.standing()[like_anna][0] == anna
-    person, changed = hand_work.name_faces(made_up.gallery, [other], "Anna")
-    refresh(made_up.gallery, made_up.threshold, changed)
+    person = hand_work.name_faces(made_up.gallery, [other], "Anna")
+    made_up.refresh()
     assert made_up.standing()[other][0] == anna and made_up.standing()[like_anna][0] != anna
     assert made_up.gallery.person(person.id).templates == 4
     with pytest.raises(GalleryError, match="one person is not two faces"):
@@ -228,14 +229,15 @@ def test_merge_split_ignore_and_back(made_up: MadeUp) -> None:
     original = made_up.standing()
     one, two = (original[faces[0]][1] for faces in (first, second))
 
-    refresh(made_up.gallery, made_up.threshold, hand_work.merge_groups(made_up.gallery, one, two))
+    hand_work.merge_groups(made_up.gallery, one, two)
+    made_up.refresh()
     assert groups_of(made_up.standing()) == [sorted(first + second)]
     made_up.photo(9)
     made_up.refresh()
     assert groups_of(made_up.standing()) == [sorted(first + second)]
 
-    number, changed = hand_work.split_faces(made_up.gallery, second[:2])
-    refresh(made_up.gallery, made_up.threshold, changed)
+    number = hand_work.split_faces(made_up.gallery, second[:2])
+    made_up.refresh()
     assert groups_of(made_up.standing()) == [sorted([*first, second[2]]), sorted(second[:2])]
     assert made_up.standing()[second[0]][1] == number
 

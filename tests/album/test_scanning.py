@@ -14,9 +14,11 @@ import pytest
 
 from multiface import Recognizer, RecognizerSettings
 from multiface.album import Album
+from multiface.album.pages import hits_page
 from multiface.album.xmp import Region, read_regions, write_sidecar
 from multiface.errors import GalleryError, PictureError, UsageError
 from multiface.gallery import Gallery
+from multiface.images.box import Box
 from multiface.recognition.demo import PORTRAIT
 from tests.drawn_faces import drawn_face, group_of, save_people
 
@@ -259,6 +261,46 @@ def test_a_drive_that_is_not_there_forgets_nothing(album: Album, photos: Path, t
     assert album.find() == () and album.groups() == ()
 
 
+def test_copies_are_searched_once(album: Album, photos: Path) -> None:
+    for number in range(9):
+        shutil.copy(photos / "b" / "cleo1.jpg", photos / "b" / f"copy{number}.jpg")
+    report = album.scan([photos], jobs=1)
+    assert report.searched + report.known == 14 and report.searched < 14
+    (hit,) = [hit for hit in album.find() if len(hit.paths) > 1]
+    assert len(hit.paths) == 10 and len(hit.faces) == 1
+
+
+def test_a_file_that_is_half_written_keeps_its_hand_work(album: Album, photos: Path) -> None:
+    album.scan([photos])
+    (face,) = album.find(since="2022-05-01", until="2022-05-02")[0].faces
+    album.name_faces([face.id], "Dora")
+    whole = (photos / "b" / "cleo1.jpg").read_bytes()
+    (photos / "b" / "cleo1.jpg").write_bytes(whole[:200])
+    for again in (False, True):
+        assert [Path(one.path).name for one in album.scan([photos], again=again).left_out] == ["cleo1.jpg"]
+    picture = PIL.Image.open(photos / "b" / "cleo2.jpg")
+    save(photos / "b" / "cleo1.jpg", np.asarray(picture.point(lambda value: min(255, value + 9))))
+    assert album.scan([photos]).searched == 1
+    assert "cleo1.jpg" in names(album, "Dora")
+
+
+def test_a_name_that_is_not_utf_8(album: Album, photos: Path) -> None:
+    odd = os.fsdecode(os.fsencode(photos / "a") + b"/caf\xe9.jpg")
+    try:
+        shutil.move(photos / "a" / "ada.jpg", odd)
+    except OSError:
+        pytest.skip("needs a file system that takes names in any encoding")
+    album.scan([photos])
+    (hit,) = album.find("ada", only=True)
+    assert hit.paths == (f"{photos}/a/caf\\udce9.jpg",)
+    assert b"<img" in hits_page("Ada", [hit], frozenset())
+    assert album.export_names("ada").failed == ()
+    assert {region.name for region in read_regions(Path(odd)).own} == {"ada"}
+    Path(odd).unlink()
+    assert album.scan([photos]).vanished == hit.paths
+    assert album.find("ada", only=True) == ()
+
+
 def test_a_folder_in_a_folder_counts_once(album: Album, photos: Path) -> None:
     assert album.scan([photos / "a"]).searched == 2
     assert album.scan([photos / "b", photos, photos]).searched == 3
@@ -343,8 +385,8 @@ def test_names_go_out_and_come_in_as_xmp(album: Album, photos: Path) -> None:
     (hit,) = album.find("ada", "bob")
     bob = next(face for face in hit.faces if face.name == "bob")
     album.not_person(bob.id, "bob")
-    write_as_others(photos / "b" / "cleo1.jpg", "Cleo", (48, 40, 152, 178))
-    write_as_others(photos / "b" / "cleo2.jpg", "Ghost", (2, 150, 40, 195))
+    write_as_others(photos / "b" / "cleo1.jpg", ("Cleo", (48, 40, 152, 178)))
+    write_as_others(photos / "b" / "cleo2.jpg", ("Ghost", (2, 150, 40, 195)))
     taken_up = album.import_names()
     assert (taken_up.named, taken_up.drawn, taken_up.known, taken_up.people) == (1, 1, 0, ("Cleo", "Ghost"))
     assert taken_up.failed == () and taken_up.kept == ()
@@ -354,6 +396,29 @@ def test_names_go_out_and_come_in_as_xmp(album: Album, photos: Path) -> None:
     assert album.export_names().failed == ()
     assert {region.name for region in read_regions(photos / "a" / "both.jpg").own} == {"ada"}
     assert [region.name for region in read_regions(photos / "b" / "cleo1.jpg").regions] == ["Cleo"]
+
+
+def test_one_name_on_two_faces_is_left_out_and_the_rest_comes_in(album: Album, photos: Path) -> None:
+    album.scan([photos])
+    boxes = {Path(hit.paths[0]).name: [face.box for face in hit.faces] for hit in album.find()}
+    write_as_others(photos / "a" / "both.jpg", *(("Zoe", box) for box in boxes["both.jpg"]))
+    write_as_others(photos / "b" / "cleo1.jpg", ("Zoe", boxes["cleo1.jpg"][0]))
+    report = album.import_names()
+    assert (report.named, report.people) == (2, ("Zoe",))
+    assert [Path(path).name for path, _ in report.failed] == ["both.jpg"]
+    assert set(names(album, "Zoe")) >= {"both.jpg", "cleo1.jpg"}
+
+
+def test_copies_that_say_the_same_are_no_news(album: Album, photos: Path) -> None:
+    shutil.copy(photos / "b" / "cleo1.jpg", photos / "a" / "copy.jpg")
+    album.scan([photos])
+    (hit,) = [hit for hit in album.find() if len(hit.paths) > 1]
+    for path in hit.paths:
+        write_as_others(Path(path), ("Zoe", hit.faces[0].box), ("Max", (0.0, 150.0, 40.0, 190.0)))
+    report = album.import_names()
+    assert (report.named, report.drawn, report.failed) == (1, 1, ())
+    (after,) = [hit for hit in album.find() if len(hit.paths) > 1]
+    assert sorted(face.name or "" for face in after.faces) == ["Max", "Zoe"]
 
 
 def test_names_go_into_the_photos_when_asked(album: Album, photos: Path) -> None:
@@ -368,8 +433,8 @@ def test_names_go_into_the_photos_when_asked(album: Album, photos: Path) -> None
     assert names(album, "ada") == ["ada.jpg", "both.jpg", "with-cleo.jpg"]
 
 
-def write_as_others(picture: Path, name: str, box: tuple[float, float, float, float]) -> None:
+def write_as_others(picture: Path, *named: tuple[str, Box]) -> None:
     """A sidecar that another program wrote."""
-    written = write_sidecar(picture, [Region(name, box)])
+    written = write_sidecar(picture, [Region(name, box) for name, box in named])
     text = written.path.read_text(encoding="utf-8")
     written.path.write_text(re.sub(r"<multiface:Written.*?</multiface:Written>", "", text, flags=re.DOTALL))

@@ -177,3 +177,10 @@ def test_a_gallery_that_is_not_there(call: Call, tmp_path: Path) -> None:
         done = call("album", *command, "--gallery", tmp_path / "none.sqlite", "--json")
         assert done.code == 3 and json.loads(done.out)["error"]["message"], command
         assert not (tmp_path / "none.sqlite").exists()
+
+
+def test_what_is_gone_since_the_scan_is_not_copied(album: Call, tmp_path: Path) -> None:
+    (tmp_path / "photos" / "ada.png").unlink()
+    done = album("find", "ada", "--only", "--copies", tmp_path / "copies", *RATE)
+    assert done.code == 0 and "ada.png: is not there any more" in done.err
+    assert [path.name for path in (tmp_path / "copies").iterdir()] == []

@@ -9,8 +9,9 @@ with Recognizer(gallery="people.sqlite") as recognizer:
         print(hit.paths[0], hit.taken)
 """
 
+import contextlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from multiface.album import hand_work
@@ -24,8 +25,9 @@ from multiface.album.scanning import ScanReport, scan_folders
 from multiface.album.searching import Searcher
 from multiface.decision import Calibration
 from multiface.errors import UsageError
-from multiface.gallery import Change, Gallery, Person, album_faces, album_pictures
+from multiface.gallery import Change, Gallery, Person, album_faces, album_pictures, album_strangers
 from multiface.images.box import Box
+from multiface.images.path_text import path_text
 from multiface.progress import Progress
 from multiface.recognition import IDENTIFY_RATE, Recognizer
 from multiface.recognition.gallery_threshold import GalleryThreshold
@@ -161,28 +163,30 @@ class Album:
 
     def name_faces(self, faces: Sequence[int], who: str, *, another: bool = False) -> Person:
         """Say who some faces are; the person. another: make another person of this name even if somebody has it."""
-        person, changed = hand_work.name_faces(self._gallery, faces, who, another)
-        refresh(self._gallery, self._threshold, changed)
+        person = hand_work.name_faces(self._gallery, faces, who, another)
+        refresh(self._gallery, self._threshold)
         return self._gallery.person(person.id)
 
     def not_person(self, face: int, who: str) -> None:
         """Say that a face is not a person's, for ever. Raises GalleryError if there is no such face or person."""
-        refresh(self._gallery, self._threshold, hand_work.not_person(self._gallery, face, who))
+        hand_work.not_person(self._gallery, face, who)
+        refresh(self._gallery, self._threshold)
 
     def merge(self, into: int, from_: int) -> None:
         """Say that two groups of unknown faces are one person; the first keeps its number."""
-        refresh(self._gallery, self._threshold, hand_work.merge_groups(self._gallery, into, from_))
+        hand_work.merge_groups(self._gallery, into, from_)
+        refresh(self._gallery, self._threshold)
 
     def split(self, faces: Sequence[int]) -> int:
         """Say that some faces of a group are another person than the rest; the number of the new group."""
-        number, changed = hand_work.split_faces(self._gallery, faces)
-        refresh(self._gallery, self._threshold, changed)
+        number = hand_work.split_faces(self._gallery, faces)
+        refresh(self._gallery, self._threshold)
         return number
 
     def ignore(self, *, groups: Sequence[int] = (), faces: Sequence[int] = (), ignored: bool = True) -> None:
         """Say that unknown people, or single faces, are of no interest; ignored False: that they are again."""
-        changed = hand_work.ignore(self._gallery, groups=groups, faces=faces, ignored=ignored)
-        refresh(self._gallery, self._threshold, changed)
+        hand_work.ignore(self._gallery, groups=groups, faces=faces, ignored=ignored)
+        refresh(self._gallery, self._threshold)
 
     def mark(self, picture: str | Path, box: Box, who: str | None = None, *, another: bool = False) -> int:
         """Draw a face that was not found; its id. who: say at once who it is.
@@ -194,7 +198,7 @@ class Album:
         if who is not None:
             self.name_faces([face], who, another=another)
         else:
-            refresh(self._gallery, self._threshold, [face])
+            refresh(self._gallery, self._threshold)
         return face
 
     def export_names(
@@ -229,7 +233,8 @@ class Album:
     def forget(self, folder: str | Path) -> int:
         """Forget the photos and films of a folder, with all that was done to their faces by hand; how many files."""
         with self._gallery.engine.database.writing() as connection:
-            gone = album_pictures.forget_folder(connection, str(Path(folder).resolve()))
+            gone = album_pictures.forget_folder(connection, path_text(Path(folder).resolve()))
+            album_strangers.stale(connection)
         refresh(self._gallery, self._threshold)
         self._gallery.engine.database.purge_log()
         return gone
@@ -253,6 +258,8 @@ def _day(text: str | None) -> str | None:
     if text is None:
         return None
     try:
+        with contextlib.suppress(ValueError):
+            return date.fromisoformat(text).isoformat()
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(
@@ -260,4 +267,4 @@ def _day(text: str | None) -> str | None:
         ) from error
     if moment.tzinfo is not None:
         raise UsageError(f"{text}: photos know local times only; leave out the zone")
-    return text if len(text) == len("2024-05-01") else moment.isoformat(timespec="seconds")
+    return moment.isoformat(timespec="seconds")

@@ -20,11 +20,16 @@ _CELLS = 1 << 22
 
 
 def decided(
-    faces: FaceVectors, barred: Mapping[int, set[int]], matrix: Matrix, threshold: GalleryThreshold
+    faces: FaceVectors,
+    barred: Mapping[int, set[int]],
+    named: Mapping[int, set[int]],
+    matrix: Matrix,
+    threshold: GalleryThreshold,
 ) -> Ints:
     """The row of each face's person, int64 (n,); -1 for none. Those decided by hand are as they were.
 
-    barred: for ids of faces the persons, by row, whom they are not. Raises RateNotSupported.
+    barred: for ids of faces the persons, by row, whom they are not. named: for photos the persons, by row, whom
+    somebody named in a face that has no vector. Raises RateNotSupported.
     """
     persons = np.where(faces.by_hand, faces.persons, -1)
     asked = threshold.of(matrix)
@@ -39,9 +44,9 @@ def decided(
         above = (similar.astype(np.float64) >= asked.similarity + rise).any(axis=1)
         free = ~faces.by_hand[chunk] & ~faces.ignored[chunk] & ~faces.alone[chunk] & above
         for rows in _different_people(faces.pictures[chunk], faces.seconds[chunk], free):
-            _decide(
-                faces, chunk.start + rows, similar[rows], free[rows], matrix, asked, threshold, rise, persons
-            )
+            at = chunk.start + rows
+            taken = named.get(int(faces.pictures[at[0]]), set()) | set(persons[at][persons[at] >= 0].tolist())
+            _decide(faces, at, similar[rows], free[rows], taken, matrix, asked, threshold, rise, persons)
     return persons
 
 
@@ -50,18 +55,18 @@ def _decide(
     at: Indices,
     similar: Floats,
     free: Bools,
+    taken: set[int],
     matrix: Matrix,
     asked: Threshold,
     threshold: GalleryThreshold,
     rise: Floats,
     persons: Ints,
 ) -> None:
-    """Decide the free ones among faces that are all different people, into `persons`."""
+    """Decide the free ones among faces that are all different people, into `persons`. taken: who is in it already."""
     if not free.any():
         return
-    taken = persons[at][persons[at] >= 0]
     open_ = similar[free].copy()
-    open_[:, np.isin(matrix.numbers, taken)] = -1.0
+    open_[:, np.isin(matrix.numbers, list(taken))] = -1.0
     # As in `decide_probes`: nobody but the most similar few, one more than there are faces, plays a part.
     most = min(len(matrix), len(open_) + 1)
     columns = np.unique(np.argpartition(-open_, most - 1, axis=1)[:, :most])

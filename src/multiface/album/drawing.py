@@ -6,7 +6,7 @@ import numpy as np
 
 from multiface.errors import GalleryConflict, NotInGallery, UsageError
 from multiface.faces.analysis import Analyser
-from multiface.gallery import Gallery, album_faces, album_pictures, album_strangers, changes
+from multiface.gallery import Gallery, album_faces, album_pictures, changes
 from multiface.gallery.album_faces import NewFace
 from multiface.images import load_picture
 from multiface.images.box import Box
@@ -70,7 +70,6 @@ def mark_face(gallery: Gallery, analyser: Analyser, threshold: GalleryThreshold,
             "drawn": [number],
         }  # fmt: skip
         changes.record(connection, "album", [], facts)
-        album_strangers.stale(connection)
     return number
 
 

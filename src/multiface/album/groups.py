@@ -56,7 +56,8 @@ def unknown_groups(
     for number, one in album_strangers.all_of_them(connection).items():
         stranger = stranger_rows.stranger(connection, number)
         faces = sorted(
-            album_faces.faces_of_stranger(connection, number), key=lambda face: (-face.quality, face.id)
+            album_faces.faces_of_stranger(connection, number, there=True),
+            key=lambda face: (-face.quality, face.id),
         )
         if stranger is None or not faces:
             continue

@@ -1,14 +1,14 @@
 """What somebody says of faces in an album: who it is, who not, what belongs together. It lasts, and can be undone.
 
-Each function is one transaction with one row in the change log; it returns the ids of the faces it changed, for
-`refresh`.
+Each function is one transaction with one row in the change log; `refresh` decides the rest anew afterwards.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from multiface.album.group_numbers import view_digest
 from multiface.arrays import Floats, vector_bytes
-from multiface.errors import GalleryConflict, NotInGallery, UsageError
+from multiface.errors import NotInGallery, UsageError
 from multiface.gallery import (
     Crop,
     Gallery,
@@ -32,9 +32,7 @@ from multiface.gallery.sql import Connection
 from multiface.json_text import document_of
 
 
-def name_faces(
-    gallery: Gallery, faces: Sequence[int], who: str, another: bool = False
-) -> tuple[Person, list[int]]:
+def name_faces(gallery: Gallery, faces: Sequence[int], who: str, another: bool = False) -> Person:
     """Say who some faces show; those that are good enough become templates of the person, who is made if need be.
 
     who: a name or an id. another: make another person of this name even if somebody has it. Raises GalleryError if
@@ -50,50 +48,55 @@ def name_faces(
             known = None if another else people_rows.one_of_name(connection, name, gallery.place)
         person = known or people_rows.add_person(connection, name)
         before = album_strangers.before(connection, faces)
-        templates: list[int] = []
-        for face in found:
-            _refuse_twice(gallery, connection, face, person)
+        templates, unbarred, removed = list[int](), list[list[int | str]](), list[_Removed]()
+        for face, (_, owner, _, by_hand, _) in zip(found, before, strict=True):
+            album_faces.refuse_twice(connection, face, person.number, person.name, gallery.place)
+            if (
+                owner is not None and by_hand and owner != person.id
+            ):  # what was made of the face for another goes
+                other = people_rows.found(connection, str(owner), gallery.place)
+                removed += _remove_templates(gallery, connection, face, other)
             new = _template(gallery, connection, face)
             if new is not None:
                 templates += template_rows.add_new_templates(connection, person, [new], gallery.origin)
-            album_faces.unbar(connection, face.id, person.number)
+            if album_faces.unbar(connection, face.id, person.number):
+                unbarred.append([face.id, person.id])
             album_faces.set_standing(connection, face.id, Standing(person=person.number, by_hand=True))
-        _record(connection, "name", [person.id], before, templates, [] if known else [person.id])
-    return person, list(faces)
+        made = [] if known else [person.id]
+        _record(connection, "name", [person.id], before, templates, made, removed=removed, unbarred=unbarred)
+    return person
 
 
-def not_person(gallery: Gallery, number: int, who: str) -> list[int]:
+def not_person(gallery: Gallery, number: int, who: str) -> None:
     """Say that a face is not a person's, for ever; a template that was made of the face goes."""
     with gallery.engine.database.writing() as connection:
         face = _face(gallery, connection, number)
         person = people_rows.found(connection, who, gallery.place)
         before = album_strangers.before(connection, [number])
         barred = album_faces.bar(connection, number, person.number)
-        removed, blobs = _remove_templates(gallery, connection, face, person)
+        removed = _remove_templates(gallery, connection, face, person)
         if face.standing.person == person.number:
             album_faces.set_standing(connection, number, Standing())
         facts_not: list[list[int | str]] = [[number, person.id]] if barred else []
-        _record(connection, "not", [person.id], before, [], [], facts_not, removed=removed, blobs=blobs)
-    return [number]
+        _record(connection, "not", [person.id], before, [], [], facts_not, removed=removed)
 
 
-def merge_groups(gallery: Gallery, into: int, from_: int) -> list[int]:
+def merge_groups(gallery: Gallery, into: int, from_: int) -> None:
     """Say that two groups of unknown faces are one person; the first keeps its number."""
     if into == from_:
         raise UsageError(f"merge: group {into} cannot be merged with itself; give two groups")
     with gallery.engine.database.writing() as connection:
         groups = [_group(gallery, connection, number) for number in (into, from_)]
-        faces = [
-            face.id for number in (into, from_) for face in album_faces.faces_of_stranger(connection, number)
-        ]
+        both = [album_faces.faces_of_stranger(connection, number) for number in (into, from_)]
+        _refuse_one_photo(gallery, both[0], both[1])
+        faces = [face.id for faces in both for face in faces]
         before = album_strangers.before(connection, faces)
         for face in faces:
             album_faces.set_standing(connection, face, Standing(stranger=into, by_hand=True))
         _record(connection, "merge", [], before, [], [], strangers=groups)
-    return faces
 
 
-def split_faces(gallery: Gallery, faces: Sequence[int]) -> tuple[int, list[int]]:
+def split_faces(gallery: Gallery, faces: Sequence[int]) -> int:
     """Say that some faces of a group are another person than the rest; the number of the new group."""
     with gallery.engine.database.writing() as connection:
         found = [_face(gallery, connection, number) for number in faces]
@@ -118,23 +121,23 @@ def split_faces(gallery: Gallery, faces: Sequence[int]) -> tuple[int, list[int]]
         for face in faces:
             album_faces.set_standing(connection, face, Standing(stranger=number, by_hand=True))
         _record(connection, "split", [], before, [], [], strangers=[own])
-    return number, everything
+    return number
 
 
 def ignore(
     gallery: Gallery, *, groups: Sequence[int] = (), faces: Sequence[int] = (), ignored: bool = True
-) -> list[int]:
+) -> None:
     """Say that groups of unknown faces and their new photos, or single faces, are of no interest; or that they are."""
     with gallery.engine.database.writing() as connection:
         strangers = [_group(gallery, connection, number) for number in groups]
         found = [_face(gallery, connection, number) for number in faces]
-        before = album_strangers.before(connection, list(faces))
+        found = [face for face in found if face.standing.ignored != ignored]
+        before = album_strangers.before(connection, [face.id for face in found])
         for one in strangers:
             album_strangers.put(connection, AlbumStranger(one.number, one.made, ignored))
         for face in found:
             album_faces.set_standing(connection, face.id, Standing(by_hand=ignored, ignored=ignored))
         _record(connection, "ignore", [], before, [], [], strangers=strangers)
-    return list(faces)
 
 
 def _record(
@@ -146,10 +149,12 @@ def _record(
     made: Sequence[str],
     barred: Sequence[Sequence[int | str]] = (),
     strangers: Sequence[AlbumStranger] = (),
-    removed: Sequence[changes.Facts] = (),
-    blobs: Sequence[bytes] = (),
+    removed: Sequence["_Removed"] = (),
+    unbarred: Sequence[Sequence[int | str]] = (),
 ) -> None:
+    """Write the change down, and which faces have to be decided anew: also those that stay in the groups."""
     about = {str(row[1]) for row in before if row[1] is not None} | set(people)
+    about |= {str(one.facts["person"]) for one in removed}
     facts = {
         "did": did,
         "faces": before,
@@ -157,9 +162,21 @@ def _record(
         "made": list(made),
         "not": [list(one) for one in barred],
         "strangers": [[one.number, one.made, one.ignored] for one in strangers],
-        "removed": list(removed),
+        "removed": [one.facts for one in removed],
+        "unbarred": [list(one) for one in unbarred],
     }
-    changes.record(connection, "album", about, facts, blobs)
+    changes.record(connection, "album", about, facts, [one.vector for one in removed])
+    groups = {int(row[2]) for row in before if row[2] is not None}
+    left = [face.id for group in groups for face in album_faces.faces_of_stranger(connection, group)]
+    album_strangers.changed_by_hand(connection, [*(int(str(row[0])) for row in before), *left])
+
+
+@dataclass(frozen=True, slots=True)
+class _Removed:
+    """A template that was removed: what bringing it back needs, and the vector's bytes."""
+
+    facts: changes.Facts
+    vector: bytes
 
 
 def _face(gallery: Gallery, connection: Connection, number: int) -> AlbumFace:
@@ -178,18 +195,6 @@ def _group(gallery: Gallery, connection: Connection, number: int) -> AlbumStrang
             f"{gallery.place}: there is no group {number} in the album; `multiface album people` lists them"
         )
     return found
-
-
-def _refuse_twice(gallery: Gallery, connection: Connection, face: AlbumFace, person: Person) -> None:
-    """One person is not two faces of a photo."""
-    if face.seconds is not None:
-        return
-    for other in album_faces.faces_of(connection, [face.picture]).get(face.picture, ()):
-        if other.id != face.id and other.standing.by_hand and other.standing.person == person.number:
-            raise GalleryConflict(
-                f"{gallery.place}: face {other.id} of the same photo is {person.name!r} by hand, and one person is not "
-                f"two faces of a photo; `multiface album not {other.id} NAME` takes that back"
-            )
 
 
 def _template(gallery: Gallery, connection: Connection, face: AlbumFace) -> NewTemplate | None:
@@ -213,14 +218,14 @@ def _digest(connection: Connection, face: AlbumFace, vector: Floats) -> str:
 
 def _remove_templates(
     gallery: Gallery, connection: Connection, face: AlbumFace, person: Person
-) -> tuple[list[changes.Facts], list[bytes]]:
+) -> list[_Removed]:
     """Remove the templates of a person that were made of a face; what is needed to bring them back."""
     vector = album_faces.vector_of(connection, face.id)
     if vector is None:
-        return [], []
+        return []
     as_view = view_digest(album_faces.crop_of(connection, face.id), vector)
     as_face = _template(gallery, connection, face)
-    facts, blobs = list[changes.Facts](), list[bytes]()
+    removed = list[_Removed]()
     for template in template_rows.templates(connection, person.number, gallery.origin):
         same = (
             as_face is not None
@@ -229,13 +234,22 @@ def _remove_templates(
         )
         if same or template.source_digest == as_view:
             connection.execute("DELETE FROM template WHERE id = ?", (template.id,))
-            facts.append(
-                {
-                    "person": person.id,
-                    "digest": template.source_digest,
-                    "source": template.source,
-                    "facts": document_of(template.facts),
-                }
+            facts = {
+                "person": person.id,
+                "digest": template.source_digest,
+                "source": template.source,
+                "facts": document_of(template.facts),
+            }
+            removed.append(_Removed(facts, vector_bytes(template.vector)))
+    return removed
+
+
+def _refuse_one_photo(gallery: Gallery, one: Sequence[AlbumFace], other: Sequence[AlbumFace]) -> None:
+    """Raises GalleryError where two groups have a face in one photo."""
+    photos = {face.picture: face.id for face in one if face.seconds is None}
+    for face in other:
+        if face.seconds is None and face.picture in photos:
+            raise GalleryConflict(
+                f"{gallery.place}: faces {photos[face.picture]} and {face.id} are in one photo, and one person is not "
+                "two faces of a photo"
             )
-            blobs.append(vector_bytes(template.vector))
-    return facts, blobs

@@ -9,7 +9,7 @@ from multiface.gallery.album_pictures import AlbumFile
 from multiface.gallery.clock import modified_ns
 from multiface.images.endings import named_like_picture
 from multiface.images.listing import is_folder, visible_files
-from multiface.images.path_text import path_text
+from multiface.images.path_text import path_of_text, path_text
 
 FILM_ENDINGS = (
     ".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".3gp", ".wmv", ".flv",
@@ -82,8 +82,9 @@ def listed(folder: Path, known: dict[tuple[str, str], AlbumFile], again: bool = 
     if known and len(vanished) == len(known):
         raise UsageError(
             f"{path_text(folder)}: none of the {len(known):,} photos and films that the album knows there is left; "
-            "nothing was changed. If the folder is on a drive that is not there, connect it; if the files are meant to "
-            f"be gone, `multiface album forget {path_text(folder)}` forgets them"
+            "nothing was changed. If the folder is on a drive that is not there, connect it; if the files were moved, "
+            "scan where they are now first; if they are meant to be gone, "
+            f"`multiface album forget {path_text(folder)}` forgets them"
         )
     return Listed(tuple(sorted(changed, key=_order)), unchanged, tuple(vanished), tuple(unreadable))
 
@@ -94,10 +95,8 @@ def _order(file: AlbumPath) -> tuple[str, str]:
 
 def _is_gone(file: AlbumFile) -> bool:
     """Whether a file is missing; what cannot be asked does not count as gone."""
-    if "\\udc" in file.folder + file.name:  # not UTF-8: written down in another form
-        return False
     try:
-        Path(file.folder, file.name).stat()
+        path_of_text(os.path.join(file.folder, file.name)).stat()  # noqa: PTH118
     except (FileNotFoundError, NotADirectoryError):
         return True
     except (OSError, ValueError):

@@ -14,6 +14,7 @@ from multiface.album.xmp.people import with_people
 from multiface.album.xmp.sidecars import sidecars
 from multiface.errors import MultifaceError, UsageError
 from multiface.images.header import read_header
+from multiface.images.path_text import path_of_text, path_text
 from multiface.progress import Progress
 
 
@@ -37,7 +38,7 @@ def export_names(
     """Write the names in these photos, beside each of their files; photos of nobody only where we wrote before."""
     written = unchanged = 0
     kept, failed = list[tuple[str, str]](), list[tuple[str, str]]()
-    photos = [(Path(path), hit) for hit in hits if not hit.film for path in hit.paths]
+    photos = [(path_of_text(path), hit) for hit in hits if not hit.film for path in hit.paths]
     for done, (path, hit) in enumerate(photos):
         if progress is not None:
             progress(done, len(photos))
@@ -47,11 +48,12 @@ def export_names(
                 continue
             changed, left_out = _embedded(path, regions) if into_pictures else _beside(path, regions)
         except MultifaceError as error:
-            failed.append((str(path), str(error).removeprefix(f"{path}:").strip()))
+            where = path_text(path)
+            failed.append((where, str(error).removeprefix(f"{where}:").strip()))
             continue
         written += changed
         unchanged += not changed
-        kept += [(str(path), region.name or "") for region in left_out]
+        kept += [(path_text(path), region.name or "") for region in left_out]
     return ExportReport(written, unchanged, tuple(kept), tuple(failed))
 
 

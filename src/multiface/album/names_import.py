@@ -14,10 +14,13 @@ from multiface.album.xmp.regions import overlap
 from multiface.errors import MultifaceError, UsageError
 from multiface.gallery.names import clean_name
 from multiface.images.box import Box
+from multiface.images.path_text import path_of_text, path_text
 from multiface.progress import Progress
 
 _SAME = 0.25
 """Intersection over union: regions are often drawn around the whole head."""
+_COPY = 0.9
+"""Intersection over union of one region in two copies of a photo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,35 +59,62 @@ def names_in(hits: Sequence[Hit], progress: Progress | None = None) -> Found:
             progress(done, len(hits))
         if hit.film:
             continue
-        taken = set[int]()
+        photo = _Photo(hit)
         for path in hit.paths:
             try:
-                regions = read_regions(Path(path)).regions
+                regions = read_regions(path_of_text(path)).regions
             except MultifaceError as error:
                 found.failed.append((path, str(error).removeprefix(f"{path}:").strip()))
                 continue
+            taken = set[int]()
             for region in regions:
-                _sort_in(found, Path(path), hit, region, taken)
+                _sort_in(found, path_of_text(path), photo, region, taken)
     return found
 
 
-def _sort_in(found: Found, path: Path, hit: Hit, region: Region, taken: set[int]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Photo:
+    """What the files of a photo, of which there may be copies, have said so far: names by face, and drawn regions."""
+
+    hit: Hit
+    names: dict[int, str] = field(default_factory=dict)
+    regions: list[tuple[Box, str]] = field(default_factory=list)
+
+    def shows(self, name: str, face: HitFace | None) -> bool:
+        """Whether another face of the photo has the name by hand, or gets it."""
+        by_hand = {one.id: one.name or "" for one in self.hit.faces if one.by_hand and one.name is not None}
+        others = {number for number, other in {**self.names, **by_hand}.items() if other == name}
+        return bool(others - {-1 if face is None else face.id}) or name in (
+            other for _, other in self.regions
+        )
+
+
+def _sort_in(found: Found, path: Path, photo: _Photo, region: Region, taken: set[int]) -> None:
     try:
         name = clean_name(region.name or "")
     except UsageError:
         return
-    face = _face_at(hit, region.box, taken)
-    if face is None:
-        if not any((other.resolve(), box) == (path.resolve(), region.box) for other, box, _ in found.regions):
-            found.regions.append((path, region.box, name))
-        return
-    taken.add(face.id)
-    if face.by_hand and face.name == name:
+    face = _face_at(photo.hit, region.box, taken)
+    if face is not None:
+        taken.add(face.id)
+    if face is None and any(overlap(box, region.box) >= _COPY for box, _ in photo.regions):
+        return  # a copy of the photo said so
+    if face is not None and face.by_hand and face.name == name:
         found.known += 1
-    elif face.by_hand and face.name is not None:
-        found.kept.append((str(path), name, face.name))
+    elif face is not None and face.by_hand and face.name is not None:
+        found.kept.append((path_text(path), name, face.name))
+    elif photo.shows(name, face):
+        found.failed.append(
+            (path_text(path), f"{name} is on two faces, and one person is not two faces of a photo")
+        )
+    elif face is None:
+        photo.regions.append((region.box, name))
+        found.regions.append((path, region.box, name))
+    elif photo.names.setdefault(face.id, name) == name:
+        if face.id not in found.named.setdefault(name, []):
+            found.named[name].append(face.id)
     else:
-        found.named.setdefault(name, []).append(face.id)
+        found.kept.append((path_text(path), name, photo.names[face.id]))
 
 
 def _face_at(hit: Hit, box: Box, taken: set[int]) -> HitFace | None:
@@ -115,5 +145,5 @@ def take_up(
             draw(path, box, name)
             drawn += 1
         except MultifaceError as error:
-            found.failed.append((str(path), str(error)))
+            found.failed.append((path_text(path), str(error)))
     return named, drawn

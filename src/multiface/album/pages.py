@@ -10,7 +10,7 @@ from multiface.errors import MultifaceError
 from multiface.html_page import jpeg_uri, page, text
 from multiface.images import load_picture
 from multiface.images.jpeg import jpeg_bytes
-from multiface.images.path_text import path_text
+from multiface.images.path_text import path_of_text, path_text
 
 MOST_HITS = 500
 """Photos on one page; each is about 40 kB."""
@@ -101,7 +101,7 @@ def _photo(hit: Hit, wanted: frozenset[str]) -> str:
         )
         return f"<article>{facts}<p>film: {text(times)}</p></article>\n"
     try:
-        image = load_picture(hit.paths[0])
+        image = load_picture(path_of_text(hit.paths[0]))
     except MultifaceError as error:
         return f"<article>{facts}<p>{text(str(error))}</p></article>\n"
     height, width = image.shape[:2]

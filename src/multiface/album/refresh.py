@@ -4,7 +4,6 @@ numbers. Nothing is embedded; the result depends on faces, gallery and hand work
 It is done after a scan and after each change by hand, and before a question if the gallery's people have changed since.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,24 +38,19 @@ def is_fresh(gallery: Gallery, threshold: GalleryThreshold) -> bool:
         if state.touched < 0:
             return face == 0
         settings = state.settings.partition(";")[0]
-        return (state.touched, state.face, settings) == (
-            _last_touched(connection),
-            face,
-            _settings(threshold),
-        )
+        now = _last_touched(connection), face, _settings(threshold)
+        return not state.changed and (state.touched, state.face, settings) == now
 
 
-def refresh(gallery: Gallery, threshold: GalleryThreshold, changed: Iterable[int] = ()) -> Refreshed:
-    """Decide all faces anew and group those that are unknown.
-
-    changed: ids of faces that somebody changed since; groups that nothing can have changed are not looked at again.
-    Raises RateNotSupported, GalleryError.
+def refresh(gallery: Gallery, threshold: GalleryThreshold) -> Refreshed:
+    """Decide all faces anew and group those that are unknown; groups that nothing can have changed are not looked at
+    again. Raises RateNotSupported, GalleryError.
     """
     for _ in range(_TRIES):
         index = gallery.index()
         with gallery.engine.database.writing() as connection:
             if _last_touched(connection) == index.touched:
-                refreshed = _refresh(connection, gallery, index, threshold, set(changed))
+                refreshed = _refresh(connection, gallery, index, threshold)
                 break
     else:
         raise GalleryBusy(f"{gallery.place}: others change it all the time; try again later")
@@ -65,12 +59,13 @@ def refresh(gallery: Gallery, threshold: GalleryThreshold, changed: Iterable[int
 
 
 def _refresh(
-    connection: Connection, gallery: Gallery, index: Known, threshold: GalleryThreshold, changed: set[int]
+    connection: Connection, gallery: Gallery, index: Known, threshold: GalleryThreshold
 ) -> Refreshed:
     album_faces.loosen(connection)
     before = album_strangers.state(connection)
     faces = album_faces.vectors(connection, gallery.origin)
-    persons = decided(faces, album_faces.barred(connection), index.matrix, threshold)
+    barred, named = album_faces.barred(connection), album_faces.named_without_vector(connection)
+    persons = decided(faces, barred, named, index.matrix, threshold)
     of_strangers = faces.by_hand & (faces.strangers >= 0)
     unknown = (persons < 0) & ~faces.ignored & (~faces.poor | of_strangers)
     level = rounded_up(int(unknown.sum()))
@@ -79,7 +74,7 @@ def _refresh(
     moved = persons != faces.persons
     affected = unknown
     if settings == before.settings:
-        start = (faces.ids > before.face) | moved | np.isin(faces.ids, list(changed))
+        start = (faces.ids > before.face) | moved | np.isin(faces.ids, list(before.changed))
         losing = np.unique(faces.strangers[(start | ~unknown) & (faces.strangers >= 0)])
         start |= np.isin(faces.strangers, losing)
         affected = _reached(faces, start & unknown, unknown, least)

@@ -14,7 +14,7 @@ from multiface.album.edited_files import carry_over
 from multiface.album.listing import AlbumPath, Listed, listed, real_folder
 from multiface.album.searching import Searched, Searcher
 from multiface.errors import ExtraMissing
-from multiface.gallery import Gallery, album_faces, album_pictures
+from multiface.gallery import Gallery, album_faces, album_pictures, album_strangers
 from multiface.gallery.album_pictures import AlbumFile
 from multiface.gallery.sql import Connection
 from multiface.images.path_text import path_text
@@ -152,6 +152,8 @@ class _Scan:
                 album_pictures.drop_file(connection, file.folder, file.name)
             album_pictures.mark_vanished(connection)
             forgotten = album_pictures.forget_vanished(connection, until)
+            if forgotten:
+                album_strangers.stale(connection)
         if forgotten:
             self._gallery.engine.database.purge_log()
         return [path_text(Path(file.folder, file.name)) for file in gone]
@@ -160,6 +162,7 @@ class _Scan:
         if one.refusal is not None:
             self.counts.left_out.append(LeftOut(path_text(one.file.path), one.refusal))
         if one.digest:
+            self._settled.add(one.digest)  # a copy further on is not searched again
             self.counts.batch.append(one)
             if len(self.counts.batch) >= _BATCH or one.file.film:
                 self._keep()
@@ -171,10 +174,12 @@ class _Scan:
         with self._gallery.engine.database.writing() as connection:
             for one in batch:
                 self._write(connection, one)
-        self._settled.update(one.digest for one in batch)
 
     def _write(self, connection: Connection, one: Searched) -> None:
         known = album_pictures.known(connection, one.digest)
+        before = self._before.get((one.file.folder, one.file.name))
+        if one.refusal is not None and before is not None:  # half written, perhaps: what is known of it stays
+            return
         if one.picture is None:
             if known is None:  # another process forgot it meanwhile: the next scan searches it
                 return
@@ -191,9 +196,9 @@ class _Scan:
                 carry_over(connection, old, new, picture, None)
                 for face in old:
                     album_faces.drop(connection, face.id)
+                album_strangers.stale(connection)
             self.counts.searched += one.refusal is None
             self.counts.faces += len(one.faces)
-        before = self._before.get((one.file.folder, one.file.name))
         if before is not None and before.picture != picture and one.picture is not None:
             sides = (
                 album_pictures.size_of(connection, before.picture),

@@ -21,7 +21,7 @@ from multiface.gallery.album_pictures import NewPicture
 from multiface.images import open_picture, read_picture
 from multiface.images.jpeg import jpeg_bytes
 from multiface.images.path_text import path_text
-from multiface.images.taken import taken_at
+from multiface.images.taken import likely_time, taken_at
 from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.recognition.grouping import Unknown, grouped
 from multiface.recognition.many import worked_in_order
@@ -31,7 +31,7 @@ from multiface.regular_file import open_regular
 _CROP_SIDE = 112
 FILM_STEP = 1.0
 """Seconds between the frames of a film that are searched."""
-_FILM_BATCH = 8
+_NO_TIME = "1970-01-01T00:00:00"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -237,6 +237,7 @@ def _unread(file: AlbumPath, reason: str) -> Searched:
 def _changed_at(file: AlbumPath) -> str:
     """When a file was last changed, local time, ISO 8601 without a zone."""
     try:
-        return datetime.fromtimestamp(file.modified_ns / 1e9).isoformat(timespec="seconds")
+        time = datetime.fromtimestamp(file.modified_ns / 1e9)
     except (ValueError, OverflowError, OSError):  # before the year 1 or after 9999
-        return "1970-01-01T00:00:00"
+        return _NO_TIME
+    return time.isoformat(timespec="seconds") if likely_time(time) else _NO_TIME

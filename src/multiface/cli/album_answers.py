@@ -12,6 +12,7 @@ from multiface.atomic_write import write_whole
 from multiface.cli.paths import require_folder
 from multiface.errors import UsageError
 from multiface.html_page import is_page
+from multiface.images.path_text import path_of_text
 from multiface.visible import table_cell
 
 if TYPE_CHECKING:
@@ -64,8 +65,11 @@ class AnswerFiles:
         )
         return tuple(f"{what}: {path}" for what, path in named if path is not None)
 
-    def write(self, title: str, hits: "Sequence[Hit]", people: Sequence[str]) -> None:
-        """Write them. people: names or ids that were asked for. Raises UsageError."""
+    def write(self, title: str, hits: "Sequence[Hit]", people: Sequence[str]) -> list[str]:
+        """Write them; the files that were to be linked or copied and are not there any more.
+
+        people: names or ids that were asked for. Raises UsageError.
+        """
         if self._table is not None:
             _write("--csv", self._table, _table(hits))
         if self._page is not None:
@@ -80,7 +84,8 @@ class AnswerFiles:
             write_page(self._page, hits_page(title, hits, wanted))
         folder = self._links or self._copies
         if folder is not None:
-            _fill(folder, hits, link=self._links is not None)
+            return _fill(folder, hits, link=self._links is not None)
+        return []
 
 
 def when(hit: "Hit", people: Sequence[str], unknown: bool) -> str:
@@ -177,13 +182,18 @@ def _table(hits: "Sequence[Hit]") -> bytes:
     return text.getvalue().encode()
 
 
-def _fill(folder: Path, hits: "Sequence[Hit]", link: bool) -> None:
-    """One file for each photo or film, numbered in the order of the answer."""
+def _fill(folder: Path, hits: "Sequence[Hit]", link: bool) -> list[str]:
+    """One file for each photo or film, numbered in the order of the answer; those that are not there any more."""
+    gone = list[str]()
     option = "--links" if link else "--copies"
     try:
         folder.mkdir(exist_ok=True)
         for number, hit in enumerate(hits, 1):
-            source = Path(hit.paths[0])
+            places = [path_of_text(path) for path in hit.paths]
+            source = next((path for path in places if os.path.lexists(path)), None)
+            if source is None:  # since the last scan
+                gone.append(hit.paths[0])
+                continue
             target = folder / f"{number:05}-{source.name}"
             if link:
                 target.symlink_to(source)
@@ -191,3 +201,4 @@ def _fill(folder: Path, hits: "Sequence[Hit]", link: bool) -> None:
                 shutil.copy2(source, target)
     except OSError as error:
         raise UsageError(f"{option} {folder}: cannot be filled ({error})") from error
+    return gone

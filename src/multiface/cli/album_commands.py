@@ -171,7 +171,9 @@ def find(
             for path in hit.paths:
                 speaker.result(path + album_answers.when(hit, everybody, unknown))
         title = album_answers.question(everybody, without or [], only, unknown)
-        files.write(title, hits, everybody)
+        gone = files.write(title, hits, everybody)
+    for path in gone:
+        speaker.warn(f"{path}: is not there any more; `multiface album scan` brings the album up to date")
     speaker.note(counted(len(hits), "photo or film", "photos and films"))
     for written in files.written:
         speaker.note(written)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from multiface.arrays import Floats, Ints, vector_bytes, vector_from
-from multiface.errors import GalleryError
+from multiface.errors import GalleryConflict, GalleryError
 from multiface.gallery.album_pictures import parts
 from multiface.gallery.connection import BadContent
 from multiface.gallery.engine import VectorOrigin
@@ -93,6 +93,7 @@ class FaceVectors:
 _COLUMNS = """
     id, picture_id, x0, y0, x1, y1, begins, ends, quality, fault, drawn, person_id, stranger_id, by_hand, ignored
 """
+_THERE = "AND EXISTS (SELECT 1 FROM album_file WHERE album_file.picture_id = album_face.picture_id)"
 
 
 def add_face(connection: Connection, picture: int, new: NewFace, origin: VectorOrigin) -> int:
@@ -162,10 +163,11 @@ def faces_of(connection: Connection, pictures: Iterable[int]) -> dict[int, list[
     return found
 
 
-def faces_of_stranger(connection: Connection, stranger: int) -> list[AlbumFace]:
-    """The faces of a stranger, oldest first."""
+def faces_of_stranger(connection: Connection, stranger: int, there: bool = False) -> list[AlbumFace]:
+    """The faces of a stranger, oldest first. there: only of files that are there."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM album_face WHERE stranger_id = ? ORDER BY id", (stranger,)
+        f"SELECT {_COLUMNS} FROM album_face WHERE stranger_id = ? {_THERE if there else ''} ORDER BY id",
+        (stranger,),
     )
     return [_face(row) for row in rows.fetchall()]
 
@@ -174,8 +176,7 @@ def single_faces(connection: Connection) -> list[AlbumFace]:
     """Unknown faces that are in no group, the best first; of files that are there."""
     rows = connection.execute(
         f"""
-        SELECT {_COLUMNS} FROM album_face WHERE person_id IS NULL AND stranger_id IS NULL AND ignored = 0
-            AND EXISTS (SELECT 1 FROM album_file WHERE album_file.picture_id = album_face.picture_id)
+        SELECT {_COLUMNS} FROM album_face WHERE person_id IS NULL AND stranger_id IS NULL AND ignored = 0 {_THERE}
         ORDER BY quality DESC, id
         """
     )
@@ -268,6 +269,52 @@ def taken(connection: Connection, pictures: Iterable[int]) -> dict[int, tuple[st
     return found
 
 
+def named_without_vector(connection: Connection) -> dict[int, set[int]]:
+    """For photos the persons, by row, whom somebody named in a face that has no vector."""
+    found: dict[int, set[int]] = {}
+    rows = connection.execute(
+        """
+        SELECT picture_id, person_id FROM album_face
+        WHERE vector IS NULL AND by_hand = 1 AND person_id IS NOT NULL AND begins IS NULL
+        """
+    )
+    for picture, person in rows.fetchall():
+        found.setdefault(int(picture), set()).add(int(person))
+    return found
+
+
+def refuse_twice(connection: Connection, one: AlbumFace, person: int, name: str, place: str) -> None:
+    """Raises GalleryError where another face of the same photo is this person, by row, by hand: one person is not two
+    faces of a photo.
+    """
+    if one.seconds is not None:
+        return
+    for other in faces_of(connection, [one.picture]).get(one.picture, ()):
+        if other.id != one.id and other.standing.by_hand and other.standing.person == person:
+            raise GalleryConflict(
+                f"{place}: face {other.id} of the same photo is {name!r} by hand, and one person is not two faces of a "
+                f"photo; `multiface album not f{other.id} NAME` takes that back"
+            )
+
+
+def refuse_contradiction(connection: Connection, place: str) -> None:
+    """Raises GalleryError where two faces of one photo are one person, or one stranger, by hand: after what changes
+    many faces at once.
+    """
+    row = connection.execute(
+        """
+        SELECT min(id), max(id) FROM album_face
+        WHERE by_hand = 1 AND ignored = 0 AND begins IS NULL AND (person_id IS NOT NULL OR stranger_id IS NOT NULL)
+        GROUP BY picture_id, person_id, stranger_id HAVING count(*) > 1 ORDER BY 1 LIMIT 1
+        """
+    ).fetchone()
+    if row is not None:
+        raise GalleryConflict(
+            f"{place}: faces {row[0]} and {row[1]} of one photo would be one person, and somebody said who both are; "
+            f"`multiface album not f{row[1]} NAME` takes one of the two back"
+        )
+
+
 def barred(connection: Connection) -> dict[int, set[int]]:
     """For faces the persons, by row, of whom somebody said that the face is not theirs."""
     found: dict[int, set[int]] = {}
@@ -299,9 +346,10 @@ def bar(connection: Connection, number: int, person: int) -> bool:
     return int(cursor.rowcount) > 0
 
 
-def unbar(connection: Connection, number: int, person: int) -> None:
-    """Take that back."""
-    connection.execute("DELETE FROM album_not WHERE face_id = ? AND person_id = ?", (number, person))
+def unbar(connection: Connection, number: int, person: int) -> bool:
+    """Take that back; False if nobody had said so."""
+    cursor = connection.execute("DELETE FROM album_not WHERE face_id = ? AND person_id = ?", (number, person))
+    return int(cursor.rowcount) > 0
 
 
 def of_person(connection: Connection, person: int, by_hand: bool = False) -> list[int]:

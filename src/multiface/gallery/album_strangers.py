@@ -5,7 +5,7 @@ face does; others go back to being kept for a time. Functions run inside the cal
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from multiface.gallery import album_faces
 from multiface.gallery.album_faces import Standing
@@ -107,25 +107,45 @@ def stale(connection: Connection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class AlbumState:
-    """What the faces were last decided with: the last row of `touched`, the last face, and the rest in words."""
+    """What the faces were last decided with: the last row of `touched`, the last face, and the rest in words.
+
+    settings: two texts joined by ";"; "" where all is to be decided anew. changed: faces changed by hand since.
+    """
 
     touched: int = -1
     face: int = 0
     settings: str = ""
+    changed: frozenset[int] = frozenset()
 
 
 def state(connection: Connection) -> AlbumState:
     """What the faces were last decided with."""
     row = connection.execute("SELECT touched, face, settings FROM album_state").fetchone()
-    return AlbumState() if row is None else AlbumState(int(row[0]), int(row[1]), str(row[2]))
+    if row is None:
+        return AlbumState()
+    first, second, changed = [*str(row[2]).split(";"), "", ""][:3]
+    numbers = frozenset(map(int, changed.split()))
+    return AlbumState(int(row[0]), int(row[1]), f"{first};{second}" if first else "", numbers)
+
+
+def changed_by_hand(connection: Connection, faces: Sequence[int]) -> None:
+    """These faces, and what depends on them, have to be decided anew; in the transaction that changes them, so that a
+    program that is cut off before it does so leaves that to the next.
+    """
+    before = state(connection)
+    if before.settings:
+        set_state(connection, replace(before, changed=before.changed | set(faces)))
 
 
 def set_state(connection: Connection, new: AlbumState) -> None:
     """Write that down."""
+    settings = (
+        ";".join([new.settings, " ".join(map(str, sorted(new.changed)))]) if new.changed else new.settings
+    )
     connection.execute(
         """
         INSERT INTO album_state (id, touched, face, settings) VALUES (1, ?, ?, ?)
         ON CONFLICT (id) DO UPDATE SET touched = excluded.touched, face = excluded.face, settings = excluded.settings
         """,
-        (new.touched, new.face, new.settings),
+        (new.touched, new.face, settings),
     )

@@ -3,8 +3,8 @@
 A row and the change are one transaction. Its facts are what undoing needs: ids, and what was there before. Removing a
 person is final: the rows about that person go, only the id stays, so that an import cannot bring the person back.
 
-Kinds: "enrol" (also of a folder), "rename", "edit", "merge", "split", "name" (a stranger), "undo", "reembed" (all
-vectors were made anew with other weights).
+Kinds: "enrol" (also of a folder), "rename", "edit", "merge", "split", "name" (a stranger), "album" (see
+`album.hand_work`), "undo", "reembed" (all vectors were made anew with other weights).
 """
 
 import json
@@ -72,6 +72,14 @@ def changes(connection: Connection, most: int, person: str | None = None) -> tup
         where, values = "WHERE id IN (SELECT change_id FROM change_person WHERE person = ?)", [person]
     rows = connection.execute(
         f"SELECT id, made, kind, facts, undone FROM change {where} ORDER BY id DESC LIMIT ?", (*values, most)
+    )
+    return tuple(_change(connection, row) for row in rows.fetchall())
+
+
+def later(connection: Connection, number: int) -> tuple[Change, ...]:
+    """The changes after one, oldest first."""
+    rows = connection.execute(
+        "SELECT id, made, kind, facts, undone FROM change WHERE id > ? ORDER BY id", (number,)
     )
     return tuple(_change(connection, row) for row in rows.fetchall())
 

@@ -118,6 +118,7 @@ def merge(connection: Connection, into: str, from_: str, place: str) -> int:
     faces = album_faces.of_person(connection, gone.number)
     template_rows.move_templates(connection, moved, kept.number)
     album_faces.hand_over(connection, faces, kept.number)
+    album_faces.refuse_contradiction(connection, place)
     barred = album_faces.barred_from(connection, gone.number)
     barred = [face for face in barred if album_faces.bar(connection, face, kept.number)]
     people_rows.set_groups(connection, kept.number, (*kept.groups, *gone.groups))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from multiface.errors import AmbiguousName, NotInGallery
+from multiface.gallery import album_faces, album_strangers
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
 from multiface.gallery.engine import Person
@@ -165,7 +166,8 @@ def set_groups(connection: Connection, person: int, groups: Iterable[str]) -> No
 
 
 def remove_person(connection: Connection, person: int) -> None:
-    """Remove a person and all templates."""
+    """Remove a person and all templates; faces in the album are to be decided anew."""
+    album_strangers.changed_by_hand(connection, album_faces.of_person(connection, person))
     connection.execute("DELETE FROM person WHERE id = ?", (person,))
 
 

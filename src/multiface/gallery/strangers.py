@@ -161,11 +161,13 @@ class Strangers:
     def take_back(self, number: int, learnt: bool) -> None:
         """A track of this stranger is somebody else: remove the stranger if no other track was.
 
-        learnt: whether the track was learnt. Others stay as they are; it is no error if there is no such stranger.
+        learnt: whether the track was learnt. Others, and those who are in the album, stay as they are; it is no error
+        if there is no such stranger.
         """
         with self._database.writing() as connection:
             found = stranger_rows.stranger(connection, number)
-            if found is None or found.sightings > int(learnt):
+            album = number in album_strangers.all_of_them(connection)
+            if found is None or found.sightings > int(learnt) or album:
                 return
             stranger_rows.remove_stranger(connection, number)
         self._database.purge_log()
@@ -193,10 +195,14 @@ class Strangers:
             who = known or people_rows.add_person(connection, name)
             added = template_rows.add_new_templates(connection, who, new, self._origin)
             album = album_strangers.all_of_them(connection).get(number)
-            faces = [face.id for face in album_faces.faces_of_stranger(connection, number)]
+            seen = album_faces.faces_of_stranger(connection, number)
+            for face in seen:
+                album_faces.refuse_twice(connection, face, who.number, who.name, place)
+            faces = [face.id for face in seen]
             before = album_strangers.before(connection, faces)
-            for face in faces:
-                album_faces.set_standing(connection, face, Standing(person=who.number, by_hand=True))
+            for one in faces:
+                album_faces.set_standing(connection, one, Standing(person=who.number, by_hand=True))
+            album_strangers.changed_by_hand(connection, faces)
             stranger_rows.remove_stranger(connection, number)
             facts = {
                 "templates": added,

@@ -58,10 +58,40 @@ def undo(connection: Connection, number: int, origin: VectorOrigin, place: str) 
             f"{place}: change {number} ({change.kind}) cannot be undone: the gallery was embedded again with other "
             "weights since, and the vectors that it kept were of the old ones"
         )
+    _refuse_if_changed_since(connection, change, place)
     ways[change.kind](connection, change, origin, place)
+    album_faces.refuse_contradiction(connection, place)
     changes.mark_undone(connection, number)
     changes.record(connection, "undo", change.people, {"change": number})
     return change
+
+
+def _refuse_if_changed_since(connection: Connection, change: Change, place: str) -> None:
+    """Raises GalleryError where somebody has said something else of the same faces or strangers of the album since."""
+    if change.kind not in ("album", "name"):
+        return
+    faces, strangers = _about(change)
+    for later in changes.later(connection, change.id):
+        if later.can_be_undone and any(
+            mine & theirs for mine, theirs in zip((faces, strangers), _about(later), strict=True)
+        ):
+            raise GalleryConflict(
+                f"{place}: what change {change.id} says of the album was changed again by change {later.id}; undo that "
+                "first"
+            )
+
+
+def _about(change: Change) -> tuple[set[int], set[int]]:
+    """The faces and the strangers of the album that a change is about."""
+    facts = change.facts
+    if change.kind == "merge":  # of people, with their faces
+        return set(facts.get("faces", ())), set()
+    if change.kind == "name":
+        return {row[0] for row in facts.get("faces", ())}, {facts["stranger"]["row"][0]}
+    if change.kind == "album":
+        faces = {row[0] for row in facts["faces"]} | set(facts.get("drawn", ()))
+        return faces | {face for face, _ in facts["not"]}, {row[0] for row in facts["strangers"]}
+    return set(), set()
 
 
 def _enrol(connection: Connection, change: Change, _origin: VectorOrigin, _place: str) -> None:
@@ -150,7 +180,14 @@ def _album(connection: Connection, change: Change, origin: VectorOrigin, place: 
         one = people_rows.person_of_id(connection, person)
         if one is not None:
             album_faces.unbar(connection, face, one.number)
+    for face, person in change.facts.get("unbarred", ()):
+        one = people_rows.person_of_id(connection, person)
+        if one is not None and album_faces.face(connection, face) is not None:
+            album_faces.bar(connection, face, one.number)
+    known = album_strangers.all_of_them(connection)
     for number, made, ignored in change.facts["strangers"]:
+        if number in known:  # a camera may have met the stranger since
+            made = known[number].made
         if stranger_rows.stranger(connection, number) is None:
             crop = (
                 next((album_faces.crop_of(connection, row[0]) for row in change.facts["faces"]), None) or b""

@@ -1,12 +1,21 @@
 """When a picture was taken, as the camera wrote it."""
 
+import contextlib
 import re
+from datetime import datetime
 
 from PIL import ExifTags
 
 from multiface.images.header import exif_of
 
-_WRITTEN = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)")
+_WRITTEN = re.compile(r"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d", re.ASCII)
+_YEARS = range(1826, 9999)
+"""From the first photograph on, to where a time can still be given in another zone."""
+
+
+def likely_time(time: datetime) -> bool:
+    """Whether a photo can have been taken then."""
+    return time.year in _YEARS
 
 
 def taken_at(data: bytes) -> str | None:
@@ -21,7 +30,10 @@ def taken_at(data: bytes) -> str | None:
         return None
     for written in (taken.get(0x9003), taken.get(0x9004), exif.get(0x0132)):
         found = _WRITTEN.match(written) if isinstance(written, str) else None
-        if found is not None and found[1] > "1825" and "01" <= found[2] <= "12" and "01" <= found[3] <= "31":
-            year, month, day, hour, minute, second = found.groups()
-            return f"{year}-{month}-{day}T{hour}:{minute}:{second}"
+        if found is None:
+            continue
+        with contextlib.suppress(ValueError):  # the 31st of February, or noughts
+            time = datetime.strptime(found[0], "%Y:%m:%d %H:%M:%S")
+            if likely_time(time):
+                return time.isoformat()
     return None
