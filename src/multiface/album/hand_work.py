@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from multiface.album.group_numbers import view_digest
 from multiface.arrays import Floats, vector_bytes
-from multiface.errors import NotInGallery, UsageError
+from multiface.errors import GalleryConflict, NotInGallery, UsageError
 from multiface.gallery import (
     Crop,
     Gallery,
