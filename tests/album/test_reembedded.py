@@ -77,11 +77,8 @@ def test_faces_without_their_photo_come_from_crops(
     single = made_up.photo(9)[0]
     made_up.refresh()
     number = made_up.standing()[first[0]][1]
-    refresh(
-        made_up.gallery,
-        made_up.threshold,
-        hand_work.merge_groups(made_up.gallery, number, made_up.standing()[second[0]][1]),
-    )
+    hand_work.merge_groups(made_up.gallery, number, made_up.standing()[second[0]][1])
+    refresh(made_up.gallery, made_up.threshold)
     standing = made_up.standing()
     assert {standing[face][1] for face in (*first, *second)} == {number}
     with made_up.gallery.engine.database.writing() as connection:
