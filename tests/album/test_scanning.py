@@ -189,7 +189,21 @@ def test_searching_everything_again_keeps_hand_work(album: Album, photos: Path) 
     assert (report.searched, report.unchanged) == (5, 0)
     assert "cleo1.jpg" in names(album, "Dora")
     assert names(album, "Ghost") == ["ada.jpg"]
-    assert album.find("Ghost")[0].faces[-1].id > drawn
+    assert drawn in {face.id for face in album.find("Ghost")[0].faces}
+    assert face.id in {face.id for hit in album.find("Dora") for face in hit.faces}
+    album.undo(_last_change(album))  # what was said before can be taken back
+    with pytest.raises(GalleryError, match="nobody called"):
+        album.find("Ghost")
+
+
+def test_searching_everything_again_keeps_groups(album: Album, photos: Path) -> None:
+    album.scan([photos])
+    (group,) = album.groups()
+    album.ignore(groups=[group.number])
+    album.scan([photos], again=True)
+    (after,) = album.groups()
+    assert after.number == group.number and after.ignored
+    assert {face.id for face in after.faces} == {face.id for face in group.faces}
 
 
 def test_a_face_that_was_not_found_is_drawn(album: Album, photos: Path) -> None:
