@@ -177,7 +177,8 @@ def told(name: str, labels: Ints, people: Ints, seconds: float, once: Ints | Non
     print(
         f"{name:34} precision {100 * found.precision:6.2f} % ({100 * low[0]:.1f} to {100 * low[1]:.1f})  recall "
         f"{100 * found.recall:6.2f} % ({100 * high[0]:.1f} to {100 * high[1]:.1f})  B-cubed "
-        f"{100 * found.cubed[0]:.2f}, {100 * found.cubed[1]:.2f} %  groups {found.groups:,}  {seconds:.1f} s of CPU{merged}"
+        f"{100 * found.cubed[0]:.2f}, {100 * found.cubed[1]:.2f} %  groups {found.groups:,}  {seconds:.1f} s of CPU"
+        f"{merged}"
     )
 
 

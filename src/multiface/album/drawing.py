@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multiface.errors import GalleryError, UsageError
+from multiface.errors import GalleryConflict, NotInGallery, UsageError
 from multiface.faces.analysis import Analyser
 from multiface.gallery import Gallery, album_faces, album_pictures, changes
 from multiface.gallery.album_faces import NewFace
@@ -56,12 +56,14 @@ def mark_face(gallery: Gallery, analyser: Analyser, threshold: GalleryThreshold,
             connection, path_text(path.resolve().parent), path_text(path.name)
         )
         if picture is None:
-            raise GalleryError(
+            raise NotInGallery(
                 f"{path_text(path)}: is not in the album; `multiface album scan {path_text(path.parent)}` takes it up"
             )
         for face in album_faces.faces_of(connection, [picture]).get(picture, ()):
             if face.box == new.box:
-                raise GalleryError(f"{path_text(path)}: this face is in the album already, as face {face.id}")
+                raise GalleryConflict(
+                    f"{path_text(path)}: this face is in the album already, as face {face.id}"
+                )
         number = album_faces.add_face(connection, picture, new, gallery.origin)
         facts = {
             "did": "mark", "faces": [], "templates": [], "made": [], "not": [], "strangers": [], "removed": [],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from multiface.album.group_numbers import view_digest
 from multiface.arrays import Floats, vector_bytes
-from multiface.errors import GalleryError, UsageError
+from multiface.errors import GalleryConflict, NotInGallery, UsageError
 from multiface.gallery import (
     Gallery,
     NewTemplate,
@@ -181,7 +181,7 @@ class _Removed:
 def _face(gallery: Gallery, connection: Connection, number: int) -> AlbumFace:
     found = album_faces.face(connection, number)
     if found is None:
-        raise GalleryError(
+        raise NotInGallery(
             f"{gallery.place}: there is no face {number} in the album; `multiface album find --json` shows the numbers"
         )
     return found
@@ -190,7 +190,7 @@ def _face(gallery: Gallery, connection: Connection, number: int) -> AlbumFace:
 def _group(gallery: Gallery, connection: Connection, number: int) -> AlbumStranger:
     found = album_strangers.all_of_them(connection).get(number)
     if found is None:
-        raise GalleryError(
+        raise NotInGallery(
             f"{gallery.place}: there is no group {number} in the album; `multiface album people` lists them"
         )
     return found
@@ -242,11 +242,11 @@ def _remove_templates(
 
 
 def _refuse_one_photo(gallery: Gallery, one: Sequence[AlbumFace], other: Sequence[AlbumFace]) -> None:
-    """Raises GalleryError where two groups have a face in one photo."""
+    """Raises GalleryConflict where two groups have a face in one photo."""
     photos = {face.picture: face.id for face in one if face.seconds is None}
     for face in other:
         if face.seconds is None and face.picture in photos:
-            raise GalleryError(
+            raise GalleryConflict(
                 f"{gallery.place}: faces {photos[face.picture]} and {face.id} are in one photo, and one person is not "
                 "two faces of a photo"
             )

@@ -11,7 +11,7 @@ import numpy as np
 from multiface.album.deciding import decided
 from multiface.album.group_numbers import let_go, numbered
 from multiface.arrays import Bools, Ints
-from multiface.errors import GalleryError
+from multiface.errors import GalleryBusy
 from multiface.gallery import Gallery, album_faces, album_strangers
 from multiface.gallery.album_faces import FaceVectors, Standing
 from multiface.gallery.album_strangers import AlbumState
@@ -53,7 +53,7 @@ def refresh(gallery: Gallery, threshold: GalleryThreshold) -> Refreshed:
                 refreshed = _refresh(connection, gallery, index, threshold)
                 break
     else:
-        raise GalleryError(f"{gallery.place}: others change it all the time; try again later")
+        raise GalleryBusy(f"{gallery.place}: others change it all the time; try again later")
     gallery.engine.database.purge_log()
     return refreshed
 

@@ -23,6 +23,8 @@ from multiface.cli import (
     gallery_commands,
     prepare_commands,
     recognise_commands,
+    search_command,
+    serve_commands,
     train_commands,
     video_command,
     weights_commands,
@@ -47,6 +49,7 @@ app = Commands(
 app.command()(demo_command.demo)
 app.command()(recognise_commands.identify)
 app.command()(recognise_commands.verify)
+app.command()(search_command.search)
 app.command()(recognise_commands.detect)
 app.command()(recognise_commands.align)
 app.command()(recognise_commands.embed)
@@ -59,6 +62,7 @@ app.command()(camera_command.camera)
 app.command()(video_command.video)
 app.command()(evaluate_commands.evaluate)
 app.command()(evaluate_commands.calibrate)
+app.add_typer(serve_commands.serve, name="serve")
 app.add_typer(prepare_commands.prepare, name="prepare")
 app.command()(train_commands.train)
 weights_commands.weights.command("export")(train_commands.export_weights)

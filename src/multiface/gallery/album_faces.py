@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from multiface.arrays import Floats, Ints, vector_bytes, vector_from
-from multiface.errors import GalleryError
+from multiface.errors import GalleryConflict, GalleryError
 from multiface.gallery.album_pictures import parts
 from multiface.gallery.connection import BadContent
 from multiface.gallery.engine import VectorOrigin
@@ -300,21 +300,21 @@ def named_without_vector(connection: Connection) -> dict[int, set[int]]:
 
 
 def refuse_twice(connection: Connection, one: AlbumFace, person: int, name: str, place: str) -> None:
-    """Raises GalleryError where another face of the same photo is this person, by row, by hand: one person is not two
-    faces of a photo.
+    """Raises GalleryConflict where another face of the same photo is this person, by row, by hand: one person is not
+    two faces of a photo.
     """
     if one.seconds is not None:
         return
     for other in faces_of(connection, [one.picture]).get(one.picture, ()):
         if other.id != one.id and other.standing.by_hand and other.standing.person == person:
-            raise GalleryError(
+            raise GalleryConflict(
                 f"{place}: face {other.id} of the same photo is {name!r} by hand, and one person is not two faces of a "
                 f"photo; `multiface album not f{other.id} NAME` takes that back"
             )
 
 
 def refuse_contradiction(connection: Connection, place: str) -> None:
-    """Raises GalleryError where two faces of one photo are one person, or one stranger, by hand: after what changes
+    """Raises GalleryConflict where two faces of one photo are one person, or one stranger, by hand: after what changes
     many faces at once.
     """
     row = connection.execute(
@@ -325,7 +325,7 @@ def refuse_contradiction(connection: Connection, place: str) -> None:
         """
     ).fetchone()
     if row is not None:
-        raise GalleryError(
+        raise GalleryConflict(
             f"{place}: faces {row[0]} and {row[1]} of one photo would be one person, and somebody said who both are; "
             f"`multiface album not f{row[1]} NAME` takes one of the two back"
         )

@@ -193,6 +193,20 @@ class Gallery:
         with self._database.reading() as connection:
             return people_rows.people(connection, group)
 
+    def people_page(
+        self,
+        most: int,
+        after: tuple[str, int] | None = None,
+        part: str | None = None,
+        group: str | None = None,
+    ) -> tuple[Person, ...]:
+        """Some people by name and then by age: at most so many, behind the one of a name and number.
+
+        part: of the name, whatever the case of its ASCII letters. group: only its members.
+        """
+        with self._database.reading() as connection:
+            return people_rows.page(connection, most, after, part, group)
+
     def named(self, name: str) -> tuple[Person, ...]:
         """Those of this name, oldest first; none, one or several."""
         with self._database.reading() as connection:

@@ -6,7 +6,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from multiface.errors import GalleryError, UsageError
+from multiface.errors import GalleryConflict, NotInGallery, UsageError
 from multiface.gallery import album_faces, changes, folder_rows, people_rows, template_rows
 from multiface.gallery.engine import NewTemplate, Person, VectorOrigin
 from multiface.gallery.sql import Connection
@@ -56,7 +56,7 @@ def rename(connection: Connection, who: str, name: str, place: str, *, another: 
     person = people_rows.found(connection, who, place)
     others = [one for one in people_rows.people_of_name(connection, name) if one.id != person.id]
     if others and not another:
-        raise GalleryError(
+        raise GalleryConflict(
             f"{place}: {name!r} is in it already ({people_rows.described(others)}); choose another "
             f"name, merge the two if they are one person, or say that two people have this name (--another)"
         )
@@ -83,7 +83,7 @@ def set_known(connection: Connection, person: Person, wanted: Edit, place: str) 
     if wanted.external_id is not None:
         other = people_rows.person_of_external_id(connection, wanted.external_id)
         if other is not None and other.id != person.id:
-            raise GalleryError(
+            raise GalleryConflict(
                 f"{place}: the external id {wanted.external_id!r} is that of {other.name!r} ({other.id}); it stands "
                 "for one person"
             )
@@ -94,7 +94,7 @@ def set_known(connection: Connection, person: Person, wanted: Edit, place: str) 
         people_rows.set_groups(connection, person.number, wanted.groups)
     if wanted.cover is not None:
         if wanted.cover and template_rows.person_of(connection, wanted.cover) != person.number:
-            raise GalleryError(f"{place}: {person.name!r} has no template {wanted.cover}")
+            raise NotInGallery(f"{place}: {person.name!r} has no template {wanted.cover}")
         people_rows.set_cover(connection, person.number, wanted.cover or None)
 
 
@@ -143,7 +143,7 @@ def split(
     own = template_rows.ids_of(connection, person.number)
     foreign = sorted(set(templates) - set(own))
     if foreign:
-        raise GalleryError(f"{place}: {person.name!r} has no template {foreign[0]}")
+        raise NotInGallery(f"{place}: {person.name!r} has no template {foreign[0]}")
     if not set(own) - set(templates):
         raise UsageError(
             f"split: {person.name!r} would be left without a template; rename the person instead"

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from multiface.errors import ExtraMissing, GalleryError, NotAvailable, how_to_install
+from multiface.errors import ExtraMissing, GalleryBusy, GalleryError, NotAvailable, how_to_install
 from multiface.gallery.connection import BadContent, without_password
 from multiface.gallery.database import Revision
 from multiface.gallery.sql import Connection, Cursor
@@ -191,7 +191,8 @@ class PostgresDatabase:
         except BadContent as error:
             raise GalleryError(f"{self.place}: {error}") from error
         except driver.Error as error:
-            raise GalleryError(f"{self.place}: {self._explained(error)}") from error
+            kind = GalleryBusy if isinstance(error, driver.OperationalError) else GalleryError
+            raise kind(f"{self.place}: {self._explained(error)}") from error
 
     def _explained(self, error: "psycopg.Error") -> str:
         import psycopg

@@ -247,7 +247,22 @@ _ALBUMS = (
     """,
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_ALL, _ALBUMS)
+_KEYS = (
+    f"""
+    CREATE TABLE access_key (
+        id {_TEXT} PRIMARY KEY,
+        name {_TEXT} NOT NULL,
+        digest {_TEXT} NOT NULL CHECK (length(digest) = 64),
+        scopes {_TEXT} NOT NULL,
+        made {_TEXT} NOT NULL,
+        expires {_TEXT},
+        used {_TEXT},
+        revoked {_TEXT}
+    )
+    """,
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_ALL, _ALBUMS, _KEYS)
 VERSION = len(STEPS)
 
 

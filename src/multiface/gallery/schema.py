@@ -279,6 +279,22 @@ _ALBUMS = (
     """,
 )
 
+_KEYS = (
+    # Keys of a service; see access_keys.py.
+    """
+    CREATE TABLE access_key (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        digest TEXT NOT NULL CHECK (length(digest) = 64),
+        scopes TEXT NOT NULL,
+        made TEXT NOT NULL,
+        expires TEXT,
+        used TEXT,
+        revoked TEXT
+    ) WITHOUT ROWID
+    """,
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     _PEOPLE_AND_TEMPLATES,
     _FOLDER_PICTURES,
@@ -288,6 +304,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _TOUCHED,
     _CHANGES,
     _ALBUMS,
+    _KEYS,
 )
 VERSION = len(STEPS)
 

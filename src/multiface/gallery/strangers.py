@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from multiface.arrays import Floats, vector_bytes
-from multiface.errors import GalleryError, UsageError
+from multiface.errors import NotInGallery, UsageError
 from multiface.gallery import (
     album_faces,
     album_strangers,
@@ -256,7 +256,7 @@ class Strangers:
 
     def _check(self, number: int, found: Stranger | None) -> Stranger:
         if found is None:
-            raise GalleryError(
+            raise NotInGallery(
                 f"{self._database.place}: there is no stranger {number}; `multiface people strangers` lists them"
             )
         return found

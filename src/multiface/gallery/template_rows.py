@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from multiface.arrays import Floats, vector_bytes, vector_from
-from multiface.errors import GalleryError
+from multiface.errors import GalleryConflict, GalleryError
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
 from multiface.gallery.engine import NewTemplate, Person, PictureFacts, Template, VectorOrigin
@@ -83,7 +83,7 @@ def add_new_templates(
             added.append(add_template(connection, person.number, template, origin))
         elif there.person != person.number:
             name, who = owner(connection, there)
-            raise GalleryError(
+            raise GalleryConflict(
                 f"picture {template.source}: this face is already enrolled as {name!r} ({who}), so it "
                 f"was not added to {person.name!r}; remove or merge one of the two people first"
             )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from multiface.arrays import vector_from
-from multiface.errors import GalleryError
+from multiface.errors import GalleryConflict, NotInGallery
 from multiface.gallery import (
     album_faces,
     album_strangers,
@@ -36,12 +36,12 @@ def undo(connection: Connection, number: int, origin: VectorOrigin, place: str) 
     """
     change = changes.change(connection, number)
     if change is None:
-        raise GalleryError(
+        raise NotInGallery(
             f"{place}: there is no change {number}; `multiface people changes` lists them. They are kept for "
             f"{changes.KEPT_DAYS} days, and what was done to a person who is removed goes with the person"
         )
     if change.undone is not None:
-        raise GalleryError(f"{place}: change {number} was undone at {change.undone}")
+        raise GalleryConflict(f"{place}: change {number} was undone at {change.undone}")
     ways: dict[str, Callable[[Connection, Change, VectorOrigin, str], None]] = {
         "enrol": _enrol,
         "rename": _rename,
@@ -52,7 +52,7 @@ def undo(connection: Connection, number: int, origin: VectorOrigin, place: str) 
         "album": _album,
     }
     if change.kind not in ways:
-        raise GalleryError(f"{place}: change {number} ({change.kind}) cannot be undone")
+        raise GalleryConflict(f"{place}: change {number} ({change.kind}) cannot be undone")
     _refuse_if_changed_since(connection, change, place)
     ways[change.kind](connection, change, origin, place)
     album_faces.refuse_contradiction(connection, place)
@@ -62,7 +62,7 @@ def undo(connection: Connection, number: int, origin: VectorOrigin, place: str) 
 
 
 def _refuse_if_changed_since(connection: Connection, change: Change, place: str) -> None:
-    """Raises GalleryError where somebody has said something else of the same faces or strangers of the album since."""
+    """Raises GalleryConflict where something else was said of the same faces or strangers of the album since."""
     if change.kind not in ("album", "name"):
         return
     faces, strangers = _about(change)
@@ -70,7 +70,7 @@ def _refuse_if_changed_since(connection: Connection, change: Change, place: str)
         if later.can_be_undone and any(
             mine & theirs for mine, theirs in zip((faces, strangers), _about(later), strict=True)
         ):
-            raise GalleryError(
+            raise GalleryConflict(
                 f"{place}: what change {change.id} says of the album was changed again by change {later.id}; undo that "
                 "first"
             )
@@ -98,7 +98,7 @@ def _enrol(connection: Connection, change: Change, _origin: VectorOrigin, _place
 def _rename(connection: Connection, change: Change, _origin: VectorOrigin, place: str) -> None:
     person = _still(connection, change.facts["person"], change, place)
     if person.name != change.facts["new"]:
-        raise GalleryError(
+        raise GalleryConflict(
             f"{place}: {change.facts['new']!r} was renamed to {person.name!r} since; undo that first"
         )
     people_rows.rename(connection, person.number, change.facts["old"])
@@ -109,7 +109,7 @@ def _edit(connection: Connection, change: Change, _origin: VectorOrigin, place: 
     old, new, now = change.facts["old"], change.facts["new"], known_of(person)
     changed = [what for what in old if old[what] != new[what]]
     if any(now[what] != new[what] for what in changed):
-        raise GalleryError(f"{place}: {person.name!r} was changed again since; undo that first")
+        raise GalleryConflict(f"{place}: {person.name!r} was changed again since; undo that first")
     back = {what: old[what] for what in changed}
     if back.get("cover") and template_rows.person_of(connection, back["cover"]) != person.number:
         back["cover"] = 0
@@ -122,7 +122,7 @@ def _merge(connection: Connection, change: Change, _origin: VectorOrigin, place:
     kept = _still(connection, change.facts["into"], change, place)
     gone = change.facts["from"]
     if people_rows.person_of_id(connection, gone["id"]) is not None:
-        raise GalleryError(f"{place}: {gone['name']!r} ({gone['id']}) is in it again already")
+        raise GalleryConflict(f"{place}: {gone['name']!r} ({gone['id']}) is in it again already")
     person = people_rows.add_person(connection, gone["name"], gone["id"], gone["created"])
     mine = set(template_rows.ids_of(connection, kept.number))
     back = [template for template in change.facts["templates"] if template in mine]
@@ -217,7 +217,7 @@ def _still_there(connection: Connection, rows: Before, public_id: str) -> Before
 def _still(connection: Connection, person: str, change: Change, place: str) -> Person:
     found = people_rows.person_of_id(connection, person)
     if found is None:
-        raise GalleryError(
+        raise GalleryConflict(
             f"{place}: change {change.id} is about {person}, who is not in it any more; if the person was merged "
             "into another, undo that first"
         )

@@ -22,6 +22,7 @@ import numpy as np
 from multiface.arrays import Floats
 from multiface.decision import (
     Calibration,
+    Candidate,
     ChosenCalibration,
     Decision,
     PictureFault,
@@ -41,6 +42,8 @@ from multiface.gallery import (
     PictureNote,
     Refusal,
     VectorOrigin,
+    exact_similarities,
+    nearest_people,
     sync_folder,
 )
 from multiface.images import PictureSource, open_picture
@@ -242,6 +245,25 @@ class Recognizer:
         gallery = self._people()
         vectors = self._unit_vectors(embeddings)
         return decide_probes(vectors, gallery.matrix(), self._gallery_threshold(), faults=faults)
+
+    def rank(self, embeddings: Floats, most: int = 5) -> list[list[Candidate]]:
+        """The people who are most similar to each face, the most similar first; at most so many.
+
+        embeddings: float32 (n, d) of unit length. Nothing is decided and no rate is stated, so it answers in galleries
+        of any size. Raises UsageError without people or for other shapes.
+        """
+        matrix, vectors = self._people().matrix(), self._unit_vectors(embeddings)
+        if most < 1:
+            raise UsageError(f"at least one person is ranked, not {most}")
+        if not len(matrix) or not len(vectors):
+            return [[] for _ in vectors]
+        at = nearest_people(vectors, matrix, min(most, len(matrix)))
+        similar = exact_similarities(vectors, matrix, at)
+        order = np.argsort(-similar, axis=1, kind="stable")[:, :most]
+        return [
+            [Candidate(matrix.names[at[k]], float(row[k]), matrix.ids[at[k]]) for k in best]
+            for row, best in zip(similar, order, strict=True)
+        ]
 
     def cluster(self, embeddings: Floats, pictures: Sequence[Hashable] = ()) -> list[int]:
         """Which faces are one person, as albums group unknown faces: the group of each, 0, 1, ...
