@@ -239,3 +239,14 @@ def test_days_and_times(made_up: MadeUp) -> None:
     for day in ("2024-01-01", "20240101", "2024-W01-1"):
         assert len(album.find(since=day, until=day)) == 1
     assert album.find(since="2024-01-01T12:00:01") == () and album.find(until="20240101T115959") == ()
+
+
+@pytest.mark.parametrize("number", [0, -1, 1 << 63, 1 << 200])
+def test_numbers_that_nothing_has(made_up: MadeUp, number: int) -> None:
+    for wrong in (
+        lambda: hand_work.name_faces(made_up.gallery, [number], "Anna"),
+        lambda: made_up.gallery.strangers.name(number, "Anna"),
+        lambda: made_up.gallery.undo(number),
+    ):
+        with pytest.raises(GalleryError, match="there is no"):
+            wrong()

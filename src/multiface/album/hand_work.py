@@ -245,7 +245,7 @@ def _remove_templates(
 
 
 def _refuse_one_photo(gallery: Gallery, one: Sequence[AlbumFace], other: Sequence[AlbumFace]) -> None:
-    """Raises GalleryError where two groups have a face in one photo."""
+    """Raises GalleryConflict where two groups have a face in one photo."""
     photos = {face.picture: face.id for face in one if face.seconds is None}
     for face in other:
         if face.seconds is None and face.picture in photos:

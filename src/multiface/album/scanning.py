@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from multiface.album.edited_files import carry_over
+from multiface.album.edited_files import carry_over, searched_again
 from multiface.album.listing import AlbumPath, Listed, listed, real_folder
 from multiface.album.searching import Searched, Searcher
 from multiface.errors import ExtraMissing
@@ -193,9 +193,7 @@ class _Scan:
                 for face in one.faces
             ]
             if old:
-                carry_over(connection, old, new, picture, None)
-                for face in old:
-                    album_faces.drop(connection, face.id)
+                new = searched_again(connection, old, new)
                 album_strangers.stale(connection)
             self.counts.searched += one.refusal is None
             self.counts.faces += len(one.faces)

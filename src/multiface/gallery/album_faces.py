@@ -16,7 +16,7 @@ from multiface.errors import GalleryConflict, GalleryError
 from multiface.gallery.album_pictures import parts
 from multiface.gallery.connection import BadContent
 from multiface.gallery.engine import VectorOrigin
-from multiface.gallery.sql import Connection, inserted_id
+from multiface.gallery.sql import LARGEST_ID, Connection, inserted_id
 from multiface.gallery.template_rows import UNIT_TOLERANCE, vector_fault
 from multiface.images.box import Box
 
@@ -138,6 +138,20 @@ def copy_to(connection: Connection, number: int, picture: int, box: Box) -> int:
     return inserted_id(cursor)
 
 
+def take_over(connection: Connection, number: int, found: int) -> None:
+    """A face was found again, as another row, which goes: box, vector and crop are those of now, all else stays."""
+    connection.execute(
+        """
+        UPDATE album_face SET (x0, y0, x1, y1, begins, ends, score, quality, fault, alone, vector, crop, drawn) =
+            (SELECT x0, y0, x1, y1, begins, ends, score, quality, fault, alone, vector, crop, drawn
+            FROM album_face AS found WHERE found.id = ?)
+        WHERE id = ?
+        """,
+        (found, number),
+    )
+    drop(connection, found)
+
+
 def drop(connection: Connection, number: int) -> None:
     """Remove a face."""
     connection.execute("DELETE FROM album_face WHERE id = ?", (number,))
@@ -145,6 +159,8 @@ def drop(connection: Connection, number: int) -> None:
 
 def face(connection: Connection, number: int) -> AlbumFace | None:
     """The face of this id."""
+    if not 0 < number <= LARGEST_ID:
+        return None
     row = connection.execute(f"SELECT {_COLUMNS} FROM album_face WHERE id = ?", (number,)).fetchone()
     return None if row is None else _face(row)
 
@@ -284,8 +300,8 @@ def named_without_vector(connection: Connection) -> dict[int, set[int]]:
 
 
 def refuse_twice(connection: Connection, one: AlbumFace, person: int, name: str, place: str) -> None:
-    """Raises GalleryError where another face of the same photo is this person, by row, by hand: one person is not two
-    faces of a photo.
+    """Raises GalleryConflict where another face of the same photo is this person, by row, by hand: one person is not
+    two faces of a photo.
     """
     if one.seconds is not None:
         return
@@ -298,7 +314,7 @@ def refuse_twice(connection: Connection, one: AlbumFace, person: int, name: str,
 
 
 def refuse_contradiction(connection: Connection, place: str) -> None:
-    """Raises GalleryError where two faces of one photo are one person, or one stranger, by hand: after what changes
+    """Raises GalleryConflict where two faces of one photo are one person, or one stranger, by hand: after what changes
     many faces at once.
     """
     row = connection.execute(

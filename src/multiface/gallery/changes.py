@@ -15,7 +15,7 @@ from typing import Any
 
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
-from multiface.gallery.sql import Connection, inserted_id
+from multiface.gallery.sql import LARGEST_ID, Connection, inserted_id
 from multiface.json_text import parse_json
 
 KEPT_DAYS = 30
@@ -86,6 +86,8 @@ def later(connection: Connection, number: int) -> tuple[Change, ...]:
 
 def change(connection: Connection, number: int) -> Change | None:
     """The change of this id."""
+    if not 0 < number <= LARGEST_ID:
+        return None
     row = connection.execute(
         "SELECT id, made, kind, facts, undone FROM change WHERE id = ?", (number,)
     ).fetchone()

@@ -14,7 +14,7 @@ from multiface.arrays import Floats, vector_bytes, vector_from
 from multiface.errors import GalleryError, PictureError
 from multiface.gallery.connection import BadContent
 from multiface.gallery.engine import VectorOrigin
-from multiface.gallery.sql import Connection, inserted_id
+from multiface.gallery.sql import LARGEST_ID, Connection, inserted_id
 from multiface.gallery.template_rows import UNIT_TOLERANCE, vector_fault
 from multiface.images import load_picture
 
@@ -76,6 +76,8 @@ def strangers(connection: Connection) -> tuple[Stranger, ...]:
 
 def stranger(connection: Connection, number: int) -> Stranger | None:
     """The stranger of this number."""
+    if not 0 < number <= LARGEST_ID:
+        return None
     row = connection.execute(f"{_STRANGER} WHERE stranger.id = ? GROUP BY stranger.id", (number,)).fetchone()
     return None if row is None else _stranger(row)
 

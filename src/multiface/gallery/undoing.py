@@ -67,7 +67,7 @@ def undo(connection: Connection, number: int, origin: VectorOrigin, place: str) 
 
 
 def _refuse_if_changed_since(connection: Connection, change: Change, place: str) -> None:
-    """Raises GalleryError where somebody has said something else of the same faces or strangers of the album since."""
+    """Raises GalleryConflict where something else was said of the same faces or strangers of the album since."""
     if change.kind not in ("album", "name"):
         return
     faces, strangers = _about(change)
