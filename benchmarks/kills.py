@@ -8,16 +8,25 @@ at from outside after each kill; where a job ends before its kill it is begun an
 - facebank: who was seen in the gallery stays; the file is sound; a last run completes it.
 - enroll: whoever was acknowledged with exit code 0 is there.
 - merge: no template is lost, whichever of the two people has it.
+- reembed: all vectors are the old ones or all are the new ones; vectors that were made are not made again; a run that
+  ends leaves those of a run that was not killed, byte for byte.
 - capture: pictures in the people's folder are whole; those that were there stay.
 - camera: events that were printed are kept, with the same numbers and contents.
 - train: a run goes on from its checkpoint and ends with the weights of a run that was not killed, byte for byte.
 - prepare: what is left over ends in the same files as a run that was not killed.
+- scan: photos whose faces were in the album stay there, the gallery is sound, and a scan that ends gives the same album
+  as one that was not killed.
+- album: groups merged, named and taken back (`album`, `people undo`): each command is done wholly or not at all, and
+  what is acknowledged stays.
+
+With --postgres URL, a database that is emptied, scan and album work there too (scan-postgres, album-postgres).
 
 Needs SHARED's `data` (pictures, a film, records). Ends with 1 where anything was lost. Last figures: docs/trust.md.
 """
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import io
 import itertools
@@ -39,6 +48,8 @@ import av
 import numpy as np
 from PIL import Image
 
+from multiface import Album, Recognizer
+from multiface.decision import Calibration
 from multiface.errors import GalleryError
 from multiface.gallery import Gallery
 from multiface.images import load_picture, save_picture
@@ -100,12 +111,15 @@ def people_of(gallery: Path) -> dict[str, int]:
         raise Lost(str(error)) from error
 
 
-def facebank(work: Path, shared: Path) -> Job:
-    people = work / "people"
+def some_people(people: Path, shared: Path) -> None:
+    """Forty people of LFW, a picture each."""
     for path in sorted((shared / "data/lfw").glob("*/*_0001.jpg"))[:400:10]:
         (people / path.parent.name).mkdir(parents=True)
         save_picture(load_picture(path), people / path.parent.name / "1.png")
 
+
+def facebank(work: Path, shared: Path) -> Job:
+    some_people(work / "people", shared)
     seen: set[str] = set()
     usable: list[int] = []
 
@@ -181,6 +195,54 @@ def merge(work: Path) -> Job:
 
     renew()
     return Job("merge", ["people", "merge", "ann", "anna", "--gallery", "g.sqlite"], work, look)
+
+
+def reembed(work: Path, shared: Path) -> Job:
+    some_people(work / "people", shared)
+    arguments = ["people", "reembed", "--flip", "--gallery"]
+    for command in (
+        ["facebank", "people", "--no-flip", "--gallery", "old.sqlite"],
+        ["facebank", "people", "--no-flip", "--gallery", "new.sqlite"],
+        [*arguments, "new.sqlite"],
+    ):
+        if Job("whole", command, work, lambda _: None).run(None) not in (0, 3):
+            raise SystemExit("a run that is not killed did not end well")
+    old, new = vectors_of(work / "old.sqlite"), vectors_of(work / "new.sqlite")
+    made = 0
+
+    def renew() -> None:
+        nonlocal made
+        made = 0
+        for file in work.glob("g.sqlite*"):
+            file.unlink()
+        shutil.copy(work / "old.sqlite", work / "g.sqlite")
+
+    def look(code: int | None) -> None:
+        nonlocal made
+        people_of(work / "g.sqlite")
+        now = vectors_of(work / "g.sqlite")
+        with Gallery.open(work / "g.sqlite") as gallery:
+            state, switched = gallery.reembedding(), gallery.origin.flip
+        done = 0 if state is None else state.templates
+        if now != (new if switched else old) or (code is not None and (code != 0 or not switched)):
+            raise Lost(f"after {code} the vectors are neither the old ones nor the new ones")
+        if not switched and done < made:
+            raise Lost(f"{made} were made, {done} are there")
+        made = done
+        if switched:
+            renew()
+
+    renew()
+    return Job("reembed", [*arguments, "g.sqlite"], work, look, renew)
+
+
+def vectors_of(gallery: Path) -> dict[str, bytes]:
+    """Names and vectors."""
+    with Gallery.open(gallery) as opened:
+        matrix = opened.matrix()
+        return {
+            matrix.names[k]: row.tobytes() for k, row in zip(matrix.person_index, matrix.vectors, strict=True)
+        }
 
 
 def capture(work: Path, shared: Path) -> Job:
@@ -321,6 +383,136 @@ def prepare(work: Path, shared: Path) -> Job:
     return Job("prepare", ["prepare", "rec", str(records), "--out", "out"], work, look, renew)
 
 
+def scan(work: Path, shared: Path, place: str) -> Job:
+    """Photos of people in pairs, and groups of strangers; each scan commits every few seconds."""
+    photos = work / "photos"
+    for path in sorted((shared / "data/lfw").glob("*/*_000[1-3].jpg"))[:90]:
+        (photos / path.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, photos / path.parent.name)
+    seen: dict[str, int] = {}
+    whole: list[object] = []
+
+    def look(code: int | None) -> None:
+        found = album_of(place)
+        now = {path: len(faces) for path, faces in found}
+        if lost := {path for path, faces in seen.items() if now.get(path) != faces}:
+            raise Lost(f"{len(lost)} photos were in the album with their faces, as {min(lost)}")
+        seen.update(now)
+        if code is not None:
+            whole.append(grouped_paths(found))
+            if code != 0 or whole[0] != whole[-1]:
+                raise Lost(f"a scan that ended with {code} made another album")
+
+    def renew() -> None:
+        empty(place)
+        seen.clear()
+
+    renew()
+    return Job("scan", ["album", "scan", "photos", "--gallery", place, "--jobs", "1"], work, look, renew)
+
+
+def album(work: Path, shared: Path, place: str) -> Job:
+    """Round after round: two groups are merged, that is undone, the first is named, that is undone."""
+    ready = scan(work, shared, place)
+    if ready.run(None) != 0:
+        raise SystemExit("the scan before did not end well")
+    first, second = sorted(
+        {group for _, faces in album_of(place) for _, group, _ in faces if group is not None}
+    )[:2]
+    steps: tuple[list[str], ...] = (
+        ["album", "merge", str(first), str(second)],
+        [],
+        ["album", "name", str(first), "Cleo"],
+        [],
+    )
+    job = Job("album", [], work, lambda _: None)
+    at = 0
+    states = [album_of(place)]
+
+    def prepare() -> None:
+        job.arguments = [*steps[at], "--gallery", place]
+        if not steps[at]:
+            with Gallery.open(place) as gallery:
+                last = next(change.id for change in gallery.changes() if change.can_be_undone)
+            job.arguments = ["people", "undo", str(last), "--gallery", place]
+
+    while at < len(steps):
+        prepare()
+        if job.run(None) != 0:
+            raise SystemExit(f"{job.arguments} did not end well")
+        states.append(album_of(place))
+        at += 1
+    if states[0] != states[2] or states[0] != states[4]:
+        raise SystemExit("undoing does not end where it began")
+    at = 0
+
+    def look(code: int | None) -> None:
+        nonlocal at
+        now = album_of(place)
+        if now not in (states[at], states[at + 1]) or (code is not None and (code != 0 or now == states[at])):
+            raise Lost(f"{job.arguments[:2]} ended with {code}, neither done nor undone")
+        if now == states[at + 1]:
+            at = (at + 1) % len(steps)
+        prepare()
+
+    job.look = look
+    prepare()
+    return job
+
+
+Photo = tuple[str, tuple[tuple[str | None, int | None, bool], ...]]
+"""A path, and of each face the name, the group and whether that was said by hand."""
+
+
+def album_of(place: str) -> list[Photo]:
+    """The photos of an album; raises Lost where the gallery is not sound."""
+    if "://" not in place and (not Path(place).exists() or not Path(place).stat().st_size):
+        return []
+    try:
+        with Gallery.open(place) as gallery:
+            if problems := gallery.check().problems:
+                raise Lost(f"{place}: {problems}")
+            hits = Album.of_gallery(gallery, calibration_for(gallery.origin.fingerprint)).find()
+    except GalleryError as error:
+        if "://" in place and "no gallery" in str(error):
+            return []
+        raise Lost(str(error)) from error
+    return sorted(
+        (path, tuple((face.name, face.stranger, face.by_hand) for face in hit.faces))
+        for hit in hits
+        for path in hit.paths
+    )
+
+
+def grouped_paths(photos: list[Photo]) -> object:
+    """An album without the numbers of its groups."""
+    groups: dict[int, list[str]] = {}
+    for path, faces in photos:
+        for _, group, _ in faces:
+            if group is not None:
+                groups.setdefault(group, []).append(path)
+    return sorted(groups.values()), [(path, [name for name, _, _ in faces]) for path, faces in photos]
+
+
+@functools.cache
+def calibration_for(_fingerprint: str) -> Calibration:
+    """Of the default weights, with which the galleries here are made."""
+    with Recognizer() as recognizer:
+        return recognizer.calibration
+
+
+def empty(place: str) -> None:
+    """Make a gallery one that is not there."""
+    if "://" not in place:
+        for ending in ("", "-wal", "-shm"):
+            Path(place + ending).unlink(missing_ok=True)
+        return
+    import psycopg
+
+    with psycopg.connect(place, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS multiface CASCADE")
+
+
 RECIPE = """
 [network]
 name = "mobilefacenet"
@@ -355,6 +547,7 @@ def main() -> int:
     parser.add_argument("shared", type=Path)
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--postgres", metavar="URL", help="a database that may be emptied")
     parser.add_argument("--only", nargs="*", help="these jobs alone")
     asked = parser.parse_args()
     chance = random.Random(asked.seed)
@@ -365,11 +558,17 @@ def main() -> int:
         "facebank": lambda work: facebank(work, shared),
         "enroll": enroll,
         "merge": merge,
+        "reembed": lambda work: reembed(work, shared),
         "capture": lambda work: capture(work, shared),
         "camera": lambda work: camera(work, shared),
         "train": train,
         "prepare": lambda work: prepare(work, shared),
+        "scan": lambda work: scan(work, shared, str(work / "g.sqlite")),
+        "album": lambda work: album(work, shared, str(work / "g.sqlite")),
     }
+    if asked.postgres:
+        makers["scan-postgres"] = lambda work: scan(work, shared, asked.postgres)
+        makers["album-postgres"] = lambda work: album(work, shared, asked.postgres)
     for name, make in makers.items():
         if asked.only and name not in asked.only:
             continue

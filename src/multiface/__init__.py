@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from multiface.version import __version__
 
 if TYPE_CHECKING:
+    from multiface.album import Album
     from multiface.decision import Calibration
     from multiface.decision.calibration import read_calibration
     from multiface.errors import MultifaceError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from multiface.weights.spec import InputSpec
 
 __all__ = [
+    "Album",
     "Calibration",
     "Detector",
     "Embedder",
@@ -55,6 +57,7 @@ __all__ = [
 _environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
+    "Album": "multiface.album",
     "Calibration": "multiface.decision",
     "Detector": "multiface.faces.detector",
     "Embedder": "multiface.faces.embedder",

@@ -11,7 +11,10 @@ MultifaceError
 │   │   └── SeveralFaces           several faces and none of them clearly the main one
 │   ├── GalleryError           a gallery that cannot be read, or a person that is not in it
 │   │   ├── FingerprintMismatch    vectors of other weights than those in use
-│   │   └── AmbiguousName          a name that several people of a gallery have
+│   │   ├── AmbiguousName          a name that several people of a gallery have
+│   │   ├── NotInGallery           a person, face, group or change that is not in it
+│   │   ├── GalleryConflict        what is in it speaks against the change
+│   │   └── GalleryBusy            another program keeps it locked, or its server is away
 │   ├── WeightsError           a weights file that is broken or not what it claims to be
 │   ├── DataSetError           a data set that is broken or incomplete
 │   └── RateNotSupported       an error rate that the calibration's set cannot support
@@ -115,6 +118,18 @@ class AmbiguousName(GalleryError):
     def __init__(self, message: str = "", name: str | None = None, people: tuple[str, ...] = ()) -> None:
         super().__init__(message, name=name)
         self.people = people
+
+
+class NotInGallery(GalleryError):
+    """A person, face, group or change that is not in a gallery."""
+
+
+class GalleryConflict(GalleryError):
+    """What is in a gallery speaks against a change: a name that is taken, a face that is somebody else's."""
+
+
+class GalleryBusy(GalleryError):
+    """Another program keeps a gallery locked, or its server is away: try again later."""
 
 
 class WeightsError(InputError):

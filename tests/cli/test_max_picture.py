@@ -60,3 +60,18 @@ def test_each_command_that_reads_pictures_has_it(
     ):
         done = call(*command, "--max-picture", "5M")
         assert done.code == 3 and "the 5,000,000 allowed" in done.err, (command, done)
+
+
+def test_packing_a_folder_has_it(call: Call, megapixel: Path, tmp_path: Path) -> None:
+    for person in ("ada", "bob"):
+        (tmp_path / "faces" / person).mkdir(parents=True)
+        PIL.Image.new("RGB", (112, 112), (90, 80, 70)).save(tmp_path / "faces" / person / "1.jpg")
+    megapixel.rename(tmp_path / "faces" / "ada" / "2.jpg")
+    done = call("prepare", "rec", tmp_path / "faces", "--out", tmp_path / "out", "--max-picture", "5M")
+    assert done.code == 3 and "the 5,000,000 allowed" in done.err
+    assert (
+        call("prepare", "bin", tmp_path / "none.bin", "--out", tmp_path / "b", "--max-picture", "x").code == 2
+    )
+    assert (
+        call("train", "--data", tmp_path / "faces", "--out", tmp_path / "run", "--max-picture", "x").code == 2
+    )

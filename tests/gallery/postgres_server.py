@@ -50,9 +50,13 @@ class Server:
 
 @contextmanager
 def running() -> Iterator[Server]:
-    """A server that runs; the test is skipped where PostgreSQL or psycopg is not installed."""
+    """A server that runs; the test is skipped where PostgreSQL or psycopg is not installed.
+
+    `MULTIFACE_TEST_POSTGRES` is the folder of another version's programs (`initdb`, ...); default: the system's newest.
+    """
     pytest.importorskip("psycopg", reason="needs psycopg: the extra [postgres]")
-    places = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
+    named = os.environ.get("MULTIFACE_TEST_POSTGRES")
+    places = [Path(named)] if named else [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
     found = shutil.which("initdb")
     places += [Path(found).parent] if found else []
     programs = next((place for place in places if (place / "initdb").exists()), None)

@@ -36,6 +36,7 @@ REASONS = {
     "needs pictures of 100 people",
     "needs several machines",
     "takes hours",
+    "the tests of the service do it",
     "the tests make these pictures before they run a page",
 }
 NEEDS = {"video.md": "av", "video-design.md": "av", "train.md": "torch"}

@@ -26,7 +26,8 @@ ROOMS: dict[str, set[str]] = {
     "evaluate": {"images", "weights", "metrics", "faces", "datasets"},
     "train": {"images", "weights", "metrics", "datasets", "evaluate"},
     "video": {"images", "net", "weights", "faces", "decision", "gallery", "recognition"},
-    "serve": {"images", "net", "weights", "faces", "decision", "gallery", "recognition"},
+    "album": {"images", "net", "weights", "faces", "decision", "gallery", "recognition", "video"},
+    "serve": {"images", "net", "weights", "faces", "decision", "gallery", "recognition", "video", "album"},
 }
 ROOMS["cli"] = set(ROOMS)
 VIDEO: dict[str, set[str]] = {

@@ -181,3 +181,17 @@ def test_decide_is_what_identify_does(tmp_path: Path) -> None:
                 recognizer.decide(wrong)  # type: ignore[arg-type]
     with Recognizer() as nobody, pytest.raises(UsageError, match="needs people"):
         nobody.decide(analysis.embeddings)
+
+
+def test_faces_are_grouped() -> None:
+    """With a network of one's own; two faces of one picture are two people."""
+    recognizer = Recognizer(detector=Squares(), weights=Means(), settings=OWN)
+    vectors = np.concatenate([recognizer.analyse(picture(seed)).embeddings for seed in (1, 2, 1, 4, 2, 1)])
+    assert recognizer.cluster(vectors) == [0, 1, 0, 2, 1, 0]
+    assert recognizer.cluster(vectors, pictures=["a", "b", "a", "c", "d", "e"]) == [0, 1, 2, 3, 1, 0]
+    assert recognizer.cluster(vectors[:0]) == []
+    for wrong in (vectors[:, :5], 2 * vectors, vectors.astype(np.float64)):
+        with pytest.raises(UsageError):
+            recognizer.cluster(wrong)
+    with pytest.raises(UsageError):
+        recognizer.cluster(vectors, pictures=["a"])

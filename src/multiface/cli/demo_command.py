@@ -24,8 +24,8 @@ def demo(
     quiet: options.Quiet = None,
 ) -> None:
     """Recognise the packaged portrait offline and say where the annotated picture is."""
-    from multiface.cli.documents import identification_document
     from multiface.recognition import run_demo
+    from multiface.recognition.documents import identification_document
 
     speaker = Speaker(as_json, quiet)
     require_folder(out)

@@ -14,6 +14,7 @@ from typing import Annotated, Protocol, runtime_checkable
 import typer
 
 from multiface.cli import (
+    album_commands,
     camera_command,
     capture_command,
     demo_command,
@@ -22,6 +23,8 @@ from multiface.cli import (
     gallery_commands,
     prepare_commands,
     recognise_commands,
+    search_command,
+    serve_commands,
     train_commands,
     video_command,
     weights_commands,
@@ -46,17 +49,20 @@ app = Commands(
 app.command()(demo_command.demo)
 app.command()(recognise_commands.identify)
 app.command()(recognise_commands.verify)
+app.command()(search_command.search)
 app.command()(recognise_commands.detect)
 app.command()(recognise_commands.align)
 app.command()(recognise_commands.embed)
 app.command()(gallery_commands.facebank)
 app.command()(gallery_commands.enroll)
 app.add_typer(gallery_commands.people, name="people")
+app.add_typer(album_commands.album, name="album")
 app.command()(capture_command.capture)
 app.command()(camera_command.camera)
 app.command()(video_command.video)
 app.command()(evaluate_commands.evaluate)
 app.command()(evaluate_commands.calibrate)
+app.add_typer(serve_commands.serve, name="serve")
 app.add_typer(prepare_commands.prepare, name="prepare")
 app.command()(train_commands.train)
 weights_commands.weights.command("export")(train_commands.export_weights)

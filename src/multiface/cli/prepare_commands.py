@@ -39,6 +39,7 @@ def rec(
     ],
     out: Out,
     threads: options.Threads = None,
+    _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
@@ -78,6 +79,7 @@ def rec(
 def bin_(
     packs: Annotated[list[Path], typer.Argument(help="Packs of pairs (lfw.bin, ...).", show_default=False)],
     out: Out,
+    _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:

@@ -49,9 +49,9 @@ def identify(
 
     --people needs no database: the vectors of the folder are cached, and only new pictures are embedded.
     """
-    from multiface.cli.documents import identification_document
     from multiface.cli.identify_files import IdentifyFiles
     from multiface.recognition import Identification
+    from multiface.recognition.documents import identification_document
 
     speaker = Speaker(as_json, quiet)
     settings = Settings.here()
@@ -75,11 +75,11 @@ def identify(
             files.add(path, result, document)
             return document
 
-        documents, failed = _each(speaker, paths, one, files.add_failed)
+        documents, failed = each_picture(speaker, paths, one, files.add_failed)
     for file in files.written:
         speaker.note(file)
     speaker.document({"caveat": recognizer.caveat, "pictures": documents})
-    _end(failed)
+    end(failed)
 
 
 def verify(
@@ -115,8 +115,8 @@ def verify(
     quiet: options.Quiet = None,
 ) -> None:
     """Say whether two pictures show the same person (exit code 0: yes, 1: no, 3: too poor to tell)."""
-    from multiface.cli.documents import verification_document
     from multiface.recognition import VERIFY_RATE
+    from multiface.recognition.documents import verification_document
     from multiface.recognition.wording import interval_words
 
     speaker = Speaker(as_json, quiet)
@@ -185,10 +185,10 @@ def detect(
     quiet: options.Quiet = None,
 ) -> None:
     """Find faces: boxes, scores and five landmarks."""
-    from multiface.cli.documents import detection_document
     from multiface.faces.finding import find_faces
     from multiface.faces.opening import open_detector
     from multiface.images import Mark, draw_faces, open_picture, save_picture
+    from multiface.recognition.documents import detection_document
 
     speaker = Speaker(as_json, quiet)
     chosen = options.choose(Settings.here(), detector, None, None, threads, engine, min_face)
@@ -214,9 +214,9 @@ def detect(
             save_picture(draw_faces(image, marks), target(path))
         return document
 
-    documents, failed = _each(speaker, paths, one)
+    documents, failed = each_picture(speaker, paths, one)
     speaker.document({"pictures": documents})
-    _end(failed)
+    end(failed)
 
 
 def align(
@@ -240,11 +240,11 @@ def align(
     quiet: options.Quiet = None,
 ) -> None:
     """Cut out the faces, upright and of one size: NAME_0.png, NAME_1.png, ... best detection first."""
-    from multiface.cli.documents import damage_document
     from multiface.faces.align import align as crops_of
     from multiface.faces.finding import find_faces
     from multiface.faces.opening import open_detector
     from multiface.images import open_picture, save_picture
+    from multiface.recognition.documents import damage_document
     from multiface.weights.spec import ARCFACE_TEMPLATE
 
     speaker = Speaker(as_json, quiet)
@@ -277,9 +277,9 @@ def align(
             "crops": written,
         }
 
-    documents, failed = _each(speaker, paths, one)
+    documents, failed = each_picture(speaker, paths, one)
     speaker.document({"pictures": documents})
-    _end(failed)
+    end(failed)
 
 
 def embed(
@@ -329,17 +329,17 @@ def embed(
             speaker.result(f"{path}: {counted(count, 'face')}{_found(found.turn, found.bordered)}")
             return {"path": str(path), "turn": found.turn, "bordered": found.bordered, "faces": count}
 
-        documents, failed = _each(speaker, paths, one)
+        documents, failed = each_picture(speaker, paths, one)
     if out is not None and out.suffix.lower() == ".npz":
         write_npz(out, table)
     elif out is not None:
         write_jsonl(out, table)
     head = {"weights": table.weights, "fingerprint": table.fingerprint, "pictures": documents}
     speaker.document(head if out is not None else {**head, "faces": table.documents()})
-    _end(failed)
+    end(failed)
 
 
-def _each(
+def each_picture(
     speaker: Speaker,
     paths: Sequence[Path],
     one: Callable[[Path], dict[str, Any]],
@@ -364,7 +364,7 @@ def _each(
     return documents, failed
 
 
-def _end(failed: Sequence[PictureError | ExtraMissing]) -> None:
+def end(failed: Sequence[PictureError | ExtraMissing]) -> None:
     """Exit code 4 when all that was wrong is a package that is not installed, else 3."""
     if failed:
         raise typer.Exit(4 if all(isinstance(error, ExtraMissing) for error in failed) else 3)

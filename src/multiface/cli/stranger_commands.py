@@ -10,6 +10,7 @@ from multiface.atomic_write import write_whole
 from multiface.cli import options
 from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import opened_gallery
+from multiface.cli.settings import Settings
 from multiface.errors import UsageError
 
 Number = Annotated[int, typer.Argument(help="The number of a stranger.", min=1, show_default=False)]
@@ -40,7 +41,7 @@ def list_strangers(
         speaker.result(
             f"stranger {one.number}  (seen {counted(one.sightings, 'time') if one.sightings else 'just now'}, "
             f"last {one.last_seen}; "
-            f"kept until {one.kept_until})"
+            f"{'in the album' if one.kept_until.startswith('9999') else f'kept until {one.kept_until}'})"
         )
     speaker.result(counted(len(everybody), "stranger"))
     if pictures is not None:
@@ -71,8 +72,12 @@ def name_stranger(
     """Give a stranger a name, which makes a person like all others."""
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
-        named, lingering = opened.strangers.name(number, name), opened.lingering
-    speaker.result(f"stranger {number} is now {named.person} ({counted(named.templates, 'template')} added)")
+        crops = options.keeps_crops(Settings.here())
+        named, lingering = opened.strangers.name(number, name, crops=crops), opened.lingering
+    album = f", {counted(named.faces, 'face')} in the album" if named.faces else ""
+    speaker.result(
+        f"stranger {number} is now {named.person} ({counted(named.templates, 'template')} added{album})"
+    )
     if not named.purged:
         speaker.warn(lingering)
     speaker.document(
@@ -81,6 +86,7 @@ def name_stranger(
             "name": named.person,
             "person": named.id,
             "templates": named.templates,
+            "faces": named.faces,
             "purged": named.purged,
         }
     )

@@ -110,6 +110,7 @@ def train(
     ] = None,
     detector: options.Detector = None,
     threads: options.Threads = None,
+    _max_picture: options.MaxPicture = None,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:

@@ -13,11 +13,11 @@ import numpy as np
 
 from multiface.arrays import Floats
 from multiface.atomic_write import write_whole
-from multiface.cli.documents import embedding_documents
 from multiface.errors import UsageError
 from multiface.faces.analysis import Analysis
 from multiface.images import load_picture
 from multiface.recognition import Recognizer
+from multiface.recognition.documents import embedding_documents
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,8 @@
 A row and the change are one transaction. Its facts are what undoing needs: ids, and what was there before. Removing a
 person is final: the rows about that person go, only the id stays, so that an import cannot bring the person back.
 
-Kinds: "enrol" (also of a folder), "rename", "edit", "merge", "split", "name" (a stranger), "undo".
+Kinds: "enrol" (also of a folder), "rename", "edit", "merge", "split", "name" (a stranger), "album" (see
+`album.hand_work`), "undo", "reembed" (all vectors were made anew with other weights).
 """
 
 import json
@@ -14,10 +15,12 @@ from typing import Any
 
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
-from multiface.gallery.sql import Connection, inserted_id
+from multiface.gallery.sql import LARGEST_ID, Connection, inserted_id
 from multiface.json_text import parse_json
 
 KEPT_DAYS = 30
+FINAL = ("undo", "reembed")
+"""Kinds that cannot be undone."""
 _ALL = 1 << 31
 
 Facts = dict[str, Any]
@@ -41,7 +44,7 @@ class Change:
     @property
     def can_be_undone(self) -> bool:
         """Whether it is a change that can be undone and was not."""
-        return self.undone is None and self.kind != "undo"
+        return self.undone is None and self.kind not in FINAL and not self.facts.get("vectors_gone")
 
 
 def record(
@@ -73,8 +76,18 @@ def changes(connection: Connection, most: int, person: str | None = None) -> tup
     return tuple(_change(connection, row) for row in rows.fetchall())
 
 
+def later(connection: Connection, number: int) -> tuple[Change, ...]:
+    """The changes after one, oldest first."""
+    rows = connection.execute(
+        "SELECT id, made, kind, facts, undone FROM change WHERE id > ? ORDER BY id", (number,)
+    )
+    return tuple(_change(connection, row) for row in rows.fetchall())
+
+
 def change(connection: Connection, number: int) -> Change | None:
     """The change of this id."""
+    if not 0 < number <= LARGEST_ID:
+        return None
     row = connection.execute(
         "SELECT id, made, kind, facts, undone FROM change WHERE id = ?", (number,)
     ).fetchone()
@@ -93,6 +106,17 @@ def mark_undone(connection: Connection, number: int) -> None:
     """Write down that a change was undone now; what was kept to undo it goes."""
     connection.execute("UPDATE change SET undone = ? WHERE id = ?", (utc_now(), number))
     connection.execute("DELETE FROM change_blob WHERE change_id = ?", (number,))
+
+
+def forget_vectors(connection: Connection) -> None:
+    """Forget the vectors kept to undo changes, with the pictures beside them; these changes can be undone no more."""
+    rows = connection.execute(
+        "SELECT id, facts FROM change WHERE id IN (SELECT change_id FROM change_blob) ORDER BY id"
+    ).fetchall()
+    for number, facts in rows:
+        text = json.dumps({**parse_json(facts), "vectors_gone": True}, ensure_ascii=True)
+        connection.execute("UPDATE change SET facts = ? WHERE id = ?", (text, number))
+    connection.execute("DELETE FROM change_blob")
 
 
 def have_expired(connection: Connection) -> bool:

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiface.atomic_write import whole_file
-from multiface.errors import GalleryError, InputError, UsageError
+from multiface.errors import GalleryBusy, GalleryError, InputError, UsageError
 from multiface.gallery import forking
 from multiface.gallery.database import Revision
 from multiface.gallery.sql import Connection
@@ -81,9 +81,10 @@ class FileKind:
     name: str
     error: type[InputError]
     missing: str
+    busy: type[InputError]
 
 
-GALLERY_FILE = FileKind("gallery", GalleryError, "enrol a person first to make one")
+GALLERY_FILE = FileKind("gallery", GalleryError, "enrol a person first to make one", GalleryBusy)
 
 
 def table_version(connection: sqlite3.Connection, application: int, foreign: str) -> int:
@@ -124,6 +125,8 @@ class Database:
         self._held_for_fork = False
         self._connection: sqlite3.Connection | None = None
         self._let_go: Callable[[], object] = lambda: None
+        self.look_first: Callable[[Connection], None] = lambda _: None
+        """Called at the beginning of each transaction; what it raises ends the transaction."""
         self.read_only = _check_place(path, create, kind)
         """Whether the file or its folder may not be written; every `writing` then raises the kind's error."""
         self._as_opened: tuple[int, ...] | None = None
@@ -164,6 +167,7 @@ class Database:
             connection = self._connected()
             connection.execute("BEGIN")
             try:
+                self.look_first(connection)
                 yield connection
             finally:
                 if connection is self._connection and connection.in_transaction:
@@ -183,6 +187,7 @@ class Database:
                 after.callback(self._enforce_foreign_keys, connection)
             connection.execute("BEGIN IMMEDIATE")
             try:
+                self.look_first(connection)
                 yield connection
                 if connection is not self._connection:
                     raise BadContent(forking.IN_USE)
@@ -338,7 +343,9 @@ class Database:
             yield
         except sqlite3.Error as error:
             why = _no_locks(self.path.parent) if _code(error) in _LOCKING else None
-            raise kind.error(f"{where}: {why or _explained(error, self._busy_seconds, kind)}") from error
+            locked = why is None and _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            told = f"{where}: {why or _explained(error, self._busy_seconds, kind)}"
+            raise (kind.busy if locked else kind.error)(told) from error
         except UnicodeDecodeError as error:  # SQLite quotes the file's own bytes in its message
             raise kind.error(f"{where}: {_damaged('unreadable text')}") from error
         except BadContent as error:

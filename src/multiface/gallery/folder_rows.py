@@ -10,6 +10,7 @@ A row goes away with its template. Functions run inside the caller's transaction
 
 from dataclasses import dataclass
 
+from multiface.gallery import people_rows
 from multiface.gallery.sql import Connection
 
 
@@ -208,10 +209,9 @@ def remove_template(connection: Connection, template_id: int, with_person: bool 
 
 
 def _remove_if_empty(connection: Connection, person: int) -> None:
-    connection.execute(
-        "DELETE FROM person WHERE id = ? AND NOT EXISTS (SELECT 1 FROM template WHERE person_id = person.id)",
-        (person,),
-    )
+    row = connection.execute("SELECT 1 FROM template WHERE person_id = ? LIMIT 1", (person,)).fetchone()
+    if row is None:
+        people_rows.remove_person(connection, person)
 
 
 def _row(row: tuple[str, str, str, int, int, str, int | None, int, str | None, str]) -> FolderRow:

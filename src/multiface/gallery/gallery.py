@@ -14,12 +14,14 @@ from typing import get_args
 import numpy as np
 
 from multiface.arrays import Floats
-from multiface.errors import GalleryError, UsageError
+from multiface.errors import FingerprintMismatch, GalleryError, UsageError
 from multiface.gallery import (
+    album_faces,
     changes,
     people_changes,
     people_index,
     people_rows,
+    reembed_rows,
     stranger_rows,
     template_rows,
     undoing,
@@ -27,7 +29,7 @@ from multiface.gallery import (
 from multiface.gallery.changes import Change
 from multiface.gallery.connection import is_postgres
 from multiface.gallery.database import GalleryDatabase, Revision
-from multiface.gallery.engine import NewTemplate, Person, Template, VectorOrigin
+from multiface.gallery.engine import Crop, NewTemplate, Person, Template, VectorOrigin
 from multiface.gallery.matrix import Matrix
 from multiface.gallery.names import clean_name, clean_text, some_text
 from multiface.gallery.nearest import exact_similarities, nearest_people
@@ -35,6 +37,7 @@ from multiface.gallery.origin_rows import require_same_embedder
 from multiface.gallery.people_changes import Edit
 from multiface.gallery.person_ids import is_id
 from multiface.gallery.postgres import PostgresGallery
+from multiface.gallery.reembed_rows import Reembedding
 from multiface.gallery.search import Rule, score_people, top_two
 from multiface.gallery.sqlite import BUSY_SECONDS, SqliteGallery
 from multiface.gallery.strangers import Strangers
@@ -56,13 +59,14 @@ class Added:
 class Removed:
     """What `remove` did.
 
-    templates: how many were removed with the person.
+    templates: how many were removed with the person. faces: of the person in the album, which are removed too.
     purged: whether the removed vectors are gone from the files too. False if another process was reading
         for long; they go at the latest when the last process closes the gallery.
     """
 
     templates: int
     purged: bool
+    faces: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,8 @@ class Check:
 class Gallery:
     """People and their templates. Threads may share one, and so may forked children; other processes open their own.
 
-    Use it in a `with` statement or close it.
+    Use it in a `with` statement or close it. After a switch to other weights (`reembed`), by whomever, every use raises
+    FingerprintMismatch: open it again.
     """
 
     def __init__(self, engine: SqliteGallery | PostgresGallery) -> None:
@@ -191,6 +196,20 @@ class Gallery:
         with self._database.reading() as connection:
             return people_rows.people(connection, group)
 
+    def people_page(
+        self,
+        most: int,
+        after: tuple[str, int] | None = None,
+        part: str | None = None,
+        group: str | None = None,
+    ) -> tuple[Person, ...]:
+        """Some people by name and then by age: at most so many, behind the one of a name and number.
+
+        part: of the name, whatever the case of its ASCII letters. group: only its members.
+        """
+        with self._database.reading() as connection:
+            return people_rows.page(connection, most, after, part, group)
+
     def named(self, name: str) -> tuple[Person, ...]:
         """Those of this name, oldest first; none, one or several."""
         with self._database.reading() as connection:
@@ -215,6 +234,17 @@ class Gallery:
         with self._database.reading() as connection:
             person = people_rows.found(connection, who, self.place)
             return template_rows.templates(connection, person.number, self.origin)
+
+    def crop(self, template: int) -> Crop | None:
+        """The face of a template, by its id; None where none is kept."""
+        with self._database.reading() as connection:
+            return template_rows.crop(connection, template)
+
+    def forget_crops(self) -> Removed:
+        """Delete the crops of everybody; vectors and all else stay. How many there were, as `Removed.templates`."""
+        with self._database.writing() as connection:
+            count = template_rows.forget_crops(connection)
+        return Removed(count, self._database.purge_log())
 
     def add_templates(self, who: str, new: Sequence[NewTemplate], *, another: bool = False) -> Added:
         """Add templates to a person: all of them, or none if one is wrong.
@@ -293,13 +323,14 @@ class Gallery:
             return people_changes.split(connection, who, chosen, cleaned, self.place, another=another)
 
     def remove(self, who: str) -> Removed:
-        """Remove a person and all vectors, from the file and its log, with all changes about the person.
+        """Remove a person and all vectors, from the file and its log, with the person's faces in the album and all
+        changes about the person.
 
         This is final. Only the id stays, so that no import brings the person back.
         """
         with self._database.writing() as connection:
-            person = people_changes.remove(connection, who, self.place)
-        return Removed(person.templates, self._database.purge_log())
+            person, faces = people_changes.remove(connection, who, self.place)
+        return Removed(person.templates, self._database.purge_log(), faces)
 
     def changes(self, who: str | None = None, most: int = 100) -> tuple[Change, ...]:
         """The last changes, newest first; all, or those about one person. They are kept for 30 days.
@@ -341,17 +372,21 @@ class Gallery:
 
     def matrix(self) -> Matrix:
         """Everybody with all templates, in memory; the same object until the gallery changes."""
+        return self.index().matrix
+
+    def index(self) -> people_index.Known:
+        """The matrix, and up to which row of the list of touched people it is right."""
         with self._database.reading() as connection:
             revision = self._database.revision(connection)
             known = self._known
             if known is None or known[0].connection != revision.connection:
                 now = people_index.read_all(connection, self.origin)
             elif known[0] == revision:
-                return known[1].matrix
+                return known[1]
             else:
                 now = people_index.brought_up_to_date(connection, known[1], self.origin)
             self._known = (revision, now)
-            return now.matrix
+            return now
 
     def search(self, probes: Floats, rule: Rule) -> tuple[Candidates, ...]:
         """The two most similar people for each probe: float32 (q, d) of unit length -> q answers.
@@ -384,6 +419,20 @@ class Gallery:
             )
         )
 
+    def reembedding(self) -> Reembedding | None:
+        """How far `reembed` is, which makes new vectors with other weights; None where nothing is under way."""
+        with self._database.reading() as connection:
+            return reembed_rows.state(connection)
+
+    def cancel_reembedding(self) -> bool:
+        """Give up what `reembed` began, and forget the new vectors; False if nothing was under way."""
+        with self._database.writing() as connection:
+            if reembed_rows.state(connection) is None:
+                return False
+            reembed_rows.end(connection)
+        self._database.purge_log()
+        return True
+
     def check(self) -> Check:
         """Look at everything: SQLite's own checks, references, every vector, every name.
 
@@ -397,8 +446,11 @@ class Gallery:
                 problems += self._database.faults(connection)
                 problems += template_rows.broken_templates(connection, self.origin)
                 problems += stranger_rows.broken_strangers(connection, self.origin)
+                problems += album_faces.broken_faces(connection, self.origin)
                 everybody = people_rows.people(connection)
                 strangers = stranger_rows.count(connection)
+        except FingerprintMismatch:
+            raise
         except GalleryError as error:
             problems.append(str(error))
         for person in everybody:

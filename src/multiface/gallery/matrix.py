@@ -156,6 +156,11 @@ class Matrix:
         return tuple(one for block in self.blocks for one in block.ids)
 
     @cached_property
+    def numbers(self) -> Ints:
+        """int64 (p,), rising: the people's rows in the gallery."""
+        return self._joined([block.numbers for block in self.blocks])
+
+    @cached_property
     def first(self) -> Indices:
         """See the class."""
         return read_only(np.flatnonzero(np.diff(self.person_index, prepend=-1)))

@@ -6,8 +6,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from multiface.errors import GalleryError, UsageError
-from multiface.gallery import changes, folder_rows, people_rows, template_rows
+from multiface.errors import GalleryConflict, NotInGallery, UsageError
+from multiface.gallery import album_faces, changes, folder_rows, people_rows, template_rows
 from multiface.gallery.engine import NewTemplate, Person, VectorOrigin
 from multiface.gallery.sql import Connection
 
@@ -56,7 +56,7 @@ def rename(connection: Connection, who: str, name: str, place: str, *, another: 
     person = people_rows.found(connection, who, place)
     others = [one for one in people_rows.people_of_name(connection, name) if one.id != person.id]
     if others and not another:
-        raise GalleryError(
+        raise GalleryConflict(
             f"{place}: {name!r} is in it already ({people_rows.described(others)}); choose another "
             f"name, merge the two if they are one person, or say that two people have this name (--another)"
         )
@@ -83,7 +83,7 @@ def set_known(connection: Connection, person: Person, wanted: Edit, place: str) 
     if wanted.external_id is not None:
         other = people_rows.person_of_external_id(connection, wanted.external_id)
         if other is not None and other.id != person.id:
-            raise GalleryError(
+            raise GalleryConflict(
                 f"{place}: the external id {wanted.external_id!r} is that of {other.name!r} ({other.id}); it stands "
                 "for one person"
             )
@@ -94,7 +94,7 @@ def set_known(connection: Connection, person: Person, wanted: Edit, place: str) 
         people_rows.set_groups(connection, person.number, wanted.groups)
     if wanted.cover is not None:
         if wanted.cover and template_rows.person_of(connection, wanted.cover) != person.number:
-            raise GalleryError(f"{place}: {person.name!r} has no template {wanted.cover}")
+            raise NotInGallery(f"{place}: {person.name!r} has no template {wanted.cover}")
         people_rows.set_cover(connection, person.number, wanted.cover or None)
 
 
@@ -115,7 +115,12 @@ def merge(connection: Connection, into: str, from_: str, place: str) -> int:
     if kept.id == gone.id:
         raise UsageError(f"merge: {kept.name!r} cannot be merged with itself; name two people")
     moved = template_rows.ids_of(connection, gone.number)
+    faces = album_faces.of_person(connection, gone.number)
     template_rows.move_templates(connection, moved, kept.number)
+    album_faces.hand_over(connection, faces, kept.number)
+    album_faces.refuse_contradiction(connection, place)
+    barred = album_faces.barred_from(connection, gone.number)
+    barred = [face for face in barred if album_faces.bar(connection, face, kept.number)]
     people_rows.set_groups(connection, kept.number, (*kept.groups, *gone.groups))
     people_rows.remove_person(connection, gone.number)
     facts = {
@@ -123,6 +128,8 @@ def merge(connection: Connection, into: str, from_: str, place: str) -> int:
         "groups": [group for group in gone.groups if group not in kept.groups],
         "from": {"id": gone.id, "name": gone.name, "created": gone.created, **known_of(gone)},
         "templates": moved,
+        "faces": faces,
+        "not": barred,
     }
     changes.record(connection, "merge", [kept.id, gone.id], facts)
     return len(moved)
@@ -136,7 +143,7 @@ def split(
     own = template_rows.ids_of(connection, person.number)
     foreign = sorted(set(templates) - set(own))
     if foreign:
-        raise GalleryError(f"{place}: {person.name!r} has no template {foreign[0]}")
+        raise NotInGallery(f"{place}: {person.name!r} has no template {foreign[0]}")
     if not set(own) - set(templates):
         raise UsageError(
             f"split: {person.name!r} would be left without a template; rename the person instead"
@@ -155,10 +162,13 @@ def split(
     return people_rows.found(connection, other.id, place)
 
 
-def remove(connection: Connection, who: str, place: str) -> Person:
-    """Remove a person for good, with all vectors and all that is known about the person; as it was before."""
+def remove(connection: Connection, who: str, place: str) -> tuple[Person, int]:
+    """Remove a person for good, with all vectors and all that is known about the person; as it was before, and how
+    many faces in the album went.
+    """
     person = people_rows.found(connection, who, place)
+    faces = album_faces.remove_person(connection, person.number)
     people_rows.remove_person(connection, person.number)
     folder_rows.forget_refusals(connection, person.name)
     changes.forget_person(connection, person.id)
-    return person
+    return person, faces

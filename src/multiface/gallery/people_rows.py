@@ -7,7 +7,8 @@ checked: a damaged row raises BadContent.
 from collections.abc import Iterable
 from typing import Any
 
-from multiface.errors import AmbiguousName, GalleryError
+from multiface.errors import AmbiguousName, NotInGallery
+from multiface.gallery import album_faces, album_strangers
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
 from multiface.gallery.engine import Person
@@ -32,6 +33,36 @@ def people(connection: Connection, group: str | None = None) -> tuple[Person, ..
     return _people(
         connection, "WHERE person.id IN (SELECT person_id FROM person_group WHERE name = ?)", (group,)
     )
+
+
+def page(
+    connection: Connection, most: int, after: tuple[str, int] | None, part: str | None, group: str | None
+) -> tuple[Person, ...]:
+    """Some people by name and then by age.
+
+    after: behind the person of this name and row. part: of the name, whatever the case of its ASCII letters. group:
+    only its members.
+    """
+    conditions, values = ["1 = 1"], list[Any]()
+    if after is not None:
+        conditions.append("(name > ? OR (name = ? AND id > ?))")
+        values += [after[0], after[0], after[1]]
+    if part:
+        escaped = part.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
+        conditions.append("lower(name) LIKE ? ESCAPE '!'")
+        values.append(f"%{escaped}%")
+    if group is not None:
+        conditions.append("id IN (SELECT person_id FROM person_group WHERE name = ?)")
+        values.append(group)
+    where = " AND ".join(conditions)
+    rows = connection.execute(
+        f"SELECT id FROM person WHERE {where} ORDER BY name, id LIMIT ?", (*values, most)
+    )
+    numbers = [int(number) for (number,) in rows.fetchall()]
+    if not numbers:
+        return ()
+    marks = ", ".join("?" * len(numbers))
+    return _people(connection, f"WHERE person.id IN ({marks})", tuple(numbers))
 
 
 def person(connection: Connection, number: int) -> Person | None:
@@ -62,14 +93,14 @@ def found(connection: Connection, who: str, place: str) -> Person:
     if is_id(some_text(who).strip()):
         person = person_of_id(connection, who.strip())
         if person is None:
-            raise GalleryError(
+            raise NotInGallery(
                 f"{place}: there is no person {who.strip()}; `multiface people list` shows the ids"
             )
         return person
     name = clean_name(who)
     known = one_of_name(connection, name, place)
     if known is None:
-        raise GalleryError(f"{place}: there is nobody called {name!r}; {_hint(connection, name)}")
+        raise NotInGallery(f"{place}: there is nobody called {name!r}; {_hint(connection, name)}")
     return known
 
 
@@ -135,7 +166,8 @@ def set_groups(connection: Connection, person: int, groups: Iterable[str]) -> No
 
 
 def remove_person(connection: Connection, person: int) -> None:
-    """Remove a person and all templates."""
+    """Remove a person and all templates; faces in the album are to be decided anew."""
+    album_strangers.changed_by_hand(connection, album_faces.of_person(connection, person))
     connection.execute("DELETE FROM person WHERE id = ?", (person,))
 
 

@@ -169,7 +169,152 @@ _ALL = (
     f"CREATE TABLE removed_person (person {_TEXT} PRIMARY KEY, removed {_TEXT} NOT NULL)",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_ALL,)
+_ALBUMS = (
+    f"""
+    CREATE TABLE album_picture (
+        id {_ID},
+        digest {_TEXT} NOT NULL UNIQUE CHECK (length(digest) = 64),
+        film INTEGER NOT NULL CHECK (film IN (0, 1)),
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        taken {_TEXT} NOT NULL,
+        dated INTEGER NOT NULL,
+        searched {_TEXT} NOT NULL,
+        refusal {_TEXT},
+        vanished {_TEXT}
+    )
+    """,
+    "CREATE INDEX album_picture_taken ON album_picture (taken)",
+    f"""
+    CREATE TABLE album_file (
+        folder {_TEXT} NOT NULL,
+        name {_TEXT} NOT NULL,
+        size BIGINT NOT NULL,
+        modified_ns BIGINT NOT NULL,
+        picture_id BIGINT NOT NULL REFERENCES album_picture (id) ON DELETE CASCADE,
+        PRIMARY KEY (folder, name)
+    )
+    """,
+    "CREATE INDEX album_file_picture ON album_file (picture_id)",
+    f"""
+    CREATE TABLE album_face (
+        id {_ID},
+        picture_id BIGINT NOT NULL REFERENCES album_picture (id) ON DELETE CASCADE,
+        x0 DOUBLE PRECISION NOT NULL,
+        y0 DOUBLE PRECISION NOT NULL,
+        x1 DOUBLE PRECISION NOT NULL,
+        y1 DOUBLE PRECISION NOT NULL,
+        begins DOUBLE PRECISION,
+        ends DOUBLE PRECISION,
+        score DOUBLE PRECISION NOT NULL,
+        quality DOUBLE PRECISION NOT NULL,
+        fault {_TEXT},
+        alone INTEGER NOT NULL,
+        vector BYTEA,
+        crop BYTEA,
+        drawn INTEGER NOT NULL,
+        person_id BIGINT REFERENCES person (id) ON DELETE SET NULL,
+        stranger_id BIGINT REFERENCES stranger (id) ON DELETE SET NULL,
+        by_hand INTEGER NOT NULL,
+        ignored INTEGER NOT NULL
+    )
+    """,
+    "CREATE INDEX album_face_picture ON album_face (picture_id)",
+    "CREATE INDEX album_face_person ON album_face (person_id)",
+    "CREATE INDEX album_face_stranger ON album_face (stranger_id)",
+    """
+    CREATE TABLE album_not (
+        face_id BIGINT NOT NULL REFERENCES album_face (id) ON DELETE CASCADE,
+        person_id BIGINT NOT NULL REFERENCES person (id) ON DELETE CASCADE,
+        PRIMARY KEY (face_id, person_id)
+    )
+    """,
+    "CREATE INDEX album_not_person ON album_not (person_id)",
+    """
+    CREATE TABLE album_stranger (
+        stranger_id BIGINT PRIMARY KEY REFERENCES stranger (id) ON DELETE CASCADE,
+        made INTEGER NOT NULL,
+        ignored INTEGER NOT NULL
+    )
+    """,
+    f"""
+    CREATE TABLE album_state (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        touched BIGINT NOT NULL,
+        face BIGINT NOT NULL,
+        settings {_TEXT} NOT NULL
+    )
+    """,
+)
+
+_KEYS = (
+    f"""
+    CREATE TABLE access_key (
+        id {_TEXT} PRIMARY KEY,
+        name {_TEXT} NOT NULL,
+        digest {_TEXT} NOT NULL CHECK (length(digest) = 64),
+        scopes {_TEXT} NOT NULL,
+        made {_TEXT} NOT NULL,
+        expires {_TEXT},
+        used {_TEXT},
+        revoked {_TEXT}
+    )
+    """,
+)
+
+_REEMBED = (
+    # Each row deleted one by one, as before, takes hours where every template of a large gallery changes at once: until
+    # the transaction ends, the server looks at each deleted row again.
+    """
+    CREATE OR REPLACE FUNCTION touched_kept() RETURNS trigger LANGUAGE plpgsql SET search_path = multiface AS $$
+    BEGIN
+        IF NEW.id % 5000 = 0 THEN DELETE FROM touched WHERE id <= NEW.id - 20000; END IF;
+        RETURN NULL;
+    END $$
+    """,
+    """
+    CREATE TABLE crop (
+        template_id BIGINT PRIMARY KEY REFERENCES template (id) ON DELETE CASCADE,
+        picture BYTEA NOT NULL,
+        aligned INTEGER NOT NULL CHECK (aligned IN (0, 1))
+    )
+    """,
+    f"""
+    CREATE TABLE reembedding (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        fingerprint {_TEXT} NOT NULL,
+        weights {_TEXT} NOT NULL,
+        detector {_TEXT} NOT NULL,
+        dimension INTEGER NOT NULL CHECK (dimension > 0),
+        flip INTEGER NOT NULL CHECK (flip IN (0, 1)),
+        started {_TEXT} NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE reembedded_template (
+        template_id BIGINT PRIMARY KEY REFERENCES template (id) ON DELETE CASCADE,
+        vector BYTEA NOT NULL,  -- d float32, little-endian
+        from_crop INTEGER NOT NULL CHECK (from_crop IN (0, 1))
+    )
+    """,
+    """
+    CREATE TABLE reembedded_face (
+        face_id BIGINT PRIMARY KEY REFERENCES album_face (id) ON DELETE CASCADE,
+        vector BYTEA NOT NULL  -- d float32, little-endian
+    )
+    """,
+    f"""
+    CREATE TABLE reembedded_stranger (
+        stranger_id BIGINT PRIMARY KEY REFERENCES stranger (id) ON DELETE CASCADE,
+        picture_digest {_TEXT} NOT NULL CHECK (length(picture_digest) = 64),
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        vector BYTEA NOT NULL  -- d float32, little-endian
+    )
+    """,
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_ALL, _ALBUMS, _KEYS, _REEMBED)
 VERSION = len(STEPS)
 
 

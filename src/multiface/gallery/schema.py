@@ -198,6 +198,148 @@ _CHANGES = (
     "CREATE TABLE removed_person (person TEXT PRIMARY KEY, removed TEXT NOT NULL) WITHOUT ROWID",
 )
 
+_ALBUMS = (
+    # Photos and films, the files that hold them, and the faces in them; see album_pictures.py and album_faces.py.
+    """
+    CREATE TABLE album_picture (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        digest TEXT NOT NULL UNIQUE CHECK (length(digest) = 64),
+        film INTEGER NOT NULL CHECK (film IN (0, 1)),
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        taken TEXT NOT NULL,
+        dated INTEGER NOT NULL,
+        searched TEXT NOT NULL,
+        refusal TEXT,
+        vanished TEXT
+    )
+    """,
+    "CREATE INDEX album_picture_taken ON album_picture (taken)",
+    """
+    CREATE TABLE album_file (
+        folder TEXT NOT NULL,
+        name TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        modified_ns INTEGER NOT NULL,
+        picture_id INTEGER NOT NULL REFERENCES album_picture (id) ON DELETE CASCADE,
+        PRIMARY KEY (folder, name)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX album_file_picture ON album_file (picture_id)",
+    """
+    CREATE TABLE album_face (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        picture_id INTEGER NOT NULL REFERENCES album_picture (id) ON DELETE CASCADE,
+        x0 REAL NOT NULL,
+        y0 REAL NOT NULL,
+        x1 REAL NOT NULL,
+        y1 REAL NOT NULL,
+        begins REAL,
+        ends REAL,
+        score REAL NOT NULL,
+        quality REAL NOT NULL,
+        fault TEXT,
+        alone INTEGER NOT NULL,
+        vector BLOB CHECK (vector IS NULL OR typeof(vector) = 'blob'),  -- d float32, little-endian
+        crop BLOB CHECK (crop IS NULL OR typeof(crop) = 'blob'),  -- JPEG
+        drawn INTEGER NOT NULL,
+        person_id INTEGER REFERENCES person (id) ON DELETE SET NULL,
+        stranger_id INTEGER REFERENCES stranger (id) ON DELETE SET NULL,
+        by_hand INTEGER NOT NULL,
+        ignored INTEGER NOT NULL
+    )
+    """,
+    "CREATE INDEX album_face_picture ON album_face (picture_id)",
+    "CREATE INDEX album_face_person ON album_face (person_id)",
+    "CREATE INDEX album_face_stranger ON album_face (stranger_id)",
+    """
+    CREATE TABLE album_not (
+        face_id INTEGER NOT NULL REFERENCES album_face (id) ON DELETE CASCADE,
+        person_id INTEGER NOT NULL REFERENCES person (id) ON DELETE CASCADE,
+        PRIMARY KEY (face_id, person_id)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX album_not_person ON album_not (person_id)",
+    # Strangers who are in the album; see album_strangers.py.
+    """
+    CREATE TABLE album_stranger (
+        stranger_id INTEGER PRIMARY KEY REFERENCES stranger (id) ON DELETE CASCADE,
+        made INTEGER NOT NULL,
+        ignored INTEGER NOT NULL
+    )
+    """,
+    # Up to which row of `touched` and which face, and with what else (in words), the faces were decided.
+    """
+    CREATE TABLE album_state (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        touched INTEGER NOT NULL,
+        face INTEGER NOT NULL,
+        settings TEXT NOT NULL
+    )
+    """,
+)
+
+_KEYS = (
+    # Keys of a service; see access_keys.py.
+    """
+    CREATE TABLE access_key (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        digest TEXT NOT NULL CHECK (length(digest) = 64),
+        scopes TEXT NOT NULL,
+        made TEXT NOT NULL,
+        expires TEXT,
+        used TEXT,
+        revoked TEXT
+    ) WITHOUT ROWID
+    """,
+)
+
+_REEMBED = (
+    # The face of a template as JPEG, where it is kept: see engine.Crop.
+    """
+    CREATE TABLE crop (
+        template_id INTEGER PRIMARY KEY REFERENCES template (id) ON DELETE CASCADE,
+        picture BLOB NOT NULL CHECK (typeof(picture) = 'blob'),
+        aligned INTEGER NOT NULL CHECK (aligned IN (0, 1))
+    )
+    """,
+    # A gallery that is being embedded again with other weights: see reembed_rows.py.
+    """
+    CREATE TABLE reembedding (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        fingerprint TEXT NOT NULL,
+        weights TEXT NOT NULL,
+        detector TEXT NOT NULL,
+        dimension INTEGER NOT NULL CHECK (dimension > 0),
+        flip INTEGER NOT NULL CHECK (flip IN (0, 1)),
+        started TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE reembedded_template (
+        template_id INTEGER PRIMARY KEY REFERENCES template (id) ON DELETE CASCADE,
+        vector BLOB NOT NULL CHECK (typeof(vector) = 'blob'),  -- d float32, little-endian
+        from_crop INTEGER NOT NULL CHECK (from_crop IN (0, 1))
+    )
+    """,
+    """
+    CREATE TABLE reembedded_face (
+        face_id INTEGER PRIMARY KEY REFERENCES album_face (id) ON DELETE CASCADE,
+        vector BLOB NOT NULL CHECK (typeof(vector) = 'blob')  -- d float32, little-endian
+    )
+    """,
+    """
+    CREATE TABLE reembedded_stranger (
+        stranger_id INTEGER PRIMARY KEY REFERENCES stranger (id) ON DELETE CASCADE,
+        picture_digest TEXT NOT NULL CHECK (length(picture_digest) = 64),
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        vector BLOB NOT NULL CHECK (typeof(vector) = 'blob')  -- d float32, little-endian
+    )
+    """,
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     _PEOPLE_AND_TEMPLATES,
     _FOLDER_PICTURES,
@@ -206,6 +348,9 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _IDS,
     _TOUCHED,
     _CHANGES,
+    _ALBUMS,
+    _KEYS,
+    _REEMBED,
 )
 VERSION = len(STEPS)
 

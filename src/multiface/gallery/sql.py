@@ -8,6 +8,9 @@ compared byte by byte.
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+LARGEST_ID = (1 << 63) - 1
+"""No row of either engine has a greater one, and neither takes it."""
+
 
 class Cursor(Protocol):
     """The rows of one statement."""

@@ -206,7 +206,7 @@ def _decode(data: bytes, name: str, limits: PictureLimits) -> Picture:
     try:
         if kind is PictureKind.HEIC:
             return Picture(upright_rgb(_open_heic(data, name, limits)))
-        size = _size_before_opening(kind, data)
+        size = size_before_opening(kind, data)
         if size is not None:
             require_room(name, kind, *size, limits)
         with _open(kind, data) as picture:
@@ -276,7 +276,7 @@ def _open_heic(data: bytes, name: str, limits: PictureLimits) -> PIL.Image.Image
     return picture
 
 
-def _size_before_opening(kind: PictureKind, data: bytes) -> tuple[int, int] | None:
+def size_before_opening(kind: PictureKind, data: bytes) -> tuple[int, int] | None:
     """Width and height of the kinds whose decoder takes memory for the whole canvas as soon as it opens."""
     if kind is PictureKind.GIF:
         return int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")

@@ -27,7 +27,7 @@ from multiface.images.strips import strip_rows
 Image = npt.NDArray[np.uint8]
 """(h, w, 3) uint8 RGB, upright."""
 
-_ORIENTATION_TAG = 0x0112
+ORIENTATION_TAG = 0x0112
 _PROFILE_SPACE = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 _SAME_COLOUR = 2  # a profile that moves no channel by more than this is sRGB under another name
 
@@ -84,7 +84,7 @@ def upright_rgb(picture: PIL.Image.Image, shown: PIL.Image.Image | None = None) 
     shown: what counts instead of the pixels of `picture`, whose orientation holds for it too. The work is done strip by
     strip, so that besides the picture and the result little memory is needed.
     """
-    orientation = _orientation(picture)
+    orientation = orientation_of(picture)
     source = picture if shown is None else shown
     width, height = source.size
     shape = (height, width, 3) if orientation < 5 else (width, height, 3)
@@ -107,9 +107,10 @@ def strips(picture: PIL.Image.Image) -> Iterator[tuple[slice, PIL.Image.Image]]:
         yield slice(top, bottom), picture if whole else picture.crop((0, top, width, bottom))
 
 
-def _orientation(picture: PIL.Image.Image) -> int:
+def orientation_of(picture: PIL.Image.Image) -> int:
+    """EXIF's orientation of an open picture, 1..8; 1 where there is none or it is broken."""
     try:
-        value = picture.getexif().get(_ORIENTATION_TAG, 1)
+        value = picture.getexif().get(ORIENTATION_TAG, 1)
     except Exception:  # broken EXIF fails in many ways, none of them a reason to refuse the pixels
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

@@ -1,13 +1,18 @@
 """Many pictures at once: decoded, searched and embedded by several threads, answered in order."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
+from typing import TypeVar
 
 from multiface.errors import ExtraMissing, PictureError
 from multiface.faces.analysis import Analyser, Analysis, Cut
 from multiface.images import PictureSource, open_picture
+
+Thing = TypeVar("Thing")
+Result = TypeVar("Result")
 
 BATCH = 4
 """Pictures whose faces are embedded together, once all workers are busy."""
@@ -22,19 +27,26 @@ Answer = tuple[Analysis, float | None] | Unusable
 def analysed_in_order(
     analyser: Analyser, pictures: Iterable[PictureSource], workers: int
 ) -> Iterator[Answer]:
-    """The faces of each picture, in order.
+    """The faces of each picture, in order; workers as in `worked_in_order`."""
+    return worked_in_order(partial(_analysed, analyser), pictures, workers)
 
-    workers: pictures that are decoded and searched at the same time. `BATCH` times one more than that are asked for
-    ahead of the answer, and no more decoded ones are held than there are workers.
+
+def worked_in_order(
+    work: Callable[[list[Thing]], list[Result]], things: Iterable[Thing], workers: int
+) -> Iterator[Result]:
+    """What `work` makes of pictures, batch by batch, in order.
+
+    workers: batches that are worked on at the same time. `BATCH` times one more than that are asked for ahead of the
+    answer, and no more decoded pictures are held than there are workers if `work` holds one at a time.
     """
-    rest = iter(pictures)
-    waiting: deque[Future[list[Answer]]] = deque()
+    rest = iter(things)
+    waiting: deque[Future[list[Result]]] = deque()
     started = 0
     with ThreadPoolExecutor(workers, "multiface pictures") as pool:
         try:
             # A few pictures alone are to keep all workers busy too.
             while batch := list(islice(rest, 1 if started < 2 * workers else BATCH)):
-                waiting.append(pool.submit(_analysed, analyser, batch))
+                waiting.append(pool.submit(work, batch))
                 started += 1
                 if len(waiting) > workers:
                     yield from waiting.popleft().result()

@@ -10,7 +10,7 @@ for face in recognizer.identify("party.jpg").faces:
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ import numpy as np
 from multiface.arrays import Floats
 from multiface.decision import (
     Calibration,
+    Candidate,
     ChosenCalibration,
     Decision,
     PictureFault,
@@ -39,8 +40,12 @@ from multiface.gallery import (
     FolderReport,
     Gallery,
     PictureNote,
+    Reembedded,
     Refusal,
     VectorOrigin,
+    exact_similarities,
+    nearest_people,
+    reembed,
     sync_folder,
 )
 from multiface.images import PictureSource, open_picture
@@ -48,7 +53,9 @@ from multiface.images.path_text import path_text
 from multiface.progress import Progress
 from multiface.recognition.deciding import decide_probes
 from multiface.recognition.enrolment import pictures_in, templates_of
+from multiface.recognition.faces_again import faces_again
 from multiface.recognition.gallery_threshold import GalleryThreshold
+from multiface.recognition.grouping import Unknown, grouped, least_similarity, rounded_up
 from multiface.recognition.many import Unusable, analysed_in_order
 from multiface.recognition.only_face import faces_to_compare
 from multiface.recognition.people_folder import drop_from_others, gallery_of_folder, people_folder
@@ -119,7 +126,7 @@ class Recognizer:
         self._cache = Path(settings.cache) if settings.cache is not None else default_cache_folder()
         self._store_folder = Path(settings.store) if settings.store is not None else default_store_folder()
         files, engine = Store(self._store_folder, self._cache), settings.engine_value()
-        self._workers = min(engine.thread_count, max(2, engine.thread_count // 2))
+        self.workers = min(engine.thread_count, max(2, engine.thread_count // 2))
         self.detector = (
             open_detector(files, detector, engine, settings.min_face)
             if isinstance(detector, str)
@@ -229,7 +236,7 @@ class Recognizer:
     def _each_identified(
         self, pictures: Iterable[PictureSource]
     ) -> Generator[Identification | Unusable, None, None]:
-        for answer in analysed_in_order(self.analyser, pictures, self._workers):
+        for answer in analysed_in_order(self.analyser, pictures, self.workers):
             yield self._identified(*answer) if isinstance(answer, tuple) else answer
 
     def decide(self, embeddings: Floats, faults: Sequence[PictureFault | None] = ()) -> list[Decision]:
@@ -239,6 +246,46 @@ class Recognizer:
         at all. Raises UsageError without people or for other shapes, RateNotSupported.
         """
         gallery = self._people()
+        vectors = self._unit_vectors(embeddings)
+        return decide_probes(vectors, gallery.matrix(), self._gallery_threshold(), faults=faults)
+
+    def rank(self, embeddings: Floats, most: int = 5) -> list[list[Candidate]]:
+        """The people who are most similar to each face, the most similar first; at most so many.
+
+        embeddings: float32 (n, d) of unit length. Nothing is decided and no rate is stated, so it answers in galleries
+        of any size. Raises UsageError without people or for other shapes.
+        """
+        matrix, vectors = self._people().matrix(), self._unit_vectors(embeddings)
+        if most < 1:
+            raise UsageError(f"at least one person is ranked, not {most}")
+        if not len(matrix) or not len(vectors):
+            return [[] for _ in vectors]
+        at = nearest_people(vectors, matrix, min(most, len(matrix)))
+        similar = exact_similarities(vectors, matrix, at)
+        order = np.argsort(-similar, axis=1, kind="stable")[:, :most]
+        return [
+            [Candidate(matrix.names[at[k]], float(row[k]), matrix.ids[at[k]]) for k in best]
+            for row, best in zip(similar, order, strict=True)
+        ]
+
+    def cluster(self, embeddings: Floats, pictures: Sequence[Hashable] = ()) -> list[int]:
+        """Which faces are one person, as albums group unknown faces: the group of each, 0, 1, ...
+
+        embeddings: float32 (n, d) of unit length, of good pictures (see `analyse`). pictures: which picture each face
+        is in, anything that can be compared; two faces of one picture are two people. The order of the faces makes no
+        difference to the groups. Two faces may be one person from the similarity on that a stranger among n people has
+        to reach, at half of `rate`. Raises UsageError for other shapes, RateNotSupported.
+        """
+        vectors = self._unit_vectors(embeddings)
+        if pictures and len(pictures) != len(vectors):
+            raise UsageError(f"{len(pictures)} pictures do not fit {len(vectors)} embeddings")
+        moments = [frozenset((one,)) for one in pictures] or [frozenset()] * len(vectors)
+        unknown = Unknown(vectors, moments, np.full(len(vectors), -1, np.int64))
+        least = least_similarity(self.calibration, self.rate, rounded_up(len(vectors)))
+        return [int(label) for label in grouped(unknown, self.calibration, least)]
+
+    def _unit_vectors(self, embeddings: Floats) -> Floats:
+        """The same, checked. Raises UsageError."""
         try:
             vectors = np.asarray(embeddings)
         except ValueError as error:
@@ -248,7 +295,7 @@ class Recognizer:
             raise UsageError(f"embeddings are float32 (n, {length}), not {vectors.dtype} {vectors.shape}")
         if not np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-3):
             raise UsageError("embeddings are of unit length; divide each by its norm")
-        return decide_probes(vectors, gallery.matrix(), self._gallery_threshold(), faults=faults)
+        return vectors
 
     def _identified(self, analysis: Analysis, whole_share: float | None) -> Identification:
         decisions = decide_probes(
@@ -334,7 +381,7 @@ class Recognizer:
         templates, refused, notes = [], [], []
         given = pictures_in(pictures)
         for number, (picture, outcome) in enumerate(
-            templates_of(self.analyser, given, self._limits(), force), 1
+            templates_of(self.analyser, given, self._limits(), force, self.settings.crops), 1
         ):
             called = Path(picture) if isinstance(picture, str | Path) else f"picture {number}"
             if isinstance(outcome, Refusal):
@@ -374,7 +421,33 @@ class Recognizer:
         """
         if self.gallery is None:
             raise UsageError("a folder can be taken up only into a gallery")
-        return self._sync(self.gallery, Path(folder), progress, prune, "remove the people by name", force)
+        keep = self.settings.crops
+        return self._sync(
+            self.gallery, Path(folder), progress, prune, "remove the people by name", force, keep
+        )
+
+    def reembed(
+        self,
+        gallery: Gallery,
+        folders: Sequence[str | Path] = (),
+        drop_missing: bool = False,
+        progress: Progress | None = None,
+        looking: Progress | None = None,
+    ) -> Reembedded:
+        """Embed the people of a gallery again with these weights; arguments and errors as of `gallery.reembed`.
+
+        gallery: open, with vectors of other weights. It may be stopped at any moment and goes on when it is called
+        again; the gallery answers with the old vectors until the switch at the end. Open it again then.
+        """
+        return reembed(
+            gallery,
+            self.origin,
+            lambda wanted: faces_again(self.analyser, wanted),
+            folders=folders,
+            drop_missing=drop_missing,
+            progress=progress,
+            looking=looking,
+        )
 
     def _follow(self, gallery: Gallery, folder: Path, progress: Progress | None) -> FolderReport:
         """Bring the cache file of a people folder up to date, and drop from the others what vanished."""
@@ -391,6 +464,7 @@ class Recognizer:
         prune: bool,
         if_all_are_meant: str,
         force: bool = False,
+        crops: bool = False,
     ) -> FolderReport:
         limits = self._limits()
         # What was refused is tried again when any of this changes.
@@ -400,7 +474,7 @@ class Recognizer:
         return sync_folder(
             gallery,
             people_folder(folder),
-            lambda paths: templates_of(self.analyser, paths, limits, force),
+            lambda paths: templates_of(self.analyser, paths, limits, force, crops),
             detector=f"{settings}, forced" if force else settings,
             progress=None if progress is None else lambda step: progress(step.done, step.total),
             prune=prune,

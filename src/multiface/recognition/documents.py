@@ -1,23 +1,23 @@
-"""The JSON documents of the commands, as plain Python values. Their shape is the contract of `--json`.
+"""The JSON documents of the commands and of the service, as plain Python values. Their shape is a contract.
 
 Pixels have one decimal, similarities and scores six, as events have: more would be noise. Only embeddings are exact:
 nine digits give each float32 back.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from multiface.decision import Candidate, Threshold
 from multiface.faces.analysis import Analysis
 from multiface.faces.finding import Found
-from multiface.recognition import Identification, IdentifiedFace, Verification
+from multiface.recognition.results import Identification, IdentifiedFace, Verification
 
 
-def identification_document(path: Path, result: Identification) -> dict[str, Any]:
-    """One picture of `identify`."""
+def identification_document(path: Path | None, result: Identification) -> dict[str, Any]:
+    """One picture of `identify`. path: of its file; None for a picture that has none. So in all of these."""
     return {
-        "path": str(path),
+        **_path(path),
         "width": result.width,
         "height": result.height,
         "turn": result.turn,
@@ -27,7 +27,7 @@ def identification_document(path: Path, result: Identification) -> dict[str, Any
     }
 
 
-def verification_document(a: Path, b: Path, result: Verification) -> dict[str, Any]:
+def verification_document(a: Path | None, b: Path | None, result: Verification) -> dict[str, Any]:
     """The answer of `verify`."""
     return {
         "same": result.same if result.decided else None,
@@ -46,7 +46,7 @@ def verification_document(a: Path, b: Path, result: Verification) -> dict[str, A
         "caveat": result.caveat,
         "pictures": [
             {
-                "path": str(path),
+                **_path(path),
                 "turn": look.turn,
                 "bordered": look.bordered,
                 "face": look.face,
@@ -60,12 +60,12 @@ def verification_document(a: Path, b: Path, result: Verification) -> dict[str, A
 
 
 def detection_document(
-    path: Path, width: int, height: int, found: Found, whole_share: float | None
+    path: Path | None, width: int, height: int, found: Found, whole_share: float | None
 ) -> dict[str, Any]:
     """One picture of `detect`."""
     faces = found.faces
     return {
-        "path": str(path),
+        **_path(path),
         "width": width,
         "height": height,
         "turn": found.turn,
@@ -82,16 +82,31 @@ def detection_document(
     }
 
 
+def ranking_document(
+    path: Path | None, analysis: Analysis, ranked: Sequence[Sequence[Candidate]]
+) -> dict[str, Any]:
+    """One picture of `search`. ranked: people for each face, the most similar first."""
+    return {
+        **_path(path),
+        "width": analysis.width,
+        "height": analysis.height,
+        "faces": [
+            {"box": _pixels(box), "people": [_candidate(one) for one in best]}
+            for box, best in zip(analysis.faces.boxes, ranked, strict=True)
+        ],
+    }
+
+
 def damage_document(whole_share: float | None) -> dict[str, Any] | None:
     """What is said of a damaged picture; null for one that is whole to its last byte."""
     return None if whole_share is None else {"whole_share": round(whole_share, 4)}
 
 
-def embedding_documents(path: Path, analysis: Analysis) -> list[dict[str, Any]]:
+def embedding_documents(path: Path | None, analysis: Analysis) -> list[dict[str, Any]]:
     """The faces of one picture of `embed`, a document a face."""
     return [
         {
-            "path": str(path),
+            **_path(path),
             "face": k,
             "box": _pixels(analysis.faces.boxes[k]),
             "score": round(float(analysis.faces.scores[k]), 6),
@@ -99,6 +114,10 @@ def embedding_documents(path: Path, analysis: Analysis) -> list[dict[str, Any]]:
         }
         for k in range(len(analysis.faces))
     ]
+
+
+def _path(path: Path | None) -> dict[str, str]:
+    return {} if path is None else {"path": str(path)}
 
 
 def _face(face: IdentifiedFace) -> dict[str, Any]:

@@ -1,0 +1,20 @@
+"""Albums: photos and films of folders, searchable by person; unknown people are grouped, and corrections last."""
+
+from multiface.album.album import Album
+from multiface.album.groups import Near, UnknownGroup
+from multiface.album.names_export import ExportReport
+from multiface.album.names_import import ImportReport
+from multiface.album.questions import Hit, HitFace
+from multiface.album.scanning import LeftOut, ScanReport
+
+__all__ = [
+    "Album",
+    "ExportReport",
+    "Hit",
+    "HitFace",
+    "ImportReport",
+    "LeftOut",
+    "Near",
+    "ScanReport",
+    "UnknownGroup",
+]

@@ -1,0 +1,103 @@
+"""The unknown people of an album, most useful first: large groups, and those that look like somebody known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from multiface.album.questions import HitFace, hit_face
+from multiface.arrays import Doubles
+from multiface.gallery import Matrix, Person, album_faces, album_strangers, score_people, stranger_rows
+from multiface.gallery.sql import Connection
+from multiface.recognition.deciding import RULE
+from multiface.recognition.gallery_threshold import GalleryThreshold
+
+_NEAR = 0.8
+"""A known person is named as near from this share of the similarity on that would give the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """The known person whom a group looks like most.
+
+    similarity: of the group's mean to the person's, cosine. wanted: what a single face would have to reach.
+    """
+
+    person: Person
+    similarity: float
+    wanted: float
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownGroup:
+    """Unknown faces that are one person.
+
+    number: of the stranger. sightings: how often seen; pictures of one moment count once. first_seen, last_seen: UTC,
+    ISO 8601. faces: best first. near: whom the group looks like; None for nobody. ignored: whether somebody said so.
+    """
+
+    number: int
+    sightings: int
+    first_seen: str
+    last_seen: str
+    faces: tuple[HitFace, ...]
+    near: Near | None
+    ignored: bool
+
+
+def unknown_groups(
+    connection: Connection,
+    people: dict[str, Person],
+    matrix: Matrix,
+    threshold: GalleryThreshold,
+    dimension: int,
+) -> tuple[UnknownGroup, ...]:
+    """All groups, the most useful first; those to ignore last. people: by id."""
+    found = []
+    for number, one in album_strangers.all_of_them(connection).items():
+        stranger = stranger_rows.stranger(connection, number)
+        faces = sorted(
+            album_faces.faces_of_stranger(connection, number, there=True),
+            key=lambda face: (-face.quality, face.id),
+        )
+        if stranger is None or not faces:
+            continue
+        vectors = [album_faces.vector_of(connection, face.id) for face in faces]
+        known = [vector for vector in vectors if vector is not None and len(vector) == dimension]
+        mean: Doubles = np.zeros(dimension) if not known else np.stack(known).astype(np.float64).mean(axis=0)
+        found.append(
+            UnknownGroup(
+                number,
+                stranger.sightings,
+                stranger.first_seen,
+                stranger.last_seen,
+                tuple(hit_face(face, {}, {number} if one.ignored else set()) for face in faces),
+                _near(mean, people, matrix, threshold),
+                one.ignored,
+            )
+        )
+    return tuple(sorted(found, key=_usefulness))
+
+
+def _near(
+    mean: Doubles,
+    people: dict[str, Person],
+    matrix: Matrix,
+    threshold: GalleryThreshold,
+) -> Near | None:
+    asked = threshold.of(matrix)
+    length = float(np.linalg.norm(mean))
+    if asked is None or length == 0.0:
+        return None
+    similar = score_people((mean / length).astype(np.float32)[np.newaxis], matrix, RULE)[0]
+    best = int(np.argmax(similar))
+    wanted = asked.similarity + float(threshold.calibration.rise(matrix.spread)[best])
+    person = people.get(matrix.ids[best])
+    if person is None or similar[best] < _NEAR * wanted:
+        return None
+    return Near(person, float(similar[best]), wanted)
+
+
+def _usefulness(group: UnknownGroup) -> tuple[bool, int, float, int]:
+    """A group that looks like somebody known counts as twice as large."""
+    share = 0.0 if group.near is None else group.near.similarity / max(group.near.wanted, 1e-6)
+    return group.ignored, -group.sightings * (1 if group.near is None else 2), -share, group.number

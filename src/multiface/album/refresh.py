@@ -1,0 +1,140 @@
+"""Everything in an album that follows from the rest: who each face is, which unknown faces are one person, and their
+numbers. Nothing is embedded; the result depends on faces, gallery and hand work alone, so it may be done at any time.
+
+It is done after a scan and after each change by hand, and before a question if the gallery's people have changed since.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from multiface.album.deciding import decided
+from multiface.album.group_numbers import let_go, numbered
+from multiface.arrays import Bools, Ints
+from multiface.errors import GalleryBusy
+from multiface.gallery import Gallery, album_faces, album_strangers
+from multiface.gallery.album_faces import FaceVectors, Standing
+from multiface.gallery.album_strangers import AlbumState
+from multiface.gallery.people_index import Known
+from multiface.gallery.sql import Connection
+from multiface.recognition.gallery_threshold import GalleryThreshold
+from multiface.recognition.grouping import Unknown, grouped, least_similarity, near_pairs, rounded_up
+
+_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What `refresh` changed: faces that have another person or none now, and the groups of unknown people."""
+
+    faces: int
+    groups: int
+
+
+def is_fresh(gallery: Gallery, threshold: GalleryThreshold) -> bool:
+    """Whether nothing has changed since the last time."""
+    with gallery.engine.database.reading() as connection:
+        state, face = album_strangers.state(connection), album_faces.last(connection)
+        if state.touched < 0:
+            return face == 0
+        settings = state.settings.partition(";")[0]
+        now = _last_touched(connection), face, _settings(threshold)
+        return not state.changed and (state.touched, state.face, settings) == now
+
+
+def refresh(gallery: Gallery, threshold: GalleryThreshold) -> Refreshed:
+    """Decide all faces anew and group those that are unknown; groups that nothing can have changed are not looked at
+    again. Raises RateNotSupported, GalleryError.
+    """
+    for _ in range(_TRIES):
+        index = gallery.index()
+        with gallery.engine.database.writing() as connection:
+            if _last_touched(connection) == index.touched:
+                refreshed = _refresh(connection, gallery, index, threshold)
+                break
+    else:
+        raise GalleryBusy(f"{gallery.place}: others change it all the time; try again later")
+    gallery.engine.database.purge_log()
+    return refreshed
+
+
+def _refresh(
+    connection: Connection, gallery: Gallery, index: Known, threshold: GalleryThreshold
+) -> Refreshed:
+    album_faces.loosen(connection)
+    before = album_strangers.state(connection)
+    faces = album_faces.vectors(connection, gallery.origin)
+    barred, named = album_faces.barred(connection), album_faces.named_without_vector(connection)
+    persons = decided(faces, barred, named, index.matrix, threshold)
+    of_strangers = faces.by_hand & (faces.strangers >= 0)
+    unknown = (persons < 0) & ~faces.ignored & (~faces.poor | of_strangers)
+    level = rounded_up(int(unknown.sum()))
+    settings = f"{_settings(threshold)};{level}"
+    least = least_similarity(threshold.calibration, threshold.rate, level)
+    moved = persons != faces.persons
+    affected = unknown
+    if settings == before.settings:
+        start = (faces.ids > before.face) | moved | np.isin(faces.ids, list(before.changed))
+        losing = np.unique(faces.strangers[(start | ~unknown) & (faces.strangers >= 0)])
+        start |= np.isin(faces.strangers, losing)
+        affected = _reached(faces, start & unknown, unknown, least)
+    rows = np.flatnonzero(affected)
+    strangers = np.where(unknown & ~affected, faces.strangers, -1)
+    if len(rows):
+        labels = grouped(_unknown(faces, rows), threshold.calibration, least)
+        strangers[rows] = numbered(
+            connection, gallery.origin, faces, rows, labels, strangers, threshold, least
+        )
+    for k in np.flatnonzero(moved | (strangers != faces.strangers)):
+        standing = Standing(
+            _row(persons[k]), _row(strangers[k]), bool(faces.by_hand[k]), bool(faces.ignored[k])
+        )
+        album_faces.set_standing(connection, int(faces.ids[k]), standing)
+    let_go(connection)
+    album_strangers.set_state(connection, AlbumState(index.touched, album_faces.last(connection), settings))
+    return Refreshed(int(moved.sum()), len(np.unique(strangers[strangers >= 0])))
+
+
+def _settings(threshold: GalleryThreshold) -> str:
+    """What decides besides faces and people."""
+    calibration = threshold.calibration
+    facts = (
+        calibration.fingerprint,
+        calibration.detector,
+        calibration.source,
+        calibration.made_by,
+        threshold.rate,
+    )
+    return ", ".join(map(str, facts)).replace(";", ",")
+
+
+def _reached(faces: FaceVectors, start: Bools, unknown: Bools, least: float) -> Bools:
+    """The unknown faces that can be in one group with one of these, by way of any number of others."""
+    reached, front = start.copy(), start
+    everybody = np.flatnonzero(unknown)
+    while front.any():
+        _, near = near_pairs(faces.vectors[front], faces.vectors[everybody], least)
+        found = np.zeros(len(faces), np.bool_)
+        found[everybody[near]] = True
+        hands = np.unique(faces.strangers[(found | front) & faces.by_hand & (faces.strangers >= 0)])
+        found |= unknown & faces.by_hand & np.isin(faces.strangers, hands)
+        front = found & ~reached
+        reached |= front
+    return reached
+
+
+def _unknown(faces: FaceVectors, rows: Ints) -> Unknown:
+    moments = [
+        frozenset((int(faces.pictures[k]),)) if np.isnan(faces.seconds[k, 0]) else frozenset() for k in rows
+    ]
+    return Unknown(faces.vectors[rows], moments, np.where(faces.by_hand[rows], faces.strangers[rows], -1))
+
+
+def _row(number: int) -> int | None:
+    return None if number < 0 else int(number)
+
+
+def _last_touched(connection: Connection) -> int:
+    """The last row of the list of people who changed."""
+    (last,) = connection.execute("SELECT max(id) FROM touched").fetchone()
+    return int(last or 0)

@@ -1,0 +1,87 @@
+"""The application: routes, errors and limits around one recogniser with its gallery."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp
+
+from multiface.errors import MultifaceError, UsageError
+from multiface.images import PictureLimits, limit_pictures
+from multiface.recognition import Recognizer
+from multiface.serve.access import Access
+from multiface.serve.guard import Guard
+from multiface.serve.people_routes import people_routes
+from multiface.serve.problems import Problem, problem_document, problem_of, problem_response
+from multiface.serve.recognition_routes import recognition_routes
+from multiface.serve.serve_settings import ServeSettings
+from multiface.serve.system_routes import Figures, system_routes
+from multiface.serve.work import Work
+from multiface.version import __version__
+from multiface.visible import log_of
+
+_log = log_of(__name__)
+
+
+def make_app(recognizer: Recognizer, settings: ServeSettings, *, keys: bool = True) -> ASGIApp:
+    """The service as an ASGI application.
+
+    recognizer: with a gallery; it stays open when the application ends. keys: False where nobody needs a key; only for
+    an address that nobody else can reach. It sets the limits on pictures of the whole process. Raises UsageError.
+    """
+    gallery = recognizer.gallery
+    if gallery is None:
+        raise UsageError("a service needs a gallery: give the recogniser one")
+    if not keys and not settings.is_loopback:
+        raise UsageError(f"{settings.host}: others can reach this address, so keys are needed")
+    limit_pictures(PictureLimits(max_decoded=settings.largest_picture, max_file=settings.largest_body))
+    work, figures = Work(settings.at_once, settings.waiting), Figures()
+    access = Access(gallery, open_=not keys, read_only=settings.read_only)
+
+    @asynccontextmanager
+    async def life(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        work.close()
+
+    # The pages of FastAPI load scripts from elsewhere; `/openapi.json` is the documentation for programs.
+    app = FastAPI(title="MultiFace", version=__version__, docs_url=None, redoc_url=None, lifespan=life)
+    app.include_router(recognition_routes(recognizer, access, work))
+    app.include_router(people_routes(recognizer, gallery, access, work))
+    app.include_router(system_routes(gallery, access, work, figures))
+
+    @app.exception_handler(MultifaceError)
+    async def ours(request: Request, error: MultifaceError) -> JSONResponse:
+        return problem_response(problem_of(error), request.state.request_id)
+
+    @app.exception_handler(Problem)
+    async def told(request: Request, problem: Problem) -> JSONResponse:
+        return problem_response(problem, request.state.request_id)
+
+    @app.exception_handler(HTTPException)
+    async def theirs(request: Request, error: HTTPException) -> JSONResponse:
+        kind = {404: "not_found", 405: "wrong_method"}.get(error.status_code, "bad_request")
+        headers = dict(error.headers or {})
+        return problem_response(
+            Problem(error.status_code, kind, str(error.detail), headers), request.state.request_id
+        )
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        problem = Problem(422, "invalid", "; ".join(str(one["msg"]) for one in error.errors()))
+        document = problem_document(problem, request.state.request_id)
+        document["errors"] = [
+            {"path": "/".join(map(str, one["loc"])), "message": str(one["msg"])} for one in error.errors()
+        ]
+        return JSONResponse(document, 422, media_type="application/problem+json")
+
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> JSONResponse:
+        _log.error("%s: %s", request.state.request_id, type(error).__name__, exc_info=error)
+        problem = Problem(500, "internal", "the service failed; its log has the reason under this request_id")
+        return problem_response(problem, request.state.request_id)
+
+    return Guard(app, settings, figures.seen)

@@ -1,0 +1,97 @@
+"""What stands before every request: its name, the host it asks for, the size of its body, and its place in the log.
+
+Host names other than ours are refused, so that a page of another site whose name was made to lead here (DNS rebinding)
+gets nothing. There are no CORS headers, so browsers give no other site an answer. Bodies are counted as they come in.
+"""
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from multiface.serve.problems import Problem, problem_response
+from multiface.serve.serve_settings import ServeSettings
+from multiface.visible import log_of
+
+_log = log_of(__name__)
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+
+
+class Guard:
+    """An ASGI application around another. seen: told of each answer: method, path, status and seconds."""
+
+    def __init__(
+        self, app: ASGIApp, settings: ServeSettings, seen: Callable[[str, str, int, float], None]
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._seen = seen
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or the start and end of the server."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        given = headers.get("x-request-id", "")
+        request_id = given if _ID.fullmatch(given) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        start, status, began, count = time.monotonic(), 500, False, 0
+        largest = self._settings.largest_body
+
+        async def answer(message: Message) -> None:
+            nonlocal status, began
+            if message["type"] == "http.response.start":
+                status, began = message["status"], True
+                own = [*_HEADERS, (b"x-request-id", request_id.encode())]
+                message["headers"] = [*message.get("headers", []), *own]
+            await send(message)
+
+        async def counted() -> Message:
+            nonlocal count
+            message = await receive()
+            count += len(message.get("body", b""))
+            if count > largest:
+                raise _too_large(largest)
+            return message
+
+        try:
+            self._check(headers, largest)
+            await self._app(scope, counted, answer)
+        except Problem as problem:
+            if began:
+                raise
+            await problem_response(problem, request_id)(scope, receive, answer)
+        finally:
+            seconds = time.monotonic() - start
+            self._seen(scope["method"], _route(scope), status, seconds)
+            if _log.isEnabledFor(logging.INFO):
+                # The route and not the path: a path may name a person.
+                _log.info("%s %s %s %d %.3f s", request_id, scope["method"], _route(scope), status, seconds)
+
+    def _check(self, headers: dict[str, str], largest: int) -> None:
+        host = re.sub(r":\d+$", "", headers.get("host", "")).lower()
+        if host not in self._settings.allowed_hosts:
+            raise Problem(421, "unknown_host", "the header Host is not a name of this service; see --name")
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length) > largest:
+            raise _too_large(largest)
+
+
+def _too_large(largest: int) -> Problem:
+    return Problem(413, "body_too_large", f"a request has at most {largest:,} bytes", {"Connection": "close"})
+
+
+def _route(scope: Scope) -> str:
+    route: Any = scope.get("route")
+    return getattr(route, "path", "other")

@@ -1,0 +1,99 @@
+"""`identify`, `verify`, `detect`, `embed`, `search`: pictures in, answers out, as the commands of the same names."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+
+from multiface.errors import InputError
+from multiface.images import open_picture
+from multiface.recognition import VERIFY_RATE, Recognizer
+from multiface.recognition.documents import (
+    detection_document,
+    embedding_documents,
+    identification_document,
+    ranking_document,
+    verification_document,
+)
+from multiface.serve.access import Access
+from multiface.serve.pictures import pictures_of
+from multiface.serve.problems import Problem, kind_of, problem_of
+from multiface.serve.work import Work
+
+Document = dict[str, Any]
+
+
+def recognition_routes(recognizer: Recognizer, access: Access, work: Work) -> APIRouter:
+    """The routes. Pictures that cannot be used have an `error` in their place, unless there is only one."""
+    router = APIRouter(prefix="/v1", tags=["recognise"])
+    recognise, embed_ = Depends(access.needs("recognise")), Depends(access.needs("embed"))
+
+    async def each(request: Request, one: Callable[[bytes], Document]) -> Document:
+        pictures = await pictures_of(request)
+
+        def job() -> list[Document]:
+            return (
+                [one(pictures[0])]
+                if len(pictures) == 1
+                else [_in_place(one, picture) for picture in pictures]
+            )
+
+        return {"request_id": request.state.request_id, "pictures": await work.run(job)}
+
+    @router.post("/identify", dependencies=[recognise], summary="Who is in pictures")
+    async def identify(request: Request) -> Document:
+        """The people of each picture; strangers are null, at the stated rate."""
+        document = await each(request, lambda data: identification_document(None, recognizer.identify(data)))
+        return document | {"caveat": recognizer.caveat}
+
+    @router.post("/detect", dependencies=[recognise], summary="The faces of pictures")
+    async def detect(request: Request) -> Document:
+        """Boxes and landmarks."""
+
+        def one(data: bytes) -> Document:
+            picture = open_picture(data)
+            height, width = picture.pixels.shape[:2]
+            return detection_document(
+                None, width, height, recognizer.detect(picture.pixels), picture.whole_share
+            )
+
+        return await each(request, one)
+
+    @router.post("/embed", dependencies=[embed_], summary="The vectors of faces")
+    async def embed(request: Request) -> Document:
+        """A vector of unit length for each face. Vectors are biometric data."""
+        return await each(
+            request, lambda data: {"faces": embedding_documents(None, recognizer.analyse(data))}
+        )
+
+    @router.post("/search", dependencies=[recognise], summary="The most similar people, undecided")
+    async def search(request: Request, most: int = Query(5, ge=1, le=100)) -> Document:
+        """People by similarity for each face. Nothing is decided and no rate is stated."""
+
+        def one(data: bytes) -> Document:
+            analysis = recognizer.analyse(data)
+            return ranking_document(None, analysis, recognizer.rank(analysis.embeddings, most))
+
+        return await each(request, one)
+
+    @router.post("/verify", dependencies=[recognise], summary="Whether two pictures show the same person")
+    async def verify(request: Request, rate: float = Query(VERIFY_RATE, gt=0, lt=1)) -> Document:
+        """Two files as multipart/form-data. rate: the share of pairs of different people taken for one (FMR)."""
+        pictures = await pictures_of(request)
+        if len(pictures) != 2:
+            raise Problem(422, "two_pictures", f"verify takes two pictures, got {len(pictures)}")
+        result = await work.run(lambda: recognizer.verify(pictures[0], pictures[1], rate))
+        return {"request_id": request.state.request_id, **verification_document(None, None, result)}
+
+    return router
+
+
+def _in_place(one: Callable[[bytes], Document], picture: bytes) -> Document:
+    """The answer for one of many, or why there is none."""
+    try:
+        return one(picture)
+    except InputError as error:
+        if problem_of(error).status >= 500:
+            raise
+        return {"error": {"type": f"urn:multiface:{kind_of(error)}", "detail": str(error)}}
