@@ -1,7 +1,6 @@
 """Embeddings from the networks in the store, against the network run by hand, and small networks that lie."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +10,13 @@ from onnx import TensorProto, helper
 
 from multiface.errors import WeightsError
 from multiface.faces.embedder import BATCH, Embedder, normalised
+from multiface.faces.face import Image
 from multiface.faces.onnx_network import OnnxNetwork
 from multiface.faces.opening import open_embedder
 from multiface.weights.session import Engine, open_session
 from multiface.weights.spec import ARCFACE_TEMPLATE, InputSpec
 from multiface.weights.store import Store
+from tests.drawn_faces import PEOPLE, drawn_face
 
 NAMES = ("mobilefacenet_128_ms1m", "sface")
 Crops = npt.NDArray[np.uint8]
@@ -37,17 +38,16 @@ def channel_means() -> onnxruntime.InferenceSession:
 
 @pytest.fixture(scope="module", params=NAMES)
 def embedder(request: pytest.FixtureRequest, store: Store) -> Embedder:
+    if request.param != "sface":
+        request.getfixturevalue("shared")
     return open_embedder(store, request.param, Engine())
 
 
 @pytest.fixture(scope="module")
-def crops(embedder: Embedder, shared: Path) -> Crops:
-    """Five portraits, cut to the size of the spec."""
-    from multiface.images import load_picture
-
-    paths = sorted((shared / "data" / "lfw").glob("*/*_0001.jpg"))[:250:50]
+def crops(embedder: Embedder, portrait: Image) -> Crops:
+    """Five faces, cut to the size of the spec."""
     spec = embedder.spec
-    cut = [load_picture(path) for path in paths]
+    cut = [portrait, *(drawn_face(name) for name in PEOPLE)]
     return np.stack([np.resize(image, (spec.height, spec.width, 3)) for image in cut])
 
 

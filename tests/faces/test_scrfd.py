@@ -20,7 +20,7 @@ def path_of(store: Store, name: str) -> Path:
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def network(request: pytest.FixtureRequest, store: Store) -> Path:
+def network(request: pytest.FixtureRequest, store: Store, shared: Path) -> Path:  # noqa: ARG001 - has the weights
     return path_of(store, request.param)
 
 
@@ -88,7 +88,7 @@ def overlap(a: list[float], b: list[float]) -> float:
 
 
 def test_another_network_is_refused(store: Store) -> None:
-    for path in (path_of(store, "yunet_n"), store.embedder("mobilefacenet_128_ms1m").path):
+    for path in (path_of(store, "yunet"), store.embedder("sface").path):
         with pytest.raises(
             WeightsError, match="mine: an SCRFD network with landmarks has 1 input and 9 outputs"
         ):

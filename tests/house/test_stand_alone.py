@@ -4,7 +4,7 @@ import pytest
 
 
 def test_few_tests_need_the_reference_data(request: pytest.FixtureRequest) -> None:
-    """About one in a hundred more needs a detector that may not be passed on, and asks for it by name (`tests/faces`)."""
+    """About one in a hundred more needs a detector that may not be passed on, and asks for it by name (see `faces`)."""
     items = request.session.items
     if len(items) < 4000:
         pytest.skip("only a part of the tests is run")
