@@ -163,7 +163,9 @@ def test_no_camera(call: Callable[..., Any]) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_ctrl_c_leaves_nothing(start: Callable[..., Any], film: Path, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_nothing(start: Callable[..., Any], tmp_path: Path) -> None:
+    """In the midst of a film of two minutes."""
+    film = write_film(tmp_path / "long.mp4", np.full((360, 640, 3), 180, np.uint8), 120)
     started = tmp_path / "started"
     started.mkdir()
     process = start("capture", "-n", "Ann", "--source", film, "--people", "p", cwd=started)
