@@ -8,6 +8,8 @@ at from outside after each kill; where a job ends before its kill it is begun an
 - facebank: who was seen in the gallery stays; the file is sound; a last run completes it.
 - enroll: whoever was acknowledged with exit code 0 is there.
 - merge: no template is lost, whichever of the two people has it.
+- reembed: all vectors are the old ones or all are the new ones; vectors that were made are not made again; a run that
+  ends leaves those of a run that was not killed, byte for byte.
 - capture: pictures in the people's folder are whole; those that were there stay.
 - camera: events that were printed are kept, with the same numbers and contents.
 - train: a run goes on from its checkpoint and ends with the weights of a run that was not killed, byte for byte.
@@ -109,12 +111,15 @@ def people_of(gallery: Path) -> dict[str, int]:
         raise Lost(str(error)) from error
 
 
-def facebank(work: Path, shared: Path) -> Job:
-    people = work / "people"
+def some_people(people: Path, shared: Path) -> None:
+    """Forty people of LFW, a picture each."""
     for path in sorted((shared / "data/lfw").glob("*/*_0001.jpg"))[:400:10]:
         (people / path.parent.name).mkdir(parents=True)
         save_picture(load_picture(path), people / path.parent.name / "1.png")
 
+
+def facebank(work: Path, shared: Path) -> Job:
+    some_people(work / "people", shared)
     seen: set[str] = set()
     usable: list[int] = []
 
@@ -190,6 +195,54 @@ def merge(work: Path) -> Job:
 
     renew()
     return Job("merge", ["people", "merge", "ann", "anna", "--gallery", "g.sqlite"], work, look)
+
+
+def reembed(work: Path, shared: Path) -> Job:
+    some_people(work / "people", shared)
+    arguments = ["people", "reembed", "--flip", "--gallery"]
+    for command in (
+        ["facebank", "people", "--no-flip", "--gallery", "old.sqlite"],
+        ["facebank", "people", "--no-flip", "--gallery", "new.sqlite"],
+        [*arguments, "new.sqlite"],
+    ):
+        if Job("whole", command, work, lambda _: None).run(None) not in (0, 3):
+            raise SystemExit("a run that is not killed did not end well")
+    old, new = vectors_of(work / "old.sqlite"), vectors_of(work / "new.sqlite")
+    made = 0
+
+    def renew() -> None:
+        nonlocal made
+        made = 0
+        for file in work.glob("g.sqlite*"):
+            file.unlink()
+        shutil.copy(work / "old.sqlite", work / "g.sqlite")
+
+    def look(code: int | None) -> None:
+        nonlocal made
+        people_of(work / "g.sqlite")
+        now = vectors_of(work / "g.sqlite")
+        with Gallery.open(work / "g.sqlite") as gallery:
+            state, switched = gallery.reembedding(), gallery.origin.flip
+        done = 0 if state is None else state.templates
+        if now != (new if switched else old) or (code is not None and (code != 0 or not switched)):
+            raise Lost(f"after {code} the vectors are neither the old ones nor the new ones")
+        if not switched and done < made:
+            raise Lost(f"{made} were made, {done} are there")
+        made = done
+        if switched:
+            renew()
+
+    renew()
+    return Job("reembed", [*arguments, "g.sqlite"], work, look, renew)
+
+
+def vectors_of(gallery: Path) -> dict[str, bytes]:
+    """Names and vectors."""
+    with Gallery.open(gallery) as opened:
+        matrix = opened.matrix()
+        return {
+            matrix.names[k]: row.tobytes() for k, row in zip(matrix.person_index, matrix.vectors, strict=True)
+        }
 
 
 def capture(work: Path, shared: Path) -> Job:
@@ -505,6 +558,7 @@ def main() -> int:
         "facebank": lambda work: facebank(work, shared),
         "enroll": enroll,
         "merge": merge,
+        "reembed": lambda work: reembed(work, shared),
         "capture": lambda work: capture(work, shared),
         "camera": lambda work: camera(work, shared),
         "train": train,

@@ -14,8 +14,14 @@ import pytest
 
 # Some tests import ONNX Runtime before anything of ours, and their processes must be as silent as ours.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+# Each of xdist's workers gets its share of the processors: PyTorch's threads wait for one another by spinning.
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+if _WORKERS > 1:
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _WORKERS)))
 
 ROOT = Path(__file__).resolve().parent.parent
+THREADS = {name: value for name, value in os.environ.items() if name == "OMP_NUM_THREADS"}
+"""For tests that give their processes an environment of their own."""
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ Nobody is shown, so no picture of a person is kept in the repository. The three 
 the package's portrait, at least 0.9 between two takes of one.
 """
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ Colour = tuple[int, ...]
 def drawn_face(name: str, take: int = 0) -> npt.NDArray[np.uint8]:
     """A picture of one of the people, (200, 200, 3) uint8 RGB. take: 0 the plain one; others are lit, turned and sharp
     in other ways."""
-    picture = _portrait(DRAWN[name]) if name in DRAWN else _through_a_lens()
+    picture = (_portrait(DRAWN[name]) if name in DRAWN else _through_a_lens()).copy()
     if take:
         chance = np.random.default_rng(1000 * DRAWN.get(name, 0) + take)
         image = Image.fromarray(picture).rotate(chance.uniform(-9, 9), Image.Resampling.BICUBIC, expand=False)
@@ -56,11 +57,13 @@ def group_of(*faces: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.pad(row, ((height // 4, height // 4), (0, 0), (0, 0)), constant_values=128)
 
 
+@cache
 def _through_a_lens() -> npt.NDArray[np.uint8]:
     seen = lens(Image.open(PORTRAIT).convert("RGB"), FACE, 80, 0.8)
     return np.asarray(seen.crop((123, 20, 123 + SIDE, 20 + SIDE)))
 
 
+@cache
 def _portrait(seed: int) -> npt.NDArray[np.uint8]:
     r = np.random.default_rng(seed)
     n = SIDE * _SCALE

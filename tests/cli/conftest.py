@@ -22,7 +22,7 @@ from multiface.cli.main import run as entry_point
 from multiface.images import save_picture
 from multiface.recognition.demo import PORTRAIT
 from multiface.weights.store import Store
-from tests.conftest import ROOT
+from tests.conftest import ROOT, THREADS
 from tests.drawn_faces import drawn_face, group_of, save_people
 
 DETECTOR, WEIGHTS = "yunet_onet", "sface"  # in the package
@@ -77,6 +77,7 @@ def environment(store: Path, cache: Path, tmp_path: Path) -> dict[str, str]:
         "MULTIFACE_CACHE": str(cache),
         "MULTIFACE_DETECTOR": DETECTOR,
         "MULTIFACE_WEIGHTS": WEIGHTS,
+        **THREADS,
     }
 
 
@@ -191,9 +192,12 @@ def groups(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def clip(shared: Path) -> Path:
-    """275 frames of 640x360 with sound; its picture begins at 0.852 s of the container's clock."""
-    return shared / "data" / "video" / "short_hamilton_clip.mp4"
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn film with sound, 6 seconds: cleo alone from the second to the fifth, else bob and dora."""
+    pytest.importorskip("av", reason="needs PyAV")
+    from tests.drawn_clip import write_clip
+
+    return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4")
 
 
 @pytest.fixture(scope="session")

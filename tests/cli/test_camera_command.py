@@ -46,7 +46,7 @@ def hook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 @pytest.fixture
 def stream_server(clip: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """The clip from its fourth second on, sent as MPEG-TS over TCP at its own pace, again and again."""
+    """The clip from its second second on, sent as MPEG-TS over TCP at its own pace, again and again."""
     code = """
 import socket, sys, time, av
 listening = socket.create_server(("127.0.0.1", 0))
@@ -63,7 +63,7 @@ while True:
             stream.width, stream.height, stream.pix_fmt = video.width, video.height, "yuv420p"
             start = None
             for number, frame in enumerate(source.decode(video)):
-                if frame.time < 4: continue
+                if frame.time < 1: continue
                 start = start or time.monotonic() - frame.time
                 time.sleep(max(0, start + frame.time - time.monotonic()))
                 again = av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24")

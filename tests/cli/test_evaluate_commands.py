@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from multiface.images import load_picture, save_picture
+from multiface.weights.catalogue import find
+from tests.weights.linear_network import make_network
 
 Call = Callable[..., Any]
 
@@ -249,16 +251,26 @@ def test_a_small_calibration_says_when_it_reaches_its_end(
     assert (refused.code, refused.document()["error"]["kind"]) == (3, "RateNotSupported")
 
 
-def test_a_calibration_says_how_it_was_made(call: Call, hundred: Path, tmp_path: Path) -> None:
-    """The command in the file makes the same file again."""
-    options = ("--name", "my set", "--min-face", "40", "--no-flip")
-    assert call("calibrate", hundred, *options, "--out", tmp_path / "a.json").code == 0
+def test_a_calibration_says_how_it_was_made(
+    call: Call, hundred: Path, own_store: dict[str, str], tmp_path: Path
+) -> None:
+    """The command in the file makes the same file again. The network is a small one: how good it is matters not."""
+    (tmp_path / "net.onnx").write_bytes(make_network(112, 128))
+    spec = find("sface").spec
+    assert spec is not None
+    (tmp_path / "spec.json").write_text(spec.to_json())
+    arguments = ("weights", "import", "net.onnx", "--name", "linear", "--spec", "spec.json")
+    assert call(*arguments, env=own_store).code == 0
+    options = ("--name", "my set", "--min-face", "40", "--weights", "linear", "--no-flip")
+    done = call("calibrate", hundred, *options, "--out", tmp_path / "a.json", env=own_store)
+    assert done.code == 0, done
     made = json.loads((tmp_path / "a.json").read_text())
     words = shlex.split(made["made_by"])
     assert words[:3] == ["multiface", "calibrate", hundred.name]
-    for option in (options[:2], options[2:4], options[4:], ("--detector", "yunet_onet")):
+    for option in (options[:2], options[2:4], options[4:6], options[6:], ("--detector", "yunet_onet")):
         assert any(tuple(words[k : k + len(option)]) == option for k in range(len(words))), option
-    assert call(words[1], *words[2:], "--out", tmp_path / "b.json", cwd=hundred.parent).code == 0
+    again = call(words[1], *words[2:], "--out", tmp_path / "b.json", cwd=hundred.parent, env=own_store)
+    assert again.code == 0, again
     assert (tmp_path / "b.json").read_bytes() == (tmp_path / "a.json").read_bytes()
 
 

@@ -52,6 +52,7 @@ def test_facebank_twice_embeds_nothing_the_second_time(call: Call, people: Path,
         "strangers": 0,
         "problems": [],
         "differences": None,
+        "reembedding": None,
         "mixed": [],
         "same": [],
     }

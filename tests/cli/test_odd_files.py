@@ -10,8 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from multiface.cli.prepare_commands import prepare
+from multiface.datasets.bin_pack import write_bin
 from multiface.datasets.identities import identities_from_records
-from multiface.datasets.recordio import Record, RecordFile, RecordWriter
+from multiface.datasets.recordio import Record, RecordWriter
+from tests.datasets.literal_records import pictures, write_training_set
 
 Call = Callable[..., Any]
 
@@ -63,25 +65,19 @@ def test_video_of_a_folder(call: Call, odd: Path, people: Path) -> None:
     assert "appeared" in done.out or "recognised" in done.out
 
 
-def test_prepare_rec_leaves_out_records_that_are_no_picture(shared: Path, tmp_path: Path) -> None:
-    source = shared / "golden" / "records" / "no_record0"
+def test_prepare_rec_leaves_out_records_that_are_no_picture(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    with (
-        RecordFile.open(source / "train.rec", source / "train.idx") as file,
-        RecordWriter(tmp_path / "in" / "train.rec", tmp_path / "in" / "train.idx") as writer,
-    ):
-        for number, key in enumerate(file.index.keys.tolist()):
-            record = file.read(key)
-            payload = b"no picture" if number == 3 else record.payload
-            writer.write(key, Record(record.label, record.id, record.id2, payload))
+    with RecordWriter(tmp_path / "in" / "train.rec", tmp_path / "in" / "train.idx") as writer:
+        for key, content in list(pictures().items())[:12]:
+            writer.write(key, Record(float(key % 3), key, 0, b"no picture" if key == 4 else content))
     done = CliRunner().invoke(prepare, ["rec", str(tmp_path / "in"), "--out", str(tmp_path / "out")])
     assert done.exit_code == 3, done.output
     assert "11 pictures (11 written" in done.stdout and "1 record left out" in done.stderr
     assert len([one for one in (tmp_path / "out" / "imgs").rglob("*") if one.is_file()]) == 11
 
 
-def test_prepare_rec_of_a_folder_leaves_out_what_cannot_be_a_crop(shared: Path, tmp_path: Path) -> None:
-    source = shared / "golden" / "records" / "emore_scalar"
+def test_prepare_rec_of_a_folder_leaves_out_what_cannot_be_a_crop(portrait: Path, tmp_path: Path) -> None:
+    source = write_training_set(tmp_path / "source")
     first = CliRunner().invoke(prepare, ["rec", str(source), "--out", str(tmp_path)])
     assert first.exit_code == 0
     person = sorted((tmp_path / "imgs").iterdir())[0]
@@ -90,19 +86,20 @@ def test_prepare_rec_of_a_folder_leaves_out_what_cannot_be_a_crop(shared: Path, 
     picture.rename(person / "deep" / picture.name)
     (person / "z.jpg").write_bytes(b"\xff\xd8\xff broken")
     (person / "z.jpe").touch()
-    shutil.copy(shared / "data" / "photos" / "people" / "biden" / "biden.jpg", person / "zz.jpg")
+    shutil.copy(portrait, person / "zz.jpg")
     done = CliRunner().invoke(prepare, ["rec", str(tmp_path / "imgs"), "--out", str(tmp_path / "back")])
     assert done.exit_code == 3, done.output
     assert "3 pictures left out" in done.stderr and "zz.jpg: is " in done.stderr
     assert len(identities_from_records(tmp_path / "back")) == 40
 
 
-def test_prepare_bin_goes_on_after_a_broken_pack(shared: Path, tmp_path: Path) -> None:
-    whole = shared / "golden" / "bins" / "py3_proto5.bin"
+def test_prepare_bin_goes_on_after_a_broken_pack(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.bin"
+    write_bin(whole, list(pictures().values())[:4], [True, False])
     (tmp_path / "broken.bin").write_bytes(b"no pack")
     done = CliRunner().invoke(
         prepare, ["bin", str(tmp_path / "broken.bin"), str(whole), "--out", str(tmp_path / "out")]
     )
     assert done.exit_code == 3, done.output
     assert "1 of 2 packs could not be used" in done.stderr
-    assert (tmp_path / "out" / "py3_proto5" / "pairs.json").exists()
+    assert (tmp_path / "out" / "whole" / "pairs.json").exists()

@@ -96,6 +96,7 @@ def test_a_named_stranger_is_recognised(call: Call, gallery: Path, people: Path)
         "strangers": 2,
         "problems": [],
         "differences": None,
+        "reembedding": None,
         "mixed": [],
         "same": [],
     }

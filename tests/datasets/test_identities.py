@@ -49,19 +49,22 @@ def record_file(folder: Path, records: dict[int, Record]) -> RecordFile:
     return RecordFile.open(folder / "train.rec", folder / "train.idx")
 
 
-@pytest.mark.parametrize("name", ["emore_scalar", "emore_vector"])
-@pytest.mark.parametrize("indexed", [True, False])
-def test_the_layout_of_faces_emore(shared: Path, name: str, indexed: bool) -> None:
-    folder = shared / "golden/records" / name
-    notes = json.loads((folder / "expected.json").read_text())
-    found = record_identities(
-        RecordFile.open(folder / "train.rec", folder / "train.idx" if indexed else None)
-    )
-    assert found.keys.tolist() == notes["image_keys"]
-    assert found.labels.tolist() == notes["labels"]
-    assert found.originals.tolist() == list(range(8))
-    assert found.unused == 0
-    assert found.keys.dtype == found.labels.dtype == found.originals.dtype == np.int64
+@pytest.mark.parametrize("name", ["emore_scalar", "emore_vector", "a second writer's"])
+def test_the_layout_of_faces_emore(request: pytest.FixtureRequest, name: str) -> None:
+    keys, labels = list(range(1, 41)), [k // 5 for k in range(40)]
+    if name == "a second writer's":
+        folder = request.getfixturevalue("emore")
+    else:
+        folder = request.getfixturevalue("shared") / "golden/records" / name
+        notes = json.loads((folder / "expected.json").read_text())
+        keys, labels = notes["image_keys"], notes["labels"]
+    for index in (folder / "train.idx", None):
+        found = record_identities(RecordFile.open(folder / "train.rec", index))
+        assert found.keys.tolist() == keys
+        assert found.labels.tolist() == labels
+        assert found.originals.tolist() == list(range(8))
+        assert found.unused == 0
+        assert found.keys.dtype == found.labels.dtype == found.originals.dtype == np.int64
 
 
 @pytest.mark.parametrize("name", ["no_record0", "record0_is_image"])

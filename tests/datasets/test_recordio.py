@@ -1,6 +1,7 @@
 """Record files against what MXNet wrote (sha256 of files and records), round trips, broken files, processes.
 
-`shared/golden/records` holds files of MXNet 1.9.1 and what it read back from them.
+`shared/golden/records` holds files of MXNet 1.9.1 and what it read back from them; `literal_records.py` is a second
+writer, so that most of this needs no such file.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from multiface.datasets.record_headers import read_headers
 from multiface.datasets.recordio import Record, RecordFile, RecordWriter
 from multiface.datasets.recordio_index import read_index
 from multiface.errors import DataSetError
+from tests.datasets.literal_records import pictures
 
 FOLDERS = ("emore_scalar", "emore_vector", "no_record0", "record0_is_image", "label_vectors", "magic_inside")
 MAGIC = struct.pack("<I", 0xCED7230A)
@@ -49,47 +51,75 @@ def write(folder: Path, records: dict[int, Record]) -> tuple[Path, Path]:
     return rec, idx
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """3,000 records, keys 0..2999, of 100 to 4,000 bytes payload."""
+    chance = np.random.default_rng(0)
+    payloads = (chance.bytes(int(chance.integers(100, 4000))) for _ in range(3000))
+    return write(
+        tmp_path_factory.mktemp("many"), {k: Record(float(k), k, 0, one) for k, one in enumerate(payloads)}
+    )
+
+
 @pytest.fixture
 def small(tmp_path: Path) -> tuple[Path, Path]:
     """Five records, keys 0..4, of 30 to 34 bytes payload."""
     return write(tmp_path, {k: Record(float(k), k, 0, bytes([k]) * (30 + k)) for k in range(5)})
 
 
-@pytest.mark.parametrize("name", FOLDERS)
-def test_reads_what_mxnet_wrote(shared: Path, name: str) -> None:
-    folder = shared / "golden/records" / name
-    items = {item["key"]: item for item in expected(folder)["items"]}
-    with RecordFile.open(folder / "train.rec", folder / "train.idx") as file:
-        assert file.keys.dtype == np.int64
-        assert file.keys.tolist() == sorted(items)
-        for key, item in items.items():
-            record = file.read(key)
-            assert (record.flag, record.id, record.id2) == (item["flag"], item["id"], item["id2"])
-            assert np.array_equal(record.label, np.float32(item["label"]))
-            assert sha256(record.payload) == item["payload_sha256"]
-            body, end = file.source.body(item["offset"], key)
-            assert (sha256(body), end) == (item["record_sha256"], item["end"])
+def test_reads_what_mxnet_wrote(shared: Path) -> None:
+    for name in FOLDERS:
+        folder = shared / "golden/records" / name
+        items = {item["key"]: item for item in expected(folder)["items"]}
+        with RecordFile.open(folder / "train.rec", folder / "train.idx") as file:
+            assert file.keys.dtype == np.int64
+            assert file.keys.tolist() == sorted(items)
+            for key, item in items.items():
+                record = file.read(key)
+                assert (record.flag, record.id, record.id2) == (item["flag"], item["id"], item["id2"])
+                assert np.array_equal(record.label, np.float32(item["label"]))
+                assert sha256(record.payload) == item["payload_sha256"]
+                body, end = file.source.body(item["offset"], key)
+                assert (sha256(body), end) == (item["record_sha256"], item["end"])
 
 
-@pytest.mark.parametrize("name", FOLDERS)
-def test_writes_what_mxnet_wrote(shared: Path, tmp_path: Path, name: str) -> None:
-    folder = shared / "golden/records" / name
-    file = RecordFile.open(folder / "train.rec", folder / "train.idx")
-    order = [key for key, _ in file]
-    assert order == expected(folder)["rec_file_order"]
-    rec, idx = write(tmp_path, {key: file.read(key) for key in order})
-    assert sha256(rec.read_bytes()) == expected(folder)["rec_sha256"]
-    assert idx.read_bytes() == (folder / "train.idx").read_bytes()
-    assert sorted(tmp_path.iterdir()) == [idx, rec]
+def test_writes_what_mxnet_wrote(shared: Path, tmp_path: Path) -> None:
+    for name in FOLDERS:
+        folder = shared / "golden/records" / name
+        file = RecordFile.open(folder / "train.rec", folder / "train.idx")
+        order = [key for key, _ in file]
+        assert order == expected(folder)["rec_file_order"]
+        (tmp_path / name).mkdir()
+        rec, idx = write(tmp_path / name, {key: file.read(key) for key in order})
+        assert sha256(rec.read_bytes()) == expected(folder)["rec_sha256"]
+        assert idx.read_bytes() == (folder / "train.idx").read_bytes()
+        assert sorted((tmp_path / name).iterdir()) == [idx, rec]
 
 
-@pytest.mark.parametrize("name", FOLDERS)
-def test_a_scan_finds_every_record(shared: Path, name: str) -> None:
-    folder = shared / "golden/records" / name
-    scanned = RecordFile.open(folder / "train.rec")
-    assert scanned.index.keys_from == "ids"
+def test_a_scan_finds_every_record(shared: Path) -> None:
+    for name in FOLDERS:
+        folder = shared / "golden/records" / name
+        scanned = RecordFile.open(folder / "train.rec")
+        assert scanned.index.keys_from == "ids"
+        assert {key: scanned.index.offset(key) for key in scanned.keys.tolist()} == {
+            item["id"]: item["offset"] for item in expected(folder)["items"]
+        }
+
+
+def test_reads_and_writes_what_a_second_writer_wrote(emore: Path, tmp_path: Path) -> None:
+    with RecordFile.open(emore / "train.rec", emore / "train.idx") as file:
+        records = dict(iter(file))
+    assert {key: record.payload for key, record in records.items() if record.payload} == pictures()
+    assert [first_label(records[key]) for key in range(1, 41)] == [float(k // 5) for k in range(40)]
+    assert np.array_equal(records[0].label, np.float32([41, 49]))
+    assert np.array_equal(records[43].label, np.float32([11, 16]))
+    assert [(record.id, record.id2) for record in records.values()] == [(key, 0) for key in records]
+    rec, idx = write(tmp_path, records)
+    assert rec.read_bytes() == (emore / "train.rec").read_bytes()
+    assert idx.read_bytes() == (emore / "train.idx").read_bytes()
+    scanned = RecordFile.open(emore / "train.rec")
     assert {key: scanned.index.offset(key) for key in scanned.keys.tolist()} == {
-        item["id"]: item["offset"] for item in expected(folder)["items"]
+        int(key): int(offset) for key, offset in map(str.split, idx.read_text().splitlines())
     }
 
 
@@ -461,10 +491,9 @@ def send_digest(file: RecordFile, keys: list[int], results: Any) -> None:
     results.put(digest_of(file, keys))
 
 
-def test_forked_processes_read_the_same(shared: Path) -> None:
-    folder = shared / "data/train"
-    file = RecordFile.open(folder / "train.rec", folder / "train.idx")
-    keys = np.random.default_rng(1).integers(1, 10942, 2000).tolist()
+def test_forked_processes_read_the_same(many: tuple[Path, Path]) -> None:
+    file = RecordFile.open(*many)
+    keys = np.random.default_rng(1).integers(0, 3000, 2000).tolist()
     wanted = digest_of(file, keys)
     context = multiprocessing.get_context("fork")
     results = context.Queue()
@@ -478,9 +507,8 @@ def test_forked_processes_read_the_same(shared: Path) -> None:
         worker.join(30)
 
 
-def test_a_pickled_file_opens_anew(shared: Path) -> None:
-    folder = shared / "golden/records/emore_scalar"
-    file = RecordFile.open(folder / "train.rec", folder / "train.idx")
+def test_a_pickled_file_opens_anew(emore: Path) -> None:
+    file = RecordFile.open(emore / "train.rec", emore / "train.idx")
     again = pickle.loads(pickle.dumps(file))  # noqa: S301 - made one line before
     assert again.source.descriptor != file.source.descriptor
     file.close()
@@ -503,29 +531,27 @@ if __name__ == "__main__":
 """
 
 
-def test_spawned_processes_read_the_same(shared: Path, tmp_path: Path) -> None:
+def test_spawned_processes_read_the_same(many: tuple[Path, Path], tmp_path: Path) -> None:
     import subprocess
     import sys
 
     script = tmp_path / "spawned.py"
     script.write_text(SPAWNED)
-    folder = shared / "data/train"
     done = subprocess.run(
-        [sys.executable, script, folder / "train.rec", folder / "train.idx"],
+        [sys.executable, script, *many],
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
     digests = done.stdout.split()
-    file = RecordFile.open(folder / "train.rec", folder / "train.idx")
+    file = RecordFile.open(*many)
     assert digests == [digest_of(file, list(range(1, 1001)))] * 3
 
 
-def test_threads_share_a_file(shared: Path) -> None:
-    folder = shared / "data/train"
-    file = RecordFile.open(folder / "train.rec", folder / "train.idx")
-    keys = np.random.default_rng(2).integers(1, 10942, 500).tolist()
+def test_threads_share_a_file(many: tuple[Path, Path]) -> None:
+    file = RecordFile.open(*many)
+    keys = np.random.default_rng(2).integers(0, 3000, 500).tolist()
     start = threading.Barrier(4)
 
     def read(_: int) -> str:

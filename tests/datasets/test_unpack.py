@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from multiface.datasets.recordio import Record, RecordWriter
 from multiface.datasets.unpack import unpack_pack, unpack_records
 from multiface.errors import DataSetError, UsageError
 from multiface.images import load_picture
+from tests.datasets.literal_records import EACH, pictures
 
 RECORDS = ("emore_scalar", "emore_vector", "no_record0", "record0_is_image")
 PACKS = (
@@ -52,41 +54,44 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-@pytest.mark.parametrize("case", RECORDS)
-def test_pictures_of_records_are_their_bytes(shared, tmp_path, case):
-    source = shared / "golden" / "records" / case
-    items = json.loads((source / "expected.json").read_text())["items"]
-    wanted = {}
-    for item in items:
-        if item["payload_len"]:
-            label = item["label"][0] if isinstance(item["label"], list) else item["label"]
-            ending = {"jpeg": "jpg", "png": "png"}[item["format"]]
-            wanted[f"{int(label)}/{item['key']}.{ending}"] = item["payload_sha256"]
+def test_pictures_of_records_are_their_bytes(shared, tmp_path):
+    for case in RECORDS:
+        source = shared / "golden" / "records" / case
+        items = json.loads((source / "expected.json").read_text())["items"]
+        wanted = {}
+        for item in items:
+            if item["payload_len"]:
+                label = item["label"][0] if isinstance(item["label"], list) else item["label"]
+                ending = {"jpeg": "jpg", "png": "png"}[item["format"]]
+                wanted[f"{int(label)}/{item['key']}.{ending}"] = item["payload_sha256"]
 
-    unpacked = unpack_records(source, tmp_path)
+        unpacked = unpack_records(source, tmp_path / case)
 
-    assert {name: sha(content) for name, content in tree(tmp_path / "imgs").items()} == wanted
-    assert (unpacked.pictures, unpacked.written, unpacked.mended) == (len(wanted), len(wanted), 0)
-    assert unpacked.groups == len({name.split("/")[0] for name in wanted})
+        assert {name: sha(content) for name, content in tree(tmp_path / case / "imgs").items()} == wanted
+        assert (unpacked.pictures, unpacked.written, unpacked.mended) == (len(wanted), len(wanted), 0)
+        assert unpacked.groups == len({name.split("/")[0] for name in wanted})
 
 
-def test_colours_are_not_swapped(shared, tmp_path):
+def test_pictures_of_a_training_set_are_their_bytes(emore, tmp_path):
+    unpacked = unpack_records(emore, tmp_path)
+    ending = {17: "png"}
+    assert tree(tmp_path / "imgs") == {
+        f"{(key - 1) // EACH}/{key}.{ending.get(key, 'jpg')}": content for key, content in pictures().items()
+    }
+    assert (unpacked.pictures, unpacked.written, unpacked.mended, unpacked.groups) == (40, 40, 0, 8)
+
+
+def test_colours_are_not_swapped(emore, tmp_path):
     """The reference writes red as blue (golden README, section 6)."""
-    source = shared / "golden" / "records" / "emore_scalar"
-    unpack_records(source, tmp_path)
-    items = json.loads((source / "expected.json").read_text())["items"]
-    pictures = [item for item in items if item["payload_len"]]
-    for item in pictures:
-        label = item["label"] if not isinstance(item["label"], list) else item["label"][0]
-        (path,) = (tmp_path / "imgs" / str(int(label))).glob(f"{item['key']}.*")
+    unpack_records(emore, tmp_path)
+    for key in pictures():
+        (path,) = (tmp_path / "imgs" / str((key - 1) // EACH)).glob(f"{key}.*")
         mean = load_picture(path).reshape(-1, 3).mean(axis=0)
-        assert np.abs(mean - item["mean_rgb"]).max() < 1
-    assert max(abs(item["mean_rgb"][0] - item["mean_rgb"][2]) for item in pictures) > 5
+        assert np.abs(mean - (200 - 2 * key, 90, 30 + 3 * key)).max() < 2
 
 
-def test_a_second_run_writes_what_is_missing_or_cut_short_and_nothing_else(shared, tmp_path):
-    source = shared / "golden" / "records" / "emore_scalar"
-    unpack_records(source, tmp_path)
+def test_a_second_run_writes_what_is_missing_or_cut_short_and_nothing_else(emore, tmp_path):
+    unpack_records(emore, tmp_path)
     whole = tree(tmp_path)
     old = time.time() - 1000
     for path in (tmp_path / "imgs").rglob("*.*"):
@@ -95,7 +100,7 @@ def test_a_second_run_writes_what_is_missing_or_cut_short_and_nothing_else(share
     one.unlink()
     other.write_bytes(other.read_bytes()[:100])
 
-    again = unpack_records(source, tmp_path)
+    again = unpack_records(emore, tmp_path)
 
     assert (again.written, again.mended, again.kept) == (1, 1, 38)
     assert tree(tmp_path) == whole
@@ -130,26 +135,26 @@ def test_a_killed_run_is_finished_by_the_next(tmp_path):
     assert tree(pictures) == {f"{key // 10}/{key}.jpg": payload for key, payload in payloads.items()}
 
 
-def test_a_picture_that_cannot_be_written_whole_is_not_there(shared, tmp_path, monkeypatch):
-    source = shared / "golden" / "records" / "emore_scalar"
-
+def test_a_picture_that_cannot_be_written_whole_is_not_there(emore, tmp_path, monkeypatch):
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", full)
         with pytest.raises(UsageError, match="No space left"):
-            unpack_records(source, tmp_path)
+            unpack_records(emore, tmp_path)
     assert tree(tmp_path) == {}
-    assert unpack_records(source, tmp_path).written == 40
+    assert unpack_records(emore, tmp_path).written == 40
 
 
-def test_two_record_files_are_not_mixed(shared, tmp_path):
-    unpack_records(shared / "golden" / "records" / "emore_scalar", tmp_path)
-    before = tree(tmp_path)
+def test_two_record_files_are_not_mixed(emore, tmp_path):
+    with RecordWriter(tmp_path / "train.rec", tmp_path / "train.idx") as writer:
+        writer.write(1, Record(0.0, 1, 0, jpeg((200, 9, 70))))
+    unpack_records(emore, tmp_path / "out")
+    before = tree(tmp_path / "out")
     with pytest.raises(UsageError, match="choose another --out"):
-        unpack_records(shared / "golden" / "records" / "no_record0", tmp_path)
-    assert tree(tmp_path) == before
+        unpack_records(tmp_path, tmp_path / "out")
+    assert tree(tmp_path / "out") == before
 
 
 def test_a_record_that_is_no_picture_is_named(tmp_path):
@@ -159,36 +164,43 @@ def test_a_record_that_is_no_picture_is_named(tmp_path):
         unpack_records(tmp_path, tmp_path / "out")
 
 
-@pytest.mark.parametrize("case", PACKS)
-def test_pictures_of_packs_are_their_bytes(shared, tmp_path, case):
-    bins = shared / "golden" / "bins"
-    expected = json.loads((bins / "expected.json").read_text())
-    # The text-protocol pack holds the first two pairs only.
-    issame = expected["issame"][: 2 if case == "py2_pickle_proto0" else None]
-    images = expected["images"][: 2 * len(issame)]
+def test_pictures_of_packs_are_their_bytes(shared, tmp_path):
+    for case in PACKS:
+        bins = shared / "golden" / "bins"
+        expected = json.loads((bins / "expected.json").read_text())
+        # The text-protocol pack holds the first two pairs only.
+        issame = expected["issame"][: 2 if case == "py2_pickle_proto0" else None]
+        images = expected["images"][: 2 * len(issame)]
 
-    unpacked = unpack_pack(bins / f"{case}.bin", tmp_path)
+        unpacked = unpack_pack(bins / f"{case}.bin", tmp_path)
 
-    names = [f"{k:06d}.{'png' if k == 5 else 'jpg'}" for k in range(len(images))]
-    assert [sha((tmp_path / case / name).read_bytes()) for name in names] == [i["sha256"] for i in images]
-    assert (unpacked.pictures, unpacked.groups) == (len(images), len(issame))
-    stated = json.loads((tmp_path / case / "pairs.json").read_text())
-    assert stated == {
-        "name": case,
-        "pairs": [
-            {"left": names[2 * k], "right": names[2 * k + 1], "same": bool(same)}
-            for k, same in enumerate(issame)
-        ],
-    }
-    same = np.load(tmp_path / f"{case}_list.npy", allow_pickle=False)
-    assert same.dtype == bool and same.tolist() == [bool(value) for value in issame]
+        names = [f"{k:06d}.{'png' if k == 5 else 'jpg'}" for k in range(len(images))]
+        assert [sha((tmp_path / case / name).read_bytes()) for name in names] == [i["sha256"] for i in images]
+        assert (unpacked.pictures, unpacked.groups) == (len(images), len(issame))
+        stated = json.loads((tmp_path / case / "pairs.json").read_text())
+        assert stated == {
+            "name": case,
+            "pairs": [
+                {"left": names[2 * k], "right": names[2 * k + 1], "same": bool(same)}
+                for k, same in enumerate(issame)
+            ],
+        }
+        same = np.load(tmp_path / f"{case}_list.npy", allow_pickle=False)
+        assert same.dtype == bool and same.tolist() == [bool(value) for value in issame]
 
 
-@pytest.mark.parametrize("case", ["evil", "evil_nested_proto2", "evil_nested_proto4"])
-def test_an_evil_pack_is_refused_and_leaves_nothing(shared, tmp_path, case):
-    with pytest.raises(DataSetError):
-        unpack_pack(shared / "golden" / "bins" / f"{case}.bin", tmp_path)
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("protocol", range(6))
+def test_an_evil_pack_is_refused_and_leaves_nothing(tmp_path, protocol):
+    class Evil:
+        def __reduce__(self):
+            return os.getenv, ("HOME", "executed")
+
+    pair = [jpeg((250, 0, 0)), jpeg((0, 250, 0))]
+    for number, value in enumerate((Evil(), (pair, [Evil()]), ([pair[0], Evil()], [True]))):
+        (tmp_path / f"{number}.bin").write_bytes(pickle.dumps(value, protocol))
+        with pytest.raises(DataSetError):
+            unpack_pack(tmp_path / f"{number}.bin", tmp_path / "out")
+    assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["..bin", "...bin", ".hidden.bin"])
@@ -215,8 +227,6 @@ def test_a_pack_of_the_same_name_replaces_what_differs_though_sizes_agree(tmp_pa
 
 
 def test_decoded_pictures_come_out_without_loss(tmp_path):
-    import pickle
-
     random = np.random.default_rng(5)
     pixels = [random.integers(0, 256, (112, 112, 3), np.uint8) for _ in range(4)]
     (tmp_path / "raw.bin").write_bytes(pickle.dumps((pixels, [True, False]), protocol=4))
@@ -230,9 +240,13 @@ def test_decoded_pictures_come_out_without_loss(tmp_path):
         assert np.array_equal(load_picture(tmp_path / "raw" / f"{k:06d}.png"), wanted)
 
 
-def test_unpacked_and_packed_again_equals_what_mxnet_wrote(shared, tmp_path):
+@pytest.mark.parametrize("writer", ["mxnet", "a second one"])
+def test_unpacked_and_packed_again_equals_what_was_written(writer, request, tmp_path):
     """Layout, keys, labels, headers and order of the field's files: byte for byte."""
-    source = shared / "golden" / "records" / "emore_scalar"
+    if writer == "mxnet":
+        source = request.getfixturevalue("shared") / "golden" / "records" / "emore_scalar"
+    else:
+        source = request.getfixturevalue("emore")
     unpack_records(source, tmp_path)
 
     packed = pack_folder(tmp_path / "imgs", tmp_path / "again", workers=2)

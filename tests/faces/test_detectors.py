@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from PIL import ImageFilter
 
 from multiface.faces.boxes import iou
 from multiface.faces.detector import Detector
@@ -18,6 +19,7 @@ from multiface.faces.yunet_onet import YuNetOnet
 from multiface.images import load_picture
 from multiface.weights.session import Engine, open_session
 from multiface.weights.store import Store
+from tests.drawn_faces import PEOPLE, SIDE, drawn_face
 
 
 def built(store: Store, name: str, score: float, min_face: float) -> Detector:
@@ -46,13 +48,16 @@ def check(faces: Faces, min_face: float) -> None:
         assert (faces.boxes[:, 2:] - faces.boxes[:, :2]).min() >= min_face
 
 
-def test_all_clear_faces_of_the_group_pictures(store: Store, detector: Detector, groups: tuple) -> None:
+@pytest.mark.parametrize("name", ["mtcnn", "yunet_onet", "scrfd_2.5g", "scrfd_500m"])
+def test_all_clear_faces_of_the_group_pictures(
+    store: Store, detectors: dict[str, Detector], name: str, groups: tuple
+) -> None:
     """Also the hard ones. Only one picture has faces under 20 pixels, so only there is looked for small ones.
 
     MTCNN may miss one of all: the face behind in the selfie gets 0.88 to 0.98, by the sizes of its pyramid.
     """
-    missed = []
-    small = open_detector(store, detector.name, Engine(), min_face=12)
+    missed, detector = [], detectors[name]
+    small = open_detector(store, name, Engine(), min_face=12)
     for group in groups:
         faces = find_faces(small if group.name == "office1.jpg" else detector, group.image).faces
         wanted = np.array([*group.boxes, *group.hard], np.float32)
@@ -65,9 +70,18 @@ def test_all_clear_faces_of_the_group_pictures(store: Store, detector: Detector,
 
 def test_landmarks_are_in_their_order(detector: Detector, shared: Path) -> None:
     """Upright portraits: eyes above the nose above the mouth, left before right as the picture shows it."""
-    for path in sorted((shared / "data" / "lfw").glob("*/*_0001.jpg"))[:2000:200]:
-        faces = detector.detect(load_picture(path))
-        assert len(faces) >= 1, path
+    paths = sorted((shared / "data" / "lfw").glob("*/*_0001.jpg"))[:2000:200]
+    in_their_order(detector, [load_picture(path) for path in paths])
+
+
+def test_landmarks_of_drawn_faces_are_in_their_order(detector: Detector, portrait: Image) -> None:
+    in_their_order(detector, [portrait, portrait[:, ::-1], *map(drawn_face, PEOPLE)])
+
+
+def in_their_order(detector: Detector, pictures: list[Image]) -> None:
+    for number, picture in enumerate(pictures):
+        faces = detector.detect(picture)
+        assert len(faces) >= 1, number
         eye_left, eye_right, nose, mouth_left, mouth_right = faces.landmarks[0]
         assert eye_left[0] < eye_right[0] and mouth_left[0] < mouth_right[0]
         assert max(eye_left[1], eye_right[1]) < nose[1] < min(mouth_left[1], mouth_right[1])
@@ -76,10 +90,11 @@ def test_landmarks_are_in_their_order(detector: Detector, shared: Path) -> None:
 
 
 def test_a_higher_score_threshold_takes_away_the_faces_below_it(
-    store: Store, detector: Detector, groups: tuple
+    store: Store, detector: Detector, portrait: Image
 ) -> None:
     """Nothing else changes: the faces left are the same, to the last bit."""
-    image = next(group.image for group in groups if group.name == "bbt5.jpg")
+    worse = [np.asarray(Pillow.fromarray(portrait).filter(ImageFilter.GaussianBlur(k))) for k in (0, 1, 2, 3)]
+    image = np.concatenate([*worse, *(part[:, ::-1] // 2 for part in worse)], axis=1)
     loose = built(store, detector.name, 0.5, 30).detect(image)
     middle = float(np.median(loose.scores))
     strict = built(store, detector.name, middle, 30).detect(image)
@@ -144,18 +159,15 @@ def test_a_huge_face(detector: Detector, portrait: Image) -> None:
     assert iou(faces.boxes, box[None] * 14)[0, 0] > 0.7
 
 
-def test_many_faces(store: Store, detector: Detector, shared: Path) -> None:
-    """Forty portraits as tiles: a face in each tile, and few beside (some show a second person)."""
-    paths = sorted((shared / "data" / "lfw").glob("*/*_0001.jpg"))[::95][:40]
-    tiles = [load_picture(path) for path in paths]
-    side = min(min(tile.shape[:2]) for tile in tiles)
-    tiles = [tile[:side, :side] for tile in tiles]
+def test_many_faces(store: Store, detector: Detector) -> None:
+    """Forty faces as tiles, lit in different ways: a face in each tile, and none beside."""
+    tiles = [drawn_face(name, take) for take in range(10) for name in PEOPLE]
     wall = np.concatenate([np.concatenate(tiles[8 * row : 8 * row + 8], axis=1) for row in range(5)])
     faces = open_detector(store, detector.name, Engine(), min_face=30).detect(wall)
     centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
-    filled = {(int(x // side), int(y // side)) for x, y in centres}
+    filled = {(int(x // SIDE), int(y // SIDE)) for x, y in centres}
     assert len(filled) >= 39
-    assert len(faces) <= 50
+    assert len(faces) <= 41
 
 
 def pattern(kind: str) -> Image:

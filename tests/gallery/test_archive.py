@@ -1,5 +1,6 @@
 """Archives: the same bytes from either engine, whole or refused, merged or replaced, and nobody removed comes back."""
 
+import hashlib
 import sqlite3
 import stat
 import tarfile
@@ -15,10 +16,11 @@ from multiface.gallery import archive_format
 from multiface.gallery.archive_export import export_people
 from multiface.gallery.archive_import import Imported, differences, import_people
 from multiface.gallery.archive_reading import opened_archive
-from multiface.gallery.engine import NewTemplate, VectorOrigin
+from multiface.gallery.engine import Crop, NewTemplate, VectorOrigin
 from multiface.gallery.gallery import Gallery
 
 Make = Callable[..., NewTemplate]
+JPEG = b"\xff\xd8\xff\xe0 as a JPEG begins "
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +35,9 @@ def filled(gallery: Gallery, template: Make) -> Gallery:
     for number in range(7):
         new = [template(f"{number} {k}", (10.25, -3, 60, 70.125)) for k in range(1 + number % 3)]
         gallery.add_templates(f"Zoë {number}", new)
-    gallery.add_templates("Zoë 1", [template("twin")], another=True)
+    crops = (Crop(JPEG + b"1"), None, Crop(JPEG + b"2", aligned=False))
+    new = [replace(template(f"kept {k}"), crop=crop) for k, crop in enumerate(crops)]
+    gallery.add_templates("Zoë 1", new, another=True)
     first = gallery.named("Zoë 2")[0].id
     gallery.edit(first, external_id="7", note="a\nb", groups=["x", "ä"], cover=gallery.templates(first)[1].id)
     (empty,) = gallery.templates("Zoë 0")
@@ -56,7 +60,7 @@ def test_from_either_engine_to_a_file_and_back_it_is_the_same_bytes(
     filled: Gallery, other: Path, tmp_path: Path, template: Make
 ) -> None:
     manifest = export_people(filled, tmp_path / "a.mfgallery")
-    assert (manifest.people, manifest.templates) == (8, 14)
+    assert (manifest.people, manifest.templates) == (8, 16)
     assert stat.S_IMODE((tmp_path / "a.mfgallery").stat().st_mode) == 0o600
     archive = opened_archive(tmp_path / "a.mfgallery")
     assert len(archive.removed) == 1
@@ -65,7 +69,7 @@ def test_from_either_engine_to_a_file_and_back_it_is_the_same_bytes(
         target.remove("first")
         told: list[tuple[int, int]] = []
         done = import_people(target, archive, progress=lambda at, of: told.append((at, of)))
-        assert done == Imported(8, 14, 0, 0, 0, 0)
+        assert done == Imported(8, 16, 0, 0, 0, 0)
         assert told == [(3, 8), (6, 8), (8, 8)]
         assert differences(target, archive) == [] and target.check().problems == ()
         with target.engine.database.writing() as connection:
@@ -73,7 +77,7 @@ def test_from_either_engine_to_a_file_and_back_it_is_the_same_bytes(
         export_people(target, tmp_path / "b.mfgallery")
         assert (tmp_path / "b.mfgallery").read_bytes() == (tmp_path / "a.mfgallery").read_bytes()
         done = import_people(filled, opened_archive(tmp_path / "b.mfgallery"), replace=True)
-        assert done == Imported(8, 14, 0, 0, 0, 0)
+        assert done == Imported(8, 16, 0, 0, 0, 0)
         export_people(filled, tmp_path / "c.mfgallery")
         assert (tmp_path / "c.mfgallery").read_bytes() == (tmp_path / "a.mfgallery").read_bytes()
         probes = template("q").vector[None]
@@ -92,6 +96,47 @@ def test_a_file_anyone_can_read(filled: Gallery, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "vectors" / "000000.f32").stat().st_size % 512 == 0
 
 
+def test_crops_go_along_unless_they_are_not_wanted(filled: Gallery, other: Path, tmp_path: Path) -> None:
+    export_people(filled, tmp_path / "a.mfgallery")
+    with tarfile.open(tmp_path / "a.mfgallery") as file:
+        crops = [member.name for member in file.getmembers() if member.name.startswith("crops/")]
+    (who,) = [one for one in filled.named("Zoë 1") if one.templates == 3]
+    assert crops == [f"crops/{who.id}/000.jpg", f"crops/{who.id}/002.jpg"]
+    archive = opened_archive(tmp_path / "a.mfgallery")
+    with Gallery.open(other) as target:
+        import_people(target, archive, crops=False)
+        assert differences(target, archive) == [f"Zoë 1 ({who.id}): a crop differs"]
+        import_people(target, archive, replace=True)
+        assert differences(target, archive) == []
+        kept = [target.crop(one.id) for one in target.templates(who.id)]
+        assert kept == [Crop(JPEG + b"1"), None, Crop(JPEG + b"2", aligned=False)]
+        with target.engine.database.writing() as connection:
+            connection.execute("UPDATE crop SET aligned = 1")
+        assert differences(target, archive) == [f"Zoë 1 ({who.id}): a crop differs"]
+
+
+def test_an_archive_of_the_first_format(filled: Gallery, other: Path, tmp_path: Path) -> None:
+    """Lines without crops; it is read as before."""
+    filled.forget_crops()
+    export_people(filled, tmp_path / "a.mfgallery")
+    sums = b""
+    with tarfile.open(tmp_path / "a.mfgallery") as new, tarfile.open(tmp_path / "old.mfgallery", "w") as old:
+        for member in new.getmembers():
+            file = new.extractfile(member)
+            content = b"" if file is None else file.read()
+            content = content.replace(b'"format": 2', b'"format": 1').replace(b'"crop": null, ', b"")
+            assert b"crop" not in content
+            if member.name == "sha256sums":
+                content = sums
+            sums += f"{hashlib.sha256(content).hexdigest()}  {member.name}\n".encode()
+            archive_format.add_member(old, member.name, content)
+    archive = opened_archive(tmp_path / "old.mfgallery")
+    assert archive.manifest.format == 1
+    with Gallery.open(other) as target:
+        assert import_people(target, archive).templates == 16
+        assert differences(target, archive) == [] and differences(filled, archive) == []
+
+
 def test_merging(filled: Gallery, other: Path, template: Make, tmp_path: Path) -> None:
     """By id: who is there keeps the name and gets what is missing; conflicts are counted; it can be undone."""
     export_people(filled, tmp_path / "a.mfgallery")
@@ -104,7 +149,7 @@ def test_merging(filled: Gallery, other: Path, template: Make, tmp_path: Path) -
         planned = import_people(target, archive, dry_run=True)
         assert target.people() == before and len(target.changes()) == 2
         done = import_people(target, archive)
-        assert done == planned == Imported(8, 13, 0, 0, 1, 1)
+        assert done == planned == Imported(8, 15, 0, 0, 1, 1)
         assert import_people(target, archive) == Imported(0, 0, 8, 0, 1, 0)  # run again
         target.rename(ids["Zoë 5"], "Zora")
         template_of = target.templates(ids["Zoë 5"])[0]
@@ -192,7 +237,7 @@ def test_a_damaged_archive_is_refused_before_anything_is_used(filled: Gallery, t
             assert "a.mfgallery" in str(error)
         else:  # a byte of the tar file's padding, which is no content
             with tarfile.open(path) as archive:
-                assert len(archive.getmembers()) == 9
+                assert len(archive.getmembers()) == 11
     for length in (0, 10, 512, 5000, len(whole) // 2, len(whole) - 12_000):
         path.write_bytes(whole[:length])
         with pytest.raises(GalleryError, match="that is whole"):

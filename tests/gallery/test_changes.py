@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from multiface.errors import AmbiguousName, GalleryError, UsageError
-from multiface.gallery.engine import NewTemplate
+from multiface.gallery.engine import Crop, NewTemplate
 from multiface.gallery.folder_import import sync_folder
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.strangers import Sighting
@@ -179,7 +180,8 @@ def test_removal_is_final_in_every_byte(gallery: Gallery, path: Path, template: 
     """Names, notes, vectors, and the picture of a stranger who was named or merged in; the id alone stays."""
     secret = "Wilhelmina"
     gallery.add_templates("Bo", [template("bo")])
-    gallery.add_templates(secret, [template("a"), template("b")])
+    crop = np.random.default_rng(5).bytes(3000)
+    gallery.add_templates(secret, [template("a"), replace(template("b"), crop=Crop(crop))])
     gallery.rename(secret, f"{secret} II")
     gallery.edit(f"{secret} II", note="Zwetschgenknoedel", external_id="hr-4711", groups=["only-hers"])
     stranger = meet(gallery, template, "s")
@@ -189,7 +191,7 @@ def test_removal_is_final_in_every_byte(gallery: Gallery, path: Path, template: 
     gallery.split(f"{secret} II", [gallery.templates(f"{secret} II")[0].id], "Bo")
     ids = [person for change in gallery.changes() for person in change.people]
     hers = [one.encode() for one in (secret, "Zwetschgen", "hr-4711", "only-hers", "Xanthippe")]
-    hers += [template("b").vector.tobytes(), template("s").vector.tobytes(), picture[20:200]]
+    hers += [template("b").vector.tobytes(), template("s").vector.tobytes(), picture[20:200], crop[100:300]]
     content = b"".join(file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
     assert all(one in content for one in hers)
     who = gallery.person(f"{secret} II").id

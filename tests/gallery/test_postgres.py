@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 
 from multiface.errors import ExtraMissing, FingerprintMismatch, GalleryError, UsageError
 from multiface.gallery import postgres_schema
-from multiface.gallery.engine import NewTemplate, VectorOrigin
+from multiface.gallery.engine import Crop, NewTemplate, VectorOrigin
 from multiface.gallery.gallery import Gallery
 from tests.gallery.postgres_server import Server, running
 
@@ -47,6 +48,22 @@ def test_a_newer_version_is_refused(gallery: Gallery) -> None:
         connection.execute("UPDATE version SET step = ?", (postgres_schema.VERSION + 1,))
     with pytest.raises(GalleryError, match="newer MultiFace"):
         Gallery.open(gallery.location)
+
+
+def test_a_database_of_the_first_step_is_brought_up_to_date(
+    new_database: str, origin: VectorOrigin, template: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(postgres_schema, "STEPS", postgres_schema.STEPS[:1])
+        patch.setattr(postgres_schema, "VERSION", 1)
+        with Gallery.open(new_database, origin, create=True) as old:
+            old.add_templates("Anna", [template("a")])
+    with Gallery.open(new_database) as gallery:
+        with gallery.engine.database.reading() as connection:
+            assert postgres_schema.version(connection) == postgres_schema.VERSION > 1
+        assert [one.name for one in gallery.people()] == ["Anna"] and gallery.reembedding() is None
+        gallery.add_templates("Anna", [replace(template("b"), crop=Crop(b"b"))])
+        assert gallery.crop(gallery.templates("Anna")[1].id) == Crop(b"b")
 
 
 def test_a_message_has_no_password(postgres_server: Server) -> None:

@@ -156,7 +156,7 @@ def test_the_best_picture_is_kept_small(gallery: Gallery) -> None:
 
 
 def test_time_to_live(path: Path, origin: VectorOrigin) -> None:
-    old = seen(1, when=now(-31))
+    old, recent = seen(1, when=now(-31)), now(-5)
     with Gallery.open(path, origin, create=True) as gallery:
         see(gallery, old)
         photo, vector = gallery.strangers.picture(1), old.vector.tobytes()
@@ -165,12 +165,12 @@ def test_time_to_live(path: Path, origin: VectorOrigin) -> None:
         # Each `find` forgets those whose time is over, too, and the log does not hold them any more.
         assert vector not in held(path) and photo[-60:] not in held(path)
         see(gallery, seen(3, when=now(-40)))
-        see(gallery, seen(3, look=1, when=now(-5)))
+        see(gallery, seen(3, look=1, when=recent))
         see(gallery, seen(3, look=2, when=now(-35)))  # an older file seen later takes nothing away
         assert [one.number for one in gallery.strangers.list()] == [2, 4]
     with closing(sqlite3.connect(path)) as other:
         (kept,) = other.execute("SELECT kept_until FROM stranger WHERE id = 4").fetchone()
-        assert kept == (datetime.fromisoformat(now(-5)) + MONTH).isoformat(timespec="seconds")
+        assert kept == (datetime.fromisoformat(recent) + MONTH).isoformat(timespec="seconds")
     with Gallery.open(path) as gallery:
         assert [one.number for one in gallery.strangers.list()] == [2, 4]
 

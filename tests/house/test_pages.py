@@ -20,6 +20,7 @@ import pytest
 
 import multiface
 import multiface.errors
+from tests.conftest import THREADS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -128,6 +129,7 @@ def test_every_example_prints_what_is_shown(page: Path, pictures: Path, tmp_path
         "HOME": str(pictures.parent / "home"),
         "LANG": "C.UTF-8",
         "PYTHONWARNINGS": "error::DeprecationWarning:__main__",
+        **THREADS,
     }
     for example in blocks:
         command = ["bash", "-euo", "pipefail", "-c"] if example.kind == "bash" else [sys.executable, "-c"]

@@ -47,12 +47,14 @@ def overlap(a: Sequence[float], b: Sequence[float]) -> float:
     return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
-def told(recognizer: Recognizer, photos: Path) -> Told:
-    """Every picture, every face."""
+def told(recognizer: Recognizer, photos: Path, only: tuple[str, ...] = ()) -> Told:
+    """Every face of every picture, or of those named."""
     truth = json.loads((photos / "truth.json").read_text(encoding="utf-8"))
     assert len(truth) == 12
     result = Told([], [], [])
     for picture, wanted in truth.items():
+        if only and picture not in only:
+            continue
         names: list[set[str | None]] = [set() for _ in wanted]
         for face in recognizer.identify(photos / "groups" / picture).faces:
             overlaps = [overlap(face.box, one["box"]) for one in wanted]
@@ -81,7 +83,10 @@ def test_the_default_names_all_known_faces_and_nobody_else(shared: Path, pair_pl
 def test_the_small_pair_names_all_known_faces_and_one_stranger(
     shared: Path, pair_places: dict[str, Any]
 ) -> None:
-    """Known to be wrong today: one of the strangers in friends.jpg is named howard (0.385 against 0.359)."""
+    """Known to be wrong today: one of the strangers in friends.jpg is named howard (0.385 against 0.359).
+
+    On four of the twelve pictures; SCRFD takes its time, and the default looks at all.
+    """
     photos = shared / "data" / "photos"
     detector, weights = SMALL_PAIR
     with Recognizer(
@@ -91,7 +96,7 @@ def test_the_small_pair_names_all_known_faces_and_one_stranger(
         settings=RecognizerSettings(**pair_places),
     ) as recognizer:
         assert recognizer.caveat is None
-        result = told(recognizer, photos)
+        result = told(recognizer, photos, ("friends.jpg", "bbt5.jpg", "obama_and_biden.jpg", "bbt3.jpg"))
     assert result.missed == []
     assert result.wrong in ([], [("friends.jpg", "howard")])
-    assert len(result.right) > 15
+    assert len(result.right) > 8

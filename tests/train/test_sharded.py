@@ -5,6 +5,7 @@ compared with the literal formulas in test_heads.py).
 """
 
 import itertools
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ def run_case(head: ShardedHead, steps: int) -> dict[str, Any]:
 def worker(rank: int, processes: int, folder: str, steps: int) -> None:
     """One process: every case, or, where `steps` is not 0, a run of so many steps (see train)."""
     torch.set_num_threads(1)
+    warnings.resetwarnings()  # as in an interpreter of its own: newer releases of PyTorch rename what older ones need
     dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=processes)
     group = dist.group.WORLD
     assert group is not None
@@ -131,7 +133,10 @@ def head_of(config: HeadConfig, group: dist.ProcessGroup, rate: float = 1.0) -> 
 def start(processes: int, folder: Path, steps: int = 0) -> list[dict[str, Any]]:
     """What each process left."""
     folder.mkdir()
-    mp.spawn(worker, (processes, str(folder), steps), nprocs=processes)
+    # A fork has PyTorch already; each new interpreter would import it for seconds.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forks beside threads
+        mp.start_processes(worker, (processes, str(folder), steps), nprocs=processes, start_method="fork")
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(processes)]
 
 

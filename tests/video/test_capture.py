@@ -23,20 +23,14 @@ from multiface.video.capture.capture_loops import take_by_itself
 from multiface.video.capture.hints import Hint
 from multiface.video.capture.take_files import person_folder, save_takes
 from multiface.video.sources.frame import Frame, SourceInfo
-from multiface.weights.store import Store
+from tests.drawn_faces import drawn_face
 
 
 @pytest.fixture(scope="module")
-def recognizer(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recognizer]:
+def recognizer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recognizer]:
     root = tmp_path_factory.mktemp("capture")
-    files = Store(root / "store", root / "cache")
-    for name in ("scrfd_2.5g", "mobilefacenet_128_ms1m"):
-        files.pull(name, shared / "data" / "weights")
-    with Recognizer(
-        detector="scrfd_2.5g",
-        weights="mobilefacenet_128_ms1m",
-        settings=RecognizerSettings(store=root / "store", cache=root / "cache", threads=2),
-    ) as opened:
+    settings = RecognizerSettings(store=root / "store", cache=root / "cache", threads=2)
+    with Recognizer(settings=settings) as opened:
         yield opened
 
 
@@ -46,8 +40,9 @@ def portrait() -> Image:
 
 
 @pytest.fixture(scope="module")
-def somebody_else(shared: Path) -> Image:
-    return load_picture(shared / "data" / "photos" / "people" / "obama" / "obama.jpg")
+def somebody_else() -> Image:
+    """Drawn, on a picture of the portrait's size."""
+    return np.pad(drawn_face("bob"), ((156, 156), (156, 156), (0, 0)), mode="edge")
 
 
 class Pictures:

@@ -17,18 +17,13 @@ from multiface.video.engine.frame_analysis import FrameAnalysis
 from multiface.video.engine.video_settings import VideoSettings
 from multiface.video.names.stranger_numbers import StrangerNumbers
 from multiface.video.sources.frame import Frame
-from multiface.weights.store import Store
 
 SETTINGS = VideoSettings(checkpoint_every=1, min_views=1)
 
 
 @pytest.fixture
-def recognizer(shared: Path, tmp_path: Path) -> Iterator[Recognizer]:
-    for name in ("yunet_n", "mobilefacenet_128_ms1m"):
-        Store(tmp_path / "store", tmp_path / "cache").pull(name, shared / "data" / "weights")
+def recognizer(tmp_path: Path) -> Iterator[Recognizer]:
     with Recognizer(
-        detector="yunet_n",
-        weights="mobilefacenet_128_ms1m",
         gallery=tmp_path / "people.sqlite",
         create=True,
         settings=RecognizerSettings(store=tmp_path / "store", cache=tmp_path / "cache"),

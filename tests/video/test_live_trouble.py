@@ -48,8 +48,12 @@ def test_back_within_five_seconds_of_the_servers_return(server: Server) -> None:
     assert min(took) < 5, took
 
 
-def test_an_attempt_that_hangs_is_given_up_soon_after_its_time_limits() -> None:
+def test_an_attempt_that_hangs_is_given_up_soon_after_its_time_limits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Where even FFmpeg's time limits do not help, as in a name server that does not answer."""
+    monkeypatch.setattr("multiface.video.sources.live_source.ANSWER", 0.8)
+    monkeypatch.setattr("multiface.video.sources.live_connection.SLACK", 0.5)
     data, release, limits = piece((320, 240)), threading.Event(), []
 
     def connect(given: tuple[float, float]) -> av.container.InputContainer:
@@ -63,9 +67,9 @@ def test_an_attempt_that_hangs_is_given_up_soon_after_its_time_limits() -> None:
         with LiveSource(Feed("camera", connect), Patience(opening=10.0, stall=5.0)) as source:
             start = time.monotonic()
             gap = next(frame.gap for frame in source.frames() if frame.gap is not None)
-            assert time.monotonic() - start < 1 + 2 * 2.5 + 2 + 1.5  # the piece, opening, slack, looking
+            assert time.monotonic() - start < 1 + 2 * 0.8 + 0.5 + 1.5  # the piece, opening, slack, looking
         assert "the stream ended" in gap
-        assert limits == [(10.0, 5.0), (2.5, 5.0), (2.5, 5.0)]
+        assert limits == [(10.0, 5.0), (0.8, 5.0), (0.8, 5.0)]
     finally:
         release.set()
 
@@ -218,16 +222,16 @@ with open_live(sys.argv[1]) as source:
         assert frame.image.shape == (240, 320, 3) and frame.gap is None
         time.sleep(0.02)
         taken += 1
-        if early is None and time.monotonic() - start > 2.5:
+        if early is None and time.monotonic() - start > 2.0:
             early = resident()
-        if time.monotonic() - start > 7.5:
+        if time.monotonic() - start > 5.5:
             break
     print(taken, early, resident(), sum(type(one).__name__ == "VideoFrame" for one in gc.get_objects()))
 """
 
 
 def test_memory_stays_flat() -> None:
-    """About three thousand frames, 400 a second where the machine can, of which the consumer, a process of its own,
+    """About two thousand frames, 400 a second where the machine can, of which the consumer, a process of its own,
     takes a few. Nothing waits for Python's collector, which is off there.
     """
     data = piece((320, 240), 250)
@@ -252,5 +256,5 @@ def test_memory_stays_flat() -> None:
     assert done.returncode == 0, done.stderr
     taken, early, late, alive = map(float, done.stdout.split())
     assert alive < 20, "decoded pictures that hold each other"
-    assert taken > 20 and sent[0] > 1500
+    assert taken > 20 and sent[0] > 1200
     assert late - early < 3

@@ -114,12 +114,14 @@ def test_faces_stay_larger_than_the_smallest_that_the_detector_gives() -> None:
     assert found is not None and found.boxes.tolist() == [list(known)], "not shrunk"
 
 
-@pytest.mark.parametrize("name", ["mtcnn", "scrfd_500m", "yunet_n"])
-def test_real_detectors_find_a_real_face_again(name: str, shared: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["mtcnn", "yunet", "yunet_onet", "scrfd_500m"])
+def test_real_detectors_find_a_real_face_again(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     """Where the whole picture has it, to a tenth of its side: they see it at another size, on another grid."""
     store = Store(tmp_path / "store", tmp_path / "cache")
-    if name != "mtcnn":
-        store.pull(name, shared / "data" / "weights")
+    if name == "scrfd_500m":
+        store.pull(name, request.getfixturevalue("shared") / "data" / "weights")
     detector = open_detector(store, name, Engine())
     image = np.full((720, 1280, 3), 90, np.uint8)
     portrait = PIL.Image.open(PORTRAIT).convert("RGB").resize((256, 256))

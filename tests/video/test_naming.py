@@ -1,7 +1,6 @@
 """`Names`: a name that a track was given is not given to another one that was there with it, whenever that is asked."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,20 +14,15 @@ from multiface.video.names.co_presence import CoPresence
 from multiface.video.names.naming import Names
 from multiface.video.tracks.track import EndedTrack, SeenTrack, StepResult
 from multiface.video.tracks.views import Views
-from multiface.weights.store import Store
 
 BOX = (0.0, 0.0, 10.0, 10.0)
 EILEEN = "Eileen"
 
 
 @pytest.fixture(scope="module")
-def recognizer(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recognizer]:
+def recognizer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recognizer]:
     root = tmp_path_factory.mktemp("naming")
-    for name in ("yunet_n", "mobilefacenet_128_ms1m"):
-        Store(root / "store", root / "cache").pull(name, shared / "data" / "weights")
     with Recognizer(
-        detector="yunet_n",
-        weights="mobilefacenet_128_ms1m",
         gallery=root / "people.sqlite",
         create=True,
         settings=RecognizerSettings(store=root / "store", cache=root / "cache"),

@@ -1,7 +1,5 @@
 """Quality falls with what makes a face hard to recognise, on a real face."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -9,6 +7,7 @@ from PIL import ImageFilter
 
 from multiface.faces.face import Faces
 from multiface.images import load_picture
+from multiface.recognition.demo import PORTRAIT
 from multiface.video.tracks.quality import alignable, covered, frontality, qualities, sharpness
 from multiface.weights.spec import ARCFACE_TEMPLATE
 
@@ -20,12 +19,9 @@ def faces(landmarks: np.ndarray, boxes: np.ndarray, scores: list[float]) -> Face
 
 
 @pytest.fixture(scope="module")
-def crop(shared: Path) -> np.ndarray:
-    """The middle of a portrait, 112 x 112 (where exactly its parts lie does not matter)."""
-    picture = load_picture(shared / "data" / "photos" / "people" / "biden" / "biden.jpg")
-    side = min(picture.shape[:2])
-    top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
-    square = Pillow.fromarray(picture[top : top + side, left : left + side])
+def crop() -> np.ndarray:
+    """The face of the portrait, 112 x 112 (where exactly its parts lie does not matter)."""
+    square = Pillow.fromarray(load_picture(PORTRAIT)[20:220, 120:320])
     return np.asarray(square.resize((112, 112), Pillow.Resampling.LANCZOS))
 
 

@@ -22,6 +22,8 @@ from multiface.video.sources.frame import Frame, Source
 from multiface.weights.store import Store
 
 MIRANDA = "lin_manuel_miranda"
+LIT = 65
+"""Frames, 2.6 seconds, that are seen in another light."""
 
 
 def is_miranda(number: int, box: Box) -> bool:
@@ -46,20 +48,26 @@ def stored(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 
 @pytest.mark.parametrize(
-    ("detector", "weights"),
-    [("yunet_onet", "sface"), ("scrfd_2.5g", "mobilefacenet_128_ms1m")],
+    ("detector", "weights", "enrolled"),
+    [("yunet_onet", "sface", 15), ("scrfd_2.5g", "mobilefacenet_128_ms1m", 5)],
     ids=["defaults", "scrfd"],
 )
 def test_the_singer_is_named_and_nobody_wrongly(
-    detector: str, weights: str, shared: Path, stored: tuple[Path, Path]
+    detector: str, weights: str, enrolled: int, shared: Path, stored: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """At least 90 % of the frames in which the detector finds him."""
+    """At least 90 % of the frames in which the detector finds him. enrolled: how many people, with him and Obama."""
     store, cache = stored
+    everybody = sorted(
+        (shared / "data/photos/people").iterdir(), key=lambda one: one.name not in (MIRANDA, "obama")
+    )
+    assert len(everybody) == 15
+    for folder in everybody[:enrolled]:
+        (tmp_path / folder.name).symlink_to(folder)
     found = named = 0
     with Recognizer(
         detector=detector,
         weights=weights,
-        people=shared / "data/photos/people",
+        people=tmp_path,
         settings=RecognizerSettings(store=store, cache=cache),
     ) as recognizer:
         source = open_file(shared / "data/video/short_hamilton_clip.mp4")
@@ -86,12 +94,15 @@ def test_the_singer_is_named_and_nobody_wrongly(
 
 @pytest.mark.parametrize(
     ("clip", "frames", "least", "most"),
-    [("two_faces.mp4", 105, 5, 12), ("one-by-one-person-detection.mp4", 1394, 0, 4)],
+    [("two_faces.mp4", 105, 5, 12), ("one-by-one-person-detection.mp4", 500, 0, 3)],
 )
 def test_strangers_are_not_named(
     clip: str, frames: int, least: int, most: int, shared: Path, stored: tuple[Path, Path]
 ) -> None:
-    """By eye there are 8 faces to be found in the first clip, and none but a back of a head in the second."""
+    """By eye there are 8 faces to be found in the first clip, and none but a back of a head in the second.
+
+    Of the second its first 50 seconds; the table in `docs/tracks.md` is of all of it.
+    """
     store, cache = stored
     numbers: set[int] = set()
     count = 0
@@ -102,7 +113,7 @@ def test_strangers_are_not_named(
             people=shared / "data/photos/people",
             settings=RecognizerSettings(store=store, cache=cache),
         ) as recognizer,
-        closing(VideoEngine(recognizer).run(open_file(shared / "data/video" / clip))) as run,
+        closing(VideoEngine(recognizer).run(open_file(shared / "data/video" / clip, duration=50.0))) as run,
     ):
         for result in run:
             count += 1
@@ -135,17 +146,18 @@ def results_of(source: Source) -> list[FrameResult]:
 
 
 def appearances(results: list[FrameResult]) -> int:
-    """How often somebody "appeared"."""
-    return sum(event.event == "appeared" for result in results for event in result.events)
+    """How often somebody "appeared" in the first `LIT` frames."""
+    return sum(event.event == "appeared" for result in results[:LIT] for event in result.events)
 
 
 def in_light(clip: Path, gain: Callable[[float], float]) -> list[FrameResult]:
-    """gain: of the pixels, by the time in seconds."""
+    """The first `LIT` frames. gain: of the pixels, by the time in seconds."""
 
     def lit(frame: Frame) -> Image:
-        return (frame.image * np.float32(gain(frame.time))).astype(np.uint8)
+        table = [int(value * gain(frame.time)) for value in range(256)]
+        return np.asarray(Pillow.fromarray(frame.image).point(table * 3))
 
-    return results_of(Painted(open_file(clip), lit))
+    return results_of(Painted(open_file(clip), lit, LIT))
 
 
 @pytest.fixture(scope="session")

@@ -157,7 +157,7 @@ class Album:
 
         who: a name or an id; a person is made if nobody has the name. Raises GalleryError if there is no such group.
         """
-        named = self._gallery.strangers.name(group, who)
+        named = self._gallery.strangers.name(group, who, crops=True)
         refresh(self._gallery, self._threshold)
         return self._gallery.person(named.id)
 

@@ -10,6 +10,7 @@ from multiface.album.group_numbers import view_digest
 from multiface.arrays import Floats, vector_bytes
 from multiface.errors import GalleryConflict, NotInGallery, UsageError
 from multiface.gallery import (
+    Crop,
     Gallery,
     NewTemplate,
     Person,
@@ -203,7 +204,9 @@ def _template(gallery: Gallery, connection: Connection, face: AlbumFace) -> NewT
         return None
     width, height = album_pictures.size_of(connection, face.picture)
     facts = PictureFacts(width, height, face.box, 1.0, gallery.origin.detector, 0, 1)
-    return NewTemplate(vector, _digest(connection, face, vector), f"face {face.id} of the album", facts)
+    kept = album_faces.crop_of(connection, face.id)
+    crop = None if kept is None else Crop(kept, aligned=not face.drawn)
+    return NewTemplate(vector, _digest(connection, face, vector), f"face {face.id} of the album", facts, crop)
 
 
 def _digest(connection: Connection, face: AlbumFace, vector: Floats) -> str:

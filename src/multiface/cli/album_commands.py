@@ -84,7 +84,7 @@ def scan(
         speaker.progress("photos") as progress,
     ):
         report = Album(recognizer).scan(
-            folders, jobs=jobs, progress=progress, crops=not no_crops, again=again
+            folders, jobs=jobs, progress=progress, crops=chosen.crops and not no_crops, again=again
         )
         caveat = recognizer.caveat
     if caveat:

@@ -48,13 +48,16 @@ def import_gallery(
     from multiface.gallery import Gallery, import_people, opened_archive
 
     speaker = Speaker(as_json, quiet)
-    archive = opened_archive(file)
-    place = ready(gallery_of(Settings.here(), gallery))
+    archive, settings = opened_archive(file), Settings.here()
+    place = ready(gallery_of(settings, gallery))
+    crops = options.keeps_crops(settings)
     with (
         Gallery.open(place, archive.manifest.origin, create=not dry_run) as opened,
         speaker.progress("people") as progress,
     ):
-        done = import_people(opened, archive, replace=replace, dry_run=dry_run, progress=progress)
+        done = import_people(
+            opened, archive, replace=replace, dry_run=dry_run, crops=crops, progress=progress
+        )
     words = "would be added" if dry_run else "added"
     speaker.result(
         f"{done.added} people and {counted(done.templates, 'template')} {words}, {done.there} people there"

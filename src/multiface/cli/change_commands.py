@@ -105,6 +105,11 @@ def described(change: "Change", names: dict[str, str]) -> str:
             return f"split {name(facts['person'])}: {moved} to {name(facts['to'])}"
         case "name":
             return f"name stranger {facts['stranger']['row'][0]}: {', '.join(map(name, change.people))}"
+        case "reembed":
+            dropped = f", {counted(len(facts['dropped']), 'template')} dropped" if facts["dropped"] else ""
+            return (
+                f"reembed with {facts['new']['weights']}: {counted(facts['templates'], 'template')}{dropped}"
+            )
         case "album":
             did = {"not": "is not", "mark": "drawn"}.get(facts["did"], facts["did"])
             whom = ", ".join(map(name, change.people))

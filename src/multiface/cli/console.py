@@ -114,6 +114,12 @@ class Speaker:
         with self._bar(what) as bar:
             yield lambda done, total: bar(done, total, what, "")
 
+    @contextmanager
+    def stages(self) -> Iterator[Callable[[str], Progress]]:
+        """One bar for stages of a job that follow each other: a function that gives the progress of a stage by name."""
+        with self._bar("") as bar:
+            yield lambda what: lambda done, total: bar(done, total, what, "")
+
     def each(self, what: str, things: Sequence[Thing]) -> Iterator[Thing]:
         """The things one by one, with a progress bar."""
         with self.progress(what) as progress:

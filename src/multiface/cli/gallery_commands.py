@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multiface.cli import archive_commands, change_commands, options, stranger_commands
+from multiface.cli import archive_commands, change_commands, options, reembed_command, stranger_commands
 from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import gallery_of, opened_gallery, ready
 from multiface.cli.help_page import Commands
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from multiface.gallery import FolderReport, Person
 
 people = Commands(
-    help="The people of a gallery: list, show, rename, edit, merge, split, remove, changes, undo, check, export, "
-    "import, backup, forget; and its strangers.",
+    help="The people of a gallery: list, show, rename, edit, merge, split, remove, changes, undo, check, reembed, "
+    "export, import, backup, forget; and its strangers.",
 )
+people.command("reembed")(reembed_command.reembed_people)
 people.command("export")(archive_commands.export_gallery)
 people.command("import")(archive_commands.import_gallery)
 people.command("backup")(archive_commands.backup_gallery)
@@ -52,6 +53,7 @@ def facebank(
         bool, typer.Option("--prune", help="Also remove people and pictures that vanished.")
     ] = False,
     force: Force = False,
+    crops: options.Crops = None,
     detector: options.Detector = None,
     weights: options.Weights = None,
     flip: options.Flip = None,
@@ -70,7 +72,7 @@ def facebank(
 
     speaker = Speaker(as_json, quiet)
     settings = Settings.here()
-    chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
+    chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face, crops)
     people_folder(folder)  # before a gallery is made for a folder that is not there
     place = ready(gallery_of(settings, gallery))
     with (
@@ -110,6 +112,7 @@ def enroll(
     another: options.Another = False,
     gallery: options.GalleryFile = None,
     force: Force = False,
+    crops: options.Crops = None,
     detector: options.Detector = None,
     weights: options.Weights = None,
     flip: options.Flip = None,
@@ -123,7 +126,7 @@ def enroll(
     """Add pictures of one person to a gallery; a new name makes a new person."""
     speaker = Speaker(as_json, quiet)
     settings = Settings.here()
-    chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
+    chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face, crops)
     place = ready(gallery_of(settings, gallery))
     paths = picture_paths(speaker, pictures)
     with chosen.recognizer(gallery=place, create=True) as recognizer:
@@ -192,6 +195,7 @@ def show_person(
     with opened_gallery(gallery) as opened:
         person = opened.person(name)
         templates = opened.templates(person.id)
+        crops = {one.id for one in templates if opened.crop(one.id) is not None}
     speaker.result(f"{person.name}: {counted(person.templates, 'template')}, since {person.created}")
     speaker.result(f"  id: {person.id}")
     for word, value in (
@@ -207,6 +211,7 @@ def show_person(
         speaker.result(
             f"  {one.source}  {facts.width}x{facts.height}, {facts.faces_in_picture} face(s), "
             f"{facts.detector} score {facts.score:.3f}, added {one.added}, template {one.id}"
+            f"{', with crop' if one.id in crops else ''}"
         )
     speaker.document(
         {
@@ -221,6 +226,7 @@ def show_person(
                     "score": round(one.facts.score, 6),
                     "detector": one.facts.detector,
                     "faces_in_picture": one.facts.faces_in_picture,
+                    "crop": one.id in crops,
                 }
                 for one in templates
             ],
@@ -377,6 +383,12 @@ def check_people(
             speaker.result(f"  {problem}")
         for name in check.people_without_templates:
             speaker.warn(f"{name} has no template")
+        again = reembed_command.in_progress(opened.reembedding()) if not check.problems else None
+        if again is not None:
+            speaker.result(
+                f"being embedded again with {again['weights']} since {again['started']}: {again['done']} of "
+                f"{again['total']} done"
+            )
         if archive is not None:
             unlike = differences(opened, archive)
             for line in unlike:
@@ -395,6 +407,7 @@ def check_people(
             "strangers": check.strangers,
             "problems": list(check.problems),
             "differences": unlike,
+            "reembedding": again,
             "alike": alike,
             **(mixed or {"mixed": None, "same": None}),
         }
@@ -416,6 +429,22 @@ def forget_folder(
     count = forget(options.choose(Settings.here()).cache, folder)
     speaker.result(f"{folder}: {count} cached file(s) deleted")
     speaker.document({"folder": str(folder), "deleted": count})
+
+
+@people.command("forget-crops")
+def forget_crops(
+    gallery: options.GalleryFile = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = None,
+) -> None:
+    """Delete the small pictures of faces that a gallery keeps; people and vectors stay."""
+    speaker = Speaker(as_json, quiet)
+    with opened_gallery(gallery) as opened:
+        done, lingering = opened.forget_crops(), opened.lingering
+    speaker.result(f"{counted(done.templates, 'crop')} deleted; MULTIFACE_CROPS=no keeps none from now on")
+    if not done.purged:
+        speaker.note(lingering)
+    speaker.document({"deleted": done.templates, "purged": done.purged})
 
 
 def person_document(person: "Person") -> dict[str, Any]:

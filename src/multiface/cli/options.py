@@ -62,6 +62,14 @@ Flip = Annotated[
         show_default=False,
     ),
 ]
+Crops = Annotated[
+    bool | None,
+    typer.Option(
+        "--crops/--no-crops",
+        help="Keep a small picture of each face, also for other weights later (default: yes).",
+        show_default=False,
+    ),
+]
 Threads = Annotated[
     int | None, typer.Option("--threads", help="Thread budget (default: all processors).", show_default=False)
 ]
@@ -138,6 +146,7 @@ class Chosen:
     store: Path
     cache: Path
     calibration: str | None = None
+    crops: bool = True
 
     def recognizer(
         self,
@@ -165,6 +174,7 @@ class Chosen:
                 engine=self.engine,
                 min_face=self.min_face,
                 calibration=self.calibration,
+                crops=self.crops,
                 store=self.store,
                 cache=self.cache,
             ),
@@ -195,6 +205,7 @@ def choose(
     threads: int | None = None,
     engine: str | None = None,
     min_face: float | None = None,
+    crops: bool | None = None,
 ) -> Chosen:
     """Options, else settings, else the package's defaults."""
     # The defaults are those of the library, which takes too long to load for `--help`.
@@ -212,7 +223,14 @@ def choose(
         store=store,
         cache=cache,
         calibration=settings.optional_text("calibration", None),
+        crops=keeps_crops(settings, crops),
     )
+
+
+def keeps_crops(settings: Settings, option: bool | None = None) -> bool:
+    """Whether crops of faces are kept in galleries: the option, else the setting, else yes."""
+    chosen = settings.optional_flag("crops", option)
+    return True if chosen is None else chosen
 
 
 def weights_store(settings: Settings) -> "Store":

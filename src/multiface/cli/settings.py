@@ -29,6 +29,7 @@ KINDS: Mapping[str, type] = {
     "cache": str,
     "calibration": str,
     "flip": bool,
+    "crops": bool,
     "threads": int,
     "rate": float,
     "min_face": float,

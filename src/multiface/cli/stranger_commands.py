@@ -10,6 +10,7 @@ from multiface.atomic_write import write_whole
 from multiface.cli import options
 from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import opened_gallery
+from multiface.cli.settings import Settings
 from multiface.errors import UsageError
 
 Number = Annotated[int, typer.Argument(help="The number of a stranger.", min=1, show_default=False)]
@@ -71,7 +72,8 @@ def name_stranger(
     """Give a stranger a name, which makes a person like all others."""
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened:
-        named, lingering = opened.strangers.name(number, name), opened.lingering
+        crops = options.keeps_crops(Settings.here())
+        named, lingering = opened.strangers.name(number, name, crops=crops), opened.lingering
     album = f", {counted(named.faces, 'face')} in the album" if named.faces else ""
     speaker.result(
         f"stranger {number} is now {named.person} ({counted(named.templates, 'template')} added{album})"

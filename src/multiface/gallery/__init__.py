@@ -7,12 +7,22 @@ from multiface.gallery.archive_export import export_people
 from multiface.gallery.archive_import import differences, import_people
 from multiface.gallery.archive_reading import opened_archive
 from multiface.gallery.changes import Change
-from multiface.gallery.engine import NewTemplate, Person, PictureFacts, PictureNote, Template, VectorOrigin
+from multiface.gallery.engine import (
+    Crop,
+    NewTemplate,
+    Person,
+    PictureFacts,
+    PictureNote,
+    Template,
+    VectorOrigin,
+)
 from multiface.gallery.folder_import import FolderProgress, FolderReport, Refusal, sync_folder
 from multiface.gallery.folder_vanished import drop_vanished
 from multiface.gallery.gallery import Added, Check, Gallery, Removed
 from multiface.gallery.matrix import Matrix
 from multiface.gallery.nearest import exact_similarities, nearest_people
+from multiface.gallery.reembed_rows import Reembedding
+from multiface.gallery.reembedding import MissingTemplate, Reembedded, WantedFaces, reembed
 from multiface.gallery.search import Rule, score_people
 from multiface.gallery.stranger_rows import Stranger
 from multiface.gallery.strangers import Named, Sighting, Strangers
@@ -21,15 +31,19 @@ __all__ = [
     "Added",
     "Change",
     "Check",
+    "Crop",
     "FolderProgress",
     "FolderReport",
     "Gallery",
     "Matrix",
+    "MissingTemplate",
     "Named",
     "NewTemplate",
     "Person",
     "PictureFacts",
     "PictureNote",
+    "Reembedded",
+    "Reembedding",
     "Refusal",
     "Removed",
     "Rule",
@@ -38,6 +52,7 @@ __all__ = [
     "Strangers",
     "Template",
     "VectorOrigin",
+    "WantedFaces",
     "differences",
     "drop_vanished",
     "exact_similarities",
@@ -45,6 +60,7 @@ __all__ = [
     "import_people",
     "nearest_people",
     "opened_archive",
+    "reembed",
     "score_people",
     "sync_folder",
 ]

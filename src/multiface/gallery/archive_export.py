@@ -3,7 +3,9 @@
 import hashlib
 import json
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from multiface.atomic_write import whole_file
 from multiface.errors import UsageError
@@ -18,6 +20,7 @@ from multiface.gallery.archive_format import (
     ArchivedTemplate,
     Manifest,
     add_member,
+    crop_members,
     people_member,
     vectors_member,
 )
@@ -56,20 +59,28 @@ def _write(gallery: Gallery, connection: Connection, archive: tarfile.TarFile) -
     add(MANIFEST, (json.dumps(document_of(manifest), indent=1, sort_keys=True) + "\n").encode())
     for chunk, at in enumerate(range(0, len(everybody), CHUNK)):
         lines, vectors = [], []
+        with_crops: list[tuple[ArchivedPerson, list[int]]] = []
         for person in everybody[at : at + CHUNK]:
             own = template_rows.templates(connection, person.number, gallery.origin)
-            lines.append(_line(document_of(archived(person, own))))
+            one = archived(person, own, template_rows.kinds_of_crops(connection, person.number))
+            lines.append(_line(document_of(one)))
             vectors += [template.vector.astype("<f4").tobytes() for template in own]
+            with_crops.append((one, [template.id for template in own]))
         add(people_member(chunk), b"".join(lines))
         add(vectors_member(chunk), b"".join(vectors))
+        for one, ids in with_crops:
+            kept = [number for number, template in zip(ids, one.templates, strict=True) if template.crop]
+            for name, number in zip(crop_members(one), kept, strict=True):
+                crop = template_rows.crop(connection, number)
+                add(name, b"" if crop is None else crop.picture)
     removed = connection.execute("SELECT person FROM removed_person ORDER BY person").fetchall()
     add(REMOVED, b"".join(_line(str(person)) for (person,) in removed))
     add_member(archive, SUMS, "".join(sums).encode())
     return manifest
 
 
-def archived(person: Person, templates: tuple[Template, ...]) -> ArchivedPerson:
-    """A person as the archive has it."""
+def archived(person: Person, templates: tuple[Template, ...], crops: Mapping[int, bool]) -> ArchivedPerson:
+    """A person as the archive has it. crops: for the ids of templates with a crop, whether it is aligned."""
     ids = [template.id for template in templates]
     return ArchivedPerson(
         person.id,
@@ -79,8 +90,15 @@ def archived(person: Person, templates: tuple[Template, ...]) -> ArchivedPerson:
         person.note,
         person.groups,
         ids.index(person.cover) if person.cover in ids else None,
-        tuple(ArchivedTemplate(one.source_digest, one.source, one.facts, one.added) for one in templates),
+        tuple(
+            ArchivedTemplate(one.source_digest, one.source, one.facts, one.added, _kind(crops.get(one.id)))
+            for one in templates
+        ),
     )
+
+
+def _kind(aligned: bool | None) -> Literal["aligned", "picture"] | None:
+    return None if aligned is None else "aligned" if aligned else "picture"
 
 
 def _line(value: object) -> bytes:

@@ -6,32 +6,39 @@ Members, in this order:
 - `people/000000.jsonl`, `vectors/000000.f32`, and so on, up to `CHUNK` people each: a line of JSON for each person, by
   id, with the facts about the templates, oldest first; and their vectors in the same order, d little-endian float32
   each.
+- `crops/p_4k7qx0m2v9dre8hs/000.jpg`, and so on, after the vectors of a chunk: the crops that are kept of its people's
+  templates, by the person's id and the template's place in the line. "crop" in the line says which templates have one:
+  "aligned" or "picture" (`engine.Crop`), else null.
 - `removed.jsonl`: the ids of people who were removed, one a line, so that no import brings them back.
 - `sha256sums`: the sha256 of each member before it, as `sha256sum` writes them.
 
-Numbers of rows, folders, strangers and the change log belong to one gallery and are not in it.
+Numbers of rows, folders, strangers and the change log belong to one gallery and are not in it. Format 1 was the same
+without crops.
 """
 
 import io
 import tarfile
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from multiface.gallery.engine import PictureFacts, VectorOrigin
 
-FORMAT = 1
+FORMAT = 2
 CHUNK = 1_000
 MANIFEST, REMOVED, SUMS = "manifest.json", "removed.jsonl", "sha256sums"
+CROPS = "crops/"
+"""How the names of crops begin."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchivedTemplate:
-    """A template without its vector; fields as in `engine.Template`."""
+    """A template without its vector; fields as in `engine.Template`. crop: the kind of its crop; None for none."""
 
     source_digest: str
     source: str
     facts: PictureFacts
     added: str
+    crop: Literal["aligned", "picture"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +75,13 @@ def vectors_member(chunk: int) -> str:
     return f"vectors/{chunk:06}.f32"
 
 
-def expected_members(people: int) -> Sequence[str]:
-    """The names of all members but the sums, in their order."""
-    chunks = range(-(-people // CHUNK))
-    pairs = [name for chunk in chunks for name in (people_member(chunk), vectors_member(chunk))]
-    return (MANIFEST, *pairs, REMOVED)
+def crop_members(person: ArchivedPerson) -> list[str]:
+    """The names of a person's crops."""
+    return [
+        f"{CROPS}{person.id}/{number:03}.jpg"
+        for number, template in enumerate(person.templates)
+        if template.crop is not None
+    ]
 
 
 def add_member(archive: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -8,10 +8,11 @@ Whoever was removed from the gallery stays removed.
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from multiface.gallery import changes, people_changes, people_rows, template_rows
 from multiface.gallery.archive_export import archived
+from multiface.gallery.archive_format import ArchivedPerson
 from multiface.gallery.archive_reading import Archive, PersonWithVectors
 from multiface.gallery.clock import utc_now
 from multiface.gallery.engine import NewTemplate, Person, VectorOrigin
@@ -49,9 +50,11 @@ def import_people(
     *,
     replace: bool = False,
     dry_run: bool = False,
+    crops: bool = True,
     progress: Progress | None = None,
 ) -> Imported:
-    """Take an archive in. dry_run: say what it would do, and change nothing. progress: people done, and all.
+    """Take an archive in. dry_run: say what it would do, and change nothing. crops: with the crops that are in it.
+    progress: people done, and all.
 
     Raises FingerprintMismatch for vectors that cannot be compared with the gallery's, GalleryError.
     """
@@ -64,7 +67,7 @@ def import_people(
             with database.writing() as connection:
                 if replace:
                     _remove_everybody(connection)
-                for chunk in archive.chunks():
+                for chunk in archive.chunks(crops):
                     _take(connection, chunk, gallery.origin, gallery.place, counts)
                 _remember_removed(connection, archive.removed)
                 if dry_run:
@@ -74,7 +77,7 @@ def import_people(
         else:
             database.purge_log()
     else:
-        for chunk in archive.chunks():
+        for chunk in archive.chunks(crops):
             with database.writing() as connection:
                 _take(connection, chunk, gallery.origin, gallery.place, counts)
             done += len(chunk)
@@ -99,10 +102,14 @@ def differences(gallery: Gallery, archive: Archive) -> list[str]:
                     found.append(f"{one.person.name} ({one.person.id}): only in the archive")
                     continue
                 own = template_rows.templates(connection, person.number, gallery.origin)
-                if archived(person, own) != one.person:
+                kinds = template_rows.kinds_of_crops(connection, person.number)
+                crops = tuple(template_rows.crop(connection, template.id) for template in own)
+                if archived(person, own, {}) != _without_crops(one.person):
                     found.append(f"{person.name} ({person.id}): differs")
                 elif b"".join(one.vector.tobytes() for one in own) != one.vectors.tobytes():
                     found.append(f"{person.name} ({person.id}): a vector differs")
+                elif archived(person, own, kinds) != one.person or crops != one.crops:
+                    found.append(f"{person.name} ({person.id}): a crop differs")
     return found + [f"{person.name} ({person.id}): only in the gallery" for person in rest.values()]
 
 
@@ -157,8 +164,8 @@ def _templates(
     """The ids of the templates that are new, and for each of the archive's the id it has here."""
     new: list[int] = []
     own: list[int | None] = []
-    for template, vector in zip(one.person.templates, one.vectors, strict=True):
-        wanted = NewTemplate(vector, template.source_digest, template.source, template.facts)
+    for template, vector, crop in zip(one.person.templates, one.vectors, one.crops, strict=True):
+        wanted = NewTemplate(vector, template.source_digest, template.source, template.facts, crop)
         there = template_rows.same_face(connection, wanted, origin)
         if there is None:
             new.append(template_rows.add_template(connection, person.number, wanted, origin, template.added))
@@ -169,6 +176,10 @@ def _templates(
             counts["elsewhere"] += 1
             own.append(None)
     return new, own
+
+
+def _without_crops(person: ArchivedPerson) -> ArchivedPerson:
+    return replace(person, templates=tuple(replace(one, crop=None) for one in person.templates))
 
 
 def _remove_everybody(connection: Connection) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -12,16 +12,22 @@ import numpy as np
 from multiface.arrays import Floats
 from multiface.errors import GalleryError, UsageError
 from multiface.gallery.archive_format import (
+    CROPS,
     FORMAT,
+    MANIFEST,
     REMOVED,
     SUMS,
     ArchivedPerson,
     Manifest,
-    expected_members,
+    crop_members,
+    people_member,
+    vectors_member,
 )
+from multiface.gallery.engine import Crop
 from multiface.gallery.names import clean_name, clean_text
 from multiface.gallery.person_ids import is_id
 from multiface.gallery.template_rows import vector_fault
+from multiface.images.signature import SIGNATURE_BYTES, PictureKind, picture_kind
 from multiface.json_text import parse_json, record_from
 from multiface.regular_file import open_regular
 
@@ -33,10 +39,11 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PersonWithVectors:
-    """A person of an archive, and the vectors of the templates, float32 (t, d)."""
+    """A person of an archive, the vectors of the templates, float32 (t, d), and their crops; None for none."""
 
     person: ArchivedPerson
     vectors: Floats
+    crops: tuple[Crop | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +54,25 @@ class Archive:
     manifest: Manifest
     removed: tuple[str, ...]
 
-    def chunks(self) -> Iterator[list[PersonWithVectors]]:
-        """The people, chunk by chunk. Raises GalleryError if the file was changed meanwhile."""
+    def chunks(self, crops: bool = True) -> Iterator[list[PersonWithVectors]]:
+        """The people, chunk by chunk; crops: with their crops.
+
+        Raises GalleryError if the file was changed meanwhile.
+        """
         people = b""
+        chunk: list[PersonWithVectors] = []
+        pictures: dict[str, bytes] = {}
         with _reading(self.path) as members:
             for name, content in members:
+                if name.startswith(CROPS) and crops:
+                    pictures[name] = content
+                elif not name.startswith(CROPS) and chunk:
+                    yield [_with_crops(one, pictures) for one in chunk] if crops else chunk
+                    chunk, pictures = [], {}
                 if name.startswith("people/"):
                     people = content
                 elif name.startswith("vectors/"):
-                    yield _chunk(people, content, self.manifest.origin.dimension)
+                    chunk = _chunk(people, content, self.manifest.origin.dimension)
 
 
 def opened_archive(path: Path) -> Archive:
@@ -69,6 +86,8 @@ def opened_archive(path: Path) -> Archive:
     manifest: Manifest | None = None
     people = templates = 0
     ids: set[str] = set()
+    expected: list[str] = [MANIFEST]
+    chunks = 0
     told: bytes | None = None
     lines = b""
     with _reading(path) as members:
@@ -86,20 +105,23 @@ def opened_archive(path: Path) -> Archive:
                 removed = tuple(_id(parse_json(line)) for line in content.splitlines())
             elif name.startswith("people/"):
                 lines = content
+            elif name.startswith(CROPS):
+                if picture_kind(content[:SIGNATURE_BYTES]) is not PictureKind.JPEG:
+                    raise ValueError(f"{name} is no JPEG")
             else:
+                expected += [people_member(chunks), vectors_member(chunks)]
+                chunks += 1
                 for one in _chunk(lines, content, manifest.origin.dimension):
                     people, templates = people + 1, templates + len(one.vectors)
                     if one.person.id in ids:
                         raise ValueError(f"{one.person.id} is in it twice")
                     ids.add(one.person.id)
+                    expected += crop_members(one.person)
         if told is None or manifest is None:
             raise ValueError("its end is missing")
         if told.decode("utf-8", "replace") != "".join(sums):
             raise ValueError("what it holds is not what its sha256 sums say")
-        if tuple(names) != tuple(expected_members(manifest.people)) or (people, templates) != (
-            manifest.people,
-            manifest.templates,
-        ):
+        if names != [*expected, REMOVED] or (people, templates) != (manifest.people, manifest.templates):
             raise ValueError("a part is missing")
     return Archive(path, manifest, removed)
 
@@ -161,8 +183,17 @@ def _chunk(lines: bytes, vectors: bytes, dimension: int) -> list[PersonWithVecto
             fault = vector_fault(vector, dimension)
             if fault is not None:
                 raise ValueError(f"{person.id}: {fault}")
-        found.append(PersonWithVectors(person, own))
+        found.append(PersonWithVectors(person, own, (None,) * len(own)))
     return found
+
+
+def _with_crops(one: PersonWithVectors, pictures: dict[str, bytes]) -> PersonWithVectors:
+    names = iter(crop_members(one.person))
+    if not pictures.keys() >= set(crop_members(one.person)):
+        raise ValueError(f"crops of {one.person.id} are missing")
+    kinds = [template.crop for template in one.person.templates]
+    crops = [None if kind is None else Crop(pictures[next(names)], kind == "aligned") for kind in kinds]
+    return replace(one, crops=tuple(crops))
 
 
 def _check(person: ArchivedPerson) -> None:

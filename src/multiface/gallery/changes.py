@@ -4,7 +4,7 @@ A row and the change are one transaction. Its facts are what undoing needs: ids,
 person is final: the rows about that person go, only the id stays, so that an import cannot bring the person back.
 
 Kinds: "enrol" (also of a folder), "rename", "edit", "merge", "split", "name" (a stranger), "album" (see
-`album.hand_work`), "undo".
+`album.hand_work`), "undo", "reembed" (all vectors were made anew with other weights).
 """
 
 import json
@@ -19,6 +19,8 @@ from multiface.gallery.sql import LARGEST_ID, Connection, inserted_id
 from multiface.json_text import parse_json
 
 KEPT_DAYS = 30
+FINAL = ("undo", "reembed")
+"""Kinds that cannot be undone."""
 _ALL = 1 << 31
 
 Facts = dict[str, Any]
@@ -42,7 +44,7 @@ class Change:
     @property
     def can_be_undone(self) -> bool:
         """Whether it is a change that can be undone and was not."""
-        return self.undone is None and self.kind != "undo"
+        return self.undone is None and self.kind not in FINAL and not self.facts.get("vectors_gone")
 
 
 def record(
@@ -104,6 +106,17 @@ def mark_undone(connection: Connection, number: int) -> None:
     """Write down that a change was undone now; what was kept to undo it goes."""
     connection.execute("UPDATE change SET undone = ? WHERE id = ?", (utc_now(), number))
     connection.execute("DELETE FROM change_blob WHERE change_id = ?", (number,))
+
+
+def forget_vectors(connection: Connection) -> None:
+    """Forget the vectors kept to undo changes, with the pictures beside them; these changes can be undone no more."""
+    rows = connection.execute(
+        "SELECT id, facts FROM change WHERE id IN (SELECT change_id FROM change_blob) ORDER BY id"
+    ).fetchall()
+    for number, facts in rows:
+        text = json.dumps({**parse_json(facts), "vectors_gone": True}, ensure_ascii=True)
+        connection.execute("UPDATE change SET facts = ? WHERE id = ?", (text, number))
+    connection.execute("DELETE FROM change_blob")
 
 
 def have_expired(connection: Connection) -> bool:

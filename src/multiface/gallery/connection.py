@@ -125,6 +125,8 @@ class Database:
         self._held_for_fork = False
         self._connection: sqlite3.Connection | None = None
         self._let_go: Callable[[], object] = lambda: None
+        self.look_first: Callable[[Connection], None] = lambda _: None
+        """Called at the beginning of each transaction; what it raises ends the transaction."""
         self.read_only = _check_place(path, create, kind)
         """Whether the file or its folder may not be written; every `writing` then raises the kind's error."""
         self._as_opened: tuple[int, ...] | None = None
@@ -165,6 +167,7 @@ class Database:
             connection = self._connected()
             connection.execute("BEGIN")
             try:
+                self.look_first(connection)
                 yield connection
             finally:
                 if connection is self._connection and connection.in_transaction:
@@ -184,6 +187,7 @@ class Database:
                 after.callback(self._enforce_foreign_keys, connection)
             connection.execute("BEGIN IMMEDIATE")
             try:
+                self.look_first(connection)
                 yield connection
                 if connection is not self._connection:
                     raise BadContent(forking.IN_USE)

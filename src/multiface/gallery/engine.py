@@ -65,7 +65,7 @@ class PictureFacts:
         """
         if self.quarter_turns != other.quarter_turns:
             return True
-        return _overlap(self.box, other.box) >= SAME_FACE_OVERLAP
+        return overlap(self.box, other.box) >= SAME_FACE_OVERLAP
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,21 @@ class PictureNote:
         return f"{self.path}: {'; '.join(parts)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """The face of a template, kept so that it can be shown, and embedded again with other weights.
+
+    picture: JPEG. aligned: whether it is `CROP_SIDE` pixels wide and high with the landmarks in the places of
+    `weights.spec.ARCFACE_TEMPLATE`; else it is a picture of one person in which the face is to be found.
+    """
+
+    picture: bytes
+    aligned: bool = True
+
+
+CROP_SIDE = 112
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class NewTemplate:
     """A template that is not in a gallery yet.
@@ -102,12 +117,14 @@ class NewTemplate:
     vector: float32 (d,), unit length.
     source_digest: sha256 (64 lower-case hex digits) of the picture's bytes.
     source: where the picture came from, as text; relative to the folder when it came from a folder.
+    crop: None to keep none.
     """
 
     vector: Floats
     source_digest: str
     source: str
     facts: PictureFacts
+    crop: Crop | None = None
 
     def __post_init__(self) -> None:
         if self.vector.dtype != np.float32 or self.vector.ndim != 1:
@@ -154,7 +171,7 @@ class Person:
     cover: int | None = None
 
 
-def _overlap(a: Box, b: Box) -> float:
+def overlap(a: Box, b: Box) -> float:
     """Intersection over union of two boxes; equal boxes without area overlap fully."""
     if a == b:
         return 1.0

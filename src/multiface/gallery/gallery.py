@@ -14,13 +14,14 @@ from typing import get_args
 import numpy as np
 
 from multiface.arrays import Floats
-from multiface.errors import GalleryError, UsageError
+from multiface.errors import FingerprintMismatch, GalleryError, UsageError
 from multiface.gallery import (
     album_faces,
     changes,
     people_changes,
     people_index,
     people_rows,
+    reembed_rows,
     stranger_rows,
     template_rows,
     undoing,
@@ -28,7 +29,7 @@ from multiface.gallery import (
 from multiface.gallery.changes import Change
 from multiface.gallery.connection import is_postgres
 from multiface.gallery.database import GalleryDatabase, Revision
-from multiface.gallery.engine import NewTemplate, Person, Template, VectorOrigin
+from multiface.gallery.engine import Crop, NewTemplate, Person, Template, VectorOrigin
 from multiface.gallery.matrix import Matrix
 from multiface.gallery.names import clean_name, clean_text, some_text
 from multiface.gallery.nearest import exact_similarities, nearest_people
@@ -36,6 +37,7 @@ from multiface.gallery.origin_rows import require_same_embedder
 from multiface.gallery.people_changes import Edit
 from multiface.gallery.person_ids import is_id
 from multiface.gallery.postgres import PostgresGallery
+from multiface.gallery.reembed_rows import Reembedding
 from multiface.gallery.search import Rule, score_people, top_two
 from multiface.gallery.sqlite import BUSY_SECONDS, SqliteGallery
 from multiface.gallery.strangers import Strangers
@@ -96,7 +98,8 @@ class Check:
 class Gallery:
     """People and their templates. Threads may share one, and so may forked children; other processes open their own.
 
-    Use it in a `with` statement or close it.
+    Use it in a `with` statement or close it. After a switch to other weights (`reembed`), by whomever, every use raises
+    FingerprintMismatch: open it again.
     """
 
     def __init__(self, engine: SqliteGallery | PostgresGallery) -> None:
@@ -231,6 +234,17 @@ class Gallery:
         with self._database.reading() as connection:
             person = people_rows.found(connection, who, self.place)
             return template_rows.templates(connection, person.number, self.origin)
+
+    def crop(self, template: int) -> Crop | None:
+        """The face of a template, by its id; None where none is kept."""
+        with self._database.reading() as connection:
+            return template_rows.crop(connection, template)
+
+    def forget_crops(self) -> Removed:
+        """Delete the crops of everybody; vectors and all else stay. How many there were, as `Removed.templates`."""
+        with self._database.writing() as connection:
+            count = template_rows.forget_crops(connection)
+        return Removed(count, self._database.purge_log())
 
     def add_templates(self, who: str, new: Sequence[NewTemplate], *, another: bool = False) -> Added:
         """Add templates to a person: all of them, or none if one is wrong.
@@ -405,6 +419,20 @@ class Gallery:
             )
         )
 
+    def reembedding(self) -> Reembedding | None:
+        """How far `reembed` is, which makes new vectors with other weights; None where nothing is under way."""
+        with self._database.reading() as connection:
+            return reembed_rows.state(connection)
+
+    def cancel_reembedding(self) -> bool:
+        """Give up what `reembed` began, and forget the new vectors; False if nothing was under way."""
+        with self._database.writing() as connection:
+            if reembed_rows.state(connection) is None:
+                return False
+            reembed_rows.end(connection)
+        self._database.purge_log()
+        return True
+
     def check(self) -> Check:
         """Look at everything: SQLite's own checks, references, every vector, every name.
 
@@ -421,6 +449,8 @@ class Gallery:
                 problems += album_faces.broken_faces(connection, self.origin)
                 everybody = people_rows.people(connection)
                 strangers = stranger_rows.count(connection)
+        except FingerprintMismatch:
+            raise
         except GalleryError as error:
             problems.append(str(error))
         for person in everybody:

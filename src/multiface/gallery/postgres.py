@@ -9,12 +9,12 @@ from pathlib import Path
 from multiface.errors import GalleryError
 from multiface.gallery import postgres_schema
 from multiface.gallery.engine import VectorOrigin
-from multiface.gallery.origin_rows import read_origin, require_same_embedder, write_origin
+from multiface.gallery.origin_rows import holding, read_origin, require_same_embedder, write_origin
 from multiface.gallery.postgres_connection import PostgresDatabase
 
 
 class PostgresGallery:
-    """A gallery on a server; threads may share it, every process opens its own."""
+    """A gallery on a server; threads may share it, every process opens its own. origin: as in `SqliteGallery`."""
 
     def __init__(self, database: PostgresDatabase, origin: VectorOrigin) -> None:
         self.database = database
@@ -35,6 +35,7 @@ class PostgresGallery:
         except BaseException:
             database.close()
             raise
+        database.look_first = holding(database.place, held)
         return PostgresGallery(database, held)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ Everything lies in the schema `multiface` of the database, beside whatever else 
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +53,8 @@ class PostgresDatabase:
         self._connection: PostgresConnection | None = None
         self._process = os.getpid()
         self._of_parent: list[PostgresConnection] = []
+        self.look_first: Callable[[Connection], None] = lambda _: None
+        """Called at the beginning of each transaction; what it raises ends the transaction."""
         with self._lock, self._translated():
             self._connected()
 
@@ -72,6 +74,7 @@ class PostgresDatabase:
         with self._lock, self._translated():
             connection = self._begun("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             try:
+                self.look_first(connection)
                 yield connection
             finally:
                 self._rolled_back(connection)
@@ -85,6 +88,7 @@ class PostgresDatabase:
                 connection.execute(f"SET LOCAL lock_timeout = {int(1000 * self._busy_seconds)}")
                 connection.execute("SET LOCAL synchronous_commit = on")
                 connection.execute("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
+                self.look_first(connection)
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:

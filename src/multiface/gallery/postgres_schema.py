@@ -262,7 +262,59 @@ _KEYS = (
     """,
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_ALL, _ALBUMS, _KEYS)
+_REEMBED = (
+    # Each row deleted one by one, as before, takes hours where every template of a large gallery changes at once: until
+    # the transaction ends, the server looks at each deleted row again.
+    """
+    CREATE OR REPLACE FUNCTION touched_kept() RETURNS trigger LANGUAGE plpgsql SET search_path = multiface AS $$
+    BEGIN
+        IF NEW.id % 5000 = 0 THEN DELETE FROM touched WHERE id <= NEW.id - 20000; END IF;
+        RETURN NULL;
+    END $$
+    """,
+    """
+    CREATE TABLE crop (
+        template_id BIGINT PRIMARY KEY REFERENCES template (id) ON DELETE CASCADE,
+        picture BYTEA NOT NULL,
+        aligned INTEGER NOT NULL CHECK (aligned IN (0, 1))
+    )
+    """,
+    f"""
+    CREATE TABLE reembedding (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        fingerprint {_TEXT} NOT NULL,
+        weights {_TEXT} NOT NULL,
+        detector {_TEXT} NOT NULL,
+        dimension INTEGER NOT NULL CHECK (dimension > 0),
+        flip INTEGER NOT NULL CHECK (flip IN (0, 1)),
+        started {_TEXT} NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE reembedded_template (
+        template_id BIGINT PRIMARY KEY REFERENCES template (id) ON DELETE CASCADE,
+        vector BYTEA NOT NULL,  -- d float32, little-endian
+        from_crop INTEGER NOT NULL CHECK (from_crop IN (0, 1))
+    )
+    """,
+    """
+    CREATE TABLE reembedded_face (
+        face_id BIGINT PRIMARY KEY REFERENCES album_face (id) ON DELETE CASCADE,
+        vector BYTEA NOT NULL  -- d float32, little-endian
+    )
+    """,
+    f"""
+    CREATE TABLE reembedded_stranger (
+        stranger_id BIGINT PRIMARY KEY REFERENCES stranger (id) ON DELETE CASCADE,
+        picture_digest {_TEXT} NOT NULL CHECK (length(picture_digest) = 64),
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        vector BYTEA NOT NULL  -- d float32, little-endian
+    )
+    """,
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_ALL, _ALBUMS, _KEYS, _REEMBED)
 VERSION = len(STEPS)
 
 

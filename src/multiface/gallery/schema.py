@@ -295,6 +295,51 @@ _KEYS = (
     """,
 )
 
+_REEMBED = (
+    # The face of a template as JPEG, where it is kept: see engine.Crop.
+    """
+    CREATE TABLE crop (
+        template_id INTEGER PRIMARY KEY REFERENCES template (id) ON DELETE CASCADE,
+        picture BLOB NOT NULL CHECK (typeof(picture) = 'blob'),
+        aligned INTEGER NOT NULL CHECK (aligned IN (0, 1))
+    )
+    """,
+    # A gallery that is being embedded again with other weights: see reembed_rows.py.
+    """
+    CREATE TABLE reembedding (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        fingerprint TEXT NOT NULL,
+        weights TEXT NOT NULL,
+        detector TEXT NOT NULL,
+        dimension INTEGER NOT NULL CHECK (dimension > 0),
+        flip INTEGER NOT NULL CHECK (flip IN (0, 1)),
+        started TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE reembedded_template (
+        template_id INTEGER PRIMARY KEY REFERENCES template (id) ON DELETE CASCADE,
+        vector BLOB NOT NULL CHECK (typeof(vector) = 'blob'),  -- d float32, little-endian
+        from_crop INTEGER NOT NULL CHECK (from_crop IN (0, 1))
+    )
+    """,
+    """
+    CREATE TABLE reembedded_face (
+        face_id INTEGER PRIMARY KEY REFERENCES album_face (id) ON DELETE CASCADE,
+        vector BLOB NOT NULL CHECK (typeof(vector) = 'blob')  -- d float32, little-endian
+    )
+    """,
+    """
+    CREATE TABLE reembedded_stranger (
+        stranger_id INTEGER PRIMARY KEY REFERENCES stranger (id) ON DELETE CASCADE,
+        picture_digest TEXT NOT NULL CHECK (length(picture_digest) = 64),
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        vector BLOB NOT NULL CHECK (typeof(vector) = 'blob')  -- d float32, little-endian
+    )
+    """,
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     _PEOPLE_AND_TEMPLATES,
     _FOLDER_PICTURES,
@@ -305,6 +350,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _CHANGES,
     _ALBUMS,
     _KEYS,
+    _REEMBED,
 )
 VERSION = len(STEPS)
 

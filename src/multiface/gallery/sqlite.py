@@ -10,13 +10,16 @@ from multiface.errors import GalleryError
 from multiface.gallery import schema
 from multiface.gallery.connection import Database, gallery_path
 from multiface.gallery.engine import VectorOrigin
-from multiface.gallery.origin_rows import read_origin, require_same_embedder, write_origin
+from multiface.gallery.origin_rows import holding, read_origin, require_same_embedder, write_origin
 
 BUSY_SECONDS = 10.0
 
 
 class SqliteGallery:
-    """An open gallery file; threads may share it, every process opens its own."""
+    """An open gallery file; threads may share it, every process opens its own.
+
+    origin: whose vectors it held when it was opened; once it holds others, every use raises FingerprintMismatch.
+    """
 
     def __init__(self, database: Database, origin: VectorOrigin) -> None:
         self.database = database
@@ -51,6 +54,7 @@ class SqliteGallery:
         except BaseException:
             database.close()
             raise
+        database.look_first = holding(database.place, held)
         return SqliteGallery(database, held)
 
     def close(self) -> None:

@@ -35,11 +35,12 @@ from multiface.gallery import (
 from multiface.gallery.album_faces import Standing
 from multiface.gallery.clock import utc_now
 from multiface.gallery.database import GalleryDatabase
-from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
+from multiface.gallery.engine import Crop, NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.matrix import Matrix
 from multiface.gallery.names import clean_name
 from multiface.gallery.person_ids import is_id
 from multiface.gallery.search import score_people
+from multiface.gallery.sql import Connection
 from multiface.gallery.stranger_rows import Stranger, View
 from multiface.images import Image
 from multiface.images.jpeg import jpeg_bytes
@@ -171,12 +172,15 @@ class Strangers:
             stranger_rows.remove_stranger(connection, number)
         self._database.purge_log()
 
-    def name(self, number: int, person: str) -> Named:
+    def name(self, number: int, person: str, *, crops: bool = False) -> Named:
         """Give a stranger a name: the vectors become templates of that person, who is made if there is none.
 
-        person: a name or an id. Raises GalleryError if there is no such stranger or id, AmbiguousName if several people
-        have the name, GalleryError if another person has the same face of the same picture;
-        UsageError for what cannot be a name. Nothing is changed then.
+        person: a name or an id. crops: keep the stranger's picture, and the crops of the faces in the
+        album, with the templates that were made of them.
+
+        Raises GalleryError if there is no such stranger or id, AmbiguousName if several people have the name,
+        GalleryError if another person has the same face of the same picture; UsageError for what cannot be a name.
+        Nothing is changed then.
         """
         by_id = is_id(person.strip())
         name = person if by_id else clean_name(person)
@@ -185,15 +189,16 @@ class Strangers:
             stranger = self._check(number, stranger_rows.stranger(connection, number))
             kept = stranger_rows.views(connection, number, self._origin)
             picture = stranger_rows.picture(connection, number) or b""
-            new = [self._template(number, view) for _, view in kept]
+            shown = _crops(connection, number, picture) if crops else {}
+            new = [self._template(number, view, shown.get(view.picture_digest)) for _, view in kept]
             known = (people_rows.found if by_id else people_rows.one_of_name)(connection, name, place)
             who = known or people_rows.add_person(connection, name)
             added = template_rows.add_new_templates(connection, who, new, self._origin)
             album = album_strangers.all_of_them(connection).get(number)
-            shown = album_faces.faces_of_stranger(connection, number)
-            for face in shown:
+            seen = album_faces.faces_of_stranger(connection, number)
+            for face in seen:
                 album_faces.refuse_twice(connection, face, who.number, who.name, place)
-            faces = [face.id for face in shown]
+            faces = [face.id for face in seen]
             before = album_strangers.before(connection, faces)
             for one in faces:
                 album_faces.set_standing(connection, one, Standing(person=who.number, by_hand=True))
@@ -249,10 +254,10 @@ class Strangers:
             return None
         return int(numbers[np.argmax(np.where(passing, similarity, -np.inf))])
 
-    def _template(self, number: int, view: View) -> NewTemplate:
+    def _template(self, number: int, view: View, crop: Crop | None) -> NewTemplate:
         box = (0.0, 0.0, float(view.width), float(view.height))
         facts = PictureFacts(view.width, view.height, box, view.quality, self._origin.detector, 0, 1)
-        return NewTemplate(view.vector, view.picture_digest, f"stranger {number}, {view.seen}", facts)
+        return NewTemplate(view.vector, view.picture_digest, f"stranger {number}, {view.seen}", facts, crop)
 
     def _check(self, number: int, found: Stranger | None) -> Stranger:
         if found is None:
@@ -299,6 +304,15 @@ def _utc(text: str) -> str:
         return datetime.fromisoformat(text).astimezone(UTC).isoformat(timespec="seconds")
     except ValueError as error:
         raise UsageError(f"a time is written as 2024-05-01T12:34:56+00:00, got {text!r}") from error
+
+
+def _crops(connection: Connection, number: int, picture: bytes) -> dict[str, Crop]:
+    """What is kept of the pictures that a stranger's vectors were made of, by sha256."""
+    faces = (
+        album_faces.crop_of(connection, face.id) for face in album_faces.faces_of_stranger(connection, number)
+    )
+    crops = {hashlib.sha256(crop).hexdigest(): Crop(crop) for crop in faces if crop is not None}
+    return {hashlib.sha256(picture).hexdigest(): Crop(picture, aligned=False), **crops}
 
 
 def _row(stranger: Stranger) -> list[int | float | str]:

@@ -13,18 +13,19 @@ from multiface.arrays import Floats, vector_bytes, vector_from
 from multiface.errors import GalleryConflict, GalleryError
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
-from multiface.gallery.engine import NewTemplate, Person, PictureFacts, Template, VectorOrigin
+from multiface.gallery.engine import Crop, NewTemplate, Person, PictureFacts, Template, VectorOrigin
 from multiface.gallery.sql import Connection, inserted_id
 from multiface.images.path_text import path_text
 
 UNIT_TOLERANCE = 1e-3
 """How far from 1 the length of a vector may be."""
 
-_TEMPLATE = """
-    SELECT id, person_id, vector, source_digest, source, width, height, x0, y0, x1, y1, score, detector,
-        quarter_turns, faces_in_picture, added
-    FROM template
-"""
+FACTS = "width, height, x0, y0, x1, y1, score, detector, quarter_turns, faces_in_picture"
+"""The columns that `facts_of` reads."""
+
+_DAMAGED = "it is damaged: a template's row cannot be read"
+
+_TEMPLATE = f"SELECT id, person_id, vector, source_digest, source, {FACTS}, added FROM template"
 
 
 def ids_of(connection: Connection, person: int) -> list[int]:
@@ -122,7 +123,39 @@ def add_template(
             added or utc_now(),
         ),
     )
-    return inserted_id(cursor)
+    number = inserted_id(cursor)
+    if new.crop is not None:
+        connection.execute(
+            "INSERT INTO crop (template_id, picture, aligned) VALUES (?, ?, ?)",
+            (number, new.crop.picture, int(new.crop.aligned)),
+        )
+    return number
+
+
+def crop(connection: Connection, template: int) -> Crop | None:
+    """The crop of a template; None where none is kept."""
+    row = connection.execute(
+        "SELECT picture, aligned FROM crop WHERE template_id = ?", (template,)
+    ).fetchone()
+    if row is None:
+        return None
+    if not isinstance(row[0], bytes):
+        raise BadContent(f"it is damaged: the crop of template {template} cannot be read")
+    return Crop(row[0], bool(row[1]))
+
+
+def kinds_of_crops(connection: Connection, person: int) -> dict[int, bool]:
+    """For the ids of those of a person's templates that have a crop, whether it is aligned."""
+    rows = connection.execute(
+        "SELECT template_id, aligned FROM crop JOIN template ON template.id = template_id WHERE person_id = ?",
+        (person,),
+    ).fetchall()
+    return {int(template): bool(aligned) for template, aligned in rows}
+
+
+def forget_crops(connection: Connection) -> int:
+    """Delete all crops; how many there were."""
+    return connection.execute("DELETE FROM crop").rowcount
 
 
 def vector_fault(vector: Floats, dimension: int) -> str | None:
@@ -150,29 +183,11 @@ def broken_templates(connection: Connection, origin: VectorOrigin) -> list[str]:
     return problems
 
 
-def _template(row: tuple[Any, ...], dimension: int) -> Template:
+def facts_of(row: Sequence[Any]) -> PictureFacts:
+    """What the columns `FACTS` say. Raises BadContent where they cannot be read."""
     try:
-        (
-            number,
-            person,
-            blob,
-            digest,
-            source,
-            width,
-            height,
-            x0,
-            y0,
-            x1,
-            y1,
-            score,
-            detector,
-            turns,
-            faces,
-            added,
-        ) = row
-        if not isinstance(blob, bytes) or len(blob) != 4 * dimension:
-            raise ValueError("vector")
-        facts = PictureFacts(
+        width, height, x0, y0, x1, y1, score, detector, turns, faces = row
+        return PictureFacts(
             int(width),
             int(height),
             (float(x0), float(y0), float(x1), float(y1)),
@@ -181,7 +196,18 @@ def _template(row: tuple[Any, ...], dimension: int) -> Template:
             int(turns),
             int(faces),
         )
-        vector = vector_from(blob)
-        return Template(int(number), int(person), vector, str(digest), str(source), facts, str(added))
     except (TypeError, ValueError) as error:
-        raise BadContent("it is damaged: a template's row cannot be read") from error
+        raise BadContent(_DAMAGED) from error
+
+
+def _template(row: tuple[Any, ...], dimension: int) -> Template:
+    number, person, blob, digest, source, *facts, added = row
+    try:
+        if not isinstance(blob, bytes) or len(blob) != 4 * dimension:
+            raise ValueError("vector")
+        vector = vector_from(blob)
+        return Template(
+            int(number), int(person), vector, str(digest), str(source), facts_of(facts), str(added)
+        )
+    except (TypeError, ValueError) as error:
+        raise BadContent(_DAMAGED) from error

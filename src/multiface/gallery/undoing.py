@@ -53,6 +53,11 @@ def undo(connection: Connection, number: int, origin: VectorOrigin, place: str) 
     }
     if change.kind not in ways:
         raise GalleryConflict(f"{place}: change {number} ({change.kind}) cannot be undone")
+    if not change.can_be_undone:
+        raise GalleryConflict(
+            f"{place}: change {number} ({change.kind}) cannot be undone: the gallery was embedded again with other "
+            "weights since, and the vectors that it kept were of the old ones"
+        )
     _refuse_if_changed_since(connection, change, place)
     ways[change.kind](connection, change, origin, place)
     album_faces.refuse_contradiction(connection, place)

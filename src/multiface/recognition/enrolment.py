@@ -22,9 +22,10 @@ from multiface.faces.align import align
 from multiface.faces.analysis import Analyser
 from multiface.faces.finding import find_faces
 from multiface.faces.picture_quality import PictureQuality
-from multiface.gallery import NewTemplate, PictureFacts, Refusal
+from multiface.gallery import Crop, NewTemplate, PictureFacts, Refusal
 from multiface.images import Image, PictureSource, open_picture, share_in_words, undecoded
 from multiface.images.path_text import path_text
+from multiface.recognition.kept_crop import kept_crop
 from multiface.recognition.only_face import only_face
 from multiface.recognition.picture_faults import picture_faults
 
@@ -44,7 +45,7 @@ _NAME = "the picture"
 class _Crop:
     """The face of one picture before it is embedded.
 
-    landmarks: float32 (1, 5, 2), in the picture. pixels: uint8 (1, h, w, 3) RGB, aligned.
+    landmarks: float32 (1, 5, 2), in the picture. pixels: uint8 (1, h, w, 3) RGB, aligned. kept: the crop to keep.
     """
 
     label: str
@@ -52,6 +53,7 @@ class _Crop:
     facts: PictureFacts
     landmarks: Floats
     pixels: npt.NDArray[np.uint8]
+    kept: Crop | None
 
 
 def pictures_in(given: PictureSource | Iterable[PictureSource]) -> Iterable[PictureSource]:
@@ -71,21 +73,26 @@ def _is_file(given: object) -> TypeGuard[BinaryIO]:
 
 
 def templates_of(
-    analyser: Analyser, pictures: Iterable[Source], limits: QualityLimits | None, force: bool = False
+    analyser: Analyser,
+    pictures: Iterable[Source],
+    limits: QualityLimits | None,
+    force: bool = False,
+    crops: bool = False,
 ) -> Iterator[tuple[Source, NewTemplate | Refusal]]:
     """For each picture, in order, its template, or the reason (without the path) why there is none.
 
-    limits: what a picture must show; None takes poor ones too. force: take poor and damaged ones all the same.
+    limits: what a picture must show; None takes poor ones too. force: take poor and damaged ones all the same. crops:
+    keep a crop of each face with its template.
     """
     rest = iter(pictures)
     while batch := list(itertools.islice(rest, BATCH)):
-        yield from _templates_of_batch(analyser, batch, limits, force)
+        yield from _templates_of_batch(analyser, batch, limits, force, crops)
 
 
 def _templates_of_batch(
-    analyser: Analyser, pictures: Sequence[Source], limits: QualityLimits | None, force: bool
+    analyser: Analyser, pictures: Sequence[Source], limits: QualityLimits | None, force: bool, keep: bool
 ) -> Iterator[tuple[Source, NewTemplate | Refusal]]:
-    cut = [_cut(analyser, picture, force) for picture in pictures]
+    cut = [_cut(analyser, picture, force, keep) for picture in pictures]
     crops = [one for one in cut if isinstance(one, _Crop)]
     embedded = iter(_embedded(analyser, crops, None if force else limits) if crops else ())
     for picture, one in zip(pictures, cut, strict=True):
@@ -96,7 +103,7 @@ def _templates_of_batch(
         if fault is not None:
             yield picture, Refusal(f"picture too poor ({fault}); --force takes it all the same")
         else:
-            yield picture, NewTemplate(vector, one.digest, one.label, one.facts)
+            yield picture, NewTemplate(vector, one.digest, one.label, one.facts, one.kept)
 
 
 def _embedded(
@@ -111,7 +118,7 @@ def _embedded(
     return list(zip(vectors, words, strict=True))
 
 
-def _cut(analyser: Analyser, source: PictureSource, force: bool) -> _Crop | Refusal:
+def _cut(analyser: Analyser, source: PictureSource, force: bool, keep: bool) -> _Crop | Refusal:
     """The aligned face of a picture; the picture itself is not kept."""
     path = Path(source) if isinstance(source, str | Path) else None
     try:
@@ -127,6 +134,7 @@ def _cut(analyser: Analyser, source: PictureSource, force: bool) -> _Crop | Refu
         spec = analyser.embedder.spec
         landmarks = found.faces.landmarks[main : main + 1]
         pixels = align(image, landmarks, spec.template, (spec.width, spec.height))
+        kept = kept_crop(image, found.faces, main) if keep else None
     except MultifaceError as error:
         named = "" if path is None else path_text(path)
         reason = str(error).removeprefix(_NAME).removeprefix(named).removeprefix(":").strip()
@@ -142,7 +150,7 @@ def _cut(analyser: Analyser, source: PictureSource, force: bool) -> _Crop | Refu
         faces_in_picture=len(found.faces),
     )
     label = "a picture from memory" if path is None else path.name
-    return _Crop(label, _digest(held), facts, landmarks, pixels)
+    return _Crop(label, _digest(held), facts, landmarks, pixels, kept)
 
 
 def _digest(held: bytes | Image) -> str:

@@ -40,10 +40,12 @@ from multiface.gallery import (
     FolderReport,
     Gallery,
     PictureNote,
+    Reembedded,
     Refusal,
     VectorOrigin,
     exact_similarities,
     nearest_people,
+    reembed,
     sync_folder,
 )
 from multiface.images import PictureSource, open_picture
@@ -51,6 +53,7 @@ from multiface.images.path_text import path_text
 from multiface.progress import Progress
 from multiface.recognition.deciding import decide_probes
 from multiface.recognition.enrolment import pictures_in, templates_of
+from multiface.recognition.faces_again import faces_again
 from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.recognition.grouping import Unknown, grouped, least_similarity, rounded_up
 from multiface.recognition.many import Unusable, analysed_in_order
@@ -378,7 +381,7 @@ class Recognizer:
         templates, refused, notes = [], [], []
         given = pictures_in(pictures)
         for number, (picture, outcome) in enumerate(
-            templates_of(self.analyser, given, self._limits(), force), 1
+            templates_of(self.analyser, given, self._limits(), force, self.settings.crops), 1
         ):
             called = Path(picture) if isinstance(picture, str | Path) else f"picture {number}"
             if isinstance(outcome, Refusal):
@@ -418,7 +421,33 @@ class Recognizer:
         """
         if self.gallery is None:
             raise UsageError("a folder can be taken up only into a gallery")
-        return self._sync(self.gallery, Path(folder), progress, prune, "remove the people by name", force)
+        keep = self.settings.crops
+        return self._sync(
+            self.gallery, Path(folder), progress, prune, "remove the people by name", force, keep
+        )
+
+    def reembed(
+        self,
+        gallery: Gallery,
+        folders: Sequence[str | Path] = (),
+        drop_missing: bool = False,
+        progress: Progress | None = None,
+        looking: Progress | None = None,
+    ) -> Reembedded:
+        """Embed the people of a gallery again with these weights; arguments and errors as of `gallery.reembed`.
+
+        gallery: open, with vectors of other weights. It may be stopped at any moment and goes on when it is called
+        again; the gallery answers with the old vectors until the switch at the end. Open it again then.
+        """
+        return reembed(
+            gallery,
+            self.origin,
+            lambda wanted: faces_again(self.analyser, wanted),
+            folders=folders,
+            drop_missing=drop_missing,
+            progress=progress,
+            looking=looking,
+        )
 
     def _follow(self, gallery: Gallery, folder: Path, progress: Progress | None) -> FolderReport:
         """Bring the cache file of a people folder up to date, and drop from the others what vanished."""
@@ -435,6 +464,7 @@ class Recognizer:
         prune: bool,
         if_all_are_meant: str,
         force: bool = False,
+        crops: bool = False,
     ) -> FolderReport:
         limits = self._limits()
         # What was refused is tried again when any of this changes.
@@ -444,7 +474,7 @@ class Recognizer:
         return sync_folder(
             gallery,
             people_folder(folder),
-            lambda paths: templates_of(self.analyser, paths, limits, force),
+            lambda paths: templates_of(self.analyser, paths, limits, force, crops),
             detector=f"{settings}, forced" if force else settings,
             progress=None if progress is None else lambda step: progress(step.done, step.total),
             prune=prune,

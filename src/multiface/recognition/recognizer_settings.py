@@ -21,7 +21,9 @@ class RecognizerSettings:
     each crop together with its mirror image; None does so where the weights gain by it. threads: the budget of all
     networks; None for all processors. engine: "cpu", "cuda", ... min_face: shorter side of the smallest face, in
     pixels. calibration: one of your own, or the name of one in the store; None for the one in force there, else the
-    package's. store, cache: folders for weights and for cached networks and vectors; None for the user's own.
+    package's. crops: keep a crop of the face (112 x 112 pixels, JPEG) with each template that is added to a gallery;
+    the cache of a people folder never has any. store, cache: folders for weights and for cached networks and vectors;
+    None for the user's own.
 
     Raises UsageError.
     """
@@ -32,6 +34,7 @@ class RecognizerSettings:
     engine: str = "cpu"
     min_face: float = MIN_FACE
     calibration: str | Calibration | None = None
+    crops: bool = True
     store: str | Path | None = None
     cache: str | Path | None = None
 
