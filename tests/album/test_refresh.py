@@ -301,6 +301,22 @@ def test_a_camera_s_stranger_keeps_the_number(made_up: MadeUp) -> None:
     assert [one.number for one in made_up.gallery.strangers.list()] == [number]  # the camera's again
 
 
+def test_a_camera_meets_later_who_is_in_one_photo(made_up: MadeUp) -> None:
+    face = made_up.photo(3)[0]
+    for person in range(10, 15):
+        made_up.photo(person)
+    made_up.refresh()
+    picture = np.full((40, 40, 3), 9, np.uint8)
+    sighting = Sighting(made_up.vector(3), 0.0, 0.5, picture, "2024-05-01T12:00:00+00:00")
+    number = made_up.gallery.strangers.find(
+        sighting, lambda spread: 0.5 + 0.0 * spread, (), timedelta(days=20000)
+    )
+    made_up.photo(20)
+    made_up.refresh()
+    before = made_up.standing()
+    assert before[face][1] == number and before == anew(made_up)
+
+
 def test_an_album_s_stranger_is_known_to_a_camera(made_up: MadeUp) -> None:
     face = [made_up.photo(3)[0] for _ in range(2)][-1]
     made_up.refresh()

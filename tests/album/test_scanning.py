@@ -382,6 +382,42 @@ def test_forgotten_at_last(album: Album, photos: Path, monkeypatch: pytest.Monke
     assert first not in b"".join(file.read_bytes() for file in place.parent.glob("g.sqlite*"))
 
 
+def test_a_removed_person_leaves_every_byte(album: Album, photos: Path) -> None:
+    """After naming a group and a face, drawing, correcting and undoing."""
+    album.scan([photos])
+    (group,) = album.groups()
+    album.name(group.number, "Cleopatra")
+    album.undo(_last_change(album))
+    album.name_faces([group.faces[0].id], "Cleopatra")
+    album.not_person(group.faces[1].id, "Cleopatra")
+    album.name_faces([group.faces[1].id], "Cleopatra")
+    album.mark(photos / "a" / "ada.jpg", (0, 150, 40, 190), "Somebody")
+    gallery = album._gallery
+    gallery.merge("Cleopatra", "Somebody")
+    number = gallery.person("Cleopatra").number
+    with gallery.engine.database.reading() as connection:
+        rows = connection.execute(
+            "SELECT vector, crop FROM album_face WHERE person_id = ?", (number,)
+        ).fetchall()
+        rows += connection.execute(
+            "SELECT vector, NULL FROM template WHERE person_id = ?", (number,)
+        ).fetchall()
+    # A JPEG begins with tables that all of its kind share.
+    parts = [bytes(vector) for vector, _ in rows if vector] + [
+        bytes(crop)[-400:-20] for _, crop in rows if crop
+    ]
+    parts += [b"Cleopatra", b"Somebody"]
+    assert len(parts) > 8
+
+    def left() -> list[bytes]:
+        data = b"".join(file.read_bytes() for file in gallery.path.parent.glob("g.sqlite*"))
+        return [part for part in parts if part in data]
+
+    assert left() == parts
+    assert gallery.remove("Cleopatra").faces == 4
+    assert left() == []
+
+
 def test_names_go_out_and_come_in_as_xmp(album: Album, photos: Path) -> None:
     album.scan([photos])
     report = album.export_names()

@@ -139,7 +139,9 @@ def test_the_description_is_the_one_that_was_published(address: str) -> None:
     """v1 only grows: a change here is a change of the contract, made on purpose."""
     document = httpx.get(f"{address}/openapi.json").json()
     kept = json.loads((Path(__file__).parent / "openapi.json").read_text(encoding="utf-8"))
-    del document["info"]["version"], kept["info"]["version"]
+    for one in (document, kept):
+        del one["info"]["version"]
+        del one["components"]["schemas"]["ValidationError"]  # FastAPI's own, never sent here
     assert document == kept
 
 

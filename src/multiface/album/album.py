@@ -231,7 +231,10 @@ class Album:
         )
 
     def forget(self, folder: str | Path) -> int:
-        """Forget the photos and films of a folder, with all that was done to their faces by hand; how many files."""
+        """Forget the photos and films of a folder, with all that was done to their faces by hand; how many files.
+
+        Pictures whose files have vanished, wherever they were, go too.
+        """
         with self._gallery.engine.database.writing() as connection:
             gone = album_pictures.forget_folder(connection, path_text(Path(folder).resolve()))
             album_strangers.stale(connection)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from multiface.arrays import Floats, Ints
+from multiface.arrays import Bools, Floats, Ints
 from multiface.gallery import Matrix, VectorOrigin, album_faces, album_strangers, score_people, stranger_rows
 from multiface.gallery.album_faces import FaceVectors
 from multiface.gallery.album_strangers import KEPT, AlbumStranger
@@ -25,6 +25,8 @@ SAME_PICTURE = 0.9
 """Cosine from which on two pictures of a face count as one: copies, crops, and pictures of a burst."""
 SAME_MOMENT = 60.0
 """Seconds within which two pictures of a person count as one."""
+_NEARLY = 0.8
+_CHUNK = 8192
 _KEPT_DAYS = 30
 
 
@@ -124,6 +126,13 @@ class _Met:
         self._spread = 1.0 - (1.0 - self._matrix.spread) * (1.0 - own)
         self._least = least
 
+    def are_like(self, vectors: Floats) -> Bools:
+        """Which faces are like one of them; somewhat less is enough than for a group, whose mean may come nearer."""
+        if not len(self._numbers):
+            return np.zeros(len(vectors), np.bool_)
+        nearest = score_people(vectors, self._matrix, "mean").max(axis=1)
+        return np.asarray(nearest >= _NEARLY * self._least)
+
     def same(self, vectors: Floats, taken: set[int]) -> int | None:
         """The number of the one that a group shows."""
         if not len(self._numbers):
@@ -134,6 +143,17 @@ class _Met:
         wanted = self._least + self._rise * (self._spread + 1.0 - length)
         passing = (similar >= wanted) & ~np.isin(self._numbers, list(taken))
         return int(self._numbers[np.argmax(np.where(passing, similar, -np.inf))]) if passing.any() else None
+
+
+def like_those_of_cameras(
+    connection: Connection, origin: VectorOrigin, vectors: Floats, threshold: GalleryThreshold, least: float
+) -> Bools:
+    """Which faces, float32 (n, d), may be strangers whom cameras have met, perhaps since they were last looked at."""
+    met = _Met(connection, origin, threshold, least)
+    found = np.zeros(len(vectors), np.bool_)
+    for at in range(0, len(vectors), _CHUNK):
+        found[at : at + _CHUNK] = met.are_like(vectors[at : at + _CHUNK])
+    return found
 
 
 def _split(faces: FaceVectors, rows: Ints, labels: Ints) -> list[Ints]:

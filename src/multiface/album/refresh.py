@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from multiface.album.deciding import decided
-from multiface.album.group_numbers import let_go, numbered
+from multiface.album.group_numbers import let_go, like_those_of_cameras, numbered
 from multiface.arrays import Bools, Ints
 from multiface.errors import GalleryBusy
 from multiface.gallery import Gallery, album_faces, album_strangers
@@ -77,6 +77,8 @@ def _refresh(
         start = (faces.ids > before.face) | moved | np.isin(faces.ids, list(before.changed))
         losing = np.unique(faces.strangers[(start | ~unknown) & (faces.strangers >= 0)])
         start |= np.isin(faces.strangers, losing)
+        rows = np.flatnonzero(unknown & ~start & (faces.strangers < 0))
+        start[rows] = like_those_of_cameras(connection, gallery.origin, faces.vectors[rows], threshold, least)
         affected = _reached(faces, start & unknown, unknown, least)
     rows = np.flatnonzero(affected)
     strangers = np.where(unknown & ~affected, faces.strangers, -1)

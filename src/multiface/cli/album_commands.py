@@ -430,7 +430,10 @@ def forget(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Forget the photos and films of a folder, with their faces and what was done to them by hand. This is final."""
+    """Forget the photos and films of a folder, with their faces and what was done to them by hand. This is final.
+
+    What is kept of files that have vanished, in any folder, goes too.
+    """
     speaker = Speaker(as_json, quiet)
     with opened_album(gallery, rate) as opened:
         gone = opened.forget(folder)
