@@ -12,7 +12,6 @@ from multiface.atomic_write import write_whole
 from multiface.cli.paths import require_folder
 from multiface.errors import UsageError
 from multiface.html_page import is_page
-from multiface.images.path_text import path_of_text
 from multiface.visible import table_cell
 
 if TYPE_CHECKING:
@@ -184,6 +183,8 @@ def _table(hits: "Sequence[Hit]") -> bytes:
 
 def _fill(folder: Path, hits: "Sequence[Hit]", link: bool) -> list[str]:
     """One file for each photo or film, numbered in the order of the answer; those that are not there any more."""
+    from multiface.images.path_text import path_of_text
+
     gone = list[str]()
     option = "--links" if link else "--copies"
     try:
