@@ -20,6 +20,8 @@ def run() -> None:
     """Entry point of the command `multiface`."""
     try:
         code = _code()
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _stop)  # the command is over: nothing is left that could be closed
         if code == 130:
             atexit._run_exitfuncs()
     except KeyboardInterrupt:  # one more, while the command ends

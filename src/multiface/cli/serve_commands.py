@@ -56,6 +56,7 @@ def start(
     threads: options.Threads = None,
     engine: options.EngineName = None,
     min_face: options.MinFace = None,
+    as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
     """Answer requests until Ctrl-C. Without --host only this machine is answered, and every request needs a key.
@@ -64,7 +65,7 @@ def start(
     """
     from multiface.recognition import IDENTIFY_RATE
 
-    speaker = Speaker(False, quiet)
+    speaker = Speaker(as_json, quiet)
     uvicorn, make_app = _libraries()
     from multiface.serve.serve_settings import ServeSettings
 
@@ -111,8 +112,10 @@ def start(
         sock = config.bind_socket()
         scheme = "http" if tls_cert is None else "https"
         shown = f"[{host}]" if ":" in host else host
-        speaker.result(f"{scheme}://{shown}:{sock.getsockname()[1]}/v1  ({place})")
+        address = f"{scheme}://{shown}:{sock.getsockname()[1]}/v1"
+        speaker.result(f"{address}  (gallery {place})")
         sys.stdout.flush()
+        speaker.document({"address": address, "gallery": place})
         if not no_keys:
             speaker.note("`multiface serve keys new NAME` makes a key; send it as Authorization: Bearer KEY")
         server.run(sockets=[sock])
