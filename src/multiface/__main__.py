@@ -47,9 +47,8 @@ def _code() -> int | str | None:
             code = _pipe_broke(ended.__context__)  # typer makes 1 of any pipe that breaks, a socket's too
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-            signal.signal(
-                signal.SIGINT, signal.SIG_IGN
-            )  # everything is closed: nothing more is to be stopped
+            # Everything is closed: nothing more is to be stopped.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         code = _failed(error)
     try:
         for stream in (sys.stdout, sys.stderr):
