@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
+from multiface.arrays import Floats
 from multiface.errors import GalleryConflict, NotInGallery, UsageError
 from multiface.faces.analysis import Analyser
 from multiface.gallery import Gallery, album_faces, album_pictures, changes
 from multiface.gallery.album_faces import NewFace
+from multiface.gallery.engine import CROP_SIDE
 from multiface.images import load_picture
-from multiface.images.box import Box
+from multiface.images.box import Box, overlap
 from multiface.images.jpeg import jpeg_bytes
 from multiface.images.path_text import path_text
 from multiface.plain_number import plain_number
@@ -18,7 +20,8 @@ from multiface.recognition.picture_faults import picture_faults
 
 _AROUND = 1.0
 """So many widths around the box are searched: detectors need to see what is around a face."""
-_CROP_SIDE = 112
+_INSIDE = 0.2
+"""Intersection over union above which a face that was found is the one that was drawn."""
 
 
 def mark_face(gallery: Gallery, analyser: Analyser, threshold: GalleryThreshold, path: Path, box: Box) -> int:
@@ -35,7 +38,7 @@ def mark_face(gallery: Gallery, analyser: Analyser, threshold: GalleryThreshold,
     part = np.ascontiguousarray(image[top : int(np.ceil(y1 + margin)), left : int(np.ceil(x1 + margin))])
     analysis = analyser.analyse([part])[0]
     drawn = image[int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))]
-    crop = jpeg_bytes(np.ascontiguousarray(drawn), _CROP_SIDE)
+    crop = jpeg_bytes(np.ascontiguousarray(drawn), CROP_SIDE)
     new = NewFace((x0, y0, x1, y1), None, 1.0, 0.0, "drawn by hand", True, None, crop, True)
     inside = _inside(analysis.faces.boxes + np.array([left, top, left, top], np.float32), (x0, y0, x1, y1))
     if inside is not None:
@@ -73,13 +76,8 @@ def mark_face(gallery: Gallery, analyser: Analyser, threshold: GalleryThreshold,
     return number
 
 
-def _inside(boxes: "np.ndarray[tuple[int, int], np.dtype[np.float32]]", box: Box) -> int | None:
-    """The face that is most in the box, by overlap; None where none is."""
-    best, found = 0.2, None
-    for k, one in enumerate(boxes.tolist()):
-        across, down = min(box[2], one[2]) - max(box[0], one[0]), min(box[3], one[3]) - max(box[1], one[1])
-        shared = max(0.0, across) * max(0.0, down)
-        areas = (box[2] - box[0]) * (box[3] - box[1]) + (one[2] - one[0]) * (one[3] - one[1]) - shared
-        if areas > 0 and shared / areas > best:
-            best, found = shared / areas, k
-    return found
+def _inside(boxes: Floats, box: Box) -> int | None:
+    """The face that is most in the box, by overlap; None where none is. boxes: float32 (n, 4)."""
+    shares = [overlap((one[0], one[1], one[2], one[3]), box) for one in boxes.tolist()]
+    best = max(range(len(shares)), key=shares.__getitem__, default=None)
+    return best if best is not None and shares[best] > _INSIDE else None

@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from multiface.album.group_numbers import SAME_PICTURE
 from multiface.gallery import album_faces
 from multiface.gallery.album_faces import AlbumFace, NewFace
 from multiface.gallery.sql import Connection
-from multiface.images.box import Box
+from multiface.images.box import Box, overlap
 
 _OVERLAP = 0.5
 
@@ -68,7 +66,7 @@ def _same_face(connection: Connection, face: AlbumFace, box: Box, free: dict[int
     best, number = 0.0, None
     for candidate, other in free.items():
         alike = 0.0 if vector is None or other.vector is None else float(vector @ other.vector)
-        likeness = max(_overlap(box, other.box) - _OVERLAP, alike - SAME_PICTURE)
+        likeness = max(overlap(box, other.box) - _OVERLAP, alike - SAME_PICTURE)
         if likeness >= best:
             best, number = likeness, candidate
     return number
@@ -77,11 +75,3 @@ def _same_face(connection: Connection, face: AlbumFace, box: Box, free: dict[int
 def _scaled(box: Box, before: Sides, after: Sides) -> Box:
     across, down = after[0] / max(1, before[0]), after[1] / max(1, before[1])
     return box[0] * across, box[1] * down, box[2] * across, box[3] * down
-
-
-def _overlap(a: Box, b: Box) -> float:
-    """Intersection over union."""
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    shared = max(0.0, width) * max(0.0, height)
-    areas = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared
-    return float(np.divide(shared, areas)) if areas > 0 else float(a == b)

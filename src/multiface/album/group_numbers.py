@@ -16,6 +16,7 @@ from multiface.arrays import Bools, Floats, Ints
 from multiface.gallery import Matrix, VectorOrigin, album_faces, album_strangers, score_people, stranger_rows
 from multiface.gallery.album_faces import FaceVectors
 from multiface.gallery.album_strangers import KEPT, AlbumStranger
+from multiface.gallery.engine import CROP_SIDE
 from multiface.gallery.sql import Connection
 from multiface.gallery.stranger_rows import View
 from multiface.gallery.strangers import MOST_VIEWS
@@ -179,30 +180,15 @@ def _show(
     sightings: int,
 ) -> None:
     """Write down the crop, the vectors and the times of a stranger whom only the album knows."""
-    best = views_of(faces.vectors[at], faces.quality[at])
-    first = at[best[0]]
-    crop = album_faces.crop_of(connection, int(faces.ids[first])) or b""
-    stranger_rows.start_again(connection, number, _share(faces.quality[first]), crop)
-    for k in at[best]:
-        own = album_faces.crop_of(connection, int(faces.ids[k]))
-        digest = view_digest(own, faces.vectors[k])
-        view = View(
-            faces.vectors[k],
-            0.0,
-            _share(faces.quality[k]),
-            digest,
-            112,
-            112,
-            when[-1].isoformat(timespec="seconds"),
-        )
+    first, last = (one.isoformat(timespec="seconds") for one in (when[0], when[-1]))
+    best = at[views_of(faces.vectors[at], faces.quality[at])]
+    crops = [album_faces.crop_of(connection, int(faces.ids[k])) for k in best]
+    stranger_rows.start_again(connection, number, _share(faces.quality[best[0]]), crops[0] or b"")
+    for k, crop in zip(best, crops, strict=True):
+        digest = view_digest(crop, faces.vectors[k])
+        view = View(faces.vectors[k], 0.0, _share(faces.quality[k]), digest, CROP_SIDE, CROP_SIDE, last)
         stranger_rows.add_view(connection, number, view, origin)
-    album_strangers.set_seen(
-        connection,
-        number,
-        when[0].isoformat(timespec="seconds"),
-        when[-1].isoformat(timespec="seconds"),
-        sightings,
-    )
+    album_strangers.set_seen(connection, number, first, last, sightings)
 
 
 def views_of(vectors: Floats, quality: Floats) -> Ints:

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from multiface.album.questions import Hit, HitFace
 from multiface.album.xmp import Region, read_regions
-from multiface.album.xmp.regions import overlap
 from multiface.errors import MultifaceError, UsageError
 from multiface.gallery.names import clean_name
-from multiface.images.box import Box
+from multiface.images.box import Box, overlap
 from multiface.images.path_text import path_of_text, path_text
 from multiface.progress import Progress
 

@@ -70,8 +70,8 @@ class Hit:
     faces: tuple[HitFace, ...]
 
 
-def find(connection: Connection, wanted: Wanted, most: int | None = None) -> tuple[Hit, ...]:
-    """The pictures that show what is wanted, the oldest first. most: no more than so many."""
+def find(connection: Connection, wanted: Wanted) -> tuple[Hit, ...]:
+    """The pictures that show what is wanted, the oldest first."""
     conditions, values = [_KNOWN_FILE], list[object]()
     for person in wanted.everybody:
         conditions.append("id IN (SELECT picture_id FROM album_face WHERE person_id = ?)")
@@ -92,11 +92,10 @@ def find(connection: Connection, wanted: Wanted, most: int | None = None) -> tup
     if wanted.until is not None:
         conditions.append("taken <= ?")
         values.append(wanted.until + "T24" if len(wanted.until) == len("2024-05-01") else wanted.until)
-    limit = "" if most is None else f" LIMIT {int(most)}"
     rows = connection.execute(
         f"""
         SELECT id, film, width, height, taken FROM album_picture
-        WHERE {" AND ".join(conditions)} ORDER BY taken, id{limit}
+        WHERE {" AND ".join(conditions)} ORDER BY taken, id
         """,
         values,
     ).fetchall()

@@ -18,6 +18,7 @@ from multiface.errors import MultifaceError, NotAvailable, UndecodablePicture
 from multiface.faces.analysis import Analyser, Analysis, Cut
 from multiface.gallery.album_faces import NewFace
 from multiface.gallery.album_pictures import NewPicture
+from multiface.gallery.engine import CROP_SIDE
 from multiface.images import open_picture, read_picture
 from multiface.images.jpeg import jpeg_bytes
 from multiface.images.path_text import path_text
@@ -28,7 +29,6 @@ from multiface.recognition.many import worked_in_order
 from multiface.recognition.picture_faults import picture_faults
 from multiface.regular_file import open_regular
 
-_CROP_SIDE = 112
 FILM_STEP = 1.0
 """Seconds between the frames of a film that are searched."""
 _NO_TIME = "1970-01-01T00:00:00"
@@ -148,7 +148,7 @@ class Searcher:
             fault=None if fault is None else fault.words,
             alone=fault is not None and fault.alone,
             vector=analysis.embeddings[k],
-            crop=jpeg_bytes(crop, _CROP_SIDE) if self._crops else None,
+            crop=jpeg_bytes(crop, CROP_SIDE) if self._crops else None,
         )
 
     def _film(self, file: AlbumPath, digest: str) -> Searched:

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,9 +13,6 @@ from multiface.cli.gallery_place import existing, gallery_of, opened_gallery, re
 from multiface.cli.help_page import Commands
 from multiface.cli.settings import Settings
 from multiface.errors import ExtraMissing, UsageError, how_to_install
-
-if TYPE_CHECKING:
-    from multiface.gallery.access_keys import AccessKey
 
 serve = Commands(
     help="The HTTP service: `serve start` answers requests; `serve keys new|list|revoke` says who may ask.",
@@ -148,7 +145,7 @@ def new_key(
         key, text = access_keys.new_key(connection, clean_text("name", name), scope or ["recognise"], days)
     speaker.result(text)
     speaker.note(f"key {key.id} for {', '.join(key.scopes)}; it is shown only now")
-    speaker.document({**_document(key), "key": text})
+    speaker.document({**asdict(key), "key": text})
 
 
 @keys.command("list")
@@ -167,7 +164,7 @@ def list_keys(
         )
         used = f"last used {key.used}" if key.used else "never used"
         speaker.result(f"{key.id}  {key.name}  ({', '.join(key.scopes)}; made {key.made}; {used}; {state})")
-    speaker.document({"keys": [_document(key) for key in found]})
+    speaker.document({"keys": [asdict(key) for key in found]})
 
 
 @keys.command("revoke")
@@ -185,11 +182,6 @@ def revoke_key(
         access_keys.revoke_key(connection, key, opened.place)
     speaker.result(f"key {key} holds no more")
     speaker.document({"revoked": key})
-
-
-def _document(key: "AccessKey") -> dict[str, object]:
-    document = asdict(key)
-    return {"id": document.pop("id"), **document}
 
 
 def _libraries() -> tuple[Any, Any]:

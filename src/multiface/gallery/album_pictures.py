@@ -73,12 +73,6 @@ def files_below(connection: Connection, folder: str) -> dict[tuple[str, str], Al
     return {(file.folder, file.name): file for file in files}
 
 
-def folders(connection: Connection) -> tuple[str, ...]:
-    """The folders that have a file."""
-    rows = connection.execute("SELECT DISTINCT folder FROM album_file ORDER BY folder").fetchall()
-    return tuple(str(folder) for (folder,) in rows)
-
-
 def known(connection: Connection, digest: str) -> Known | None:
     """The picture with this content."""
     row = connection.execute(

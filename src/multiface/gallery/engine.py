@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from multiface.arrays import Floats
-from multiface.images.box import Box
+from multiface.images.box import Box, overlap
 
 SAME_FACE_OVERLAP = 0.5
 """Two boxes in one picture are the same face from this intersection over union on."""
@@ -169,15 +169,3 @@ class Person:
     note: str = ""
     groups: tuple[str, ...] = ()
     cover: int | None = None
-
-
-def overlap(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes; equal boxes without area overlap fully."""
-    if a == b:
-        return 1.0
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)

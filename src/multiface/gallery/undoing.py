@@ -6,8 +6,6 @@ moved on stays where it is, and a person who has got other templates since stays
 
 from collections.abc import Callable
 
-import numpy as np
-
 from multiface.arrays import vector_from
 from multiface.errors import GalleryConflict, NotInGallery
 from multiface.gallery import (
@@ -166,8 +164,7 @@ def _name(connection: Connection, change: Change, origin: VectorOrigin, _place: 
     facts, (picture, *vectors) = change.facts["stranger"], changes.blobs(connection, change.id)
     stranger_rows.put_back(connection, facts["row"], picture)
     for view, vector in zip(facts["views"], vectors, strict=True):
-        array = np.frombuffer(vector, "<f4").astype(np.float32)
-        stranger_rows.add_view(connection, facts["row"][0], View(array, *view), origin)
+        stranger_rows.add_view(connection, facts["row"][0], View(vector_from(vector), *view), origin)
     if "album" in change.facts:
         made, ignored = change.facts["album"]
         album_strangers.put(connection, AlbumStranger(facts["row"][0], made, ignored))

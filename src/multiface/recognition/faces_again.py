@@ -19,9 +19,10 @@ from multiface.faces.analysis import Analyser
 from multiface.faces.face import Faces
 from multiface.faces.finding import find_faces
 from multiface.faces.main_face import clear_main_face
-from multiface.gallery.engine import SAME_FACE_OVERLAP, PictureFacts, overlap
+from multiface.gallery.engine import SAME_FACE_OVERLAP, PictureFacts
 from multiface.gallery.reembedding import NOT_FOUND, WantedFaces
 from multiface.images import open_picture, read_picture
+from multiface.images.box import overlap
 from multiface.recognition.kept_crop import cut_from_crop
 
 Outcome = list[Floats | str]

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from multiface.gallery import Gallery
@@ -32,8 +33,6 @@ class Access:
                 raise Problem(403, "read_only", "this service was started with --read-only")
             if self._open:
                 return
-            from starlette.concurrency import run_in_threadpool
-
             key = await run_in_threadpool(self._key, request.headers.get("authorization", ""))
             if key is None:
                 raise Problem(

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiface.album.xmp.regions import Area, Stored, area_of, as_drawn, box_of, is_other_shape, overlap
+from multiface.album.xmp.regions import Area, Stored, area_of, as_drawn, box_of, is_other_shape
 from multiface.errors import UsageError
+from multiface.images.box import overlap
 
 SIZES = st.integers(1, 20_000)
 STORED = st.builds(Stored, SIZES, SIZES, st.integers(1, 8))

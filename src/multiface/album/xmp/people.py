@@ -42,7 +42,7 @@ from multiface.album.xmp.rdf import (
 )
 from multiface.album.xmp.region_reading import applied_to, mwg_regions, region_list
 from multiface.album.xmp.region_writing import add_regions
-from multiface.album.xmp.regions import Area, Region, Stored, area_of, as_drawn, overlap
+from multiface.album.xmp.regions import Area, Region, Stored, area_of, as_drawn
 from multiface.album.xmp.tree import Document, Element, Name, serialised, xml_text
 from multiface.album.xmp.written import (
     WrittenRegion,
@@ -53,6 +53,7 @@ from multiface.album.xmp.written import (
     written_texts,
 )
 from multiface.errors import InputError
+from multiface.images.box import overlap
 
 _SAME_FACE = 0.5
 """Regions that overlap this much are of one face."""

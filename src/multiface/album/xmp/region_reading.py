@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from multiface.album.xmp.names import MPREG, MPRI, MS_REGIONS, MWG, REGIONS, ST_AREA, ST_DIM
 from multiface.album.xmp.rdf import array_in, field_element, field_text, fields, found, items
-from multiface.album.xmp.regions import Area, overlap
+from multiface.album.xmp.regions import Area
 from multiface.album.xmp.tree import Element
 from multiface.errors import InputError
+from multiface.images.box import overlap
 
 MOST_REGIONS = 2_000
 _SAME_FACE = 0.5

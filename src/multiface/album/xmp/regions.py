@@ -121,16 +121,6 @@ def is_other_shape(stored: Stored, applied: tuple[float, float] | None) -> bool:
     return applied is not None and not _alike(applied, as_drawn(stored, applied))
 
 
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes, 0..1."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    sizes = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return width * height / (sizes - width * height)
-
-
 def _alike(applied: tuple[float, float], stored: Stored) -> bool:
     return abs(math.log(applied[0] / applied[1] * stored.height / stored.width)) < _SAME_SHAPE
 
