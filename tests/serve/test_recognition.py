@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
@@ -100,5 +101,12 @@ def test_a_body_that_is_too_large_is_cut(client: Client) -> None:
     asked = client("recognise")
     declared = asked.post("/v1/identify", content=bytes(30_000_000), headers=IMAGE)
     assert (declared.status_code, declared.json()["type"]) == (413, "urn:multiface:body_too_large")
-    streamed = asked.post("/v1/identify", content=endless(), headers=IMAGE)  # type: ignore[arg-type]
+    for _ in range(8):
+        try:
+            streamed = asked.post("/v1/identify", content=endless(), headers=IMAGE)  # type: ignore[arg-type]
+            break
+        except (
+            httpx.TransportError
+        ):  # cut before the answer was read, as TCP may do while the client still sends
+            assert asked.get("/livez").status_code == 200
     assert streamed.status_code == 413
