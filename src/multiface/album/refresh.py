@@ -15,7 +15,7 @@ from multiface.errors import GalleryBusy
 from multiface.gallery import Gallery, album_faces, album_strangers
 from multiface.gallery.album_faces import FaceVectors, Standing
 from multiface.gallery.album_strangers import AlbumState
-from multiface.gallery.people_index import Known
+from multiface.gallery.people_index import Known, last_touched
 from multiface.gallery.sql import Connection
 from multiface.recognition.gallery_threshold import GalleryThreshold
 from multiface.recognition.grouping import Unknown, grouped, least_similarity, near_pairs, rounded_up
@@ -38,7 +38,7 @@ def is_fresh(gallery: Gallery, threshold: GalleryThreshold) -> bool:
         if state.touched < 0:
             return face == 0
         settings = state.settings.partition(";")[0]
-        now = _last_touched(connection), face, _settings(threshold)
+        now = last_touched(connection), face, _settings(threshold)
         return not state.changed and (state.touched, state.face, settings) == now
 
 
@@ -49,7 +49,7 @@ def refresh(gallery: Gallery, threshold: GalleryThreshold) -> Refreshed:
     for _ in range(_TRIES):
         index = gallery.index()
         with gallery.engine.database.writing() as connection:
-            if _last_touched(connection) == index.touched:
+            if last_touched(connection) == index.touched:
                 refreshed = _refresh(connection, gallery, index, threshold)
                 break
     else:
@@ -134,9 +134,3 @@ def _unknown(faces: FaceVectors, rows: Ints) -> Unknown:
 
 def _row(number: int) -> int | None:
     return None if number < 0 else int(number)
-
-
-def _last_touched(connection: Connection) -> int:
-    """The last row of the list of people who changed."""
-    (last,) = connection.execute("SELECT max(id) FROM touched").fetchone()
-    return int(last or 0)

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multiface.atomic_write import write_whole
-from multiface.cli.paths import require_folder
+from multiface.cli.paths import require_file, require_folder, require_page
 from multiface.errors import UsageError
-from multiface.html_page import is_page
 from multiface.visible import table_cell
 
 if TYPE_CHECKING:
@@ -44,9 +43,9 @@ class AnswerFiles:
             raise UsageError("give --links or --copies, not both")
         self._table, self._page, self._links, self._copies = table, page, links, copies
         if table is not None:
-            _check("--csv", table, ".csv")
+            require_file("--csv", table, ".csv")
         if page is not None:
-            check_page(page)
+            require_page(page)
         for option, folder in (("--links", links), ("--copies", copies)):
             if folder is not None:
                 require_folder(folder, option)
@@ -140,24 +139,9 @@ def face_document(face: "HitFace") -> dict[str, Any]:
     }
 
 
-def check_page(page: Path) -> None:
-    """Raises UsageError for what cannot be a page, or is there and is none."""
-    _check("--page", page, ".html")
-    if page.is_file() and not is_page(page):
-        raise UsageError(f"--page {page}: is there already and is no page; choose another name")
-
-
 def write_page(page: Path, content: bytes) -> None:
     """Write a page, readable by its owner only. Raises UsageError."""
     _write("--page", page, content)
-
-
-def _check(option: str, file: Path, ending: str) -> None:
-    if file.suffix.lower() != ending:
-        raise UsageError(f"{option} {file}: the ending must be {ending}")
-    require_folder(file, option)
-    if file.is_dir():
-        raise UsageError(f"{option} {file}: is a folder, wanted the name of a file")
 
 
 def _write(option: str, file: Path, content: bytes) -> None:

@@ -12,6 +12,7 @@ from multiface.cli import album_answers, options
 from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import existing, gallery_of, opened_gallery, ready
 from multiface.cli.help_page import Commands
+from multiface.cli.paths import require_page
 from multiface.cli.people_alike import calibration_of
 from multiface.cli.settings import Settings
 from multiface.errors import NotAvailable, UsageError
@@ -196,7 +197,7 @@ def unknown_people(
 
     speaker = Speaker(as_json, quiet)
     if page is not None:
-        album_answers.check_page(page)
+        require_page(page)
     with opened_album(gallery, rate) as opened:
         groups = [group for group in opened.groups() if every or not group.ignored]
         singles = opened.single_faces()

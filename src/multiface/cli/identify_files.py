@@ -14,9 +14,8 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from multiface.atomic_write import whole_file
-from multiface.cli.paths import annotated_copies, refuse_inputs, require_folder
+from multiface.cli.paths import annotated_copies, refuse_inputs, require_file, require_page
 from multiface.errors import UsageError
-from multiface.html_page import is_page
 from multiface.images import load_picture, save_picture
 from multiface.recognition import Identification, annotated
 from multiface.recognition.result_page import ResultPage, page_files
@@ -63,15 +62,12 @@ class IdentifyFiles:
         self._page: ResultPage | None = None
         self._stack = ExitStack()
         pages = () if page is None else page_files(page, len(pictures))
-        for option, file, ending in (
-            ("--csv", table, ".csv"),
-            *(("--page", one, ".html") for one in pages),
-        ):
-            if file is not None:
-                _check(option, file, ending, people)
+        if table is not None:
+            require_file("--csv", table, ".csv")
+            _refuse_among("--csv", table, people)
         for one in pages:
-            if one.is_file() and not is_page(one):
-                raise UsageError(f"--page {one}: is there already and is no page; choose another name")
+            require_page(one)
+            _refuse_among("--page", one, people)
         refuse_inputs([file for file in (table, *pages) if file is not None], pictures)
 
     def opened(self, caveat: str | None) -> "IdentifyFiles":
@@ -150,11 +146,6 @@ def _csv_row(cells: Sequence[Any]) -> bytes:
     return line.getvalue().encode()
 
 
-def _check(option: str, file: Path, ending: str, people: str | None) -> None:
-    if file.suffix.lower() != ending:
-        raise UsageError(f"{option} {file}: the ending must be {ending}")
-    require_folder(file, option)
-    if file.is_dir():
-        raise UsageError(f"{option} {file}: is a folder, wanted the name of a file")
+def _refuse_among(option: str, file: Path, people: str | None) -> None:
     if people is not None and file.resolve().is_relative_to(Path(people).resolve()):
         raise UsageError(f"{option} {file}: lies in the folder of people {people}; write somewhere else")

@@ -10,6 +10,7 @@ from pathlib import Path
 from multiface.cli.console import Speaker, counted
 from multiface.errors import PictureError, UsageError
 from multiface.file_name import nearest_file_name
+from multiface.html_page import is_page
 
 WRITTEN_ENDINGS = (".png", ".jpg", ".jpeg")
 """Kinds of pictures that are written."""
@@ -84,6 +85,22 @@ def require_folder(out: Path, option: str = "--out") -> None:
     """Raises UsageError when the folder of a file to be written is not there: before the work, not after."""
     if not out.absolute().parent.is_dir():
         raise UsageError(f"{option} {out}: cannot be written, there is no folder {out.parent}")
+
+
+def require_file(option: str, file: Path, ending: str) -> None:
+    """Raises UsageError for what cannot be a file of this kind: another ending, no folder to be in, or a folder."""
+    if file.suffix.lower() != ending:
+        raise UsageError(f"{option} {file}: the ending must be {ending}")
+    require_folder(file, option)
+    if file.is_dir():
+        raise UsageError(f"{option} {file}: is a folder, wanted the name of a file")
+
+
+def require_page(page: Path) -> None:
+    """Raises UsageError for what cannot be an HTML page, or is there and is none."""
+    require_file("--page", page, ".html")
+    if page.is_file() and not is_page(page):
+        raise UsageError(f"--page {page}: is there already and is no page; choose another name")
 
 
 def refuse_inputs(targets: Iterable[Path], pictures: Iterable[Path]) -> None:

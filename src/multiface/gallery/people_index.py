@@ -115,6 +115,11 @@ def _parted(group: Group) -> list[Group]:
     return parts
 
 
+def last_touched(connection: Connection) -> int:
+    """The last row of `touched`; 0 where there is none."""
+    return _touched(connection)[1]
+
+
 def _touched(connection: Connection) -> tuple[int, int]:
     """The first and the last row; 0 and 0 where there is none."""
     oldest, last = connection.execute(
