@@ -314,7 +314,57 @@ _REEMBED = (
     """,
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_ALL, _ALBUMS, _KEYS, _REEMBED)
+_SERVICE = (
+    f"""
+    ALTER TABLE access_key ADD COLUMN kind {_TEXT} NOT NULL DEFAULT 'key' CHECK (kind IN ('key', 'link', 'session'))
+    """,
+    f"ALTER TABLE access_key ADD COLUMN parent {_TEXT}",
+    f"ALTER TABLE access_key ADD COLUMN people_groups {_TEXT} NOT NULL DEFAULT '[]'",
+    f"""
+    CREATE TABLE job (
+        id {_TEXT} PRIMARY KEY,
+        kind {_TEXT} NOT NULL,
+        asked {_TEXT} NOT NULL,
+        state {_TEXT} NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed', 'cancelled')),
+        done BIGINT NOT NULL DEFAULT 0,
+        total BIGINT,
+        made {_TEXT} NOT NULL,
+        began {_TEXT},
+        ended {_TEXT},
+        result {_TEXT},
+        problem {_TEXT},
+        cancelled INTEGER NOT NULL DEFAULT 0 CHECK (cancelled IN (0, 1)),
+        owner {_TEXT},
+        beat {_TEXT}
+    )
+    """,
+    f"""
+    CREATE TABLE kept_answer (
+        access_key {_TEXT} NOT NULL,
+        idempotency_key {_TEXT} NOT NULL,
+        digest {_TEXT} NOT NULL CHECK (length(digest) = 64),
+        made {_TEXT} NOT NULL,
+        status INTEGER,
+        headers {_TEXT},
+        body BYTEA,
+        PRIMARY KEY (access_key, idempotency_key)
+    )
+    """,
+    f"""
+    CREATE TABLE audit (
+        id {_ID},
+        made {_TEXT} NOT NULL,
+        access_key {_TEXT} NOT NULL,
+        request {_TEXT} NOT NULL,
+        method {_TEXT} NOT NULL,
+        route {_TEXT} NOT NULL,
+        status INTEGER NOT NULL,
+        ids {_TEXT} NOT NULL
+    )
+    """,
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_ALL, _ALBUMS, _KEYS, _REEMBED, _SERVICE)
 VERSION = len(STEPS)
 
 

@@ -340,6 +340,61 @@ _REEMBED = (
     """,
 )
 
+_SERVICE = (
+    # What a key is: one of a program, a link that is good once, or a browser's session, which ends with its parent.
+    # people_groups: JSON, the groups of people it is limited to; empty for everybody.
+    "ALTER TABLE access_key ADD COLUMN kind TEXT NOT NULL DEFAULT 'key' CHECK (kind IN ('key', 'link', 'session'))",
+    "ALTER TABLE access_key ADD COLUMN parent TEXT",
+    "ALTER TABLE access_key ADD COLUMN people_groups TEXT NOT NULL DEFAULT '[]'",
+    # Long work of a service; see jobs.py. asked, result, problem: JSON. owner: the process that works on it; beat: when
+    # that was last heard of.
+    """
+    CREATE TABLE job (
+        id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        asked TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed', 'cancelled')),
+        done INTEGER NOT NULL DEFAULT 0,
+        total INTEGER,
+        made TEXT NOT NULL,
+        began TEXT,
+        ended TEXT,
+        result TEXT,
+        problem TEXT,
+        cancelled INTEGER NOT NULL DEFAULT 0 CHECK (cancelled IN (0, 1)),
+        owner TEXT,
+        beat TEXT
+    ) WITHOUT ROWID
+    """,
+    # Answers to writes that had an Idempotency-Key; see kept_answers.py. digest: of the request. status: NULL while it
+    # is worked on.
+    """
+    CREATE TABLE kept_answer (
+        access_key TEXT NOT NULL,
+        idempotency_key TEXT NOT NULL,
+        digest TEXT NOT NULL CHECK (length(digest) = 64),
+        made TEXT NOT NULL,
+        status INTEGER,
+        headers TEXT,
+        body BLOB,
+        PRIMARY KEY (access_key, idempotency_key)
+    ) WITHOUT ROWID
+    """,
+    # Who changed what over HTTP, without the names of people; see audit.py.
+    """
+    CREATE TABLE audit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        made TEXT NOT NULL,
+        access_key TEXT NOT NULL,
+        request TEXT NOT NULL,
+        method TEXT NOT NULL,
+        route TEXT NOT NULL,
+        status INTEGER NOT NULL,
+        ids TEXT NOT NULL
+    )
+    """,
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     _PEOPLE_AND_TEMPLATES,
     _FOLDER_PICTURES,
@@ -351,6 +406,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _ALBUMS,
     _KEYS,
     _REEMBED,
+    _SERVICE,
 )
 VERSION = len(STEPS)
 
