@@ -6,6 +6,7 @@ that length: nobody can try them all, so no slow function is needed that would c
 
 import hashlib
 import hmac
+import json
 import re
 import secrets
 from collections.abc import Collection
@@ -14,17 +15,21 @@ from datetime import UTC, datetime, timedelta
 
 from multiface.errors import NotInGallery, UsageError
 from multiface.gallery.clock import utc_now
+from multiface.gallery.names import clean_name
 from multiface.gallery.sql import Connection
 
 SCOPES = ("recognise", "people:read", "people:write", "pictures:read", "embed", "admin")
 """What a key may be for; `admin` is for everything."""
+GROUP_SCOPES = frozenset(("recognise", "people:read", "people:write"))
+"""What a key may be for that is limited to groups of people: the rest is about pictures of anybody."""
+_COLUMNS = "id, name, scopes, made, expires, used, revoked, people_groups"
 _KEY = re.compile(r"mf_([a-z0-9]{10})_([A-Za-z0-9_-]{43})")
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """A key without its secret. expires, used: UTC, ISO 8601; None for never."""
+    """A key without its secret. expires, used: UTC, ISO 8601; None for never. groups: of people; none for everybody."""
 
     id: str
     name: str
@@ -33,28 +38,52 @@ class AccessKey:
     expires: str | None
     used: str | None
     revoked: str | None
+    groups: tuple[str, ...] = ()
 
 
 def new_key(
-    connection: Connection, name: str, scopes: Collection[str], days: int | None = None
+    connection: Connection,
+    name: str,
+    scopes: Collection[str],
+    days: int | None = None,
+    groups: Collection[str] = (),
 ) -> tuple[AccessKey, str]:
-    """Make a key; it and its text, which is nowhere else. days: until it expires. Raises UsageError."""
+    """Make a key; it and its text, which is nowhere else. days: until it expires. groups: of the people it is for.
+
+    Raises UsageError.
+    """
     wrong = sorted(set(scopes) - set(SCOPES))
     if wrong or not scopes:
         raise UsageError(f"a key is for some of {', '.join(SCOPES)}, not {', '.join(wrong) or 'nothing'}")
     if days is not None and not 1 <= days <= 36500:
         raise UsageError(f"a key expires after 1 to 36,500 days, not {days}")
+    for_groups = tuple(sorted({clean_name(group) for group in groups}))
+    if for_groups and (many := sorted(set(scopes) - GROUP_SCOPES)):
+        raise UsageError(
+            f"a key for groups of people has no scope {', '.join(many)}, which is about everybody's; it may have "
+            f"{', '.join(sorted(GROUP_SCOPES))}"
+        )
     number = "".join(secrets.choice(_LETTERS) for _ in range(10))
     secret = secrets.token_urlsafe(32)
     expires = (
         None if days is None else (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="seconds")
     )
     key = AccessKey(
-        number, name, tuple(one for one in SCOPES if one in scopes), utc_now(), expires, None, None
+        number,
+        name,
+        tuple(one for one in SCOPES if one in scopes),
+        utc_now(),
+        expires,
+        None,
+        None,
+        for_groups,
     )
     connection.execute(
-        "INSERT INTO access_key (id, name, digest, scopes, made, expires) VALUES (?, ?, ?, ?, ?, ?)",
-        (number, name, _digest(secret), " ".join(key.scopes), key.made, expires),
+        """
+        INSERT INTO access_key (id, name, digest, scopes, made, expires, people_groups)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
+        """,
+        (number, name, _digest(secret), " ".join(key.scopes), key.made, expires, json.dumps(for_groups)),
     )
     return key, f"mf_{number}_{secret}"
 
@@ -65,10 +94,9 @@ def found_key(connection: Connection, text: str) -> AccessKey | None:
     if parts is None:
         return None
     row = connection.execute(
-        "SELECT id, name, scopes, made, expires, used, revoked, digest FROM access_key WHERE id = ?",
-        (parts[1],),
+        f"SELECT {_COLUMNS}, digest FROM access_key WHERE id = ? AND kind = 'key'", (parts[1],)
     ).fetchone()
-    if row is None or not hmac.compare_digest(str(row[7]), _digest(parts[2])):
+    if row is None or not hmac.compare_digest(str(row[-1]), _digest(parts[2])):
         return None
     key = _key(row)
     return None if key.revoked is not None or (key.expires is not None and key.expires < utc_now()) else key
@@ -77,7 +105,7 @@ def found_key(connection: Connection, text: str) -> AccessKey | None:
 def keys(connection: Connection) -> tuple[AccessKey, ...]:
     """All keys, also those that hold no more, oldest first."""
     rows = connection.execute(
-        "SELECT id, name, scopes, made, expires, used, revoked FROM access_key ORDER BY made, id"
+        f"SELECT {_COLUMNS} FROM access_key WHERE kind = 'key' ORDER BY made, id"
     ).fetchall()
     return tuple(_key(row) for row in rows)
 
@@ -101,7 +129,7 @@ def _digest(secret: str) -> str:
 
 
 def _key(row: tuple[object, ...]) -> AccessKey:
-    number, name, scopes, made, expires, used, revoked = row[:7]
+    number, name, scopes, made, expires, used, revoked, groups = row[:8]
     return AccessKey(
         str(number),
         str(name),
@@ -110,4 +138,5 @@ def _key(row: tuple[object, ...]) -> AccessKey:
         None if expires is None else str(expires),
         None if used is None else str(used),
         None if revoked is None else str(revoked),
+        tuple(str(group) for group in json.loads(str(groups))),
     )
