@@ -19,6 +19,7 @@ from multiface.serve.people_routes import people_routes
 from multiface.serve.problems import Problem, problem_document, problem_of, problem_response
 from multiface.serve.recognition_routes import recognition_routes
 from multiface.serve.serve_settings import ServeSettings
+from multiface.serve.sessions import session_routes
 from multiface.serve.system_routes import Figures, system_routes
 from multiface.serve.work import Work
 from multiface.version import __version__
@@ -40,7 +41,7 @@ def make_app(recognizer: Recognizer, settings: ServeSettings, *, keys: bool = Tr
         raise UsageError(f"{settings.host}: others can reach this address, so keys are needed")
     limit_pictures(PictureLimits(max_decoded=settings.largest_picture, max_file=settings.largest_body))
     work, figures = Work(settings.at_once, settings.waiting), Figures()
-    access = Access(gallery, open_=not keys, read_only=settings.read_only)
+    access = Access(gallery, open_=not keys, read_only=settings.read_only, tls=settings.tls)
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
@@ -52,6 +53,7 @@ def make_app(recognizer: Recognizer, settings: ServeSettings, *, keys: bool = Tr
     app.include_router(recognition_routes(recognizer, access, work))
     app.include_router(people_routes(recognizer, gallery, access, work))
     app.include_router(system_routes(gallery, access, work, figures))
+    app.include_router(session_routes(gallery, open_=not keys, tls=settings.tls))
 
     @app.exception_handler(MultifaceError)
     async def ours(request: Request, error: MultifaceError) -> JSONResponse:

@@ -17,7 +17,7 @@ class ServeSettings:
     host: the address to listen on. hosts: names by which clients may call it, besides those of this machine's loopback.
     rate: of `identify`. largest_body: bytes of a request. largest_picture: bytes that decoding one picture may take (50
     megapixels of JPEG). at_once: requests worked on at the same time. waiting: requests that wait for that; more are
-    refused with 503. read_only: nothing is changed.
+    refused with 503. read_only: nothing is changed. tls: clients come over TLS, ours or that of a proxy in front.
 
     Raises UsageError.
     """
@@ -30,6 +30,7 @@ class ServeSettings:
     at_once: int = 2
     waiting: int = 32
     read_only: bool = False
+    tls: bool = False
 
     def __post_init__(self) -> None:
         if min(self.largest_body, self.largest_picture, self.at_once) < 1 or self.waiting < 0:
