@@ -15,6 +15,7 @@ from multiface.images import PictureLimits, limit_pictures
 from multiface.recognition import Recognizer
 from multiface.serve.access import Access
 from multiface.serve.guard import Guard
+from multiface.serve.page_files import page_routes
 from multiface.serve.people_routes import people_routes
 from multiface.serve.problems import Problem, problem_document, problem_of, problem_response
 from multiface.serve.recognition_routes import recognition_routes
@@ -54,6 +55,7 @@ def make_app(recognizer: Recognizer, settings: ServeSettings, *, keys: bool = Tr
     app.include_router(people_routes(recognizer, gallery, access, work))
     app.include_router(system_routes(gallery, access, work, figures))
     app.include_router(session_routes(gallery, open_=not keys, tls=settings.tls))
+    app.include_router(page_routes())
 
     @app.exception_handler(MultifaceError)
     async def ours(request: Request, error: MultifaceError) -> JSONResponse:

@@ -63,29 +63,29 @@ def session_routes(gallery: Gallery, *, open_: bool, tls: bool) -> APIRouter:
 
     @router.get("/session")
     def session(request: Request) -> Document:
-        """Who is signed in. Raises Problem (401)."""
+        """Who is signed in; for nothing, if nobody is: a page that asks this first has made no error."""
         if open_:
             return {"name": None, "scopes": list(SCOPES), "expires": None}
         check_own_page(request, tls)
-        return _session(_of(request))
+        found = _found(request)
+        return {"name": None, "scopes": [], "expires": None} if found is None else _session(found)
 
     @router.delete("/session")
     def end(request: Request) -> Response:
         """Sign out."""
         check_own_page(request, tls)
-        number = _of(request).id
+        found = _found(request)
+        if found is None:
+            raise Problem(401, "not_signed_in", "nobody is signed in")
         with database.writing() as connection:
-            access_keys.end_session(connection, number)
+            access_keys.end_session(connection, found.id)
         answer = JSONResponse({"ended": True})
         answer.delete_cookie(cookie, path="/", secure=tls, httponly=True, samesite="strict")
         return answer
 
-    def _of(request: Request) -> AccessKey:
+    def _found(request: Request) -> AccessKey | None:
         with database.reading() as connection:
-            found = access_keys.found_session(connection, request.cookies.get(cookie, ""))
-        if found is None:
-            raise Problem(401, "not_signed_in", "nobody is signed in")
-        return found
+            return access_keys.found_session(connection, request.cookies.get(cookie, ""))
 
     return router
 
