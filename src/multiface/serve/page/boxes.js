@@ -7,7 +7,7 @@ import { text } from "./strings.js";
 export function boxes(frame, faces, width, height) {
   frame.querySelectorAll(".box").forEach((one) => one.remove());
   return faces.map(({ box: [x0, y0, x1, y1], name }) => {
-    const box = h(`div.box${name ? "" : ".unknown"}${y1 > height * 0.88 ? ".low" : ""}`, { "aria-hidden": "true" }, h("span", name ? named(name) : text.unknown));
+    const box = h(`div.box${name ? "" : ".unknown"}${y1 > height * 0.88 ? ".low" : ""}${x0 > width * 0.7 ? ".right" : ""}`, { "aria-hidden": "true" }, h("span", name ? named(name) : text.unknown));
     box.style.left = `${(100 * x0) / width}%`;
     box.style.top = `${(100 * y0) / height}%`;
     box.style.width = `${(100 * (x1 - x0)) / width}%`;

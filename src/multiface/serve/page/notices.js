@@ -4,6 +4,9 @@ import { Problem, post } from "./api.js";
 import { button, h, icon } from "./dom.js";
 import { text } from "./strings.js";
 
+/** An error that the page itself finds, with words for people. */
+export class Told extends Error {}
+
 const place = document.getElementById("notices");
 let undoing = null;
 
@@ -47,13 +50,14 @@ export function undoLast() {
 
 /** An error as words for people. */
 export function said(error) {
-  if (!(error instanceof Problem)) return text.errors.ours;
+  if (!(error instanceof Problem) && !(error instanceof Told)) return text.errors.ours;
   if (error.status === 404 && error.kind === "not_found") return text.errors.notThere;
-  return error.message;
+  return error.message.charAt(0).toLocaleUpperCase() + error.message.slice(1);
 }
 
 /** An error in the place of what failed. */
 export function fail(error, again = null) {
+  if (error.status === 404 && error.kind === "not_found") return h("p.soft", said(error));
   return h("div.note.bad", { role: "alert" }, icon("warn"), h("div.stack",
     h("p", said(error)),
     error.requestId ? h("small", text.errors.number(error.requestId)) : null,

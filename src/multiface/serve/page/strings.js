@@ -23,7 +23,7 @@ export const text = {
     starting: "Starting …", waiting: "Waiting for its turn", progress: (done, total) => `${done} of ${total}`, progressOf: (done) => `${done} so far`, cancel: "Stop", cancelled: (label) => `${label}: stopped.`, failed: "It failed; the log of the service has the reason.",
   },
   why: {
-    known: "{similarity} alike to {name}; a name is given from {threshold} on, to at most about {rate} strangers.",
+    known: "{similarity} alike to {name}. {threshold} is enough for a name; about {rate} strangers get that far.",
     "below threshold": "Nobody is alike enough: {name} is nearest with {similarity}, and {threshold} is needed.",
     "runner-up too near": "{name} ({similarity}) and {other} ({second}) are too near each other to tell.",
     "the person is another face of this picture": "{name} is another face of this picture already ({similarity} here).",

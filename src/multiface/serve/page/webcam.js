@@ -1,6 +1,7 @@
 // The camera of this machine: it is on only while it is shown.
 
 import { button, h, icon } from "./dom.js";
+import { Told } from "./notices.js";
 import { text } from "./strings.js";
 
 const EVERY = 700;
@@ -11,12 +12,12 @@ const LOOKED_AT = 960;
  * element, stands below. taken: called with the picture that somebody takes. closed: when it is off. Fails where there is none.
  */
 export async function webcam({ looked, taken, closed = () => {}, signal }) {
-  if (!navigator.mediaDevices?.getUserMedia) throw new Error(text.camera.none);
+  if (!navigator.mediaDevices?.getUserMedia) throw new Told(text.camera.none);
   let stream;
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, facingMode: "user" }, audio: false });
   } catch (error) {
-    throw new Error(error.name === "NotAllowedError" ? text.camera.refused : text.camera.none);
+    throw new Told(error.name === "NotAllowedError" ? text.camera.refused : text.camera.none);
   }
   const video = h("video", { playsinline: true, muted: true, "aria-label": text.camera.sees });
   video.muted = true;

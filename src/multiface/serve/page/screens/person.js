@@ -4,7 +4,7 @@ import { get, id, left, patch, post, tagged } from "../api.js";
 import { crop, strip } from "../crops.js";
 import { ask } from "../dialogs.js";
 import { button, day, fill, h, icon, minute, named, newId, spliced } from "../dom.js";
-import { attempt, fail, tell } from "../notices.js";
+import { Told, attempt, fail, tell } from "../notices.js";
 import { personPicker } from "../picker.js";
 import { removePerson } from "../removal.js";
 import { text } from "../strings.js";
@@ -138,7 +138,7 @@ async function merge(person, at, again, signal) {
     label: words.merge,
     done() {
       const other = picker.value();
-      if (!other) throw new Error(words.chooseOther);
+      if (!other) throw new Told(words.chooseOther);
       return post(`${at}/merge`, { person: other.person });
     },
   });

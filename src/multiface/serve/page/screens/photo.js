@@ -5,7 +5,7 @@ import { boxes, tied } from "../boxes.js";
 import { crop, strip } from "../crops.js";
 import { ask } from "../dialogs.js";
 import { button, fill, h, icon, minute, named } from "../dom.js";
-import { attempt, tell } from "../notices.js";
+import { Told, attempt, tell } from "../notices.js";
 import { personPicker } from "../picker.js";
 import { text } from "../strings.js";
 
@@ -56,7 +56,7 @@ export async function show(context) {
     const picker = personPicker({ label: words.whoIs, fresh: true, without: one.person, signal });
     const answer = await ask({ title: words.whoIs, content: picker.element, label: text.save, done() {
       const who = picker.value();
-      if (!who) throw new Error(words.noName);
+      if (!who) throw new Told(words.noName);
       return patch(`/v1/faces/${one.face}`, who.person ? { person: who.person } : { name: who.name, another: who.fresh ?? false });
     } });
     if (answer) {
@@ -128,7 +128,7 @@ export async function show(context) {
       const half = box.side / 2;
       const answer = await ask({ title: words.missed, content: picker.element, label: text.save, done() {
         const who = picker.value();
-        if (!who) throw new Error(words.noName);
+        if (!who) throw new Told(words.noName);
         return post(`/v1/photos/${id(photo.photo)}/faces`, { box: [box.x - half, box.y - half, box.x + half, box.y + half].map((one) => Math.round(one * 10) / 10),
           ...(who.person ? { person: who.person } : { name: who.name }) });
       } });

@@ -6,7 +6,7 @@ import { cut, faceAlone } from "../crops.js";
 import { ask } from "../dialogs.js";
 import { button, fill, h, icon, named, spliced } from "../dom.js";
 import { intake, readable } from "../intake.js";
-import { fail, tell } from "../notices.js";
+import { Told, fail, tell } from "../notices.js";
 import { personPicker } from "../picker.js";
 import { text } from "../strings.js";
 import { webcam } from "../webcam.js";
@@ -101,7 +101,7 @@ async function thisIs(face, one, sent, shown, others, context, row) {
     label: text.save,
     async done() {
       const who = picker.value();
-      if (who === null) throw new Error(words.noName);
+      if (who === null) throw new Told(words.noName);
       const picture = one.faces.length === 1 && !shown ? sent : await faceAlone(shown, face.box, others);
       const saved = who.person === null
         ? await sendPictures("/v1/people", [picture], { name: who.name, another: who.fresh })

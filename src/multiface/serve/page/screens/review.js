@@ -4,7 +4,7 @@ import { get, id, left, patch, post } from "../api.js";
 import { crop, strip } from "../crops.js";
 import { ask } from "../dialogs.js";
 import { button, fill, h, icon, minute, named, number, spliced } from "../dom.js";
-import { attempt, fail, tell, undoLast } from "../notices.js";
+import { Told, attempt, fail, tell, undoLast } from "../notices.js";
 import { personPicker } from "../picker.js";
 import { text } from "../strings.js";
 
@@ -143,7 +143,7 @@ export async function show(context) {
     const at = state.at;
     const answer = await ask({ title: words.nameTitle(one.stranger), content: picker.element, label: text.save, done() {
       const who = picker.value();
-      if (!who) throw new Error(words.noName);
+      if (!who) throw new Told(words.noName);
       return post(`/v1/strangers/${one.stranger}/name`, who.person ? { person: who.person } : { name: who.name, another: who.fresh ?? false });
     } });
     if (!answer) return;
@@ -199,7 +199,7 @@ export async function show(context) {
     const picker = personPicker({ label: words.who, fresh: true, signal });
     const answer = await ask({ title: words.face(k + 1), content: picker.element, label: text.save, done() {
       const who = picker.value();
-      if (!who) throw new Error(words.noName);
+      if (!who) throw new Told(words.noName);
       return patch(`/v1/faces/${face.face}`, who.person ? { person: who.person } : { name: who.name, another: who.fresh ?? false });
     } });
     if (!answer) return;
