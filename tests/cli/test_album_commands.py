@@ -112,8 +112,8 @@ def test_unknown_people_are_named_and_corrected(album: Call, call: Call, tmp_pat
     assert group["sightings"] == 2 and len(group["faces"]) == 2 and listed["single_faces"] == []
     page = (tmp_path / "p.html").read_text(encoding="utf-8")
     assert page.count("data:image/jpeg") == 2 and f"f{group['faces'][0]['face']}" in page
-    named = album("name", group["group"], "Cleo", *RATE)
-    assert named.out == f"{group['group']} is Cleo, who is in 2 photos and films\n"
+    named = album("name", group["stranger"], "Cleo", *RATE)
+    assert named.out == f"{group['stranger']} is Cleo, who is in 2 photos and films\n"
     assert found(album("find", "Cleo", *RATE)) == ["cleo.png", "with.png"]
     face = next(
         face
@@ -138,14 +138,14 @@ def test_merge_split_ignore_and_mark(album: Call, tmp_path: Path) -> None:
     faces = [f"f{face['face']}" for face in group["faces"]]
     split = album("split", faces[0], "--json", *RATE).document()
     assert len(album("people", "--json", *RATE).document()["groups"]) == 2
-    assert album("merge", group["group"], split["group"], *RATE).code == 0
+    assert album("merge", group["stranger"], split["stranger"], *RATE).code == 0
     (merged,) = album("people", "--json", *RATE).document()["groups"]
     assert len(merged["faces"]) == 2
-    assert album("ignore", merged["group"], *RATE).code == 0
+    assert album("ignore", merged["stranger"], *RATE).code == 0
     assert album("people", "--json", *RATE).document()["groups"] == []
     assert found(album("find", "--unknown", *RATE)) == []
     assert len(album("people", "--all", "--json", *RATE).document()["groups"]) == 1
-    assert album("ignore", merged["group"], "--back", *RATE).code == 0
+    assert album("ignore", merged["stranger"], "--back", *RATE).code == 0
     marked = album("mark", tmp_path / "photos" / "ada.png", 2, 150, 40, 190, "--name", "Ghost", *RATE)
     assert marked.code == 0 and found(album("find", "Ghost", *RATE)) == ["ada.png"]
     for wrong in (("merge", 77, 78), ("name", "f999", "X"), ("ignore", 99), ("not", faces[0], "Zoe")):

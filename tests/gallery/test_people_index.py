@@ -11,7 +11,7 @@ import pytest
 
 from multiface.errors import GalleryError
 from multiface.gallery import people_index
-from multiface.gallery.engine import NewTemplate, VectorOrigin
+from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.matrix import Matrix
 
@@ -119,3 +119,35 @@ def test_what_is_written_down_of_changes_stays_small(pair: tuple[Gallery, Galler
             )
         (count,) = connection.execute("SELECT count(*) FROM touched").fetchone()
     assert count == 20_000
+
+
+def test_the_matrix_of_groups_is_that_of_a_gallery_of_their_people_alone(tmp_path: Path) -> None:
+    """Whoever is in one of them, once, in the order of all; changed as soon as somebody joins or leaves."""
+    random = np.random.default_rng(5)
+    vectors = random.normal(size=(12, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    origin = VectorOrigin("f" * 64, "made up", "made up", 16, True)
+    facts = PictureFacts(100, 100, (0.0, 0.0, 50.0, 50.0), 0.9, "made up", 0, 1)
+    with Gallery.open(tmp_path / "g.sqlite", origin, create=True) as gallery:
+        for k, vector in enumerate(vectors):
+            gallery.add_templates(f"p{k % 6}", [NewTemplate(vector, f"{k:064x}", f"{k}", facts)])
+        for who, groups in (("p1", ["staff"]), ("p3", ["staff", "board"]), ("p4", ["board"])):
+            gallery.edit(who, groups=groups)
+
+        def names(*groups: str) -> list[str]:
+            return list(gallery.matrix(groups).names)
+
+        assert names("staff") == names("staff", "staff") == ["p1", "p3"]
+        assert names("board", "staff") == ["p1", "p3", "p4"]
+        assert gallery.matrix(("staff",)) is gallery.matrix("staff")
+        whole, part = gallery.matrix(), gallery.matrix("board")
+        at = [whole.names.index(name) for name in part.names]
+        assert np.array_equal(part.centres, whole.centres[at])
+        assert np.array_equal(part.spread, whole.spread[at])
+        assert np.array_equal(part.numbers, whole.numbers[at])
+        assert np.array_equal(part.vectors, whole.vectors[np.isin(whole.person_index, at)])
+        gallery.edit("p3", groups=["staff"])
+        gallery.edit("p0", groups=["board"])
+        assert names("board") == ["p0", "p4"]
+        assert names("nobody") == []
+        assert len(gallery.matrix()) == 6

@@ -1,6 +1,7 @@
 """Who may do what; what a service refuses before it looks at anything; life, figures and the description."""
 
 import json
+import re
 import threading
 from pathlib import Path
 
@@ -26,12 +27,12 @@ def test_every_route_needs_a_key_but_those_of_life(address: str) -> None:
         tried = 0
         for path, methods in paths.items():
             for method in methods:
-                answer = nobody.request(method, path.replace("{person}", "x").replace("{change}", "1"))
+                answer = nobody.request(method, re.sub(r"\{\w+\}", "1", path))
                 if path not in ("/livez", "/readyz"):
                     assert answer.status_code == 401, (method, path)
                     assert answer.json()["type"] == "urn:multiface:no_key"
                     tried += 1
-        assert tried > 12
+        assert tried > 40
 
 
 def test_scopes(client: Client) -> None:
@@ -141,7 +142,6 @@ def test_the_description_is_the_one_that_was_published(address: str) -> None:
     kept = json.loads((Path(__file__).parent / "openapi.json").read_text(encoding="utf-8"))
     for one in (document, kept):
         del one["info"]["version"]
-        del one["components"]["schemas"]["ValidationError"]  # FastAPI's own, never sent here
     assert document == kept
 
 

@@ -24,7 +24,7 @@ from multiface.album.refresh import Refreshed, is_fresh, refresh
 from multiface.album.scanning import ScanReport, scan_folders
 from multiface.album.searching import Searcher
 from multiface.decision import Calibration
-from multiface.errors import UsageError
+from multiface.errors import MultifaceError, UsageError
 from multiface.gallery import Change, Gallery, Person, album_faces, album_pictures, album_strangers
 from multiface.images.box import Box
 from multiface.images.path_text import path_text
@@ -104,11 +104,15 @@ class Album:
         unknown: bool = False,
         since: str | None = None,
         until: str | None = None,
+        any_of: bool = False,
+        most: int | None = None,
+        after: tuple[str, int] | None = None,
     ) -> tuple[Hit, ...]:
         """The photos and films that show all of these people, the oldest first.
 
         people, without: names or ids of those who are in them, and who are not. only: nobody else is in them. unknown:
-        somebody unknown is. since, until: days or times, local, ISO 8601. Raises GalleryError for an unknown name,
+        somebody unknown is. since, until: days or times, local, ISO 8601. any_of: one of the people is enough. most: at
+        most so many, behind the one whose `taken` and `picture` are `after`. Raises GalleryError for an unknown name,
         AmbiguousName, UsageError.
         """
         wanted = Wanted(
@@ -118,10 +122,11 @@ class Album:
             unknown,
             _day(since),
             _day(until),
+            any_of,
         )
         self.refresh()
         with self._gallery.engine.database.reading() as connection:
-            return find(connection, wanted)
+            return find(connection, wanted, most, after)
 
     def groups(self) -> tuple[UnknownGroup, ...]:
         """The unknown people, most useful first: often seen, or nearly known; those to ignore last."""
@@ -129,7 +134,7 @@ class Album:
         people = {person.id: person for person in self._gallery.people()}
         matrix = self._gallery.matrix()
         with self._gallery.engine.database.reading() as connection:
-            return unknown_groups(connection, people, matrix, self._threshold, self._gallery.origin.dimension)
+            return unknown_groups(connection, people, matrix, self._threshold, self._gallery.origin)
 
     def single_faces(self) -> tuple[HitFace, ...]:
         """The unknown faces that are in no group, the best pictures first."""
@@ -141,6 +146,13 @@ class Album:
         """A small picture of a face, JPEG; None where none was kept."""
         with self._gallery.engine.database.reading() as connection:
             return album_faces.crop_of(connection, face)
+
+    def photo(self, picture: int) -> Hit | None:
+        """The photo or film of this id (`Hit.picture`); None where there is none, or its files have vanished."""
+        self.refresh()
+        with self._gallery.engine.database.reading() as connection:
+            found = hits(connection, album_pictures.rows_of(connection, [picture]))
+        return found[0] if found and found[0].paths else None
 
     def pictures_of(self, faces: Sequence[int]) -> tuple[Hit, ...]:
         """The photos and films in which these faces are."""
@@ -195,10 +207,14 @@ class Album:
         Raises GalleryError for a picture that is not in the album, UsageError for a box that is not in the picture.
         """
         face = mark_face(self._gallery, self._networks().analyser, self._threshold, Path(picture), box)
-        if who is not None:
-            self.name_faces([face], who, another=another)
-        else:
+        if who is None:
             refresh(self._gallery, self._threshold)
+            return face
+        try:
+            self.name_faces([face], who, another=another)
+        except MultifaceError:
+            hand_work.drop_drawn(self._gallery, face)
+            raise
         return face
 
     def export_names(

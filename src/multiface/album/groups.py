@@ -6,7 +6,15 @@ import numpy as np
 
 from multiface.album.questions import HitFace, hit_face
 from multiface.arrays import Doubles
-from multiface.gallery import Matrix, Person, album_faces, album_strangers, score_people, stranger_rows
+from multiface.gallery import (
+    Matrix,
+    Person,
+    VectorOrigin,
+    album_faces,
+    album_strangers,
+    score_people,
+    stranger_rows,
+)
 from multiface.gallery.sql import Connection
 from multiface.recognition.deciding import RULE
 from multiface.recognition.gallery_threshold import GalleryThreshold
@@ -49,21 +57,19 @@ def unknown_groups(
     people: dict[str, Person],
     matrix: Matrix,
     threshold: GalleryThreshold,
-    dimension: int,
+    origin: VectorOrigin,
 ) -> tuple[UnknownGroup, ...]:
     """All groups, the most useful first; those to ignore last. people: by id."""
     found = []
+    strangers = {one.number: one for one in stranger_rows.strangers(connection)}
+    shown = album_faces.faces_of_strangers(connection)
+    means = _means(connection, origin, {face.id for faces in shown.values() for face in faces})
     for number, one in album_strangers.all_of_them(connection).items():
-        stranger = stranger_rows.stranger(connection, number)
-        faces = sorted(
-            album_faces.faces_of_stranger(connection, number, there=True),
-            key=lambda face: (-face.quality, face.id),
-        )
+        stranger = strangers.get(number)
+        faces = sorted(shown.get(number, ()), key=lambda face: (-face.quality, face.id))
         if stranger is None or not faces:
             continue
-        vectors = [album_faces.vector_of(connection, face.id) for face in faces]
-        known = [vector for vector in vectors if vector is not None and len(vector) == dimension]
-        mean: Doubles = np.zeros(dimension) if not known else np.stack(known).astype(np.float64).mean(axis=0)
+        mean = means.get(number, np.zeros(origin.dimension))
         found.append(
             UnknownGroup(
                 number,
@@ -76,6 +82,16 @@ def unknown_groups(
             )
         )
     return tuple(sorted(found, key=_usefulness))
+
+
+def _means(connection: Connection, origin: VectorOrigin, shown: set[int]) -> dict[int, Doubles]:
+    """The mean vector of each stranger, float64 (d,), over these faces."""
+    faces = album_faces.vectors(connection, origin)
+    chosen = np.flatnonzero((faces.strangers >= 0) & np.isin(faces.ids, np.fromiter(shown, np.int64)))
+    numbers, index, counts = np.unique(faces.strangers[chosen], return_inverse=True, return_counts=True)
+    sums = np.zeros((len(numbers), origin.dimension))
+    np.add.at(sums, index, faces.vectors[chosen])
+    return dict(zip(numbers.tolist(), sums / counts[:, np.newaxis], strict=True))
 
 
 def _near(

@@ -67,6 +67,15 @@ def name_faces(gallery: Gallery, faces: Sequence[int], who: str, another: bool =
     return person
 
 
+def drop_drawn(gallery: Gallery, face: int) -> None:
+    """Take back a face that was drawn just now, as if it had never been."""
+    with gallery.engine.database.writing() as connection:
+        album_faces.drop(connection, face)
+        drawn = (one for one in changes.changes(connection, 10) if one.facts.get("drawn") == [face])
+        for change in drawn:
+            changes.forget(connection, change.id)
+
+
 def not_person(gallery: Gallery, number: int, who: str) -> None:
     """Say that a face is not a person's, for ever; a template that was made of the face goes."""
     with gallery.engine.database.writing() as connection:

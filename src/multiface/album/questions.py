@@ -26,7 +26,7 @@ class Wanted:
 
     everybody: persons who are all in it. nobody: persons who are not in it. only: no other known person and no unknown
     face is in it. unknown: an unknown face is in it. since, until: ISO 8601 days or times, local; a day as `until` is
-    meant to its end; None for any time.
+    meant to its end; None for any time. any_of: one of `everybody` is enough.
     """
 
     everybody: tuple[Person, ...] = ()
@@ -35,18 +35,21 @@ class Wanted:
     unknown: bool = False
     since: str | None = None
     until: str | None = None
+    any_of: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class HitFace:
     """A face in a picture of the answer.
 
-    id: of the face, for corrections. name, person: who it is; None for unknown. stranger: the number of the group of
-    unknown faces. box: x0, y0, x1, y1 in pixels of the upright picture or frame. seconds: in a film, the first and the
-    last in which the person was seen. by_hand: whether somebody said so. ignored: whether somebody said to ignore it.
+    id: of the face, for corrections. picture: as `Hit.picture`. name, person: who it is; None for unknown. stranger:
+    the number of the group of unknown faces. box: x0, y0, x1, y1 in pixels of the upright picture or frame. seconds: in
+    a film, the first and the last in which the person was seen. by_hand: whether somebody said so. ignored: whether
+    somebody said to ignore it.
     """
 
     id: int
+    picture: int
     name: str | None
     person: str | None
     stranger: int | None
@@ -70,10 +73,22 @@ class Hit:
     faces: tuple[HitFace, ...]
 
 
-def find(connection: Connection, wanted: Wanted) -> tuple[Hit, ...]:
-    """The pictures that show what is wanted, the oldest first."""
+def find(
+    connection: Connection,
+    wanted: Wanted,
+    most: int | None = None,
+    after: tuple[str, int] | None = None,
+) -> tuple[Hit, ...]:
+    """The pictures that show what is wanted, the oldest first: at most so many, behind that of a time and an id."""
     conditions, values = [_KNOWN_FILE], list[object]()
-    for person in wanted.everybody:
+    if after is not None:
+        conditions.append("(taken > ? OR (taken = ? AND id > ?))")
+        values += [after[0], *after]
+    if wanted.any_of and wanted.everybody:
+        marks = ", ".join("?" * len(wanted.everybody))
+        conditions.append(f"id IN (SELECT picture_id FROM album_face WHERE person_id IN ({marks}))")
+        values += [person.number for person in wanted.everybody]
+    for person in () if wanted.any_of else wanted.everybody:
         conditions.append("id IN (SELECT picture_id FROM album_face WHERE person_id = ?)")
         values.append(person.number)
     for person in wanted.nobody:
@@ -95,9 +110,9 @@ def find(connection: Connection, wanted: Wanted) -> tuple[Hit, ...]:
     rows = connection.execute(
         f"""
         SELECT id, film, width, height, taken FROM album_picture
-        WHERE {" AND ".join(conditions)} ORDER BY taken, id
+        WHERE {" AND ".join(conditions)} ORDER BY taken, id {"" if most is None else "LIMIT ?"}
         """,
-        values,
+        values if most is None else [*values, most],
     ).fetchall()
     return hits(connection, rows)
 
@@ -134,6 +149,7 @@ def hit_face(face: AlbumFace, people: dict[int, tuple[str, str]], ignored: set[i
     name, person = people.get(standing.person or -1, (None, None))
     return HitFace(
         face.id,
+        face.picture,
         name,
         person,
         standing.stranger,

@@ -93,6 +93,9 @@ def scan_folders(
     )
     run.search(files, workers, progress)
     vanished = run.drop(listings)
+    with gallery.engine.database.writing() as connection:
+        for place in places:
+            album_pictures.put_folder(connection, path_text(place))
     counts = run.counts
     unreadable = [LeftOut(path, "cannot be read") for one in listings for path in one.unreadable]
     return ScanReport(

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from multiface.atomic_write import write_whole
 from multiface.cli.paths import require_file, require_folder, require_page
@@ -14,7 +14,7 @@ from multiface.errors import UsageError
 from multiface.visible import table_cell
 
 if TYPE_CHECKING:
-    from multiface.album import Hit, HitFace
+    from multiface.album import Hit
 
 COLUMNS = (
     "path",
@@ -23,7 +23,7 @@ COLUMNS = (
     "face",
     "name",
     "person",
-    "group",
+    "stranger",
     "x0",
     "y0",
     "x1",
@@ -110,33 +110,6 @@ def question(people: Sequence[str], without: Sequence[str], only: bool, unknown:
     if without:
         words += f" without {' and '.join(without)}"
     return words + (" with somebody unknown" if unknown else "")
-
-
-def hit_document(hit: "Hit") -> dict[str, Any]:
-    """A photo or film as JSON has it."""
-    return {
-        "paths": list(hit.paths),
-        "film": hit.film,
-        "width": hit.width,
-        "height": hit.height,
-        "taken": hit.taken,
-        "faces": [face_document(face) for face in hit.faces],
-    }
-
-
-def face_document(face: "HitFace") -> dict[str, Any]:
-    """A face as JSON has it."""
-    return {
-        "face": face.id,
-        "box": list(face.box),
-        "name": face.name,
-        "person": face.person,
-        "group": face.stranger,
-        "seconds": None if face.seconds is None else list(face.seconds),
-        "by_hand": face.by_hand,
-        "ignored": face.ignored,
-        "too_poor": face.fault,
-    }
 
 
 def write_page(page: Path, content: bytes) -> None:

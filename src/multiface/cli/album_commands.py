@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -161,6 +161,8 @@ def find(
     quiet: options.Quiet = None,
 ) -> None:
     """Find the photos and films that show somebody: one line each, the oldest first."""
+    from multiface.album.documents import hit_document
+
     speaker = Speaker(as_json, quiet)
     everybody = [*(people or ()), *(with_ or ())]
     files = album_answers.AnswerFiles(table, page, links, copies)
@@ -178,7 +180,7 @@ def find(
     speaker.note(counted(len(hits), "photo or film", "photos and films"))
     for written in files.written:
         speaker.note(written)
-    speaker.document({"hits": [album_answers.hit_document(hit) for hit in hits]})
+    speaker.document({"hits": [{"paths": list(hit.paths), **hit_document(hit)} for hit in hits]})
 
 
 @album.command("people")
@@ -193,6 +195,7 @@ def unknown_people(
     quiet: options.Quiet = None,
 ) -> None:
     """List the unknown people of the album, in groups: the most useful to name first."""
+    from multiface.album.documents import face_document, group_document
     from multiface.album.pages import groups_page
 
     speaker = Speaker(as_json, quiet)
@@ -215,8 +218,8 @@ def unknown_people(
         speaker.note("--page FILE.html shows their faces; `multiface album name NUMBER NAME` gives a name")
     speaker.document(
         {
-            "groups": [_group_document(group) for group in groups],
-            "single_faces": [album_answers.face_document(face) for face in singles],
+            "groups": [group_document(group) for group in groups],
+            "single_faces": [face_document(face) for face in singles],
         }
     )
 
@@ -287,7 +290,7 @@ def merge(
     with opened_album(gallery, rate) as opened:
         opened.merge(into, from_)
     speaker.result(f"group {from_} is part of group {into}")
-    speaker.document({"group": into, "merged": from_})
+    speaker.document({"stranger": into, "merged": from_})
 
 
 @album.command()
@@ -304,7 +307,7 @@ def split(
     with opened_album(gallery, rate) as opened:
         number = opened.split(numbers)
     speaker.result(f"{counted(len(numbers), 'face')} are group {number} now")
-    speaker.document({"group": number, "faces": numbers})
+    speaker.document({"stranger": number, "faces": numbers})
 
 
 @album.command()
@@ -502,23 +505,3 @@ def _in_words(group: "UnknownGroup") -> str:
         f"group {group.number}: seen {counted(group.sightings, 'time')}, {counted(len(group.faces), 'face')} "
         f"({faces}){near}{ignored}"
     )
-
-
-def _group_document(group: "UnknownGroup") -> dict[str, Any]:
-    near = group.near
-    return {
-        "group": group.number,
-        "sightings": group.sightings,
-        "first_seen": group.first_seen,
-        "last_seen": group.last_seen,
-        "ignored": group.ignored,
-        "near": None
-        if near is None
-        else {
-            "name": near.person.name,
-            "person": near.person.id,
-            "similarity": near.similarity,
-            "wanted": near.wanted,
-        },
-        "faces": [album_answers.face_document(face) for face in group.faces],
-    }

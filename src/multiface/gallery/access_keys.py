@@ -9,6 +9,7 @@ twelve hours). Both are rows of the same table, of another kind: none of them is
 
 import hashlib
 import hmac
+import json
 import re
 import secrets
 from collections.abc import Collection
@@ -17,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 
 from multiface.errors import NotInGallery, UsageError
 from multiface.gallery.clock import utc_now
+from multiface.gallery.names import clean_name
 from multiface.gallery.sql import Connection
 
 SCOPES = ("recognise", "people:read", "people:write", "pictures:read", "embed", "admin")
@@ -25,12 +27,15 @@ LINK_MINUTES = 10
 SESSION_HOURS = 12
 _TEXT = re.compile(r"(mf|mfl|mfs)_([a-z0-9]{10})_([A-Za-z0-9_-]{43})")
 _PREFIXES = {"key": "mf", "link": "mfl", "session": "mfs"}
+GROUP_SCOPES = frozenset(("recognise", "people:read", "people:write"))
+"""What a key may be for that is limited to groups of people: the rest is about pictures of anybody."""
+_COLUMNS = "id, name, scopes, made, expires, used, revoked, people_groups"
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """A key without its secret. expires, used: UTC, ISO 8601; None for never."""
+    """A key without its secret. expires, used: UTC, ISO 8601; None for never. groups: of people; none for everybody."""
 
     id: str
     name: str
@@ -39,19 +44,33 @@ class AccessKey:
     expires: str | None
     used: str | None
     revoked: str | None
+    groups: tuple[str, ...] = ()
 
 
 def new_key(
-    connection: Connection, name: str, scopes: Collection[str], days: int | None = None
+    connection: Connection,
+    name: str,
+    scopes: Collection[str],
+    days: int | None = None,
+    groups: Collection[str] = (),
 ) -> tuple[AccessKey, str]:
-    """Make a key; it and its text, which is nowhere else. days: until it expires. Raises UsageError."""
+    """Make a key; it and its text, which is nowhere else. days: until it expires. groups: of the people it is for.
+
+    Raises UsageError.
+    """
     wrong = sorted(set(scopes) - set(SCOPES))
     if wrong or not scopes:
         raise UsageError(f"a key is for some of {', '.join(SCOPES)}, not {', '.join(wrong) or 'nothing'}")
     if days is not None and not 1 <= days <= 36500:
         raise UsageError(f"a key expires after 1 to 36,500 days, not {days}")
+    for_groups = tuple(sorted({clean_name(group) for group in groups}))
+    if for_groups and (many := sorted(set(scopes) - GROUP_SCOPES)):
+        raise UsageError(
+            f"a key for groups of people has no scope {', '.join(many)}, which is about everybody's; it may have "
+            f"{', '.join(sorted(GROUP_SCOPES))}"
+        )
     expires = None if days is None else _in(timedelta(days=days))
-    return _made(connection, "key", name, [one for one in SCOPES if one in scopes], expires, None)
+    return _made(connection, "key", name, [one for one in SCOPES if one in scopes], expires, for_groups)
 
 
 def found_key(connection: Connection, text: str) -> AccessKey | None:
@@ -62,7 +81,7 @@ def found_key(connection: Connection, text: str) -> AccessKey | None:
 def new_link(connection: Connection) -> str:
     """Make a link's token: who has it signs in once, within ten minutes, for everything."""
     _sweep(connection)
-    return _made(connection, "link", "link", SCOPES, _in(timedelta(minutes=LINK_MINUTES)), None)[1]
+    return _made(connection, "link", "link", SCOPES, _in(timedelta(minutes=LINK_MINUTES)))[1]
 
 
 def use_link(connection: Connection, text: str) -> bool:
@@ -73,12 +92,16 @@ def use_link(connection: Connection, text: str) -> bool:
     return connection.execute("DELETE FROM access_key WHERE id = ?", (link.id,)).rowcount == 1
 
 
-def new_session(
-    connection: Connection, name: str, scopes: Collection[str], parent: str | None = None
-) -> tuple[AccessKey, str]:
-    """Begin a session; it and its text. parent: the id of the key that signed in, whose end is the session's too."""
+def new_session(connection: Connection, key: AccessKey | None) -> tuple[AccessKey, str]:
+    """Begin a session; it and its text. key: that signed in; the session is for what it is for, and ends with it.
+
+    None: signed in by a link, for everything.
+    """
     _sweep(connection)
-    return _made(connection, "session", name, scopes, _in(timedelta(hours=SESSION_HOURS)), parent)
+    expires = _in(timedelta(hours=SESSION_HOURS))
+    if key is None:
+        return _made(connection, "session", "link", SCOPES, expires)
+    return _made(connection, "session", key.name, key.scopes, expires, key.groups, key.id)
 
 
 def found_session(connection: Connection, text: str) -> AccessKey | None:
@@ -107,7 +130,7 @@ def end_session(connection: Connection, number: str) -> None:
 def keys(connection: Connection) -> tuple[AccessKey, ...]:
     """All keys, also those that hold no more, oldest first."""
     rows = connection.execute(
-        "SELECT id, name, scopes, made, expires, used, revoked FROM access_key WHERE kind = 'key' ORDER BY made, id"
+        f"SELECT {_COLUMNS} FROM access_key WHERE kind = 'key' ORDER BY made, id"
     ).fetchall()
     return tuple(_key(row) for row in rows)
 
@@ -133,18 +156,29 @@ def _made(
     name: str,
     scopes: Collection[str],
     expires: str | None,
-    parent: str | None,
+    groups: Collection[str] = (),
+    parent: str | None = None,
 ) -> tuple[AccessKey, str]:
-    """A new row and its text. A session is for the groups of people that its key is for."""
+    """A new row, and its text."""
     number = "".join(secrets.choice(_LETTERS) for _ in range(10))
     secret = secrets.token_urlsafe(32)
-    key = AccessKey(number, name, tuple(scopes), utc_now(), expires, None, None)
+    key = AccessKey(number, name, tuple(scopes), utc_now(), expires, None, None, tuple(groups))
     connection.execute(
         """
-        INSERT INTO access_key (id, name, digest, scopes, made, expires, kind, parent, people_groups)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, coalesce((SELECT people_groups FROM access_key WHERE id = ?), '[]'))
+        INSERT INTO access_key (id, name, digest, scopes, made, expires, people_groups, kind, parent)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
-        (number, name, _digest(secret), " ".join(scopes), key.made, expires, kind, parent, parent),
+        (
+            number,
+            name,
+            _digest(secret),
+            " ".join(key.scopes),
+            key.made,
+            expires,
+            json.dumps(key.groups),
+            kind,
+            parent,
+        ),
     )
     return key, f"{_PREFIXES[kind]}_{number}_{secret}"
 
@@ -154,10 +188,9 @@ def _found(connection: Connection, kind: str, text: str) -> AccessKey | None:
     if parts is None or parts[1] != _PREFIXES[kind]:
         return None
     row = connection.execute(
-        "SELECT id, name, scopes, made, expires, used, revoked, digest FROM access_key WHERE id = ? AND kind = ?",
-        (parts[2], kind),
+        f"SELECT {_COLUMNS}, digest FROM access_key WHERE id = ? AND kind = ?", (parts[2], kind)
     ).fetchone()
-    if row is None or not hmac.compare_digest(str(row[7]), _digest(parts[3])):
+    if row is None or not hmac.compare_digest(str(row[-1]), _digest(parts[3])):
         return None
     key = _key(row)
     return key if _holds(key.revoked, key.expires) else None
@@ -181,7 +214,7 @@ def _digest(secret: str) -> str:
 
 
 def _key(row: tuple[object, ...]) -> AccessKey:
-    number, name, scopes, made, expires, used, revoked = row[:7]
+    number, name, scopes, made, expires, used, revoked, groups = row[:8]
     return AccessKey(
         str(number),
         str(name),
@@ -190,4 +223,5 @@ def _key(row: tuple[object, ...]) -> AccessKey:
         None if expires is None else str(expires),
         None if used is None else str(used),
         None if revoked is None else str(revoked),
+        tuple(str(group) for group in json.loads(str(groups))),
     )

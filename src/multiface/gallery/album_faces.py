@@ -179,13 +179,24 @@ def faces_of(connection: Connection, pictures: Iterable[int]) -> dict[int, list[
     return found
 
 
-def faces_of_stranger(connection: Connection, stranger: int, there: bool = False) -> list[AlbumFace]:
-    """The faces of a stranger, oldest first. there: only of files that are there."""
+def faces_of_stranger(connection: Connection, stranger: int) -> list[AlbumFace]:
+    """The faces of a stranger, oldest first."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM album_face WHERE stranger_id = ? {_THERE if there else ''} ORDER BY id",
-        (stranger,),
+        f"SELECT {_COLUMNS} FROM album_face WHERE stranger_id = ? ORDER BY id", (stranger,)
     )
     return [_face(row) for row in rows.fetchall()]
+
+
+def faces_of_strangers(connection: Connection) -> dict[int, list[AlbumFace]]:
+    """The faces of all strangers, by number, oldest first; of files that are there."""
+    found: dict[int, list[AlbumFace]] = {}
+    rows: Any = connection.execute(
+        f"SELECT {_COLUMNS} FROM album_face WHERE stranger_id IS NOT NULL {_THERE} ORDER BY id"
+    )
+    for row in rows:
+        face = _face(row)
+        found.setdefault(face.standing.stranger or 0, []).append(face)
+    return found
 
 
 def single_faces(connection: Connection) -> list[AlbumFace]:

@@ -47,6 +47,16 @@ class AlbumFile:
 
 
 @dataclass(frozen=True, slots=True)
+class AlbumFolder:
+    """A folder that was scanned. scanned: when last, UTC, ISO 8601. photos, films: files in it and below it."""
+
+    folder: str
+    scanned: str | None
+    photos: int
+    films: int
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """A picture that is in the album: its row, and what it was searched with."""
 
@@ -184,11 +194,43 @@ def forget_vanished(connection: Connection, before: str) -> int:
 
 def forget_folder(connection: Connection, folder: str) -> int:
     """Remove the files in a folder and below it, and the pictures that are nowhere else; how many files there were."""
+    connection.execute(f"DELETE FROM album_folder WHERE {_BELOW}", _below(folder))
     cursor = connection.execute(f"DELETE FROM album_file WHERE {_BELOW}", _below(folder))
     connection.execute(
         "DELETE FROM album_picture WHERE NOT EXISTS (SELECT 1 FROM album_file WHERE picture_id = album_picture.id)"
     )
     return int(cursor.rowcount)
+
+
+def put_folder(connection: Connection, folder: str) -> None:
+    """Write down that a folder was scanned now."""
+    connection.execute(
+        """
+        INSERT INTO album_folder (folder, scanned) VALUES (?, ?)
+        ON CONFLICT (folder) DO UPDATE SET scanned = excluded.scanned
+        """,
+        (folder, utc_now()),
+    )
+
+
+def folders(connection: Connection) -> tuple[AlbumFolder, ...]:
+    """The folders that were scanned, by name."""
+    rows = connection.execute("SELECT folder, scanned FROM album_folder ORDER BY folder").fetchall()
+    return tuple(
+        AlbumFolder(str(folder), scanned, *_counted(connection, str(folder))) for folder, scanned in rows
+    )
+
+
+def _counted(connection: Connection, folder: str) -> tuple[int, int]:
+    """How many photos and films are in a folder and below it."""
+    films, everything = connection.execute(
+        f"""
+        SELECT coalesce(sum(film), 0), count(*) FROM album_file
+        JOIN album_picture ON album_picture.id = album_file.picture_id WHERE {_BELOW}
+        """,
+        _below(folder),
+    ).fetchone()
+    return int(everything) - int(films), int(films)
 
 
 def places(connection: Connection, pictures: Iterable[int]) -> dict[int, list[str]]:

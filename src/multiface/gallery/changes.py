@@ -130,6 +130,11 @@ def forget_expired(connection: Connection) -> None:
     connection.execute("DELETE FROM change WHERE made < ?", (_oldest(),))
 
 
+def forget(connection: Connection, number: int) -> None:
+    """Forget one change."""
+    connection.execute("DELETE FROM change WHERE id = ?", (number,))
+
+
 def forget_person(connection: Connection, person: str) -> tuple[str, ...]:
     """Forget all changes about a person and about those who were merged into the person; the ids of all of them.
 

@@ -13,7 +13,7 @@ from typing import get_args
 
 import numpy as np
 
-from multiface.arrays import Floats
+from multiface.arrays import Floats, Ints
 from multiface.errors import FingerprintMismatch, GalleryError, UsageError
 from multiface.gallery import (
     album_faces,
@@ -41,6 +41,9 @@ from multiface.gallery.reembed_rows import Reembedding
 from multiface.gallery.search import Rule, score_people, top_two
 from multiface.gallery.sqlite import BUSY_SECONDS, SqliteGallery
 from multiface.gallery.strangers import Strangers
+
+_PARTS = 8
+"""Matrices of groups of people that are held at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ class Gallery:
         self._engine = engine
         self._database: GalleryDatabase = engine.database
         self._known: tuple[Revision, people_index.Known] | None = None
+        self._parts: dict[tuple[str, ...], tuple[Matrix, Ints, Matrix]] = {}
 
     @staticmethod
     def open(
@@ -201,14 +205,15 @@ class Gallery:
         most: int,
         after: tuple[str, int] | None = None,
         part: str | None = None,
-        group: str | None = None,
+        groups: Sequence[str] = (),
     ) -> tuple[Person, ...]:
         """Some people by name and then by age: at most so many, behind the one of a name and number.
 
-        part: of the name, whatever the case of its ASCII letters. group: only its members.
+        part: of the name, whatever the case of its ASCII letters. groups: only members of one of these; none for
+        everybody.
         """
         with self._database.reading() as connection:
-            return people_rows.page(connection, most, after, part, group)
+            return people_rows.page(connection, most, after, part, groups)
 
     def named(self, name: str) -> tuple[Person, ...]:
         """Those of this name, oldest first; none, one or several."""
@@ -370,9 +375,23 @@ class Gallery:
         """
         self._database.backup(path)
 
-    def matrix(self) -> Matrix:
-        """Everybody with all templates, in memory; the same object until the gallery changes."""
-        return self.index().matrix
+    def matrix(self, groups: str | Iterable[str] = ()) -> Matrix:
+        """Everybody with all templates, in memory; the same object until the gallery changes.
+
+        groups: only the people who are in one of these; none named, everybody.
+        """
+        matrix = self.index().matrix
+        named = (groups,) if isinstance(groups, str) else groups
+        wanted = tuple(sorted({clean_name(group) for group in named}))
+        if not wanted:
+            return matrix
+        with self._database.reading() as connection:
+            numbers = np.array(people_rows.in_groups(connection, wanted), np.int64)
+        known = self._parts.get(wanted)
+        if known is None or known[0] is not matrix or not np.array_equal(known[1], numbers):
+            known = (matrix, numbers, matrix.of_people(numbers))
+            self._parts = {**dict(list(self._parts.items())[-_PARTS + 1 :]), wanted: known}
+        return known[2]
 
     def index(self) -> people_index.Known:
         """The matrix, and up to which row of the list of touched people it is right."""

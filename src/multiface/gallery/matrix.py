@@ -115,6 +115,21 @@ class Matrix:
         matrix.changed = 0 if before is None else before.changed + changed
         return matrix
 
+    def of_people(self, numbers: Ints) -> "Matrix":
+        """A matrix of those of the people whose rows are among these: int64 (n,). It shares nothing with this one."""
+        kept = np.isin(self.numbers, numbers)
+        position = np.cumsum(kept) - 1
+        templates = kept[self.person_index]
+        chosen = np.flatnonzero(kept)
+        block = Block.of(
+            self.vectors[templates],
+            position[self.person_index[templates]],
+            tuple(self.names[k] for k in chosen),
+            tuple(self.ids[k] for k in chosen),
+            self.numbers[kept],
+        )
+        return Matrix.of_groups([Group((block,))])
+
     def __len__(self) -> int:
         return self.starts[-1]
 

@@ -4,7 +4,7 @@ Names come in as `names.clean_name` leaves them; `person` arguments are the numb
 checked: a damaged row raises BadContent.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from multiface.errors import AmbiguousName, NotInGallery
@@ -36,12 +36,16 @@ def people(connection: Connection, group: str | None = None) -> tuple[Person, ..
 
 
 def page(
-    connection: Connection, most: int, after: tuple[str, int] | None, part: str | None, group: str | None
+    connection: Connection,
+    most: int,
+    after: tuple[str, int] | None,
+    part: str | None,
+    groups: Sequence[str] = (),
 ) -> tuple[Person, ...]:
     """Some people by name and then by age.
 
-    after: behind the person of this name and row. part: of the name, whatever the case of its ASCII letters. group:
-    only its members.
+    after: behind the person of this name and row. part: of the name, whatever the case of its ASCII letters. groups:
+    only members of one of these; none for everybody.
     """
     conditions, values = ["1 = 1"], list[Any]()
     if after is not None:
@@ -51,9 +55,10 @@ def page(
         escaped = part.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
         conditions.append("lower(name) LIKE ? ESCAPE '!'")
         values.append(f"%{escaped}%")
-    if group is not None:
-        conditions.append("id IN (SELECT person_id FROM person_group WHERE name = ?)")
-        values.append(group)
+    if groups:
+        marks = ", ".join("?" * len(groups))
+        conditions.append(f"id IN (SELECT person_id FROM person_group WHERE name IN ({marks}))")
+        values += groups
     where = " AND ".join(conditions)
     rows = connection.execute(
         f"SELECT id FROM person WHERE {where} ORDER BY name, id LIMIT ?", (*values, most)
@@ -78,6 +83,21 @@ def person_of_id(connection: Connection, public_id: str) -> Person | None:
 def person_of_external_id(connection: Connection, external_id: str) -> Person | None:
     """The person whom another system calls so."""
     return _only(_people(connection, "WHERE person.external_id = ?", (external_id,)))
+
+
+def in_groups(connection: Connection, groups: Sequence[str]) -> list[int]:
+    """The rows of those who are in one of these groups, rising."""
+    marks = ", ".join("?" * len(groups))
+    rows = connection.execute(
+        f"SELECT DISTINCT person_id FROM person_group WHERE name IN ({marks}) ORDER BY person_id", groups
+    )
+    return [int(number) for (number,) in rows.fetchall()]
+
+
+def groups(connection: Connection) -> tuple[tuple[str, int], ...]:
+    """All groups by name, each with how many people are in it."""
+    rows = connection.execute("SELECT name, count(*) FROM person_group GROUP BY name ORDER BY name")
+    return tuple((str(name), int(count)) for name, count in rows.fetchall())
 
 
 def people_of_name(connection: Connection, name: str) -> tuple[Person, ...]:

@@ -362,6 +362,15 @@ _SERVICE = (
         ids {_TEXT} NOT NULL
     )
     """,
+    f"CREATE TABLE album_folder (folder {_TEXT} PRIMARY KEY, scanned {_TEXT})",
+    """
+    INSERT INTO album_folder (folder)
+    SELECT one.folder FROM (SELECT DISTINCT folder FROM album_file) AS one
+    WHERE NOT EXISTS (
+        SELECT 1 FROM (SELECT DISTINCT folder FROM album_file) AS other
+        WHERE substr(one.folder, 1, length(other.folder) + 1) = other.folder || '/'
+    )
+    """,
 )
 
 STEPS: tuple[tuple[str, ...], ...] = (_ALL, _ALBUMS, _KEYS, _REEMBED, _SERVICE)

@@ -393,6 +393,16 @@ _SERVICE = (
         ids TEXT NOT NULL
     )
     """,
+    # The folders that were scanned, and when last: UTC, ISO 8601; NULL before this step.
+    "CREATE TABLE album_folder (folder TEXT PRIMARY KEY, scanned TEXT) WITHOUT ROWID",
+    """
+    INSERT INTO album_folder (folder)
+    SELECT one.folder FROM (SELECT DISTINCT folder FROM album_file) AS one
+    WHERE NOT EXISTS (
+        SELECT 1 FROM (SELECT DISTINCT folder FROM album_file) AS other
+        WHERE substr(one.folder, 1, length(other.folder) + 1) = other.folder || '/'
+    )
+    """,
 )
 
 STEPS: tuple[tuple[str, ...], ...] = (

@@ -10,6 +10,9 @@ LARGE = 8_192
 """Above so many people how alike they are is not looked at again until one in a hundred has changed: it takes half a
 second, and the few hundred people it is judged by change little with one of so many."""
 
+_KEPT = 8
+"""Thresholds kept: a gallery has one for everybody, and one for each choice of groups."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Estimate:
@@ -21,7 +24,7 @@ class _Estimate:
 
 
 class GalleryThreshold:
-    """Thresholds at one false-positive identification rate; the last gallery's is kept.
+    """Thresholds at one false-positive identification rate; those of the last galleries are kept.
 
     Threads may share one. rate: above 0 and below 1.
     """
@@ -29,7 +32,7 @@ class GalleryThreshold:
     def __init__(self, calibration: Calibration, rate: float) -> None:
         self.calibration = calibration
         self.rate = rate
-        self._last: tuple[Matrix, Threshold] | None = None
+        self._last: tuple[tuple[Matrix, Threshold], ...] = ()
         self._estimate: _Estimate | None = None
 
     def of(self, matrix: Matrix) -> Threshold | None:
@@ -38,8 +41,9 @@ class GalleryThreshold:
         Below 3 people it is that among people at large. Raises UsageError, RateNotSupported.
         """
         last = self._last
-        if last is not None and last[0] is matrix:
-            return last[1]
+        known = next((threshold for of, threshold in last if of is matrix), None)
+        if known is not None:
+            return known
         people = len(matrix)
         if not people:
             return None
@@ -48,7 +52,7 @@ class GalleryThreshold:
             calibrated = threshold.similarity
             similarity = min(1.0, calibrated + self._shift(matrix))
             threshold = replace(threshold, similarity=similarity, calibrated=calibrated)
-        self._last = (matrix, threshold)
+        self._last = ((matrix, threshold), *last[: _KEPT - 1])
         return threshold
 
     def _shift(self, matrix: Matrix) -> float:

@@ -39,6 +39,7 @@ from multiface.gallery import (
     Added,
     FolderReport,
     Gallery,
+    Matrix,
     PictureNote,
     Reembedded,
     Refusal,
@@ -215,11 +216,15 @@ class Recognizer:
         """False-positive identification rate of `identify` for the whole gallery."""
         return self.settings.rate
 
-    def identify(self, picture: PictureSource) -> Identification:
-        """Who is in a picture. Raises UsageError without people, PictureError, RateNotSupported."""
-        self._people()
+    def identify(self, picture: PictureSource, groups: str | Iterable[str] = ()) -> Identification:
+        """Who is in a picture. groups: only people who are in one of these get a name; none named, everybody.
+
+        The threshold is that among the people who can get a name. Raises UsageError without people, PictureError,
+        RateNotSupported.
+        """
+        gallery = self._people()
         opened = open_picture(picture)
-        return self._identified(self.analyse(opened.pixels), opened.whole_share)
+        return self._identified(self.analyse(opened.pixels), opened.whole_share, gallery.matrix(groups))
 
     def identify_many(
         self, pictures: PictureSource | Iterable[PictureSource]
@@ -249,13 +254,15 @@ class Recognizer:
         vectors = self._unit_vectors(embeddings)
         return decide_probes(vectors, gallery.matrix(), self._gallery_threshold(), faults=faults)
 
-    def rank(self, embeddings: Floats, most: int = 5) -> list[list[Candidate]]:
+    def rank(
+        self, embeddings: Floats, most: int = 5, groups: str | Iterable[str] = ()
+    ) -> list[list[Candidate]]:
         """The people who are most similar to each face, the most similar first; at most so many.
 
-        embeddings: float32 (n, d) of unit length. Nothing is decided and no rate is stated, so it answers in galleries
-        of any size. Raises UsageError without people or for other shapes.
+        embeddings: float32 (n, d) of unit length. groups: as for `identify`. Nothing is decided and no rate is stated,
+        so it answers in galleries of any size. Raises UsageError without people or for other shapes.
         """
-        matrix, vectors = self._people().matrix(), self._unit_vectors(embeddings)
+        matrix, vectors = self._people().matrix(groups), self._unit_vectors(embeddings)
         if most < 1:
             raise UsageError(f"at least one person is ranked, not {most}")
         if not len(matrix) or not len(vectors):
@@ -297,10 +304,12 @@ class Recognizer:
             raise UsageError("embeddings are of unit length; divide each by its norm")
         return vectors
 
-    def _identified(self, analysis: Analysis, whole_share: float | None) -> Identification:
+    def _identified(
+        self, analysis: Analysis, whole_share: float | None, matrix: Matrix | None = None
+    ) -> Identification:
         decisions = decide_probes(
             analysis.embeddings,
-            self._people().matrix(),
+            self._people().matrix() if matrix is None else matrix,
             self._gallery_threshold(),
             faults=picture_faults(self.calibration.limits, analysis.quality),
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -10,19 +11,30 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
+from multiface.album import Album
 from multiface.errors import MultifaceError, UsageError
 from multiface.images import PictureLimits, limit_pictures
 from multiface.recognition import Recognizer
 from multiface.serve.access import Access
+from multiface.serve.admin_routes import admin_routes
+from multiface.serve.description import described_by
 from multiface.serve.guard import Guard
+from multiface.serve.job_kinds import doing, forget_old_backups
+from multiface.serve.job_routes import job_routes
+from multiface.serve.jobs import Jobs
 from multiface.serve.page_files import page_routes
 from multiface.serve.people_routes import people_routes
+from multiface.serve.photo_routes import photo_routes
 from multiface.serve.problems import Problem, problem_document, problem_of, problem_response
 from multiface.serve.recognition_routes import recognition_routes
+from multiface.serve.request_rate import RequestRate
 from multiface.serve.serve_settings import ServeSettings
 from multiface.serve.sessions import session_routes
+from multiface.serve.sprite_routes import sprite_routes
+from multiface.serve.stranger_routes import stranger_routes
 from multiface.serve.system_routes import Figures, system_routes
 from multiface.serve.work import Work
+from multiface.serve.write_route import write_route
 from multiface.version import __version__
 from multiface.visible import log_of
 
@@ -42,17 +54,35 @@ def make_app(recognizer: Recognizer, settings: ServeSettings, *, keys: bool = Tr
         raise UsageError(f"{settings.host}: others can reach this address, so keys are needed")
     limit_pictures(PictureLimits(max_decoded=settings.largest_picture, max_file=settings.largest_body))
     work, figures = Work(settings.at_once, settings.waiting), Figures()
-    access = Access(gallery, open_=not keys, read_only=settings.read_only, tls=settings.tls)
+    access = Access(
+        gallery,
+        RequestRate(settings.each_key),
+        open_=not keys,
+        read_only=settings.read_only,
+        tls=settings.tls,
+    )
+    album, route = Album(recognizer), write_route(access, gallery)
+    backups = None if settings.backups is None else Path(settings.backups)
+    if backups is not None and backups.is_dir():
+        forget_old_backups(backups)
+    jobs = Jobs(gallery, doing(recognizer, gallery, album, backups), at_work=not settings.read_only)
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        jobs.close()
         work.close()
 
     # The pages of FastAPI load scripts from elsewhere; `/openapi.json` is the documentation for programs.
     app = FastAPI(title="MultiFace", version=__version__, docs_url=None, redoc_url=None, lifespan=life)
+    app.openapi = described_by(app)  # type: ignore[method-assign]  # FastAPI's own way to change it
     app.include_router(recognition_routes(recognizer, access, work))
-    app.include_router(people_routes(recognizer, gallery, access, work))
+    app.include_router(people_routes(recognizer, gallery, access, work, route))
+    app.include_router(stranger_routes(album, gallery, access, route))
+    app.include_router(photo_routes(album, gallery, access, work, jobs, route))
+    app.include_router(sprite_routes(gallery, access, route))
+    app.include_router(job_routes(gallery, access, route))
+    app.include_router(admin_routes(recognizer, gallery, access, jobs, settings, route))
     app.include_router(system_routes(gallery, access, work, figures))
     app.include_router(session_routes(gallery, open_=not keys, tls=settings.tls))
     app.include_router(page_routes())

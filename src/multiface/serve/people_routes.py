@@ -2,23 +2,29 @@
 
 import hashlib
 import json
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from multiface.gallery import Gallery, Person
+from multiface.errors import NotInGallery
+from multiface.gallery import Gallery, Person, people_rows
+from multiface.gallery import changes as change_rows
+from multiface.gallery.person_ids import is_id
 from multiface.recognition import Recognizer
-from multiface.serve.access import Access
+from multiface.serve.access import Access, Caller
+from multiface.serve.cursors import MOST, after_pair
+from multiface.serve.kept import kept_of
+from multiface.serve.people_alike import alike_pairs
 from multiface.serve.pictures import pictures_of
 from multiface.serve.problems import Problem
+from multiface.serve.recognition_routes import Groups
 from multiface.serve.work import Work
 
 Document = dict[str, Any]
-MOST = 200
-"""People on one page."""
 
 
 class PersonChange(BaseModel):
@@ -32,6 +38,15 @@ class PersonChange(BaseModel):
     cover: int | None = None
 
 
+class SplitRequest(BaseModel):
+    """Which faces are whose."""
+
+    model_config = ConfigDict(extra="forbid")
+    faces: list[int] = Field(min_length=1, max_length=10_000)
+    name: str = Field(max_length=1000)
+    another: bool = False
+
+
 class MergeRequest(BaseModel):
     """Who becomes part of the person."""
 
@@ -39,58 +54,93 @@ class MergeRequest(BaseModel):
     person: str = Field(description="The id of the other person, who is gone then.", max_length=100)
 
 
-def people_routes(recognizer: Recognizer, gallery: Gallery, access: Access, work: Work) -> APIRouter:
-    """The routes."""
-    router = APIRouter(prefix="/v1", tags=["people"])
-    read, write = Depends(access.needs("people:read")), Depends(access.needs("people:write"))
+def people_routes(
+    recognizer: Recognizer, gallery: Gallery, access: Access, work: Work, route: type[APIRoute]
+) -> APIRouter:
+    """The routes. A key for groups of people finds nobody else, and whom it enrols is in its groups."""
+    router = APIRouter(prefix="/v1", tags=["people"], route_class=route)
+    reading = Annotated[Caller, Depends(access.needs("people:read", by_group=True))]
+    writing = Annotated[Caller, Depends(access.needs("people:write", by_group=True))]
 
-    @router.get("/people", dependencies=[read], summary="People, by name")
+    def seen(caller: Caller, who: str) -> Person:
+        """The person of an id, if the caller may know. Raises NotInGallery."""
+        if not is_id(who):
+            raise NotInGallery("a person is asked for by id; GET /v1/people?q=NAME finds the ids of a name")
+        person = gallery.person(who)
+        if not caller.sees(person.groups):
+            raise NotInGallery(f"there is no person {who}")
+        return person
+
+    @router.get("/people", summary="People, by name")
     def people(
+        caller: reading,
         limit: int = Query(50, ge=1, le=MOST),
         cursor: str | None = Query(None, max_length=2000),
         q: str | None = Query(None, max_length=200),
-        group: str | None = Query(None, max_length=200),
+        group: Groups = None,
     ) -> Document:
-        """One page. cursor: `next` of the page before. q: a part of the name. group: only its members."""
-        page = gallery.people_page(limit, _after(cursor), q, group)
+        """One page. cursor: `next` of the page before. q: a part of the name. group: only members of one of these."""
+        page = gallery.people_page(limit, after_pair(cursor), q, caller.groups_among(group or ()))
         return {
             "people": [_person(one) for one in page],
             "next": _cursor(page[-1]) if len(page) == limit else None,
         }
 
-    @router.post("/people", dependencies=[write], status_code=201, summary="A new person, by pictures")
+    @router.post("/people", status_code=201, summary="A new person, by pictures")
     async def enroll(
-        request: Request, name: str = Query(max_length=1000), force: bool = False, another: bool = False
+        request: Request,
+        caller: writing,
+        name: str = Query(max_length=1000),
+        force: bool = False,
+        another: bool = False,
     ) -> JSONResponse:
         """Enrol pictures of one person under a name. Of several with one name: another=true, or the person's own faces.
 
         201 with what was refused; 422 where no picture could be used.
         """
-        return await _enrolled(request, name, force, another)
+        if is_id(name.strip()):
+            raise Problem(
+                422, "name_is_an_id", "a new person has a name; send pictures to /v1/people/ID/faces"
+            )
+        if caller.groups and any(not caller.sees(one.groups) for one in gallery.named(name)):
+            another = True
+        answer = await enrolled(request, name, force, another)
+        if caller.groups:
+            person = str(answer["person"])
+            groups = gallery.person(person).groups
+            gallery.edit(person, groups=sorted({*groups, *caller.groups}))
+        return made(answer)
 
-    @router.get("/people/{person}", dependencies=[read], summary="One person")
-    def person(person: str) -> Response:
+    @router.get("/people/alike", summary="The people who are most alike")
+    def alike(caller: reading, limit: int = Query(10, ge=1, le=100)) -> Document:
+        """Pairs of people, the most alike first, and what a stranger would have to reach."""
+        matrix = gallery.matrix(caller.groups)
+        return {"pairs": alike_pairs(matrix, recognizer.calibration, recognizer.rate, limit)}
+
+    @router.get("/people/{person}", summary="One person")
+    def person(caller: reading, person: str) -> Response:
         """With an ETag, for If-Match."""
-        return _with_tag(gallery.person(person))
+        return _with_tag(seen(caller, person))
 
-    @router.patch("/people/{person}", dependencies=[write], summary="Change what is known")
-    def change(person: str, wanted: PersonChange, request: Request, another: bool = False) -> Response:
+    @router.patch("/people/{person}", summary="Change what is known")
+    def change(
+        caller: writing, person: str, wanted: PersonChange, request: Request, another: bool = False
+    ) -> Response:
         """If-Match may hold the ETag of the person as it was read: 412 if somebody else was quicker."""
-        before = gallery.person(person)
-        match = request.headers.get("if-match")
-        if match is not None and match != "*" and match != _tag(before):
-            raise Problem(412, "changed_meanwhile", "the person was changed since it was read; read it again")
+        before = _unchanged(seen(caller, person), request)
+        if wanted.groups is not None:
+            caller.groups_among(set(wanted.groups) ^ set(before.groups))
         if wanted.name is not None and wanted.name != before.name:
             gallery.rename(before.id, wanted.name, another=another)
         rest = wanted.model_dump(exclude={"name"}, exclude_none=True)
         if rest:
             gallery.edit(before.id, **rest)
-        return _with_tag(gallery.person(before.id))
+        return _with_tag(gallery.person(before.id), _undo(gallery, before.id))
 
-    @router.delete("/people/{person}", dependencies=[write], summary="Remove a person for good")
-    def remove(person: str) -> Document:
+    @router.delete("/people/{person}", summary="Remove a person for good")
+    def remove(caller: writing, person: str) -> Document:
         """With all vectors, faces in the album and changes; only the id is kept, so that no import brings it back."""
-        one = gallery.person(person)
+        one = seen(caller, person)
         removed = gallery.remove(one.id)
         return {
             "removed": one.id,
@@ -99,47 +149,70 @@ def people_routes(recognizer: Recognizer, gallery: Gallery, access: Access, work
             "purged": removed.purged,
         }
 
-    @router.post(
-        "/people/{person}/faces", dependencies=[write], status_code=201, summary="More pictures of a person"
-    )
-    async def add_faces(request: Request, person: str, force: bool = False) -> JSONResponse:
+    @router.post("/people/{person}/faces", status_code=201, summary="More pictures of a person")
+    async def add_faces(request: Request, caller: writing, person: str, force: bool = False) -> JSONResponse:
         """Enrol pictures; as for a new person."""
-        return await _enrolled(request, gallery.person(person).id, force, False)
+        return made(await enrolled(request, seen(caller, person).id, force, False))
 
-    @router.get("/people/{person}/faces", dependencies=[read], summary="The templates of a person")
-    def faces(person: str) -> Document:
+    @router.get("/people/{person}/faces", summary="The templates of a person")
+    def faces(caller: reading, person: str) -> Document:
         """Facts about each, without its vector."""
         return {
             "faces": [
                 {
                     "face": one.id,
-                    "source": one.source,
+                    "source": _last_part(one.source),
                     "added": one.added,
                     "box": [round(side, 1) for side in one.facts.box],
                     "width": one.facts.width,
                     "height": one.facts.height,
                 }
-                for one in gallery.templates(person)
+                for one in gallery.templates(seen(caller, person).id)
             ]
         }
 
-    @router.post("/people/{person}/merge", dependencies=[write], summary="Two people are one")
-    def merge(person: str, other: MergeRequest) -> Document:
-        """The person keeps name, note and cover; the other one is gone. It can be undone."""
-        kept, gone = gallery.person(person), gallery.person(other.person)
+    @router.post("/people/{person}/merge", summary="Two people are one")
+    def merge(caller: writing, person: str, other: MergeRequest, request: Request) -> Document:
+        """The person keeps name, note and cover; the other one is gone. It can be undone. If-Match: as for PATCH."""
+        kept, gone = _unchanged(seen(caller, person), request), seen(caller, other.person)
         moved = gallery.merge(kept.id, gone.id)
-        return {
-            "person": kept.id,
-            "merged": gone.id,
-            "moved": moved,
-            "undo": gallery.changes(kept.id, 1)[0].id,
-        }
+        return {"person": kept.id, "merged": gone.id, "moved": moved, "undo": _undo(gallery, kept.id)}
 
-    @router.get("/changes", dependencies=[read], summary="What was done, newest first")
+    @router.post("/people/{person}/split", summary="Some faces of a person are somebody else's")
+    def split(caller: writing, person: str, wanted: SplitRequest) -> Document:
+        """The templates go to the person of the name, who is made if need be. It can be undone."""
+        one = seen(caller, person)
+        other = gallery.split(
+            one.id, wanted.faces, wanted.name, another=wanted.another or bool(caller.groups)
+        )
+        if caller.groups:
+            gallery.edit(other.id, groups=sorted({*other.groups, *caller.groups}))
+        return {"person": one.id, "to": other.id, "undo": _undo(gallery, one.id)}
+
+    @router.get("/people/{person}/kept", summary="What is kept of a person, and until when")
+    def kept(caller: reading, person: str) -> Document:
+        """Everything that removing the person deletes."""
+        with gallery.engine.database.reading() as connection:
+            return {"places": kept_of(connection, seen(caller, person))}
+
+    @router.get("/groups", summary="Groups of people")
+    def groups(caller: reading) -> Document:
+        """By name, each with how many people are in it."""
+        with gallery.engine.database.reading() as connection:
+            found = people_rows.groups(connection)
+        return {"groups": [{"group": name, "people": count} for name, count in found if caller.sees((name,))]}
+
+    @router.get("/changes", summary="What was done, newest first")
     def changes(
-        person: str | None = Query(None, max_length=1000), limit: int = Query(100, ge=1, le=MOST)
+        caller: reading,
+        person: str | None = Query(None, max_length=100),
+        limit: int = Query(100, ge=1, le=MOST),
     ) -> Document:
-        """The last 30 days."""
+        """The last 30 days. A key for groups of people asks for one person's."""
+        if person is None and caller.groups:
+            raise Problem(403, "person_wanted", "a key for groups of people asks for ?person=ID")
+        if person is not None and caller.groups:
+            seen(caller, person)
         return {
             "changes": [
                 {
@@ -154,31 +227,55 @@ def people_routes(recognizer: Recognizer, gallery: Gallery, access: Access, work
             ]
         }
 
-    @router.post("/changes/{change}/undo", dependencies=[write], summary="Undo a change")
-    def undo(change: int) -> Document:
+    @router.post("/changes/{change}/undo", summary="Undo a change")
+    def undo(caller: writing, change: int) -> Document:
         """409 if it was undone, or a later change stands in the way."""
+        if caller.groups:
+            with gallery.engine.database.reading() as connection:
+                about = change_rows.change(connection, change)
+            for one in () if about is None else about.people:
+                seen(caller, one)
         undone = gallery.undo(change)
         return {"undone": undone.id, "kind": undone.kind, "people": list(undone.people)}
 
-    async def _enrolled(request: Request, who: str, force: bool, another: bool) -> JSONResponse:
+    async def enrolled(request: Request, who: str, force: bool, another: bool) -> Document:
         pictures = await pictures_of(request)
         done = await work.run(lambda: recognizer.enroll(who, list(pictures), force, another))
         refused = [{"index": _number(called) - 1, "reason": reason} for called, reason in done.refused]
         if not done.person:
-            raise Problem(422, "no_usable_picture", "; ".join(one["reason"] for one in refused))  # type: ignore[misc]
-        return JSONResponse(
-            {
-                "person": done.person,
-                "added": done.added,
-                "already_there": done.already_there,
-                "refused": refused,
-                "notes": list(done.notes),
-            },
-            201,
-            {"Location": f"/v1/people/{done.person}"},
-        )
+            raise Problem(422, "no_usable_picture", "; ".join(str(one["reason"]) for one in refused))
+        return {
+            "person": done.person,
+            "added": done.added,
+            "already_there": done.already_there,
+            "refused": refused,
+            "notes": list(done.notes),
+            "undo": _undo(gallery, done.person) if done.added else None,
+        }
+
+    def made(answer: Document) -> JSONResponse:
+        return JSONResponse(answer, 201, {"Location": f"/v1/people/{answer['person']}"})
 
     return router
+
+
+def _undo(gallery: Gallery, person: str) -> int | None:
+    """The id of the last change about a person."""
+    last = gallery.changes(person, 1)
+    return last[0].id if last else None
+
+
+def _last_part(source: str) -> str:
+    """Where a template is from, without the folders of the server."""
+    return source.replace("\\", "/").rstrip("/").rpartition("/")[2] or source
+
+
+def _unchanged(before: Person, request: Request) -> Person:
+    """The person. Raises Problem (412) if it is not what If-Match says."""
+    match = request.headers.get("if-match")
+    if match is not None and match != "*" and match != _tag(before):
+        raise Problem(412, "changed_meanwhile", "the person was changed since it was read; read it again")
+    return before
 
 
 def _number(called: object) -> int:
@@ -199,8 +296,9 @@ def _person(one: Person) -> Document:
     }
 
 
-def _with_tag(one: Person) -> Response:
-    return JSONResponse(_person(one), headers={"ETag": _tag(one)})
+def _with_tag(one: Person, undo: int | None = None) -> Response:
+    more = {} if undo is None else {"undo": undo}
+    return JSONResponse(_person(one) | more, headers={"ETag": _tag(one)})
 
 
 def _tag(one: Person) -> str:
@@ -210,13 +308,3 @@ def _tag(one: Person) -> str:
 
 def _cursor(one: Person) -> str:
     return f"{one.number}:{one.name}"
-
-
-def _after(cursor: str | None) -> tuple[str, int] | None:
-    """Behind whom a page begins. Raises Problem (422)."""
-    if cursor is None:
-        return None
-    number, colon, name = cursor.partition(":")
-    if not colon or not number.isdecimal() or len(number) > 18:
-        raise Problem(422, "bad_cursor", "cursor is `next` of the page before")
-    return name, int(number)

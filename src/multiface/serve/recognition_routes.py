@@ -1,7 +1,7 @@
 """`identify`, `verify`, `detect`, `embed`, `search`: pictures in, answers out, as the commands of the same names."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
@@ -16,7 +16,7 @@ from multiface.recognition.documents import (
     ranking_document,
     verification_document,
 )
-from multiface.serve.access import Access
+from multiface.serve.access import Access, Caller
 from multiface.serve.pictures import pictures_of
 from multiface.serve.problems import Problem, kind_of, problem_of
 from multiface.serve.work import Work
@@ -24,10 +24,16 @@ from multiface.serve.work import Work
 Document = dict[str, Any]
 
 
+Groups = Annotated[
+    list[str] | None, Query(max_length=100, description="Only people who are in one of these get a name.")
+]
+
+
 def recognition_routes(recognizer: Recognizer, access: Access, work: Work) -> APIRouter:
     """The routes. Pictures that cannot be used have an `error` in their place, unless there is only one."""
     router = APIRouter(prefix="/v1", tags=["recognise"])
-    recognise, embed_ = Depends(access.needs("recognise")), Depends(access.needs("embed"))
+    recognise, embed_ = Depends(access.needs("recognise", by_group=True)), Depends(access.needs("embed"))
+    asking = Annotated[Caller, recognise]
 
     async def each(request: Request, one: Callable[[bytes], Document]) -> Document:
         pictures = await pictures_of(request)
@@ -41,10 +47,13 @@ def recognition_routes(recognizer: Recognizer, access: Access, work: Work) -> AP
 
         return {"request_id": request.state.request_id, "pictures": await work.run(job)}
 
-    @router.post("/identify", dependencies=[recognise], summary="Who is in pictures")
-    async def identify(request: Request) -> Document:
+    @router.post("/identify", summary="Who is in pictures")
+    async def identify(request: Request, caller: asking, group: Groups = None) -> Document:
         """The people of each picture; strangers are null, at the stated rate."""
-        document = await each(request, lambda data: identification_document(None, recognizer.identify(data)))
+        groups = caller.groups_among(group or ())
+        document = await each(
+            request, lambda data: identification_document(None, recognizer.identify(data, groups))
+        )
         return document | {"caveat": recognizer.caveat}
 
     @router.post("/detect", dependencies=[recognise], summary="The faces of pictures")
@@ -67,13 +76,16 @@ def recognition_routes(recognizer: Recognizer, access: Access, work: Work) -> AP
             request, lambda data: {"faces": embedding_documents(None, recognizer.analyse(data))}
         )
 
-    @router.post("/search", dependencies=[recognise], summary="The most similar people, undecided")
-    async def search(request: Request, most: int = Query(5, ge=1, le=100)) -> Document:
+    @router.post("/search", summary="The most similar people, undecided")
+    async def search(
+        request: Request, caller: asking, group: Groups = None, most: int = Query(5, ge=1, le=100)
+    ) -> Document:
         """People by similarity for each face. Nothing is decided and no rate is stated."""
+        groups = caller.groups_among(group or ())
 
         def one(data: bytes) -> Document:
             analysis = recognizer.analyse(data)
-            return ranking_document(None, analysis, recognizer.rank(analysis.embeddings, most))
+            return ranking_document(None, analysis, recognizer.rank(analysis.embeddings, most, groups))
 
         return await each(request, one)
 

@@ -38,14 +38,12 @@ def session_routes(gallery: Gallery, *, open_: bool, tls: bool) -> APIRouter:
         with database.writing() as connection:
             if wanted.link is not None:
                 good = access_keys.use_link(connection, wanted.link)
-                made = access_keys.new_session(connection, "link", SCOPES) if good else None
+                made = access_keys.new_session(connection, None) if good else None
             else:
                 key = access_keys.found_key(connection, wanted.key or "")
                 if key is not None:
                     access_keys.touch_key(connection, key.id)
-                made = (
-                    None if key is None else access_keys.new_session(connection, key.name, key.scopes, key.id)
-                )
+                made = None if key is None else access_keys.new_session(connection, key)
         if made is None:
             raise Problem(
                 401,

@@ -1,0 +1,82 @@
+"""Who changed what over HTTP, in SQL: the key, the request and the ids it named; no names of people, no vectors.
+
+It is kept for a year.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from multiface.gallery.clock import utc_now
+from multiface.gallery.sql import Connection
+
+KEPT_DAYS = 365
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One change that was asked for.
+
+    made: UTC, ISO 8601. access_key: its id; "" where no key is needed. request: the id that its answer had. ids: the
+    parts of the address, such as the person.
+    """
+
+    number: int
+    made: str
+    access_key: str
+    request: str
+    method: str
+    route: str
+    status: int
+    ids: Mapping[str, str]
+
+
+def add_entry(
+    connection: Connection,
+    access_key: str,
+    request: str,
+    method: str,
+    route: str,
+    status: int,
+    ids: Mapping[str, str],
+) -> None:
+    """Write a change down."""
+    connection.execute(
+        """
+        INSERT INTO audit (made, access_key, request, method, route, status, ids)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
+        """,
+        (utc_now(), access_key, request, method, route, status, json.dumps(dict(ids))),
+    )
+
+
+def entries(connection: Connection, most: int, before: int | None = None) -> tuple[AuditEntry, ...]:
+    """The last changes, newest first. before: only those that are older than this one."""
+    where, values = ("", ()) if before is None else ("WHERE id < ?", (before,))
+    rows = connection.execute(
+        f"""
+        SELECT id, made, access_key, request, method, route, status, ids FROM audit {where}
+        ORDER BY id DESC LIMIT ?
+        """,
+        (*values, most),
+    )
+    return tuple(
+        AuditEntry(
+            int(number),
+            str(made),
+            str(key),
+            str(request),
+            str(method),
+            str(route),
+            int(status),
+            json.loads(ids),
+        )
+        for number, made, key, request, method, route, status, ids in rows.fetchall()
+    )
+
+
+def forget_old(connection: Connection) -> None:
+    """Forget what is kept no longer."""
+    until = (datetime.now(UTC) - timedelta(days=KEPT_DAYS)).isoformat(timespec="seconds")
+    connection.execute("DELETE FROM audit WHERE made < ?", (until,))

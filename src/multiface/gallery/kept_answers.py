@@ -1,0 +1,74 @@
+"""Answers of a service to writes that had an `Idempotency-Key`, in SQL, kept for a day: asked again, the same is said.
+
+Each function is one thing done inside the caller's transaction. The key belongs to the access key that sent it.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from multiface.gallery.clock import utc_now
+from multiface.gallery.sql import Connection
+
+KEPT = timedelta(hours=24)
+GIVEN_UP = timedelta(minutes=10)
+"""After this long without an answer a request is taken for one whose process died, and may be made again."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """digest: sha256 of the request. status: None while it is worked on. headers: names and values."""
+
+    digest: str
+    status: int | None
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+def begun(connection: Connection, access_key: str, key: str, digest: str) -> KeptAnswer | None:
+    """Write down that a request is worked on: None; or what is known of one with this key."""
+    connection.execute("DELETE FROM kept_answer WHERE made < ?", (_before(KEPT),))
+    connection.execute(
+        "DELETE FROM kept_answer WHERE access_key = ? AND idempotency_key = ? AND status IS NULL AND made < ?",
+        (access_key, key, _before(GIVEN_UP)),
+    )
+    row = connection.execute(
+        "SELECT digest, status, headers, body FROM kept_answer WHERE access_key = ? AND idempotency_key = ?",
+        (access_key, key),
+    ).fetchone()
+    if row is None:
+        connection.execute(
+            "INSERT INTO kept_answer (access_key, idempotency_key, digest, made) VALUES (?, ?, ?, ?)",
+            (access_key, key, digest, utc_now()),
+        )
+        return None
+    known, status, headers, body = row
+    return KeptAnswer(
+        str(known),
+        None if status is None else int(status),
+        tuple((str(name), str(value)) for name, value in json.loads(headers or "[]")),
+        bytes(body or b""),
+    )
+
+
+def answered(connection: Connection, access_key: str, key: str, answer: KeptAnswer) -> None:
+    """Keep the answer to a request that had begun."""
+    connection.execute(
+        """
+        UPDATE kept_answer SET status = ?, headers = ?, body = ?
+        WHERE access_key = ? AND idempotency_key = ? AND digest = ?
+        """,
+        (answer.status, json.dumps(answer.headers), answer.body, access_key, key, answer.digest),
+    )
+
+
+def given_up(connection: Connection, access_key: str, key: str) -> None:
+    """A request that had begun came to nothing: it may be made again."""
+    connection.execute(
+        "DELETE FROM kept_answer WHERE access_key = ? AND idempotency_key = ? AND status IS NULL",
+        (access_key, key),
+    )
+
+
+def _before(span: timedelta) -> str:
+    return (datetime.now(UTC) - span).isoformat(timespec="seconds")

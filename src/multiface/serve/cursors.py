@@ -1,0 +1,32 @@
+"""Where the next page of a list begins, as text: `next` of the page before."""
+
+from multiface.serve.problems import Problem
+
+MOST = 200
+"""Things on one page."""
+_DIGITS = 18
+
+
+def after_pair(cursor: str | None) -> tuple[str, int] | None:
+    """A text and a number, as `NUMBER:TEXT`; None for the beginning. Raises Problem (422)."""
+    if cursor is None:
+        return None
+    number, colon, text = cursor.partition(":")
+    if not colon:
+        raise _bad()
+    return text, _number(number)
+
+
+def after_number(cursor: str | None) -> int | None:
+    """A number; None for the beginning. Raises Problem (422)."""
+    return None if cursor is None else _number(cursor)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > _DIGITS:
+        raise _bad()
+    return int(text)
+
+
+def _bad() -> Problem:
+    return Problem(422, "bad_cursor", "cursor is `next` of the page before")

@@ -1,0 +1,112 @@
+"""Small pictures of many faces in one answer: one under the other, so that a page of people is one request."""
+
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from typing import Annotated, Any
+
+import numpy as np
+import PIL.Image
+import PIL.ImageDraw
+from fastapi import APIRouter, Depends, Query
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+
+from multiface.errors import InputError
+from multiface.gallery import Gallery, album_faces, template_rows
+from multiface.gallery.engine import CROP_SIDE
+from multiface.gallery.person_ids import is_id
+from multiface.gallery.sql import Connection
+from multiface.images import open_picture
+from multiface.serve.access import Access
+from multiface.serve.problems import Problem
+
+MOST_TILES = 100
+Ids = Annotated[list[int], Query(max_length=MOST_TILES)]
+
+_COVER = """
+    SELECT crop.picture FROM crop JOIN template ON template.id = crop.template_id
+    JOIN person ON person.id = template.person_id
+    WHERE person.public_id = ? ORDER BY (person.cover = template.id) DESC, template.id LIMIT 1
+"""
+_BEST_FACE = """
+    SELECT album_face.crop FROM album_face JOIN person ON person.id = album_face.person_id
+    WHERE person.public_id = ? AND album_face.crop IS NOT NULL ORDER BY album_face.quality DESC LIMIT 1
+"""
+
+
+def sprite_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> APIRouter:
+    """The routes. Each answers a JPEG, `CROP_SIDE` wide and so high for each face, in the order asked for; a grey tile
+    where no picture is kept.
+    """
+    router = APIRouter(prefix="/v1/sprites", tags=["pictures"], route_class=route)
+    read = Depends(access.needs("pictures:read"))
+
+    def sprite(wanted: Sequence[Any], one: Callable[[Connection, Any], bytes | None]) -> Response:
+        with gallery.engine.database.reading() as connection:
+            crops = [one(connection, each) for each in wanted]
+        return Response(_under_one_another(crops), media_type="image/jpeg")
+
+    @router.get("/people", dependencies=[read], summary="The covers of people")
+    def people(person: Annotated[list[str], Query(max_length=MOST_TILES)]) -> Response:
+        """person: ids, up to 100."""
+        if not all(is_id(one) for one in person):
+            raise Problem(422, "bad_id", "person is the id of a person")
+        return sprite(person, _cover)
+
+    @router.get("/faces", dependencies=[read], summary="Faces of the album")
+    def faces(face: Ids) -> Response:
+        """face: ids, up to 100."""
+        return sprite(face, album_faces.crop_of)
+
+    @router.get("/templates", dependencies=[read], summary="Enrolled faces")
+    def templates(template: Ids) -> Response:
+        """template: ids, up to 100; `face` of a person's faces."""
+        return sprite(template, _template)
+
+    return router
+
+
+def _cover(connection: Connection, person: str) -> bytes | None:
+    """The crop of the person's cover, or of the first template that has one, or of the best face in the album."""
+    for sql in (_COVER, _BEST_FACE):
+        row = connection.execute(sql, (person,)).fetchone()
+        if row is not None:
+            return bytes(row[0])
+    return None
+
+
+def _template(connection: Connection, template: int) -> bytes | None:
+    crop = template_rows.crop(connection, template)
+    return None if crop is None else crop.picture
+
+
+def _under_one_another(crops: Sequence[bytes | None]) -> bytes:
+    """JPEG, `CROP_SIDE` wide."""
+    sheet = PIL.Image.new("RGB", (CROP_SIDE, CROP_SIDE * max(1, len(crops))), (128, 128, 128))
+    for k, crop in enumerate(crops):
+        tile = None if crop is None else _tile(crop)
+        if tile is None:
+            _nobody(PIL.ImageDraw.Draw(sheet), CROP_SIDE * k)
+        else:
+            sheet.paste(tile, ((CROP_SIDE - tile.width) // 2, CROP_SIDE * k + (CROP_SIDE - tile.height) // 2))
+    content = BytesIO()
+    sheet.save(content, "JPEG", quality=85)
+    return content.getvalue()
+
+
+def _tile(crop: bytes) -> PIL.Image.Image | None:
+    """The picture, at most `CROP_SIDE` on each side; None for one that is damaged."""
+    try:
+        picture = PIL.Image.fromarray(np.ascontiguousarray(open_picture(crop).pixels))
+    except InputError:
+        return None
+    picture.thumbnail((CROP_SIDE, CROP_SIDE), PIL.Image.Resampling.LANCZOS)
+    return picture
+
+
+def _nobody(draw: PIL.ImageDraw.ImageDraw, top: int) -> None:
+    """Head and shoulders."""
+    grey = (170, 170, 170)
+    draw.ellipse((36, top + 22, 76, top + 66), fill=grey)
+    draw.ellipse((18, top + 72, 94, top + 152), fill=grey)
+    draw.rectangle((0, top + CROP_SIDE, CROP_SIDE, top + CROP_SIDE + 41), fill=(128, 128, 128))

@@ -1,0 +1,209 @@
+"""Unknown people and single faces: listed, named, merged, split, ignored. Faces corrected by hand."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from multiface.album import Album, HitFace
+from multiface.album.documents import face_document, group_document
+from multiface.errors import NotInGallery
+from multiface.gallery import Gallery
+from multiface.gallery.sql import LARGEST_ID
+from multiface.serve.access import Access
+from multiface.serve.cursors import MOST, after_number
+from multiface.serve.problems import Problem
+
+Document = dict[str, Any]
+Number = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+
+
+class WhoItIs(BaseModel):
+    """A person by id, or by name: the person who has it, or a new one."""
+
+    model_config = ConfigDict(extra="forbid")
+    person: str | None = Field(None, max_length=100)
+    name: str | None = Field(None, max_length=1000)
+    another: bool = Field(False, description="Make another person of this name even if somebody has it.")
+
+    def who(self) -> str:
+        """Raises Problem (422) unless one of both is given."""
+        if (self.person is None) == (self.name is None):
+            raise Problem(422, "who", "give `person` (an id) or `name`")
+        return self.person or self.name or ""
+
+
+class OtherStranger(BaseModel):
+    """Who becomes part of the stranger."""
+
+    model_config = ConfigDict(extra="forbid")
+    stranger: int = Field(ge=1, le=LARGEST_ID)
+
+
+class Ignored(BaseModel):
+    """Whether somebody is of no interest."""
+
+    model_config = ConfigDict(extra="forbid")
+    ignored: bool = True
+
+
+class SomeFaces(BaseModel):
+    """Faces by their ids."""
+
+    model_config = ConfigDict(extra="forbid")
+    faces: list[int] = Field(min_length=1, max_length=10_000)
+
+
+class FaceChange(BaseModel):
+    """What somebody says of a face: who it is, who not, or that it is of no interest. One of these."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    person: str | None = Field(None, max_length=100)
+    name: str | None = Field(None, max_length=1000)
+    another: bool = False
+    not_: str | None = Field(None, alias="not", max_length=100, description="The id of who it is not.")
+    ignored: bool | None = None
+
+
+def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[APIRoute]) -> APIRouter:
+    """The routes. Each change decides the rest of the album anew at once, and can be undone."""
+    router = APIRouter(prefix="/v1", tags=["strangers"], route_class=route)
+    read, write = Depends(access.needs("pictures:read")), Depends(access.needs("people:write"))
+
+    @router.get("/strangers", dependencies=[read], summary="Unknown people, the most useful to name first")
+    def strangers(
+        limit: int = Query(50, ge=1, le=MOST),
+        cursor: str | None = Query(None, max_length=100),
+        ignored: bool = False,
+    ) -> Document:
+        """Groups of unknown faces of photos and films. ignored: those to ignore instead."""
+        begin = after_number(cursor) or 0
+        found = [group for group in album.groups() if group.ignored == ignored]
+        page = found[begin : begin + limit]
+        return {
+            "strangers": [group_document(group) for group in page],
+            "all": len(found),
+            "next": str(begin + limit) if begin + limit < len(found) else None,
+        }
+
+    @router.get("/strangers/singles", dependencies=[read], summary="Unknown faces that are in no group")
+    def singles(
+        limit: int = Query(50, ge=1, le=MOST), cursor: str | None = Query(None, max_length=100)
+    ) -> Document:
+        """The best pictures first."""
+        begin, found = after_number(cursor) or 0, album.single_faces()
+        return {
+            "faces": [face_document(face) for face in found[begin : begin + limit]],
+            "all": len(found),
+            "next": str(begin + limit) if begin + limit < len(found) else None,
+        }
+
+    @router.get("/strangers/met", dependencies=[read], summary="Strangers whom cameras and films have met")
+    def met() -> Document:
+        """By number; those of albums too."""
+        return {
+            "strangers": [
+                {
+                    "stranger": one.number,
+                    "sightings": one.sightings,
+                    "first_seen": one.first_seen,
+                    "last_seen": one.last_seen,
+                    "kept_until": one.kept_until,
+                }
+                for one in gallery.strangers.list()
+            ]
+        }
+
+    @router.get(
+        "/strangers/{stranger}/picture", dependencies=[read], summary="The best picture of a stranger"
+    )
+    def picture(stranger: Number) -> Response:
+        """JPEG."""
+        return Response(gallery.strangers.picture(stranger), media_type="image/jpeg")
+
+    @router.post("/strangers/{stranger}/name", dependencies=[write], summary="Say who a stranger is")
+    def name(stranger: Number, wanted: WhoItIs) -> Document:
+        """All faces of the stranger become the person's."""
+        who = wanted.who()
+        if wanted.another:
+            faces = [face.id for group in album.groups() if group.number == stranger for face in group.faces]
+            if not faces:
+                raise NotInGallery(f"there is no stranger {stranger} in the album")
+            person = album.name_faces(faces, who, another=True)
+        else:
+            person = album.name(stranger, who)
+        return {"person": person.id, "name": person.name, "undo": last_change(gallery)}
+
+    @router.post("/strangers/{stranger}/merge", dependencies=[write], summary="Two strangers are one")
+    def merge(stranger: Number, other: OtherStranger) -> Document:
+        """The first keeps its number."""
+        album.merge(stranger, other.stranger)
+        return {"stranger": stranger, "merged": other.stranger, "undo": last_change(gallery)}
+
+    @router.post("/strangers/{stranger}/split", dependencies=[write], summary="Some faces are somebody else")
+    def split(stranger: Number, wanted: SomeFaces) -> Document:
+        """The number of the new stranger."""
+        _all_of(album, stranger, wanted.faces)
+        return {"stranger": album.split(wanted.faces), "from": stranger, "undo": last_change(gallery)}
+
+    @router.post("/strangers/{stranger}/ignore", dependencies=[write], summary="A stranger is of no interest")
+    def ignore(stranger: Number, wanted: Ignored) -> Document:
+        """New photos of this stranger neither; ignored=false takes it back."""
+        album.ignore(groups=[stranger], ignored=wanted.ignored)
+        return {"stranger": stranger, "ignored": wanted.ignored, "undo": last_change(gallery)}
+
+    @router.delete("/strangers/{stranger}", dependencies=[write], summary="Remove a stranger for good")
+    def remove(stranger: Number) -> Document:
+        """With picture, vectors and faces in the album; it cannot be undone."""
+        return {"removed": stranger, "purged": gallery.strangers.remove(stranger)}
+
+    @router.patch("/faces/{face}", dependencies=[write], summary="Correct a face")
+    def correct(face: Number, wanted: FaceChange) -> Document:
+        """Say who it is (`person` or `name`), who it is not (`not`), or that it is of no interest (`ignored`)."""
+        said = [wanted.person or wanted.name, wanted.not_, wanted.ignored]
+        if sum(one is not None for one in said) != 1:
+            raise Problem(422, "one_thing", "give one of `person`, `name`, `not` and `ignored`")
+        if wanted.not_ is not None:
+            album.not_person(face, wanted.not_)
+        elif wanted.ignored is not None:
+            album.ignore(faces=[face], ignored=wanted.ignored)
+        else:
+            who = WhoItIs(person=wanted.person, name=wanted.name, another=wanted.another).who()
+            album.name_faces([face], who, another=wanted.another)
+        return face_document(face_of(album, face)) | {"undo": last_change(gallery)}
+
+    @router.post("/faces/name", dependencies=[write], summary="Say who several faces are")
+    def name_several(wanted: SomeFaces, who: Annotated[WhoItIs, Query()]) -> Document:
+        """In one change."""
+        person = album.name_faces(wanted.faces, who.who(), another=who.another)
+        return {"person": person.id, "name": person.name, "undo": last_change(gallery)}
+
+    @router.post("/faces/ignore", dependencies=[write], summary="Several faces are of no interest")
+    def ignore_several(wanted: SomeFaces) -> Document:
+        """In one change, as all unknown faces of a photo."""
+        album.ignore(faces=wanted.faces)
+        return {"faces": wanted.faces, "undo": last_change(gallery)}
+
+    return router
+
+
+def last_change(gallery: Gallery) -> int | None:
+    """The id of the last change, to undo it."""
+    last = gallery.changes(most=1)
+    return last[0].id if last else None
+
+
+def face_of(album: Album, face: int) -> HitFace:
+    """The face of this id as answers have it. Raises NotInGallery."""
+    found = [one for hit in album.pictures_of([face]) for one in hit.faces if one.id == face]
+    if not found:
+        raise NotInGallery(f"there is no face {face} in the album")
+    return found[0]
+
+
+def _all_of(album: Album, stranger: int, faces: list[int]) -> None:
+    own = {face.id for group in album.groups() if group.number == stranger for face in group.faces}
+    if not set(faces) <= own:
+        raise Problem(422, "other_faces", f"these are not all faces of stranger {stranger}")
