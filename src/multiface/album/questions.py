@@ -1,6 +1,6 @@
 """Questions to an album: in which photos and films is somebody, and with whom. Answered from the database alone.
 
-A picture is part of an answer only as long as one of its files is there.
+A picture is part of an answer only as long as one of its files is there, and if it could be searched for faces.
 """
 
 from collections.abc import Sequence
@@ -80,7 +80,7 @@ def find(
     after: tuple[str, int] | None = None,
 ) -> tuple[Hit, ...]:
     """The pictures that show what is wanted, the oldest first: at most so many, behind that of a time and an id."""
-    conditions, values = [_KNOWN_FILE], list[object]()
+    conditions, values = [_KNOWN_FILE, "refusal IS NULL"], list[object]()
     if after is not None:
         conditions.append("(taken > ? OR (taken = ? AND id > ?))")
         values += [after[0], *after]

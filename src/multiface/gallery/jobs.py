@@ -84,7 +84,7 @@ def jobs(connection: Connection, most: int) -> tuple[Job, ...]:
 
 def next_one(connection: Connection, owner: str) -> Job | None:
     """Take the oldest job that nobody works on; None if there is none. Call it in a write transaction."""
-    silent = (datetime.now(UTC) - SILENT).isoformat(timespec="milliseconds")
+    silent = (datetime.now(UTC) - SILENT).isoformat(timespec="microseconds")
     row = connection.execute(
         f"""
         SELECT {_COLUMNS} FROM job
@@ -164,7 +164,7 @@ def forget_old(connection: Connection) -> None:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def _job(row: tuple[Any, ...]) -> Job:

@@ -192,8 +192,9 @@ def people_routes(
     @router.get("/people/{person}/kept", summary="What is kept of a person, and until when")
     def kept(caller: reading, person: str) -> Document:
         """Everything that removing the person deletes."""
+        one = seen(caller, person)
         with gallery.engine.database.reading() as connection:
-            return {"places": kept_of(connection, seen(caller, person))}
+            return {"places": kept_of(connection, one)}
 
     @router.get("/groups", summary="Groups of people")
     def groups(caller: reading) -> Document:
