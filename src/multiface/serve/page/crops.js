@@ -22,6 +22,7 @@ export async function strip(kind, pairs, signal) {
     try {
       const picture = await blob(`/v1/sprites/${kind}`, { [asked]: some.map(([id]) => id) }, signal);
       const source = URL.createObjectURL(picture);
+      await ready(source);
       signal?.addEventListener("abort", () => URL.revokeObjectURL(source));
       some.forEach(([, element], k) => {
         element.style.backgroundImage = `url("${source}")`;
@@ -32,6 +33,13 @@ export async function strip(kind, pairs, signal) {
       if (left(error)) return;
     }
   }
+}
+
+/** Decoded before it is shown, so that nothing blinks. */
+async function ready(source) {
+  const image = new Image();
+  image.src = source;
+  await image.decode();
 }
 
 /** The part of a drawn picture around a box, as a crop. */

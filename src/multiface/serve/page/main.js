@@ -11,11 +11,11 @@ const SCREENS = [
   ["people", "people", ["people:read"], true],
   ["person", "person", ["people:read"], false],
   ["enrol", "enrol", ["people:write"], true],
-  ["review", "review", ["people:read"], true],
-  ["albums", "albums", ["people:read"], true],
-  ["photo", "albums", ["people:read"], false],
+  ["review", "review", ["pictures:read"], true],
+  ["albums", "albums", ["pictures:read"], true],
+  ["photo", "albums", ["pictures:read"], false],
   ["cameras", "cameras", ["events:read", "cameras"], true],
-  ["sure", "sure", ["people:read", "recognise"], true],
+  ["sure", "sure", ["people:read", "admin"], true],
   ["privacy", "privacy", ["people:read"], true],
   ["settings", "settings", [], true],
 ];
@@ -91,7 +91,6 @@ async function show() {
   } catch (error) {
     if (left(error) || leaving.signal.aborted) return;
     fill(place, title(text.screens[screen[0]]), fail(error, show));
-    if (!(error instanceof Problem)) console.error(error);
   }
   if (!leaving.signal.aborted && (document.activeElement === document.body || document.activeElement === null || nav.contains(document.activeElement))) {
     main.querySelector("h1")?.focus({ preventScroll: true });

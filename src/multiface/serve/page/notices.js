@@ -50,7 +50,10 @@ export function undoLast() {
 
 /** An error as words for people. */
 export function said(error) {
-  if (!(error instanceof Problem) && !(error instanceof Told)) return text.errors.ours;
+  if (!(error instanceof Problem) && !(error instanceof Told)) {
+    console.error(error);
+    return text.errors.ours;
+  }
   if (error.status === 404 && error.kind === "not_found") return text.errors.notThere;
   return error.message.charAt(0).toLocaleUpperCase() + error.message.slice(1);
 }
@@ -70,7 +73,6 @@ export async function attempt(what) {
     return await what();
   } catch (error) {
     if (error.name === "AbortError") return undefined;
-    if (!(error instanceof Problem)) console.error(error);
     tell(said(error));
     return undefined;
   }

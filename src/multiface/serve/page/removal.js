@@ -2,7 +2,7 @@
 
 import { get, id, remove } from "./api.js";
 import { ask } from "./dialogs.js";
-import { day, h, icon, named, number, spliced } from "./dom.js";
+import { h, icon, named, number, spliced } from "./dom.js";
 import { tell } from "./notices.js";
 import { text } from "./strings.js";
 
@@ -30,9 +30,9 @@ export async function removePerson(person, gone) {
 export async function kept(person) {
   try {
     const { places } = await get(`/v1/people/${id(person.person)}/kept`);
-    if (places.length === 0) return h("p.soft", words.nothing);
-    return h("ul", places.map((one) => h("li", words.place(words.places[one.place] ?? one.place, number(one.count)),
-      one.until ? h("small", ` ${words.until(day(one.until))}`) : null)));
+    if (places.every((one) => one.count === 0)) return h("p.soft", words.nothing);
+    return h("ul", places.filter((one) => one.count > 0).map((one) => h("li", words.place(words.places[one.place] ?? one.place, number(one.count)),
+      one.days ? h("small", ` ${words.days(one.days)}`) : null)));
   } catch {
     return h("ul", h("li", words.place(words.places.templates, number(person.templates))));
   }

@@ -90,6 +90,7 @@ export async function show({ place, title, signal, may, query }) {
 
   function photo(one) {
     const who = one.faces.map((face) => face.name).filter(Boolean);
+    if (one.film) return h("a", { href: `#/photo/${id(one.photo)}` }, h("span.crop", icon("cameras"), h("span.hidden-text", words.film(day(one.taken), who.join(", ")))));
     return h("a", { href: `#/photo/${id(one.photo)}` }, h("img", { src: `/v1/photos/${id(one.photo)}/picture?side=320`, loading: "lazy", width: 160, height: 120,
       alt: words.alt(day(one.taken), who.join(", "), one.faces.length - who.length) }));
   }
@@ -99,7 +100,7 @@ export async function show({ place, title, signal, may, query }) {
       const { albums } = await get("/v1/albums", {}, signal);
       fill(folders, h("h2", words.folders), albums.length === 0 ? h("p.soft", words.noFolders) : h("ul.plain.lines", albums.map((one) =>
         h("li.stack", h("div", h("bdi", one.folder)), h("small", words.counts(number(one.photos), number(one.films)), one.scanned ? ` · ${words.scanned(minute(one.scanned))}` : ""),
-          h("div.row", may("people:write") || may("admin") ? button(words.scan, () => run(job, `/v1/albums/${id(one.album)}/scan`, undefined, words.scanning, scanned, signal), icon("search")) : null,
+          h("div.row", may("admin") ? button(words.scan, () => run(job, `/v1/albums/${id(one.album)}/scan`, undefined, words.scanning, scanned, signal), icon("search")) : null,
             may("admin") ? button(words.forget, () => forget(one), { class: "plain" }, icon("trash")) : null)))));
     } catch (error) {
       if (!left(error)) fill(folders, h("h2", words.folders), fail(error, list));
@@ -135,5 +136,6 @@ export async function show({ place, title, signal, may, query }) {
     chosen.push(one);
     drawChips();
   }
-  await Promise.all([list(), load()]);
+  if (!may("admin")) folders.remove();
+  await Promise.all([may("admin") ? list() : null, load()]);
 }

@@ -84,7 +84,8 @@ async function photos(into, at, signal) {
   const { photos: found } = await get(`${at}/photos`, { limit: 12 }, signal);
   if (found.length === 0) fill(into, h("p.soft", words.noPhotos));
   else fill(into, h("ul.photos", found.map((one) => h("li", h("a", { href: `#/photo/${id(one.photo)}` },
-    h("img", { src: `/v1/photos/${id(one.photo)}/picture?side=320`, alt: words.photoOf(day(one.taken)), loading: "lazy", width: 160, height: 120 }))))));
+    one.film ? h("span.crop", icon("cameras"), h("span.hidden-text", words.filmOf(day(one.taken))))
+      : h("img", { src: `/v1/photos/${id(one.photo)}/picture?side=320`, alt: words.photoOf(day(one.taken)), loading: "lazy", width: 160, height: 120 }))))));
 }
 
 async function seen(into, at, signal) {

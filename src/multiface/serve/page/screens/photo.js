@@ -10,27 +10,27 @@ import { personPicker } from "../picker.js";
 import { text } from "../strings.js";
 
 const words = text.photo;
+const second = (value) => `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;
 
 export async function show(context) {
   const { place, title, signal, may } = context;
   const photo = await get(`/v1/photos/${id(context.id)}`, {}, signal);
   const write = may("people:write");
   const again = () => !signal.aborted && show(context);
-  const frame = h("div.picture", h("img", { src: `/v1/photos/${id(photo.photo)}/picture?side=1600`, alt: words.alt(photo.faces.length), width: photo.width, height: photo.height }));
-  frame.firstElementChild.style.height = "auto";
-  const around = boxes(frame, photo.faces.filter((one) => !one.ignored), photo.width, photo.height);
+  const frame = photo.film ? h("div.picture") : h("div.picture", h("img", { src: `/v1/photos/${id(photo.photo)}/picture?side=1600`, alt: words.alt(photo.faces.length), width: photo.width, height: photo.height }));
   const seen = photo.faces.filter((one) => !one.ignored);
+  const around = photo.film ? [] : boxes(frame, seen, photo.width, photo.height);
   const hidden = photo.faces.filter((one) => one.ignored);
   const crops = [];
   const draw = h("div");
   const rows = seen.map((one, k) => {
     const li = h("li", row(one));
-    tied(li, around[k]);
+    if (around[k]) tied(li, around[k]);
     return li;
   });
   fill(place, h("p", h("a", { href: "#/albums" }, text.screens.albums)),
     h("div.head", title(photo.taken ? words.taken(minute(photo.taken)) : words.title)),
-    h("div.two", h("div.stack", h("div", frame), draw, write && !photo.film ? h("div.row", button(words.missed, missed, icon("edit"))) : null,
+    h("div.two", h("div.stack", photo.film ? null : h("div", frame), draw, write && !photo.film ? h("div.row", button(words.missed, missed, icon("edit"))) : null,
       photo.film ? h("p.soft", words.film) : null),
       h("section.card.stack", h("h2", words.who), seen.length ? h("ul.plain.lines", rows) : h("p.soft", words.nobody),
         hidden.length ? h("details", h("summary", words.ignored(hidden.length)), h("ul.plain.lines", hidden.map((one) => h("li", row(one))))) : null)));
@@ -40,7 +40,7 @@ export async function show(context) {
     const picture = crop(one.name, "middle");
     crops.push([one.face, picture]);
     const who = one.name && one.person ? h("a", { href: `#/person/${id(one.person)}` }, named(one.name)) : one.name ? named(one.name) : text.unknown;
-    return h("div.face", picture, h("div", h("p.who", who), h("p", h("small", one.by_hand ? words.byHand : one.name ? words.found : one.too_poor ? words.poor : one.stranger ? words.stranger(one.stranger) : words.single)),
+    return h("div.face", picture, h("div", h("p.who", who), h("p", h("small", one.by_hand ? words.byHand : one.name ? words.found : one.too_poor ? words.poor : one.stranger ? words.stranger(one.stranger) : words.single, one.seconds ? ` · ${words.moments(second(one.seconds[0]), second(one.seconds[1]))}` : "")),
       write ? h("div.row", button(one.name ? words.other : words.name, () => name(one), {}, icon("edit")),
         one.person ? button(words.not, () => change(one, { not: one.person }, words.notNow), { class: "plain" }, icon("close")) : null,
         button(one.ignored ? words.unignore : words.ignore, () => change(one, { ignored: !one.ignored }, one.ignored ? words.unignored : words.ignoredNow), { class: "plain" }, icon("hide"))) : null));

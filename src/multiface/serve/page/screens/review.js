@@ -127,7 +127,7 @@ export async function show(context) {
     stage.querySelector("h2")?.focus();
   }
 
-  const isNear = () => current()?.near && done(() => post(`/v1/strangers/${current().stranger}/name`, { person: current().near.person }), (answer) => words.named(answer.name, answer.faces));
+  const isNear = () => current()?.near && done(() => post(`/v1/strangers/${current().stranger}/name`, { person: current().near.person }), (answer) => words.named(answer.name));
   const ignore = () => current() && done(() => post(`/v1/strangers/${current().stranger}/ignore`, { ignored: !state.ignored }), () => (state.ignored ? words.unignored : words.ignoredNow));
   const notNear = () => current()?.near && current().faces.length && done(async () => {
     let answer = null;
@@ -147,7 +147,7 @@ export async function show(context) {
       return post(`/v1/strangers/${one.stranger}/name`, who.person ? { person: who.person } : { name: who.name, another: who.fresh ?? false });
     } });
     if (!answer) return;
-    tell(words.named(answer.name, answer.faces), answer.undo, () => load(at));
+    tell(words.named(answer.name), answer.undo, () => load(at));
     await load(at);
     stage.querySelector("h2")?.focus();
   }
@@ -203,7 +203,7 @@ export async function show(context) {
       return patch(`/v1/faces/${face.face}`, who.person ? { person: who.person } : { name: who.name, another: who.fresh ?? false });
     } });
     if (!answer) return;
-    tell(words.named(answer.name, 1), answer.undo, load);
+    tell(words.named(answer.name), answer.undo, load);
     load();
   }
 

@@ -67,11 +67,11 @@ export async function show({ place, title, signal, may, session, signOut }) {
   async function loadSystem() {
     try {
       const now = await get("/v1/system", {}, signal);
-      const facts = ["version", "gallery", "weights", "detector", "people", "templates", "faces", "photos", "rate"].filter((one) => now[one] !== undefined && now[one] !== null);
+      const facts = ["version", "gallery", "weights", "detector", "people", "templates", "strangers", "faces", "photos", "rate"].filter((one) => now[one] !== undefined && now[one] !== null);
       fill(system, h("h2", words.system), now.read_only ? h("div.note", icon("privacy"), h("p", words.readOnly)) : null,
         h("dl.facts", facts.map((one) => [h("dt", words.facts[one]), h("dd", typeof now[one] === "number" && one !== "rate" ? number(now[one]) : String(now[one]))])),
         h("h3", words.chosen), h("div.wide", { tabindex: 0, role: "region", "aria-label": words.chosen }, h("table", h("thead", h("tr", words.columns.map((one) => h("th", { scope: "col" }, one)))),
-          h("tbody", (now.settings ?? []).map((one) => h("tr", h("td", one.name), h("td", String(one.value)), h("td", one.from)))))));
+          h("tbody", (now.settings ?? []).map((one) => h("tr", h("td", one.name), h("td", one.value === null ? "–" : [one.value].flat().join(", ") || "–")))))));
     } catch (error) {
       if (!left(error)) fill(system, h("h2", words.system), fail(error, loadSystem));
     }

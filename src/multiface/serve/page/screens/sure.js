@@ -17,6 +17,12 @@ export async function show({ place, title, signal, may }) {
   const pairs = h("section.card.stack", h("h2", words.pairs), h("p.busy", text.loading));
   fill(place, h("div.head", title(words.title)), h("p.lead", words.lead), curve, h("div.two.even", own, pairs));
   const into = h("div");
+  if (!may("admin")) {
+    curve.remove();
+    own.remove();
+    await likest();
+    return;
+  }
   own.append(into, h("div.row", button(words.check, () => run(into, "/v1/strictness/check", undefined, words.checking, (job) => fill(into, checked(job.result)), signal), icon("check"))));
   await Promise.all([drawn(), likest()]);
 
@@ -27,19 +33,19 @@ export async function show({ place, title, signal, may }) {
       const near = points.reduce((best, one, k) => (Math.abs(Math.log(one.rate / now.rate)) < Math.abs(Math.log(points[best].rate / now.rate)) ? k : best), 0);
       const slider = h("input", { id: newId("rate"), type: "range", min: 0, max: points.length - 1, step: 1, value: String(near) });
       const sentence = h("p.sentence", { role: "status" });
-      const { drawing, mark } = chart(points, (rate) => odds(rate));
+      const { drawing, mark } = chart(points, (rate) => odds(rate), curve.clientWidth - 34);
       const move = () => {
         const point = points[Number(slider.value)];
         mark(point);
         slider.setAttribute("aria-valuetext", odds(point.rate));
-        sentence.textContent = `${words.inWords(odds(point.rate), point.threshold.toFixed(3))} ${point.extrapolated ? words.beyond : words.between(odds(point.high), odds(point.low))}`;
+        sentence.textContent = `${words.inWords(odds(point.rate), point.threshold.toFixed(3))} ${point.extrapolated ? words.beyond : point.interval ? words.between(odds(point.interval[1]), odds(point.interval[0])) : ""} ${words.missed(share(point))}`;
       };
       slider.addEventListener("input", move);
       fill(curve, h("h2", words.now(odds(now.rate), number(now.people))), now.threshold === null || now.threshold === undefined ? null : h("p", words.threshold(now.threshold.toFixed(3))),
         h("div.field", h("label", { for: slider.id }, words.slider), slider), sentence, drawing, h("p", h("small", words.source, " ", now.calibration ?? "–")),
         h("p", h("small", words.toChange)),
         h("details", h("summary", words.asTable), h("div.wide", { tabindex: 0, role: "region", "aria-label": words.asTable }, h("table", h("thead", h("tr", words.columns.map((one) => h("th", { scope: "col" }, one)))),
-          h("tbody", points.map((one) => h("tr", h("td", odds(one.rate)), h("td", one.threshold.toFixed(3)), h("td", one.extrapolated ? words.notMeasured : `${odds(one.high)} – ${odds(one.low)}`))))))));
+          h("tbody", points.map((one) => h("tr", h("td", odds(one.rate)), h("td", one.threshold.toFixed(3)), h("td", share(one)), h("td", one.extrapolated || !one.interval ? words.notMeasured : `${odds(one.interval[1])} – ${odds(one.interval[0])}`))))))));
       move();
     } catch (error) {
       if (!left(error)) fill(curve, fail(error, drawn));
@@ -47,11 +53,10 @@ export async function show({ place, title, signal, may }) {
   }
 
   function checked(result) {
-    return h("div.stack", h("p.sentence", words.result(number(result.recognised), number(result.templates), number(result.people))),
+    return h("div.stack", h("p.sentence", words.result(number(result.recognised), number(result.pictures), number(result.people))),
       h("p", words.unknown(number(result.unknown))),
-      result.wrong.length ? [h("p.bad", words.wrong(number(result.wrong.length))), h("ul", result.wrong.map((one) => h("li", wrong(one))))] : h("p.good", icon("check"), " ", words.noneWrong));
+      result.mistaken.length ? [h("p.bad", words.wrong(number(result.mistaken.length))), h("ul", result.mistaken.map((one) => h("li", wrong(one))))] : h("p.good", icon("check"), " ", words.noneWrong));
   }
-  const wrong = (one) => (typeof one === "string" ? named(one) : spliced(words.taken, { who: named(one.name ?? one.person ?? "?"), other: named(one.taken_for ?? one.as ?? one.other ?? "?"), similarity: alike(one.similarity) }));
 
   async function likest() {
     try {
@@ -71,3 +76,7 @@ export async function show({ place, title, signal, may }) {
     }
   }
 }
+
+const wrong = (one) => spliced(words.taken, { who: named(one.name), other: named(one.other_name), similarity: alike(one.similarity) });
+/** Of photos of known people, how many of 100 stay unknown. */
+const share = (point) => `${{ "at most": "≤ ", "at least": "≥ " }[point.false_non_match_rate_bound] ?? ""}${number(Number((point.false_non_match_rate * 100).toPrecision(2)))}`;
