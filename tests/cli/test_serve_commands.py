@@ -29,6 +29,13 @@ def test_the_whole_way(
     process = start("serve", "start", "--port", "0", *gallery)
     address = first_line(process).split()[0]
     assert address.startswith("http://127.0.0.1:") and address.endswith("/v1")
+    assert process.stdout is not None
+    page, _, link = process.stdout.readline().split()[0].partition("#link=")
+    assert f"{page}v1" == address
+    signed = httpx.post(
+        f"{address}/session", json={"link": link}, headers={"Origin": page.rstrip("/"), "X-MultiFace": "page"}
+    )
+    assert signed.status_code == 201
     headers = {"Authorization": f"Bearer {made['key']}", "Content-Type": "image/jpeg"}
     answer = httpx.post(
         f"{address}/identify", content=encoded(drawn_face("ada", 4)), headers=headers, timeout=60

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from multiface.cli.gallery_place import existing, gallery_of, opened_gallery, re
 from multiface.cli.help_page import Commands
 from multiface.cli.settings import Settings
 from multiface.errors import ExtraMissing, UsageError, how_to_install
+
+if TYPE_CHECKING:
+    from multiface.recognition import Recognizer
 
 serve = Commands(
     help="The HTTP service: `serve start` answers requests; `serve keys new|list|revoke` says who may ask.",
@@ -58,7 +61,7 @@ def start(
 ) -> None:
     """Answer requests until Ctrl-C. Without --host only this machine is answered, and every request needs a key.
 
-    The gallery is made if there is none.
+    The gallery is made if there is none. The link that is printed signs a browser in, once, within ten minutes.
     """
     from multiface.recognition import IDENTIFY_RATE
 
@@ -72,6 +75,7 @@ def start(
         hosts=tuple(name or ()),
         rate=settings.number("rate", rate, IDENTIFY_RATE),
         read_only=read_only,
+        tls=tls_cert is not None or behind_proxy,
     )
     if (tls_cert is None) != (tls_key is None):
         raise UsageError("--tls-cert and --tls-key belong together")
@@ -112,7 +116,13 @@ def start(
         address = f"{scheme}://{shown}:{sock.getsockname()[1]}/v1"
         speaker.result(f"{address}  (gallery {place})")
         sys.stdout.flush()
-        speaker.document({"address": address, "gallery": place})
+        page = f"{scheme}://{shown}:{sock.getsockname()[1]}/"
+        if not no_keys:
+            # After `#`: a browser sends it to no server, and it stands in no log. The page posts it.
+            page += f"#link={_link(recognizer)}"
+        speaker.result(f"{page}  (the page; the link is good once, for ten minutes)" if not no_keys else page)
+        sys.stdout.flush()
+        speaker.document({"address": address, "gallery": place, "page": page})
         if not no_keys:
             speaker.note("`multiface serve keys new NAME` makes a key; send it as Authorization: Bearer KEY")
         server.run(sockets=[sock])
@@ -182,6 +192,15 @@ def revoke_key(
         access_keys.revoke_key(connection, key, opened.place)
     speaker.result(f"key {key} holds no more")
     speaker.document({"revoked": key})
+
+
+def _link(recognizer: "Recognizer") -> str:
+    """The token of a new link."""
+    from multiface.gallery import access_keys
+
+    assert recognizer.gallery is not None
+    with recognizer.gallery.engine.database.writing() as connection:
+        return access_keys.new_link(connection)
 
 
 def _libraries() -> tuple[Any, Any]:

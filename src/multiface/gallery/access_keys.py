@@ -2,6 +2,9 @@
 
 A key is `mf_ID_SECRET`; the secret has 256 bits and is shown once. Kept is its sha256, which is enough for a secret of
 that length: nobody can try them all, so no slow function is needed that would cost as much for each request.
+
+The page signs in by a link (`mfl_ID_SECRET`; good once, ten minutes) or by a key, and gets a session (`mfs_ID_SECRET`;
+twelve hours). Both are rows of the same table, of another kind: none of them is taken for a key, nor listed as one.
 """
 
 import hashlib
@@ -21,10 +24,13 @@ from multiface.json_text import parse_json
 
 SCOPES = ("recognise", "people:read", "people:write", "pictures:read", "embed", "admin")
 """What a key may be for; `admin` is for everything."""
+LINK_MINUTES = 10
+SESSION_HOURS = 12
+_TEXT = re.compile(r"(mf|mfl|mfs)_([a-z0-9]{10})_([A-Za-z0-9_-]{43})")
+_PREFIXES = {"key": "mf", "link": "mfl", "session": "mfs"}
 GROUP_SCOPES = frozenset(("recognise", "people:read", "people:write"))
 """What a key may be for that is limited to groups of people: the rest is about pictures of anybody."""
 _COLUMNS = "id, name, scopes, made, expires, used, revoked, people_groups"
-_KEY = re.compile(r"mf_([a-z0-9]{10})_([A-Za-z0-9_-]{43})")
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -64,43 +70,62 @@ def new_key(
             f"a key for groups of people has no scope {', '.join(many)}, which is about everybody's; it may have "
             f"{', '.join(sorted(GROUP_SCOPES))}"
         )
-    number = "".join(secrets.choice(_LETTERS) for _ in range(10))
-    secret = secrets.token_urlsafe(32)
-    expires = (
-        None if days is None else (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="seconds")
-    )
-    key = AccessKey(
-        number,
-        name,
-        tuple(one for one in SCOPES if one in scopes),
-        utc_now(),
-        expires,
-        None,
-        None,
-        for_groups,
-    )
-    connection.execute(
-        """
-        INSERT INTO access_key (id, name, digest, scopes, made, expires, people_groups)
-        VALUES (?, ?, ?, ?, ?, ?, ?)
-        """,
-        (number, name, _digest(secret), " ".join(key.scopes), key.made, expires, json.dumps(for_groups)),
-    )
-    return key, f"mf_{number}_{secret}"
+    expires = None if days is None else _in(timedelta(days=days))
+    return _made(connection, "key", name, [one for one in SCOPES if one in scopes], expires, for_groups)
 
 
 def found_key(connection: Connection, text: str) -> AccessKey | None:
     """The key with this text, if it holds still. The secret is compared in constant time."""
-    parts = _KEY.fullmatch(text)
-    if parts is None:
+    return _found(connection, "key", text)
+
+
+def new_link(connection: Connection) -> str:
+    """Make a link's token: who has it signs in once, within ten minutes, for everything."""
+    _sweep(connection)
+    return _made(connection, "link", "link", SCOPES, _in(timedelta(minutes=LINK_MINUTES)))[1]
+
+
+def use_link(connection: Connection, text: str) -> bool:
+    """Use a link's token up; whether it was good. Of several at the same time one succeeds."""
+    link = _found(connection, "link", text)
+    if link is None:
+        return False
+    return connection.execute("DELETE FROM access_key WHERE id = ?", (link.id,)).rowcount == 1
+
+
+def new_session(connection: Connection, key: AccessKey | None) -> tuple[AccessKey, str]:
+    """Begin a session; it and its text. key: that signed in; the session is for what it is for, and ends with it.
+
+    None: signed in by a link, for everything.
+    """
+    _sweep(connection)
+    expires = _in(timedelta(hours=SESSION_HOURS))
+    if key is None:
+        return _made(connection, "session", "link", SCOPES, expires)
+    return _made(connection, "session", key.name, key.scopes, expires, key.groups, key.id)
+
+
+def found_session(connection: Connection, text: str) -> AccessKey | None:
+    """The session with this text, if it holds still, and so does the key that began it."""
+    session = _found(connection, "session", text)
+    if session is None:
         return None
     row = connection.execute(
-        f"SELECT {_COLUMNS}, digest FROM access_key WHERE id = ? AND kind = 'key'", (parts[1],)
+        """
+        SELECT own.parent, began.id, began.revoked, began.expires
+        FROM access_key own LEFT JOIN access_key began ON began.id = own.parent WHERE own.id = ?
+        """,
+        (session.id,),
     ).fetchone()
-    if row is None or not hmac.compare_digest(str(row[-1]), _digest(parts[2])):
+    if row is None:
         return None
-    key = _key(row)
-    return None if key.revoked is not None or (key.expires is not None and key.expires < utc_now()) else key
+    parent, key, revoked, expires = row
+    return session if parent is None or (key is not None and _holds(revoked, expires)) else None
+
+
+def end_session(connection: Connection, number: str) -> None:
+    """A session is over."""
+    connection.execute("DELETE FROM access_key WHERE id = ? AND kind = 'session'", (number,))
 
 
 def keys(connection: Connection) -> tuple[AccessKey, ...]:
@@ -119,10 +144,70 @@ def touch_key(connection: Connection, number: str) -> None:
 def revoke_key(connection: Connection, number: str, place: str) -> None:
     """A key holds no more from now on. Raises NotInGallery if there is none of this id."""
     cursor = connection.execute(
-        "UPDATE access_key SET revoked = coalesce(revoked, ?) WHERE id = ?", (utc_now(), number)
+        "UPDATE access_key SET revoked = coalesce(revoked, ?) WHERE id = ? AND kind = 'key'",
+        (utc_now(), number),
     )
     if not cursor.rowcount:
         raise NotInGallery(f"{place}: there is no key {number}; `multiface serve keys list` shows them")
+
+
+def _made(
+    connection: Connection,
+    kind: str,
+    name: str,
+    scopes: Collection[str],
+    expires: str | None,
+    groups: Collection[str] = (),
+    parent: str | None = None,
+) -> tuple[AccessKey, str]:
+    """A new row, and its text."""
+    number = "".join(secrets.choice(_LETTERS) for _ in range(10))
+    secret = secrets.token_urlsafe(32)
+    key = AccessKey(number, name, tuple(scopes), utc_now(), expires, None, None, tuple(groups))
+    connection.execute(
+        """
+        INSERT INTO access_key (id, name, digest, scopes, made, expires, people_groups, kind, parent)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        (
+            number,
+            name,
+            _digest(secret),
+            " ".join(key.scopes),
+            key.made,
+            expires,
+            json.dumps(key.groups),
+            kind,
+            parent,
+        ),
+    )
+    return key, f"{_PREFIXES[kind]}_{number}_{secret}"
+
+
+def _found(connection: Connection, kind: str, text: str) -> AccessKey | None:
+    parts = _TEXT.fullmatch(text)
+    if parts is None or parts[1] != _PREFIXES[kind]:
+        return None
+    row = connection.execute(
+        f"SELECT {_COLUMNS}, digest FROM access_key WHERE id = ? AND kind = ?", (parts[2], kind)
+    ).fetchone()
+    if row is None or not hmac.compare_digest(str(row[-1]), _digest(parts[3])):
+        return None
+    key = _key(row)
+    return key if _holds(key.revoked, key.expires) else None
+
+
+def _holds(revoked: object, expires: object) -> bool:
+    return revoked is None and (expires is None or str(expires) >= utc_now())
+
+
+def _sweep(connection: Connection) -> None:
+    """Links and sessions that nobody can use any more."""
+    connection.execute("DELETE FROM access_key WHERE kind <> 'key' AND expires < ?", (utc_now(),))
+
+
+def _in(time: timedelta) -> str:
+    return (datetime.now(UTC) + time).isoformat(timespec="seconds")
 
 
 def _digest(secret: str) -> str:

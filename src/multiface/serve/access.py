@@ -1,4 +1,4 @@
-"""Who may do what: a key in the header Authorization, with the scopes and groups of people that it was made for."""
+"""Who may do what: a key in the header Authorization, or the page's cookie, with its scopes and groups of people."""
 
 import threading
 import time
@@ -9,7 +9,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from multiface.gallery import Gallery
-from multiface.gallery.access_keys import AccessKey, found_key, touch_key
+from multiface.gallery.access_keys import AccessKey, found_key, found_session, touch_key
+from multiface.serve.own_page import check_own_page, cookie_name, from_elsewhere
 from multiface.serve.problems import Problem
 from multiface.serve.request_rate import RequestRate
 
@@ -44,15 +45,24 @@ class Caller:
 
 
 class Access:
-    """The keys of a service. open_: nobody needs one (a service that only this machine can reach, and was told so)."""
+    """The keys of a service. open_: nobody needs one (a service that only this machine can reach, and was told so).
+
+    tls: clients come over TLS.
+    """
 
     def __init__(
-        self, gallery: Gallery, rate: RequestRate, open_: bool = False, read_only: bool = False
+        self,
+        gallery: Gallery,
+        rate: RequestRate,
+        open_: bool = False,
+        read_only: bool = False,
+        tls: bool = False,
     ) -> None:
         self._gallery = gallery
         self._rate = rate
         self._open = open_
         self.read_only = read_only
+        self._tls = tls
         self._told: dict[str, float] = {}
         self._lock = threading.Lock()
 
@@ -99,20 +109,28 @@ class Access:
 
     async def _found(self, request: Request) -> Caller:
         if self._open:
+            if from_elsewhere(request, self._tls):
+                raise Problem(403, "not_our_page", "another site made your browser send this")
             return Caller("", frozenset(("admin",)))
-        key = await run_in_threadpool(self._key, request.headers.get("authorization", ""))
+        key = await run_in_threadpool(self._key, request)
         if key is None:
             raise Problem(
                 401, "no_key", "send a key: Authorization: Bearer mf_...", {"WWW-Authenticate": "Bearer"}
             )
         return Caller(key.id, frozenset(key.scopes), key.groups)
 
-    def _key(self, authorization: str) -> AccessKey | None:
-        kind, _, text = authorization.partition(" ")
-        if kind.lower() != "bearer":
+    def _key(self, request: Request) -> AccessKey | None:
+        kind, _, text = request.headers.get("authorization", "").partition(" ")
+        cookie = request.cookies.get(cookie_name(self._tls))
+        if kind.lower() != "bearer" and cookie is None:
             return None
         with self._gallery.engine.database.reading() as connection:
-            key = found_key(connection, text.strip())
+            if kind.lower() == "bearer":
+                key = found_key(connection, text.strip())
+            else:
+                key = found_session(connection, cookie or "")
+                if key is not None:
+                    check_own_page(request, self._tls)
         if key is not None and not self.read_only:
             now = time.monotonic()
             with self._lock:

@@ -22,12 +22,14 @@ from multiface.serve.guard import Guard
 from multiface.serve.job_kinds import doing, forget_old_backups
 from multiface.serve.job_routes import job_routes
 from multiface.serve.jobs import Jobs
+from multiface.serve.page_files import page_routes
 from multiface.serve.people_routes import people_routes
 from multiface.serve.photo_routes import photo_routes
 from multiface.serve.problems import Problem, problem_document, problem_of, problem_response
 from multiface.serve.recognition_routes import recognition_routes
 from multiface.serve.request_rate import RequestRate
 from multiface.serve.serve_settings import ServeSettings
+from multiface.serve.sessions import session_routes
 from multiface.serve.sprite_routes import sprite_routes
 from multiface.serve.stranger_routes import stranger_routes
 from multiface.serve.system_routes import Figures, system_routes
@@ -52,7 +54,13 @@ def make_app(recognizer: Recognizer, settings: ServeSettings, *, keys: bool = Tr
         raise UsageError(f"{settings.host}: others can reach this address, so keys are needed")
     limit_pictures(PictureLimits(max_decoded=settings.largest_picture, max_file=settings.largest_body))
     work, figures = Work(settings.at_once, settings.waiting), Figures()
-    access = Access(gallery, RequestRate(settings.each_key), open_=not keys, read_only=settings.read_only)
+    access = Access(
+        gallery,
+        RequestRate(settings.each_key),
+        open_=not keys,
+        read_only=settings.read_only,
+        tls=settings.tls,
+    )
     album, route = Album(recognizer), write_route(access, gallery)
     backups = None if settings.backups is None else Path(settings.backups)
     if backups is not None and backups.is_dir():
@@ -76,6 +84,8 @@ def make_app(recognizer: Recognizer, settings: ServeSettings, *, keys: bool = Tr
     app.include_router(job_routes(gallery, access, route))
     app.include_router(admin_routes(recognizer, gallery, access, jobs, settings, route))
     app.include_router(system_routes(gallery, access, work, figures))
+    app.include_router(session_routes(gallery, open_=not keys, tls=settings.tls))
+    app.include_router(page_routes())
 
     @app.exception_handler(MultifaceError)
     async def ours(request: Request, error: MultifaceError) -> JSONResponse:

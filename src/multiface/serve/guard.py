@@ -23,6 +23,7 @@ _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
+    (b"cross-origin-resource-policy", b"same-origin"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
 
@@ -43,8 +44,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        given = headers.get("x-request-id", "")
-        request_id = given if _ID.fullmatch(given) else secrets.token_hex(8)
+        wanted = headers.get("x-request-id", "")
+        request_id = wanted if _ID.fullmatch(wanted) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
         start, status, began, count = time.monotonic(), 500, False, 0
         largest = self._settings.largest_body
@@ -53,8 +54,10 @@ class Guard:
             nonlocal status, began
             if message["type"] == "http.response.start":
                 status, began = message["status"], True
-                own = [*_HEADERS, (b"x-request-id", request_id.encode())]
-                message["headers"] = [*message.get("headers", []), *own]
+                given = message.get("headers", [])
+                said = {name for name, _ in given}
+                own = [header for header in _HEADERS if header[0] not in said]
+                message["headers"] = [*given, *own, (b"x-request-id", request_id.encode())]
             await send(message)
 
         async def counted() -> Message:

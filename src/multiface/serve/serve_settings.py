@@ -18,7 +18,7 @@ class ServeSettings:
     rate: of `identify`. largest_body: bytes of a request. largest_picture: bytes that decoding one picture may take (50
     megapixels of JPEG). at_once: requests worked on at the same time. waiting: requests that wait for that; more are
     refused with 503. each_key: requests a second that a key may send. backups: the folder for backups. read_only:
-    nothing is changed.
+    nothing is changed. tls: clients come over TLS, ours or that of a proxy in front.
 
     Raises UsageError.
     """
@@ -33,6 +33,7 @@ class ServeSettings:
     each_key: float = 50.0
     backups: str | None = None
     read_only: bool = False
+    tls: bool = False
 
     def __post_init__(self) -> None:
         if min(self.largest_body, self.largest_picture, self.at_once, self.each_key) < 1 or self.waiting < 0:

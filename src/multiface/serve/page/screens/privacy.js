@@ -1,0 +1,51 @@
+// What is kept of people, for how long; a person exported or removed; what was done lately.
+
+import { get, id, left, post } from "../api.js";
+import { button, fill, h, icon, minute, named } from "../dom.js";
+import { attempt, fail, tell } from "../notices.js";
+import { personPicker } from "../picker.js";
+import { kept, removePerson } from "../removal.js";
+import { text } from "../strings.js";
+
+const words = text.privacy;
+
+export async function show({ place, title, signal, may }) {
+  const about = h("div.stack");
+  const picker = personPicker({ label: words.who, signal, chosen: (one) => one.person && person(one) });
+  const log = h("section.card.stack", h("h2", words.log), h("p.busy", text.loading));
+  fill(place, h("div.head", title(words.title)), h("div.two.even",
+    h("section.card.stack", h("h2", words.one), h("p", words.oneWhat), picker.element, about),
+    h("section.card.stack", h("h2", words.kept), h("ul.stack", words.keptList.map((one) => h("li", one))))), log);
+
+  async function person(one) {
+    fill(about, h("p.busy", text.loading));
+    const whole = await attempt(() => get(`/v1/people/${id(one.person)}`, {}, signal));
+    if (!whole) {
+      fill(about);
+      return;
+    }
+    fill(about, h("h3", named(whole.name)), await kept(whole), h("div.row",
+      may("pictures:read") ? h("a.button", { href: `/v1/people/${id(whole.person)}/export`, download: "" }, icon("download"), words.export) : null,
+      may("people:write") ? button(words.remove, () => removePerson(whole, () => {
+        fill(about);
+        picker.field.value = "";
+        changes();
+      }), { class: "danger" }, icon("trash")) : null));
+  }
+
+  async function changes() {
+    try {
+      const { changes: found } = await get("/v1/changes", { limit: 50 }, signal);
+      fill(log, h("h2", words.log), h("p.soft", words.logWhat), found.length === 0 ? h("p.soft", words.noChanges) : h("ul.plain.lines", found.map((one) =>
+        h("li.row.spread", h("span", text.changes[one.kind] ?? one.kind, " ", h("small", minute(one.made)), one.undone ? h("small", ` · ${text.person.undone}`) : null),
+          one.can_be_undone && may("people:write") ? button(text.undo, () => attempt(async () => {
+            await post(`/v1/changes/${one.change}/undo`);
+            tell(text.undone);
+            changes();
+          }), { class: "plain", "aria-label": words.undoOf(text.changes[one.kind] ?? one.kind, minute(one.made)) }, icon("undo")) : null))));
+    } catch (error) {
+      if (!left(error)) fill(log, h("h2", words.log), fail(error, changes));
+    }
+  }
+  await changes();
+}

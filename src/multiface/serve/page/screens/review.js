@@ -1,0 +1,226 @@
+// Unknown people, most seen first: named, merged, ignored, taken apart; by keyboard alone.
+
+import { get, id, left, patch, post } from "../api.js";
+import { crop, strip } from "../crops.js";
+import { ask } from "../dialogs.js";
+import { button, fill, h, icon, minute, named, number, spliced } from "../dom.js";
+import { Told, attempt, fail, tell, undoLast } from "../notices.js";
+import { personPicker } from "../picker.js";
+import { text } from "../strings.js";
+
+const words = text.review;
+const PAGE = 50;
+
+export async function show(context) {
+  const { place, title, signal, may } = context;
+  const write = may("people:write");
+  const state = { strangers: [], next: null, at: 0, ignored: false, singles: false };
+  const list = h("ul.strangers", { "aria-label": words.list });
+  const stage = h("section.card.stack", { "aria-live": "polite" });
+  const tabs = h("div.row", { role: "group", "aria-label": words.which },
+    tab(words.groups, () => choose(false, false), true), tab(words.singles, () => choose(false, true)), tab(words.ignored, () => choose(true, false)));
+  const body = h("div");
+  fill(place, h("div.head", title(words.title), h("div.row", button(words.keys, keys, { class: "plain" }, h("kbd", "?")))), h("p.lead", words.lead), tabs, body);
+
+  function tab(label, onclick, pressed = false) {
+    return button(label, (event) => {
+      for (const one of tabs.children) one.setAttribute("aria-pressed", String(one === event.currentTarget));
+      onclick();
+    }, { "aria-pressed": String(pressed) });
+  }
+  async function choose(ignored, singles) {
+    Object.assign(state, { ignored, singles, at: 0 });
+    await load();
+  }
+
+  async function load(at = 0) {
+    try {
+      if (state.singles) return await singles();
+      const page = await get("/v1/strangers", { limit: PAGE, ignored: state.ignored }, signal);
+      Object.assign(state, { strangers: page.strangers, next: page.next, at: Math.max(0, Math.min(at, page.strangers.length - 1)) });
+      draw();
+    } catch (error) {
+      if (!left(error)) fill(body, fail(error, () => load(at)));
+    }
+  }
+
+  function draw() {
+    if (state.strangers.length === 0) {
+      fill(body, h("div.empty", icon("check"), h("p", state.ignored ? words.noneIgnored : words.none)));
+      return;
+    }
+    const crops = [];
+    fill(list, state.strangers.map((one, k) => {
+      const picture = faceCrop(one.faces[0], one, crops);
+      return h("li", button(h("span", words.stranger(one.stranger), h("br"), h("small", words.sightings(one.sightings))), () => go(k, true), { "aria-current": k === state.at ? "true" : null }, picture));
+    }), state.next === null ? null : h("li", button(words.more, more)));
+    fill(body, h("div.two", stage, list));
+    if (may("pictures:read")) strip("faces", crops, signal);
+    present();
+  }
+
+  function faceCrop(face, one, crops, size = "small") {
+    const picture = crop("?", size);
+    if (face) crops.push([face.face, picture]);
+    else if (one && may("pictures:read")) {
+      picture.textContent = "";
+      picture.style.backgroundImage = `url("/v1/strangers/${one.stranger}/picture")`;
+      picture.style.backgroundSize = "cover";
+    }
+    return picture;
+  }
+
+  async function more() {
+    await attempt(async () => {
+      const page = await get("/v1/strangers", { limit: PAGE, cursor: state.next, ignored: state.ignored }, signal);
+      state.strangers.push(...page.strangers);
+      state.next = page.next;
+      draw();
+    });
+  }
+
+  function go(at, focus = false) {
+    if (at < 0 || at >= state.strangers.length) return;
+    state.at = at;
+    [...list.querySelectorAll("button")].forEach((one, k) => (k === at ? one.setAttribute("aria-current", "true") : one.removeAttribute("aria-current")));
+    list.querySelectorAll("button")[at]?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    present();
+    if (focus) stage.querySelector("h2").focus();
+  }
+
+  const current = () => state.strangers[state.at];
+  const chosen = () => [...stage.querySelectorAll(".pick[aria-pressed=true]")].map((one) => Number(one.dataset.face));
+
+  function present() {
+    const one = current();
+    const near = one.near;
+    const crops = [];
+    const faces = one.faces.map((face, k) => {
+      const picture = faceCrop(face, null, crops, "");
+      const pick = h("button.pick", { type: "button", "aria-pressed": "false", "data-face": face.face, "aria-label": words.face(k + 1),
+        onclick: () => {
+          pick.setAttribute("aria-pressed", String(pick.getAttribute("aria-pressed") !== "true"));
+          apart.disabled = !(chosen().length && chosen().length < one.faces.length);
+        } }, picture);
+      return h("li", pick, h("a", { href: `#/photo/${id(face.photo)}` }, h("small", words.photo)));
+    });
+    const act = (label, key, what, drawing, more_ = {}) => button(label, what, more_, icon(drawing), h("kbd", key));
+    const apart = act(words.apart, "S", split, "merge", { disabled: true });
+    fill(stage, h("h2", { tabindex: -1 }, words.stranger(one.stranger)),
+      h("p.soft", words.seen(number(one.sightings), minute(one.first_seen), minute(one.last_seen))),
+      faces.length ? h("ul.faces", faces) : h("div.row", faceCrop(null, one, crops, "large")),
+      near ? h("div.note", icon("person"), h("div.stack", h("p", spliced(words.near, { name: named(near.name), similarity: near.similarity.toFixed(3), wanted: near.wanted.toFixed(3) })),
+        write ? h("div.row", act(words.itIs, "B", isNear, "check", { class: "primary" }), one.faces.length ? act(words.itIsNot, "X", notNear, "close") : null) : null)) : null,
+      write ? h("div.row", act(words.name, "N", name, "edit", { class: near ? "" : "primary" }), act(words.merge, "M", merge, "merge"),
+        act(state.ignored ? words.unignore : words.ignore, "I", ignore, "hide"), one.faces.length > 1 ? apart : null) : null,
+      one.faces.length > 1 && write ? h("small", words.apartHow) : null);
+    if (may("pictures:read")) strip("faces", crops, signal);
+  }
+
+  /** Do something with the stranger that is shown; the next one comes in its place. */
+  async function done(what, sentence) {
+    const at = state.at;
+    const answer = await attempt(what);
+    if (answer === undefined) return;
+    tell(sentence(answer), answer?.undo ?? null, () => load(at));
+    await load(at);
+    stage.querySelector("h2")?.focus();
+  }
+
+  const isNear = () => current()?.near && done(() => post(`/v1/strangers/${current().stranger}/name`, { person: current().near.person }), (answer) => words.named(answer.name));
+  const ignore = () => current() && done(() => post(`/v1/strangers/${current().stranger}/ignore`, { ignored: !state.ignored }), () => (state.ignored ? words.unignored : words.ignoredNow));
+  const notNear = () => current()?.near && current().faces.length && done(async () => {
+    let answer = null;
+    for (const face of current().faces) answer = await patch(`/v1/faces/${face.face}`, { not: current().near.person });
+    return answer;
+  }, () => words.notNear);
+  const split = () => chosen().length && chosen().length < current().faces.length && done(() => post(`/v1/strangers/${current().stranger}/split`, { faces: chosen() }), (answer) => words.split(answer.stranger));
+
+  async function name() {
+    const one = current();
+    const first = one.near ? [{ ...one.near, note: words.alike(one.near.similarity.toFixed(3)) }] : [];
+    const picker = personPicker({ label: words.who, fresh: true, first, signal });
+    const at = state.at;
+    const answer = await ask({ title: words.nameTitle(one.stranger), content: picker.element, label: text.save, done() {
+      const who = picker.value();
+      if (!who) throw new Told(words.noName);
+      return post(`/v1/strangers/${one.stranger}/name`, who.person ? { person: who.person } : { name: who.name, another: who.fresh ?? false });
+    } });
+    if (!answer) return;
+    tell(words.named(answer.name), answer.undo, () => load(at));
+    await load(at);
+    stage.querySelector("h2")?.focus();
+  }
+
+  async function merge() {
+    const one = current();
+    const others = state.strangers.filter((each) => each !== one);
+    if (others.length === 0) {
+      tell(words.noOther);
+      return;
+    }
+    const crops = [];
+    const rows = others.map((each, k) => h("label.check", h("input", { type: "radio", name: "other", value: each.stranger, checked: k === 0 }), faceCrop(each.faces[0], each, crops), words.stranger(each.stranger), h("small", words.sightings(each.sightings))));
+    if (may("pictures:read")) strip("faces", crops, signal);
+    const choice = h("fieldset.stack", h("legend", words.mergeWith), rows);
+    const at = state.at;
+    const answer = await ask({ title: words.mergeTitle(one.stranger), content: choice, label: words.merge,
+      done: () => post(`/v1/strangers/${one.stranger}/merge`, { stranger: Number(choice.querySelector(":checked").value) }) });
+    if (!answer) return;
+    tell(words.merged, answer.undo, () => load(at));
+    await load(at);
+    stage.querySelector("h2")?.focus();
+  }
+
+  /** Faces that are like no other. */
+  async function singles() {
+    const page = await get("/v1/strangers/singles", { limit: 100 }, signal);
+    if (page.faces.length === 0) {
+      fill(body, h("div.empty", icon("check"), h("p", words.noSingles)));
+      return;
+    }
+    const crops = [];
+    fill(body, h("ul.grid", page.faces.map((face, k) => {
+      const li = h("li", h("div.tile", faceCrop(face, null, crops, ""), h("a", { href: `#/photo/${id(face.photo)}` }, words.photo),
+        face.too_poor ? h("small", words.poor) : null,
+        write ? h("div.row", button(words.name, () => nameSingle(face, k), {}, icon("edit")), button(words.ignore, () => single(face, { ignored: true }, words.ignoredNow), { class: "plain" }, icon("hide"))) : null));
+      return li;
+    })));
+    if (may("pictures:read")) strip("faces", crops, signal);
+  }
+  async function single(face, body_, sentence) {
+    await attempt(async () => {
+      const answer = await patch(`/v1/faces/${face.face}`, body_);
+      tell(sentence, answer.undo, load);
+      await load();
+    });
+  }
+  async function nameSingle(face, k) {
+    const picker = personPicker({ label: words.who, fresh: true, signal });
+    const answer = await ask({ title: words.face(k + 1), content: picker.element, label: text.save, done() {
+      const who = picker.value();
+      if (!who) throw new Told(words.noName);
+      return patch(`/v1/faces/${face.face}`, who.person ? { person: who.person } : { name: who.name, another: who.fresh ?? false });
+    } });
+    if (!answer) return;
+    tell(words.named(answer.name), answer.undo, load);
+    load();
+  }
+
+  function keys() {
+    ask({ title: words.keys, only: true, label: text.close, done: () => true, content: h("dl.facts", words.keyList.map(([key, what]) => [h("dt", h("kbd", key)), h("dd", what)])) });
+  }
+
+  const KEYS = { j: () => go(state.at + 1, true), k: () => go(state.at - 1, true), arrowright: () => go(state.at + 1, true), arrowleft: () => go(state.at - 1, true),
+    b: write && isNear, n: write && (() => current() && name()), m: write && (() => current() && merge()), i: write && ignore, x: write && notNear, s: write && split, u: undoLast, "?": keys };
+  window.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+    if (state.singles && !["?", "u"].includes(event.key)) return;
+    const what = KEYS[event.key.toLowerCase()];
+    if (!what) return;
+    event.preventDefault();
+    what();
+  }, { signal });
+  fill(body, h("p.busy", text.loading));
+  await load();
+}

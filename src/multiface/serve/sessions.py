@@ -1,0 +1,92 @@
+"""Sessions of the page: begun with a link that is good once or with a key, kept in a cookie hidden from scripts."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from multiface.gallery import Gallery, access_keys
+from multiface.gallery.access_keys import SCOPES, SESSION_HOURS, AccessKey
+from multiface.serve.own_page import check_own_page, cookie_name
+from multiface.serve.problems import Problem
+
+Document = dict[str, Any]
+
+
+class SignIn(BaseModel):
+    """One of both."""
+
+    model_config = ConfigDict(extra="forbid")
+    link: str | None = Field(None, max_length=200)
+    key: str | None = Field(None, max_length=200)
+
+
+def session_routes(gallery: Gallery, *, open_: bool, tls: bool) -> APIRouter:
+    """The routes. They are the page's own, so the description for programs leaves them out.
+
+    open_: nobody needs a key. tls: clients come over TLS.
+    """
+    router = APIRouter(prefix="/v1", include_in_schema=False)
+    database, cookie = gallery.engine.database, cookie_name(tls)
+
+    @router.post("/session", status_code=201)
+    def begin(wanted: SignIn, request: Request) -> Response:
+        """Sign in. A link is used up by it, whoever comes first."""
+        check_own_page(request, tls)
+        with database.writing() as connection:
+            if wanted.link is not None:
+                good = access_keys.use_link(connection, wanted.link)
+                made = access_keys.new_session(connection, None) if good else None
+            else:
+                key = access_keys.found_key(connection, wanted.key or "")
+                if key is not None:
+                    access_keys.touch_key(connection, key.id)
+                made = None if key is None else access_keys.new_session(connection, key)
+        if made is None:
+            raise Problem(
+                401,
+                "not_signed_in",
+                "the link was used already, or is older than ten minutes; sign in with a key"
+                if wanted.link is not None
+                else "there is no such key, or it holds no more",
+            )
+        session, text = made
+        answer = JSONResponse(_session(session), 201)
+        answer.set_cookie(
+            cookie, text, max_age=SESSION_HOURS * 3600, path="/", secure=tls, httponly=True, samesite="strict"
+        )
+        return answer
+
+    @router.get("/session")
+    def session(request: Request) -> Document:
+        """Who is signed in; for nothing, if nobody is: a page that asks this first has made no error."""
+        if open_:
+            return {"name": None, "scopes": list(SCOPES), "expires": None}
+        check_own_page(request, tls)
+        found = _found(request)
+        return {"name": None, "scopes": [], "expires": None} if found is None else _session(found)
+
+    @router.delete("/session")
+    def end(request: Request) -> Response:
+        """Sign out."""
+        check_own_page(request, tls)
+        found = _found(request)
+        if found is None:
+            raise Problem(401, "not_signed_in", "nobody is signed in")
+        with database.writing() as connection:
+            access_keys.end_session(connection, found.id)
+        answer = JSONResponse({"ended": True})
+        answer.delete_cookie(cookie, path="/", secure=tls, httponly=True, samesite="strict")
+        return answer
+
+    def _found(request: Request) -> AccessKey | None:
+        with database.reading() as connection:
+            return access_keys.found_session(connection, request.cookies.get(cookie, ""))
+
+    return router
+
+
+def _session(one: AccessKey) -> Document:
+    return {"name": one.name, "scopes": list(one.scopes), "expires": one.expires}
