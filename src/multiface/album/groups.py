@@ -63,6 +63,7 @@ def unknown_groups(
     found = []
     strangers = {one.number: one for one in stranger_rows.strangers(connection)}
     shown = album_faces.faces_of_strangers(connection)
+    barred = album_faces.barred(connection)
     means = _means(connection, origin, {face.id for faces in shown.values() for face in faces})
     for number, one in album_strangers.all_of_them(connection).items():
         stranger = strangers.get(number)
@@ -77,7 +78,9 @@ def unknown_groups(
                 stranger.first_seen,
                 stranger.last_seen,
                 tuple(hit_face(face, {}, {number} if one.ignored else set()) for face in faces),
-                _near(mean, people, matrix, threshold),
+                _near(
+                    mean, people, matrix, threshold, set().union(*(barred.get(face.id, ()) for face in faces))
+                ),
                 one.ignored,
             )
         )
@@ -99,12 +102,15 @@ def _near(
     people: dict[str, Person],
     matrix: Matrix,
     threshold: GalleryThreshold,
+    barred: set[int],
 ) -> Near | None:
+    """barred: people, by row, of whom somebody said that one of the faces is not theirs."""
     asked = threshold.of(matrix)
     length = float(np.linalg.norm(mean))
     if asked is None or length == 0.0:
         return None
     similar = score_people((mean / length).astype(np.float32)[np.newaxis], matrix, RULE)[0]
+    similar = np.where(np.isin(matrix.numbers, list(barred)), -1.0, similar)
     best = int(np.argmax(similar))
     wanted = asked.similarity + float(threshold.calibration.rise(matrix.spread)[best])
     person = people.get(matrix.ids[best])

@@ -45,10 +45,11 @@ def page_routes() -> APIRouter:
     tag = f'"{version}"'
 
     def document(request: Request, path: str) -> Response:
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers={"ETag": tag, "Cache-Control": "no-cache"})
-        content = found[path].replace(b"PAGE/", f"/page/{version}/".encode())
         headers = {**_HEADERS, "ETag": tag, "Cache-Control": "no-cache"}
+        if request.headers.get("if-none-match") == tag:
+            # With all headers: browsers put those of this answer in the place of the ones they kept.
+            return Response(status_code=304, headers=headers)
+        content = found[path].replace(b"PAGE/", f"/page/{version}/".encode())
         return Response(content, 200, headers, "text/html; charset=utf-8")
 
     @router.get("/")

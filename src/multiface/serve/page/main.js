@@ -81,9 +81,16 @@ async function show() {
   window.scrollTo(0, 0);
   const title = (words) => {
     document.title = `${words} – MultiFace`;
-    return h("h1", { tabindex: -1 }, words);
+    const heading = h("h1", { tabindex: -1 }, words);
+    // Who came by a link of the list hears where that is; who is elsewhere on the screen stays there.
+    requestAnimationFrame(() => {
+      const at = document.activeElement;
+      if (at === null || at === document.body || nav.contains(at) || at === main) heading.focus({ preventScroll: true });
+    });
+    return heading;
   };
   const context = { place, id: screen[0] === name ? id : "", query, signal: leaving.signal, may, title, session: state.session, signOut };
+  context.again = () => leaving.signal.aborted || show();
   try {
     const { show: drawn } = await import(`./screens/${screen[0]}.js`);
     if (leaving.signal.aborted) return;
@@ -91,9 +98,6 @@ async function show() {
   } catch (error) {
     if (left(error) || leaving.signal.aborted) return;
     fill(place, title(text.screens[screen[0]]), fail(error, show));
-  }
-  if (!leaving.signal.aborted && (document.activeElement === document.body || document.activeElement === null || nav.contains(document.activeElement))) {
-    main.querySelector("h1")?.focus({ preventScroll: true });
   }
 }
 

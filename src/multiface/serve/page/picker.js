@@ -15,7 +15,7 @@ export function personPicker({ label, fresh = false, chosen = () => {}, first = 
     id, type: "text", role: "combobox", autocomplete: "off", dir: "auto", value, spellcheck: "false", maxlength: 200,
     "aria-expanded": "false", "aria-controls": `${id}-list`, "aria-autocomplete": "list",
   });
-  const list = h("ul.choices", { id: `${id}-list`, role: "listbox", "aria-label": label, hidden: true });
+  const list = h("ul.choices", { id: `${id}-list`, role: "listbox", "aria-label": text.picker.list, hidden: true });
   const element = h("div.field", h("label", { for: id }, label), h("div.picker", input, list));
 
   const shut = () => {
@@ -40,6 +40,7 @@ export function personPicker({ label, fresh = false, chosen = () => {}, first = 
     } else input.removeAttribute("aria-activedescendant");
   };
   const draw = (found) => {
+    const marked = people[at];
     people = found.filter((one) => one.person === null || one.person !== without);
     const typed = input.value.trim();
     if (fresh && typed) people.push({ person: null, name: typed, fresh: true, again: people.some((one) => one.name === typed) });
@@ -48,7 +49,8 @@ export function personPicker({ label, fresh = false, chosen = () => {}, first = 
       named(one.name), one.person === null ? h("small", one.again ? text.picker.again : text.picker.fresh) : h("small", one.note ?? (one.templates === undefined ? "" : text.people.pictures(one.templates))))));
     list.hidden = people.length === 0;
     input.setAttribute("aria-expanded", String(people.length > 0));
-    mark(-1);
+    // An answer that comes late does not move the mark from the one that was meant.
+    mark(marked ? people.findIndex((one) => one.person === marked.person && one.name === marked.name) : -1);
   };
   const search = async () => {
     now = null;
@@ -59,6 +61,9 @@ export function personPicker({ label, fresh = false, chosen = () => {}, first = 
       else shut();
       return;
     }
+    // What is known already is narrowed at once: nobody chooses from a list for other letters.
+    const same = typed.toLocaleLowerCase();
+    draw(people.filter((one) => one.person !== null && one.name.toLocaleLowerCase().includes(same)));
     const mine = (asking = new AbortController());
     try {
       const page = await get("/v1/people", { q: typed, limit: 8 }, mine.signal);

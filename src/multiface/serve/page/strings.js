@@ -16,7 +16,7 @@ export const text = {
     title: "Sign in", link: "Open the link that “multiface serve start” printed. It is good once, for ten minutes.", key: "Or a key", where: "It begins with mf_ and is made by “multiface serve keys new”.",
     enter: "Sign in", ended: "The session is over. Sign in again.",
   },
-  picker: { fresh: "new person", again: "another person of this name" },
+  picker: { list: "People by this name", fresh: "new person", again: "another person of this name" },
   intake: { choose: "Choose pictures" },
   camera: { sees: "What the camera sees", take: "Take a picture", off: "Camera off", none: "There is no camera that this page may use.", refused: "The browser was told not to let this page use the camera." },
   jobs: {

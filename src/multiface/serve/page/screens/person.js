@@ -15,7 +15,7 @@ export async function show(context) {
   const { place, title, signal, may } = context;
   const person = await tagged(`/v1/people/${id(context.id)}`, signal);
   const at = `/v1/people/${id(person.person)}`;
-  const again = () => show(context);
+  const { again } = context;
   const write = may("people:write");
   const face = crop(person.name, "large");
   if (may("pictures:read") && person.templates) strip("people", [[person.person, face]], signal);

@@ -16,7 +16,7 @@ export async function show(context) {
   const { place, title, signal, may } = context;
   const photo = await get(`/v1/photos/${id(context.id)}`, {}, signal);
   const write = may("people:write");
-  const again = () => !signal.aborted && show(context);
+  const { again } = context;
   const frame = photo.film ? h("div.picture") : h("div.picture", h("img", { src: `/v1/photos/${id(photo.photo)}/picture?side=1600`, alt: words.alt(photo.faces.length), width: photo.width, height: photo.height }));
   const seen = photo.faces.filter((one) => !one.ignored);
   const around = photo.film ? [] : boxes(frame, seen, photo.width, photo.height);
