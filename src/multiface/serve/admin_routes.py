@@ -6,21 +6,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import FileResponse, JSONResponse
 
 from multiface.errors import NotInGallery
 from multiface.gallery import Gallery, access_keys, audit
 from multiface.gallery.names import clean_text
-from multiface.gallery.sql import LARGEST_ID
 from multiface.recognition import Recognizer
 from multiface.serve.access import Access
-from multiface.serve.cursors import Limit
+from multiface.serve.cursors import LARGEST_ROW, Limit
 from multiface.serve.job_kinds import SUFFIX
 from multiface.serve.job_routes import accepted
 from multiface.serve.jobs import Jobs
 from multiface.serve.people_alike import strictness_document
 from multiface.serve.recognition_routes import GroupName
+from multiface.serve.request_body import RequestBody
 from multiface.serve.serve_settings import ServeSettings
 from multiface.version import __version__
 
@@ -29,10 +29,9 @@ Scope = Annotated[str, Field(json_schema_extra={"enum": list(access_keys.SCOPES)
 _COUNTED = ("person", "template", "stranger", "album_face", "album_picture")
 
 
-class NewKey(BaseModel):
+class NewKey(RequestBody):
     """What a key is for."""
 
-    model_config = ConfigDict(extra="forbid")
     name: str = Field(min_length=1, max_length=1000)
     scopes: list[Scope] = Field(min_length=1, max_length=20)
     days: int | None = Field(None, ge=1, le=36500, description="Until it expires; nothing for never.")
@@ -73,7 +72,7 @@ def admin_routes(
         return {"revoked": key}
 
     @router.get("/audit", dependencies=[admin], summary="Who changed what")
-    def log(limit: Limit = 100, before: int | None = Query(None, ge=1, le=LARGEST_ID)) -> Document:
+    def log(limit: Limit = 100, before: int | None = Query(None, ge=1, le=LARGEST_ROW)) -> Document:
         """The newest first. before: only what is older than this entry."""
         with gallery.engine.database.reading() as connection:
             found = audit.entries(connection, limit, before)

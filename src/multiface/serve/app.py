@@ -48,8 +48,8 @@ _SILENT: Any = {
     "operation_spans": False,
     "auto_configure": False,
 }
-"""FastAPI has telemetry of its own, which would send addresses (they may hold names) wherever the environment says. Older
-versions take no notice.
+"""FastAPI has telemetry of its own, which would send addresses (they may hold names) wherever the environment says.
+Versions without it take no notice.
 """
 
 

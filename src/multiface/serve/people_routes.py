@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -14,44 +14,41 @@ from multiface.errors import NotInGallery
 from multiface.gallery import Gallery, Person, people_rows
 from multiface.gallery import changes as change_rows
 from multiface.gallery.person_ids import ID_PATTERN, is_id
-from multiface.gallery.sql import LARGEST_ID
 from multiface.recognition import Recognizer
 from multiface.serve.access import Access, Caller
-from multiface.serve.cursors import Limit, PairCursor, RowId, after_pair
+from multiface.serve.cursors import LARGEST_ROW, Limit, PairCursor, RowId, after_pair
 from multiface.serve.kept import kept_of
 from multiface.serve.people_alike import alike_pairs
 from multiface.serve.pictures import pictures_of
 from multiface.serve.problems import Problem
 from multiface.serve.recognition_routes import GroupName, Groups
+from multiface.serve.request_body import RequestBody
 from multiface.serve.work import Work
 
 Document = dict[str, Any]
 
 
-class PersonChange(BaseModel):
+class PersonChange(RequestBody):
     """What is to be known of a person; what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid")
     name: str | None = Field(None, min_length=1, max_length=200)
     external_id: str | None = Field(None, max_length=2000)
     note: str | None = Field(None, max_length=2000)
     groups: list[GroupName] | None = Field(None, max_length=1000)
-    cover: int | None = Field(None, ge=0, le=LARGEST_ID)
+    cover: int | None = Field(None, ge=0, le=LARGEST_ROW)
 
 
-class SplitRequest(BaseModel):
+class SplitRequest(RequestBody):
     """Which faces are whose."""
 
-    model_config = ConfigDict(extra="forbid")
     faces: list[RowId] = Field(min_length=1, max_length=10_000)
     name: str = Field(min_length=1, max_length=200)
     another: bool = False
 
 
-class MergeRequest(BaseModel):
+class MergeRequest(RequestBody):
     """Who becomes part of the person."""
 
-    model_config = ConfigDict(extra="forbid")
     person: str = Field(description="The id of the other person, who is gone then.", pattern=ID_PATTERN)
 
 
@@ -230,7 +227,7 @@ def people_routes(
         }
 
     @router.post("/changes/{change:int}/undo", summary="Undo a change")
-    def undo(caller: writing, change: Annotated[int, Path(ge=1, le=LARGEST_ID)]) -> Document:
+    def undo(caller: writing, change: Annotated[int, Path(ge=1, le=LARGEST_ROW)]) -> Document:
         """409 if it was undone, or a later change stands in the way."""
         if caller.groups:
             with gallery.engine.database.reading() as connection:

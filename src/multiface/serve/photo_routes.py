@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from multiface.album import Album, Hit
@@ -14,39 +14,39 @@ from multiface.album.documents import face_document, hit_document
 from multiface.errors import NotInGallery, UsageError
 from multiface.gallery import Gallery, album_pictures
 from multiface.gallery.person_ids import ID_PATTERN
-from multiface.gallery.sql import LARGEST_ID
 from multiface.images import open_picture
 from multiface.images.jpeg import jpeg_bytes
 from multiface.images.path_text import path_of_text
 from multiface.serve.access import Access
-from multiface.serve.cursors import Limit, PairCursor, after_pair
+from multiface.serve.cursors import LARGEST_ROW, Limit, PairCursor, after_pair
 from multiface.serve.job_routes import accepted
 from multiface.serve.jobs import Jobs
 from multiface.serve.problems import Problem
+from multiface.serve.request_body import RequestBody
 from multiface.serve.stranger_routes import WhoItIs, face_of, last_change
 from multiface.serve.work import Work
 
 Document = dict[str, Any]
-Number = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+Number = Annotated[int, Path(ge=1, le=LARGEST_ROW)]
+_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?)?$"
 PersonId = Annotated[str, Field(pattern=ID_PATTERN)]
 People = Annotated[list[PersonId] | None, Query(max_length=50)]
-Day = Annotated[str | None, Query(max_length=40, description="A day or a local time, ISO 8601.")]
+Day = Annotated[str | None, Query(pattern=_TIME, description="A day or a local time, ISO 8601.")]
 
 
 class Drawn(WhoItIs):
     """A face drawn by hand; box: x0, y0, x1, y1 in pixels of the upright picture."""
 
-    box: tuple[float, float, float, float]
+    box: Annotated[tuple[float, float, float, float], Field(strict=False)]
 
     def who(self) -> str:
         """The person, or "" for nobody said. Raises Problem (422) for both."""
         return "" if self.person is None and self.name is None else super().who()
 
 
-class NewAlbum(BaseModel):
+class NewAlbum(RequestBody):
     """A folder on the server's disk."""
 
-    model_config = ConfigDict(extra="forbid")
     folder: str = Field(min_length=1, max_length=4000, pattern="^[^\\x00]+$")
 
 

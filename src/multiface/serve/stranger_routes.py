@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from multiface.album import Album, HitFace
@@ -12,19 +12,18 @@ from multiface.album.documents import face_document, group_document
 from multiface.errors import NotInGallery
 from multiface.gallery import Gallery
 from multiface.gallery.person_ids import ID_PATTERN
-from multiface.gallery.sql import LARGEST_ID
 from multiface.serve.access import Access
-from multiface.serve.cursors import Limit, NumberCursor, RowId, after_number
+from multiface.serve.cursors import LARGEST_ROW, Limit, NumberCursor, RowId, after_number
 from multiface.serve.problems import Problem
+from multiface.serve.request_body import RequestBody
 
 Document = dict[str, Any]
-Number = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+Number = Annotated[int, Path(ge=1, le=LARGEST_ROW)]
 
 
-class WhoItIs(BaseModel):
+class WhoItIs(RequestBody):
     """A person by id, or by name: the person who has it, or a new one."""
 
-    model_config = ConfigDict(extra="forbid")
     person: str | None = Field(None, pattern=ID_PATTERN)
     name: str | None = Field(None, min_length=1, max_length=200)
     another: bool = Field(False, description="Make another person of this name even if somebody has it.")
@@ -36,31 +35,27 @@ class WhoItIs(BaseModel):
         return self.person or self.name or ""
 
 
-class OtherStranger(BaseModel):
+class OtherStranger(RequestBody):
     """Who becomes part of the stranger."""
 
-    model_config = ConfigDict(extra="forbid")
-    stranger: int = Field(ge=1, le=LARGEST_ID)
+    stranger: int = Field(ge=1, le=LARGEST_ROW)
 
 
-class Ignored(BaseModel):
+class Ignored(RequestBody):
     """Whether somebody is of no interest."""
 
-    model_config = ConfigDict(extra="forbid")
     ignored: bool = True
 
 
-class SomeFaces(BaseModel):
+class SomeFaces(RequestBody):
     """Faces by their ids."""
 
-    model_config = ConfigDict(extra="forbid")
     faces: list[RowId] = Field(min_length=1, max_length=10_000)
 
 
-class FaceChange(BaseModel):
+class FaceChange(RequestBody):
     """What somebody says of a face: who it is, who not, or that it is of no interest. One of these."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
     person: str | None = Field(None, pattern=ID_PATTERN)
     name: str | None = Field(None, min_length=1, max_length=200)
     another: bool = False
