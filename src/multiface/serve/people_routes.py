@@ -248,6 +248,7 @@ def people_routes(
         return {"undone": undone.id, "kind": undone.kind, "people": list(undone.people)}
 
     async def enrolled(request: Request, who: str, force: bool, another: bool) -> Document:
+        work.check()
         pictures = await pictures_of(request)
         done = await work.run(lambda: recognizer.enroll(who, list(pictures), force, another))
         refused = [{"index": _number(called) - 1, "reason": reason} for called, reason in done.refused]
