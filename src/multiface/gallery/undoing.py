@@ -11,6 +11,7 @@ from multiface.errors import GalleryConflict, NotInGallery
 from multiface.gallery import (
     album_faces,
     album_strangers,
+    camera_events,
     changes,
     folder_rows,
     people_rows,
@@ -131,6 +132,7 @@ def _merge(connection: Connection, change: Change, _origin: VectorOrigin, place:
     back = [template for template in change.facts["templates"] if template in mine]
     template_rows.move_templates(connection, back, person.number)
     faces = set(album_faces.of_person(connection, kept.number))
+    camera_events.give_back(connection, kept.number, person.id, person.number)
     album_faces.hand_over(
         connection, [face for face in change.facts.get("faces", ()) if face in faces], person.number
     )
@@ -160,6 +162,9 @@ def _split(connection: Connection, change: Change, _origin: VectorOrigin, place:
 
 def _name(connection: Connection, change: Change, origin: VectorOrigin, _place: str) -> None:
     album = _still_there(connection, change.facts.get("faces", []), change.people[0])
+    named = people_rows.person_of_id(connection, change.people[0])
+    if named is not None:
+        camera_events.unname_stranger(connection, change.facts["stranger"]["row"][0], named.number)
     _enrol(connection, change, origin, _place)
     facts, (picture, *vectors) = change.facts["stranger"], changes.blobs(connection, change.id)
     stranger_rows.put_back(connection, facts["row"], picture)
