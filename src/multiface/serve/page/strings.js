@@ -88,8 +88,8 @@ export const text = {
   cameras: {
     title: "Cameras and events", cameras: "Cameras", events: "Events", add: "Add a camera", edit: "Edit", remove: "Remove", removeWhat: (name) => `The service looks at ${name} no more. Its events are removed too.`, none: "No camera yet.", noEvents: "You may not see events.", connecting: "connecting …", live: "live", ended: "ended", onlyUnknown: "only unknown people",
     states: { running: "running", starting: "starting", waiting: "waiting", stopped: "stopped" }, since: (when) => `since ${when}`, webhook: "webhook", alert: "Tell me of unknown people", alertOn: "Unknown people will be told.", alertOff: "Unknown people are told no more.",
-    fields: { name: "Name", source: "Address", password: "Password", webhook: "Webhook" }, hints: { source: "Such as rtsp://user@door/live.", password: "It is kept, and never shown again.", webhook: "An https address that gets each event." },
-    keep: "Keep unknown people for so many days", keepHow: "With a number and a picture. Empty: nothing of them is kept.", keeps: (days) => `unknown people are kept for ${days} days`, noWebhook: "Send events nowhere any more", webhookProblem: (why) => `the webhook takes no events: ${why}`, pause: "Pause", goOn: "Go on",
+    fields: { name: "Name", source: "Address", password: "Password", webhook: "Webhook", keep_strangers: "Keep unknown people for days" }, hints: { source: "Such as rtsp://user@door/live.", password: "It is kept, and never shown again.", webhook: "An https address that gets each event.", keep_strangers: "With a picture. Empty: not at all." },
+    keeps: (days) => `unknown people kept for ${days} days`, noWebhook: "No webhook any more", webhookProblem: (why) => `webhook: ${why}`, pause: "Pause", goOn: "Go on",
     kinds: { appeared: "{who} appeared at {camera}", recognised: "{who} recognised at {camera}", changed: "now taken for {who} at {camera}", left: "{who} left {camera}", unknown: "somebody unknown at {camera} ({who})", other: "{who} at {camera}" }, stranger: (n) => `unknown ${n}`, somebody: "Somebody unknown at {camera}, {when}.",
   },
   sure: {

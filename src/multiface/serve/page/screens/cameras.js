@@ -31,7 +31,6 @@ export async function show({ place, title, signal, may }) {
     }
   }
 
-  /** How each is now, without drawing anew what somebody may be using. */
   async function refresh() {
     const { cameras: found } = await get("/v1/cameras", {}, signal).catch(() => ({ cameras: [] }));
     for (const one of found) states.get(one.camera)?.(one);
@@ -42,7 +41,7 @@ export async function show({ place, title, signal, may }) {
     const say = (now) => {
       state.className = `state ${now.state}`;
       state.textContent = words.states[now.state] ?? now.state;
-      why.textContent = [now.detail, now.webhook_problem ? words.webhookProblem(now.webhook_problem) : null].filter(Boolean).join(" · ");
+      why.textContent = [now.detail, now.webhook_problem && words.webhookProblem(now.webhook_problem)].filter(Boolean).join(" · ");
     };
     say(one);
     states.set(one.camera, say);
@@ -53,28 +52,23 @@ export async function show({ place, title, signal, may }) {
       tell(alert.checked ? words.alertOn : words.alertOff);
     }) });
     return h("li.stack", h("div.row.spread", h("h3", h("bdi", one.name)), state), why,
-      h("small", one.since ? words.since(minute(one.since)) : "", one.webhook ? ` · ${words.webhook} ${one.webhook}` : "",
-        one.keep_strangers === null ? "" : ` · ${words.keeps(one.keep_strangers)}`),
+      h("small", [words.since(minute(one.since)), one.webhook && `${words.webhook} ${one.webhook}`, one.keep_strangers && words.keeps(one.keep_strangers)].filter(Boolean).join(" · ")),
       h("label.check", alert, words.alert),
-      may("cameras") ? h("div.row", button(one.paused ? words.goOn : words.pause, () => attempt(async () => {
-        await patch(at, { paused: !one.paused });
-        load();
-      }))) : null,
+      may("cameras") ? h("div.row", button(one.paused ? words.goOn : words.pause, () => attempt(() => patch(at, { paused: !one.paused }).then(load)))) : null,
       may("admin") ? h("div.row", button(words.edit, () => edit(one), {}, icon("edit")), button(words.remove, () => gone(one, at), { class: "plain" }, icon("trash"))) : null);
   }
 
   async function edit(one) {
-    const fields = ["name", "source", "password", "webhook"].map((name) => h("input", { id: newId(name), name, maxlength: 2000, type: name === "password" ? "password" : "text",
-      autocomplete: name === "password" ? "new-password" : "off", spellcheck: "false", dir: "auto", required: name === "name" || (name === "source" && one === null),
-      placeholder: name === "source" || name === "webhook" ? (one?.[name] ?? "") : "", value: name === "name" ? (one?.name ?? "") : "" }));
-    const keep = h("input", { id: newId("keep"), type: "number", min: 1, max: 36500, step: "any", value: one?.keep_strangers ?? "" });
+    const fields = ["name", "source", "password", "webhook", "keep_strangers"].map((name) => h("input", { id: newId(name), name, maxlength: 2000,
+      type: { password: "password", keep_strangers: "number" }[name] ?? "text", autocomplete: name === "password" ? "new-password" : "off", spellcheck: "false", dir: "auto", min: 1,
+      required: name === "name" || (name === "source" && !one), value: /name|keep/.test(name) ? (one?.[name] ?? "") : "", placeholder: one?.[name] ?? "" }));
     const quiet = h("input", { type: "checkbox" });
     const done = await ask({ title: one ? words.edit : words.add, label: text.save,
       content: h("div.stack", fields.map((field) => h("div.field", h("label", { for: field.id }, words.fields[field.name]), field, words.hints[field.name] ? h("small", words.hints[field.name]) : null)),
-        h("div.field", h("label", { for: keep.id }, words.keep), keep, h("small", words.keepHow)), one?.webhook ? h("label.check", quiet, words.noWebhook) : null),
+        one?.webhook ? h("label.check", quiet, words.noWebhook) : null),
       done() {
         const wanted = Object.fromEntries(fields.filter((field) => field.value.trim()).map((field) => [field.name, field.value.trim()]));
-        wanted.keep_strangers = keep.value ? Number(keep.value) : null;
+        wanted.keep_strangers = Number(wanted.keep_strangers) || null;
         if (quiet.checked) wanted.webhook = null;
         return one ? patch(`/v1/cameras/${id(one.camera)}`, wanted) : post("/v1/cameras", wanted);
       } });
