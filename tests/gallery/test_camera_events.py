@@ -151,6 +151,11 @@ def test_strangers(gallery: Gallery, template: Make) -> None:
     gallery.undo(gallery.changes(named.id, 1)[0].id)
     assert strangers(gallery) == [None, *met[1:]] and names(gallery) == [None] * 3
     again = gallery.strangers.name(met[1], "Cleo")
+    other = gallery.add_templates("Dora", [template("d")]).person
+    gallery.merge(other, again.id)
+    assert names(gallery) == [None, "Dora", None]
+    gallery.undo(gallery.changes(other, 1)[0].id)
+    assert names(gallery) == [None, "Cleo", None]
     gallery.remove(again.id)
     assert strangers(gallery) == [None, None, met[2]] and names(gallery) == [None] * 3
     happen(gallery, door, None, met[1])  # who is not there any more

@@ -238,15 +238,18 @@ def give_back(connection: Connection, kept: int, public_id: str, person: int) ->
 def name_stranger(connection: Connection, stranger: int, person: int) -> None:
     """A stranger was given a name; to be told before the stranger is removed."""
     connection.execute(
-        "UPDATE camera_event SET person_id = ? WHERE stranger = ? AND person_id IS NULL", (person, stranger)
+        """
+        UPDATE camera_event SET person_id = ?, decided = (SELECT public_id FROM person WHERE id = ?)
+        WHERE stranger = ? AND person_id IS NULL
+        """,
+        (person, person, stranger),
     )
 
 
-def unname_stranger(connection: Connection, stranger: int, person: int) -> None:
-    """That is undone."""
+def unname_stranger(connection: Connection, stranger: int) -> None:
+    """That is undone, whoever has the events by now."""
     connection.execute(
-        "UPDATE camera_event SET person_id = NULL WHERE stranger = ? AND person_id = ? AND decided IS NULL",
-        (stranger, person),
+        "UPDATE camera_event SET person_id = NULL, decided = NULL WHERE stranger = ?", (stranger,)
     )
 
 

@@ -162,12 +162,10 @@ def _split(connection: Connection, change: Change, _origin: VectorOrigin, place:
 
 def _name(connection: Connection, change: Change, origin: VectorOrigin, _place: str) -> None:
     album = _still_there(connection, change.facts.get("faces", []), change.people[0])
-    named = people_rows.person_of_id(connection, change.people[0])
-    if named is not None:
-        camera_events.unname_stranger(connection, change.facts["stranger"]["row"][0], named.number)
     _enrol(connection, change, origin, _place)
     facts, (picture, *vectors) = change.facts["stranger"], changes.blobs(connection, change.id)
     stranger_rows.put_back(connection, facts["row"], picture)
+    camera_events.unname_stranger(connection, facts["row"][0])
     for view, vector in zip(facts["views"], vectors, strict=True):
         stranger_rows.add_view(connection, facts["row"][0], View(vector_from(vector), *view), origin)
     if "album" in change.facts:

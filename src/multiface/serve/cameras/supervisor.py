@@ -41,13 +41,16 @@ _log = log_of(__name__)
 
 @dataclass(slots=True, eq=False)
 class _Kept:
-    """A camera in this service's hands. due: when it may be started again. said: the state that was written down."""
+    """A camera in this service's hands. due: when it may be started again. why: the last failure, logged: of those
+    that the log has. said: the state that was written down.
+    """
 
     camera: Camera
     running: RunningCamera | None = None
     delay: float = FIRST_DELAY
     due: float = 0.0
     why: str | None = None
+    logged: str | None = None
     said: tuple[str, str | None] | None = None
     webhook: Webhook | None = None
     webhook_url: str | None = None
@@ -223,14 +226,16 @@ class Supervisor:
             return "starting", kept.why
         if kept.running.healthy_for > HEALTHY_SECONDS:
             kept.delay = FIRST_DELAY
-        kept.why = None
+        kept.why = kept.logged = None
         return "running", None
 
     def _failed(self, kept: _Kept, why: str) -> tuple[str, str]:
-        kept.why = _hidden(why, kept.camera)
+        before, kept.why = kept.logged, _hidden(why, kept.camera)
         kept.due = time.monotonic() + kept.delay
         kept.delay = min(2 * kept.delay, LONGEST_DELAY)
-        _log.warning("camera %s: %s", kept.camera.id, kept.why)
+        if kept.why != before:  # told once, not at each attempt
+            _log.warning("camera %s: %s", kept.camera.id, kept.why)
+            kept.logged = kept.why
         return "waiting", f"{kept.why}; it is tried again"
 
     def _tell(self, gallery: Gallery, kept: _Kept) -> None:
