@@ -137,7 +137,7 @@ def events(connection: Connection, after: int, most: int, camera: str | None = N
     """At most so many events after a number, in order; all, or those of one camera."""
     where, values = ("", []) if camera is None else ("AND camera_event.camera_id = ?", [camera])
     rows = connection.execute(
-        f"{_EVENT} WHERE number > ? {where} ORDER BY number LIMIT ?", (min(after, LARGEST_ID), *values, most)
+        f"{_EVENT} WHERE number > ? {where} ORDER BY number LIMIT ?", (after, *values, most)
     )
     return [_event(row) for row in rows.fetchall()]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -21,6 +21,7 @@ from multiface.net.post import webhook_address
 from multiface.serve.access import Access
 from multiface.serve.cameras.camera_source import CameraSource, camera_source, require_allowed
 from multiface.serve.problems import Problem
+from multiface.serve.request_body import RequestBody
 from multiface.serve.serve_settings import ServeSettings
 
 Document = dict[str, Any]
@@ -30,10 +31,9 @@ _UNBEATEN = timedelta(seconds=60)
 """A lease that nobody counted up for so long is nobody's."""
 
 
-class NewCamera(BaseModel):
+class NewCamera(RequestBody):
     """A camera that is wanted."""
 
-    model_config = ConfigDict(extra="forbid")
     name: str = Field(min_length=1, max_length=200)
     source: str = Field(
         description="rtsp://USER@HOST/PATH and the like, or a webcam's number.", max_length=2000
@@ -52,10 +52,9 @@ class NewCamera(BaseModel):
     paused: bool = False
 
 
-class CameraChange(BaseModel):
+class CameraChange(RequestBody):
     """What is left out stays; null is none. `source`, `password` and `webhook` need a key for admin."""
 
-    model_config = ConfigDict(extra="forbid")
     name: str | None = Field(None, min_length=1, max_length=200)
     source: str | None = Field(None, max_length=2000)
     password: str | None = Field(None, max_length=500)

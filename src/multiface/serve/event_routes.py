@@ -17,7 +17,7 @@ from multiface.gallery import Gallery, camera_events
 from multiface.gallery.camera_events import CameraEvent
 from multiface.serve.access import Access
 from multiface.serve.camera_routes import CAMERA_ID
-from multiface.serve.cursors import MOST, after_number
+from multiface.serve.cursors import LARGEST_ROW, MOST, Limit
 from multiface.serve.server_events import STREAM, event_text, kept_alive
 
 Document = dict[str, Any]
@@ -60,8 +60,8 @@ def event_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> API
 
     @router.get("/events", dependencies=[read], summary="What happened before the cameras")
     def events(
-        after: int = Query(0, ge=0),
-        limit: int = Query(50, ge=1, le=MOST),
+        after: int = Query(0, ge=0, le=LARGEST_ROW),
+        limit: Limit = 50,
         camera: str | None = Query(None, pattern=CAMERA_ID),
         latest: bool = False,
     ) -> Document:
@@ -81,12 +81,12 @@ def event_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> API
     @router.get("/events/stream", dependencies=[read], summary="Follow the cameras")
     async def follow(
         request: Request,
-        after: int | None = Query(None, ge=0),
+        after: int | None = Query(None, ge=0, le=LARGEST_ROW),
         camera: str | None = Query(None, pattern=CAMERA_ID),
-        last_event_id: str | None = Header(None, max_length=100),
+        last_event_id: str | None = Header(None, pattern="^[0-9]{1,18}$"),
     ) -> StreamingResponse:
         """Server-sent events from now on, or after the number of Last-Event-ID (or `after`). They end with the key."""
-        begin = after if last_event_id is None else after_number(last_event_id)
+        begin = after if last_event_id is None else int(last_event_id)
         reached = await newest.number() if begin is None else begin
 
         async def told(reached: int) -> AsyncIterator[str]:
