@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from multiface.json_text import document_of, record_from
+from multiface.json_text import document_of, parse_json, record_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +31,4 @@ class CameraOrder:
     @staticmethod
     def of(line: bytes) -> "CameraOrder":
         """What a line says. Raises ValueError."""
-        return record_from(json.loads(line), CameraOrder)
+        return record_from(parse_json(line), CameraOrder)

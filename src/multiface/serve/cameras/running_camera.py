@@ -1,6 +1,5 @@
 """The service's hand on the process of one camera: starts it, hears how it is, and ends it."""
 
-import json
 import subprocess
 import sys
 import threading
@@ -10,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from multiface.json_text import parse_json
 from multiface.serve.cameras.camera_order import CameraOrder
 
 STARTING_SECONDS = 120.0
@@ -88,7 +88,7 @@ class RunningCamera:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             with suppress(ValueError):
-                self._take_in(json.loads(line))
+                self._take_in(parse_json(line))
 
     def _take_in(self, words: dict[str, Any]) -> None:
         with self._lock:
