@@ -1,5 +1,8 @@
 """Events of cameras in a gallery: one numbering, no names in the rows, and nothing of people who are removed."""
 
+import io
+import json
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +15,7 @@ from multiface.gallery import camera_events, camera_rows
 from multiface.gallery.camera_events import NewEvent, Overtaken
 from multiface.gallery.engine import NewTemplate
 from multiface.gallery.gallery import Gallery
+from multiface.gallery.person_copy import person_copy
 from multiface.gallery.strangers import Sighting
 
 Make = Callable[..., NewTemplate]
@@ -103,6 +107,15 @@ def test_last_seen(gallery: Gallery, template: Make) -> None:
         seen = camera_events.last_seen(connection, numbers[0])
         assert [(one.name, one.time[11:13]) for one in seen] == [("gate", "11"), ("door", "10")]
         assert camera_events.last_seen(connection, numbers[1]) == ()
+
+
+def test_the_copy_for_a_person_holds_the_events(gallery: Gallery, template: Make) -> None:
+    anna, bo = anna_and_bo(gallery, template)
+    door = new_camera(gallery)
+    numbers = [happen(gallery, door, one) for one in (anna, bo, anna)]
+    with zipfile.ZipFile(io.BytesIO(person_copy(gallery, anna))) as archive:
+        facts = json.loads(archive.read("person.json"))
+    assert [one["number"] for one in facts["camera_events"]] == [numbers[0], numbers[2]]
 
 
 def test_a_person_who_is_removed_is_in_no_event(gallery: Gallery, template: Make) -> None:

@@ -142,6 +142,12 @@ def events(connection: Connection, after: int, most: int, camera: str | None = N
     return [_event(row) for row in rows.fetchall()]
 
 
+def of_person(connection: Connection, person: int) -> list[CameraEvent]:
+    """The events with a person, in order."""
+    rows = connection.execute(f"{_EVENT} WHERE camera_event.person_id = ? ORDER BY number", (person,))
+    return [_event(row) for row in rows.fetchall()]
+
+
 def latest(connection: Connection, most: int, camera: str | None = None) -> list[CameraEvent]:
     """The newest events, at most so many, in order; of all, or of those of one camera."""
     where, values = ("", []) if camera is None else ("WHERE camera_event.camera_id = ?", [camera])
