@@ -19,16 +19,18 @@ from multiface import Gallery, Recognizer, RecognizerSettings
 from multiface.gallery import access_keys
 from multiface.images import PictureLimits, limit_pictures
 from multiface.serve.app import make_app
+from multiface.serve.ending_server import EndingServer
 from multiface.serve.serve_settings import ServeSettings
 from tests.drawn_faces import save_people
+from tests.serve.camera_film import write_film
+from tests.serve.cameras import FilmServer
 
 
 @contextmanager
 def serving(recognizer: Recognizer, settings: ServeSettings) -> Iterator[str]:
     """The address of a server that runs in a thread."""
-    server = uvicorn.Server(
-        uvicorn.Config(make_app(recognizer, settings), log_level="error", access_log=False, lifespan="on")
-    )
+    app = make_app(recognizer, settings)
+    server = EndingServer(uvicorn.Config(app, log_level="error", access_log=False, lifespan="on"), app)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
@@ -78,6 +80,20 @@ def key_for(gallery: Gallery, *scopes: str, days: int | None = None) -> str:
 def address(recognizer: Recognizer) -> Iterator[str]:
     with serving(recognizer, ServeSettings(rate=0.001)) as one:
         yield one
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a camera sees."""
+    return write_film(tmp_path_factory.mktemp("film") / "film.mp4")
+
+
+@pytest.fixture
+def film_server(film: Path) -> Iterator[FilmServer]:
+    """A camera that sees it."""
+    server = FilmServer(film)
+    yield server
+    server.stop()
 
 
 Client = Callable[..., httpx.Client]

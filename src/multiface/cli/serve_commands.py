@@ -51,6 +51,14 @@ def start(
         Path | None, typer.Option("--tls-key", help="Its key (PEM).", show_default=False)
     ] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Nothing is changed.")] = False,
+    camera_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--camera-host",
+            help="A name, address or network (192.168.1.0/24) where cameras may be; others are refused.",
+            show_default=False,
+        ),
+    ] = None,
     workers: Annotated[
         int,
         typer.Option("--workers", help="Processes that answer; several suit PostgreSQL.", min=1, max=64),
@@ -94,6 +102,7 @@ def start(
         tls=tls_cert is not None or behind_proxy,
         backups=_backups(place, backups),
         keys=not no_keys,
+        camera_hosts=tuple(camera_host or ()),
     )
     if (tls_cert is None) != (tls_key is None):
         raise UsageError("--tls-cert and --tls-key belong together")
@@ -145,7 +154,8 @@ def new_key(
         list[str] | None,
         typer.Option(
             "--scope",
-            help="recognise, people:read, people:write, pictures:read, embed, admin (default: recognise).",
+            help="recognise, people:read, people:write, pictures:read, events:read, cameras, embed, admin (default: "
+            "recognise).",
             show_default=False,
         ),
     ] = None,

@@ -22,7 +22,16 @@ from multiface.gallery.names import clean_name
 from multiface.gallery.sql import Connection
 from multiface.json_text import parse_json
 
-SCOPES = ("recognise", "people:read", "people:write", "pictures:read", "embed", "admin")
+SCOPES = (
+    "recognise",
+    "people:read",
+    "people:write",
+    "pictures:read",
+    "events:read",
+    "cameras",
+    "embed",
+    "admin",
+)
 """What a key may be for; `admin` is for everything."""
 LINK_MINUTES = 10
 SESSION_HOURS = 12

@@ -130,6 +130,18 @@ def all_known(connection: Connection) -> dict[str, Known]:
     return {str(row[0]): Known(int(row[1]), str(row[2]), row[3] is not None) for row in rows}
 
 
+def last_of_person(connection: Connection, person: int) -> tuple[int, str] | None:
+    """The id of the picture with this person that was taken last, and when; None where there is none."""
+    row = connection.execute(
+        """
+        SELECT album_picture.id, taken FROM album_face JOIN album_picture ON album_picture.id = picture_id
+        WHERE person_id = ? AND vanished IS NULL ORDER BY taken DESC, album_picture.id DESC LIMIT 1
+        """,
+        (person,),
+    ).fetchone()
+    return None if row is None else (int(row[0]), str(row[1]))
+
+
 def add_picture(connection: Connection, new: NewPicture) -> int:
     """Write a picture down; its row."""
     cursor = connection.execute(

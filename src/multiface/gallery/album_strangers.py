@@ -7,7 +7,7 @@ face does; others go back to being kept for a time. Functions run inside the cal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from multiface.gallery import album_faces
+from multiface.gallery import album_faces, camera_events
 from multiface.gallery.album_faces import Standing
 from multiface.gallery.sql import Connection
 
@@ -48,6 +48,7 @@ def put(connection: Connection, one: AlbumStranger) -> None:
 def leave(connection: Connection, one: AlbumStranger, kept_until: str) -> None:
     """A stranger has no face in the album any more. kept_until: of one whom a camera met."""
     if one.made:
+        camera_events.forget_stranger(connection, one.number)
         connection.execute("DELETE FROM stranger WHERE id = ?", (one.number,))
         return
     connection.execute("DELETE FROM album_stranger WHERE stranger_id = ?", (one.number,))

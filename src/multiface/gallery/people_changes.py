@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from multiface.errors import GalleryConflict, NotInGallery, UsageError
-from multiface.gallery import album_faces, changes, folder_rows, people_rows, template_rows
+from multiface.gallery import album_faces, camera_events, changes, folder_rows, people_rows, template_rows
 from multiface.gallery.engine import NewTemplate, Person, VectorOrigin
 from multiface.gallery.sql import Connection
 
@@ -122,6 +122,7 @@ def merge(connection: Connection, into: str, from_: str, place: str) -> int:
     barred = album_faces.barred_from(connection, gone.number)
     barred = [face for face in barred if album_faces.bar(connection, face, kept.number)]
     people_rows.set_groups(connection, kept.number, (*kept.groups, *gone.groups))
+    camera_events.hand_over(connection, gone.number, kept.number)
     people_rows.remove_person(connection, gone.number)
     facts = {
         "into": kept.id,
@@ -168,7 +169,8 @@ def remove(connection: Connection, who: str, place: str) -> tuple[Person, int]:
     """
     person = people_rows.found(connection, who, place)
     faces = album_faces.remove_person(connection, person.number)
+    ids = changes.forget_person(connection, person.id)
+    camera_events.forget_person(connection, person.number, ids)
     people_rows.remove_person(connection, person.number)
     folder_rows.forget_refusals(connection, person.name)
-    changes.forget_person(connection, person.id)
     return person, faces

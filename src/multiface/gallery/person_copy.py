@@ -1,6 +1,7 @@
 """Everything that a gallery keeps of one person, as a ZIP file to hand out: facts, vectors, pictures, where and when.
 
-`person.json` holds the facts: the person, templates, faces in the album (without the server's folders) and changes.
+`person.json` holds the facts: the person, templates, faces in the album (without the server's folders), events
+of cameras, and changes.
 `templates.npy` is float32 (t, d), in the order of the templates; `faces.npy` the vectors of the faces that have one.
 `templates/ID.jpg` and `faces/ID.jpg` are the small pictures that are kept.
 """
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from multiface.arrays import Floats
-from multiface.gallery import album_faces, album_pictures, changes, people_rows, template_rows
+from multiface.gallery import album_faces, album_pictures, camera_events, changes, people_rows, template_rows
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.sql import Connection
 from multiface.json_text import document_of
@@ -46,6 +47,7 @@ def person_copy(gallery: Gallery, who: str) -> bytes:
                 for one in templates
             ],
             "faces": [document for document, _ in faces],
+            "camera_events": [one.document() for one in camera_events.of_person(connection, person.number)],
             "changes": [
                 {"change": one.id, "made": one.made, "kind": one.kind, "undone": one.undone}
                 for one in changes.changes(connection, 1 << 31, person.id)

@@ -405,6 +405,72 @@ _SERVICE = (
     """,
 )
 
+_CAMERAS = (
+    # Cameras of a service; see camera_rows.py. state, detail, since and webhook_problem: what became of it.
+    """
+    CREATE TABLE camera (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        source TEXT NOT NULL,
+        password TEXT,
+        webhook TEXT,
+        keep_strangers REAL,
+        unknown_alert INTEGER NOT NULL CHECK (unknown_alert IN (0, 1)),
+        paused INTEGER NOT NULL CHECK (paused IN (0, 1)),
+        made TEXT NOT NULL,
+        state TEXT NOT NULL,
+        detail TEXT,
+        since TEXT NOT NULL,
+        webhook_problem TEXT
+    ) WITHOUT ROWID
+    """,
+    # Which process runs them.
+    """
+    CREATE TABLE camera_lease (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        owner TEXT NOT NULL,
+        beat INTEGER NOT NULL,
+        beaten TEXT NOT NULL
+    )
+    """,
+    # What happened before them; see camera_events.py. No names of people stand here. decided: the id of the person as
+    # whom the face was recognised, so that a merge can be undone.
+    """
+    CREATE TABLE camera_event (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        camera_id TEXT NOT NULL REFERENCES camera (id) ON DELETE CASCADE,
+        run TEXT NOT NULL,
+        happened TEXT NOT NULL,
+        stored TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        track INTEGER NOT NULL,
+        person_id INTEGER REFERENCES person (id) ON DELETE SET NULL,
+        decided TEXT,
+        stranger INTEGER,
+        similarity REAL,
+        threshold REAL,
+        x0 REAL NOT NULL,
+        y0 REAL NOT NULL,
+        x1 REAL NOT NULL,
+        y1 REAL NOT NULL
+    )
+    """,
+    "CREATE INDEX camera_event_camera ON camera_event (camera_id, number)",
+    "CREATE INDEX camera_event_person ON camera_event (person_id, camera_id, happened) WHERE person_id IS NOT NULL",
+    "CREATE INDEX camera_event_decided ON camera_event (decided) WHERE decided IS NOT NULL",
+    "CREATE INDEX camera_event_stranger ON camera_event (stranger) WHERE stranger IS NOT NULL",
+    "CREATE INDEX camera_event_stored ON camera_event (stored)",
+    # Up to which event a webhook, named by a digest of its address, was told.
+    """
+    CREATE TABLE camera_told (
+        camera_id TEXT NOT NULL REFERENCES camera (id) ON DELETE CASCADE,
+        target TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        PRIMARY KEY (camera_id, target)
+    ) WITHOUT ROWID
+    """,
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     _PEOPLE_AND_TEMPLATES,
     _FOLDER_PICTURES,
@@ -417,6 +483,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _KEYS,
     _REEMBED,
     _SERVICE,
+    _CAMERAS,
 )
 VERSION = len(STEPS)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from multiface.arrays import Floats, vector_bytes, vector_from
 from multiface.errors import GalleryError, PictureError
+from multiface.gallery import camera_events
 from multiface.gallery.connection import BadContent
 from multiface.gallery.engine import VectorOrigin
 from multiface.gallery.sql import LARGEST_ID, Connection, inserted_id
@@ -210,6 +211,7 @@ def drop_view(connection: Connection, view: int) -> None:
 
 def remove_stranger(connection: Connection, number: int) -> None:
     """Remove a stranger with picture and views."""
+    camera_events.forget_stranger(connection, number)
     connection.execute("DELETE FROM stranger WHERE id = ?", (number,))
 
 

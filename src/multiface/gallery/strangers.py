@@ -27,6 +27,7 @@ from multiface.errors import NotInGallery, UsageError
 from multiface.gallery import (
     album_faces,
     album_strangers,
+    camera_events,
     changes,
     people_rows,
     stranger_rows,
@@ -203,6 +204,7 @@ class Strangers:
             for one in faces:
                 album_faces.set_standing(connection, one, Standing(person=who.number, by_hand=True))
             album_strangers.changed_by_hand(connection, faces)
+            camera_events.name_stranger(connection, number, who.number)
             stranger_rows.remove_stranger(connection, number)
             facts = {
                 "templates": added,

@@ -11,6 +11,7 @@ from multiface.errors import GalleryConflict, NotInGallery
 from multiface.gallery import (
     album_faces,
     album_strangers,
+    camera_events,
     changes,
     folder_rows,
     people_rows,
@@ -131,6 +132,7 @@ def _merge(connection: Connection, change: Change, _origin: VectorOrigin, place:
     back = [template for template in change.facts["templates"] if template in mine]
     template_rows.move_templates(connection, back, person.number)
     faces = set(album_faces.of_person(connection, kept.number))
+    camera_events.give_back(connection, kept.number, person.id, person.number)
     album_faces.hand_over(
         connection, [face for face in change.facts.get("faces", ()) if face in faces], person.number
     )
@@ -163,6 +165,7 @@ def _name(connection: Connection, change: Change, origin: VectorOrigin, _place: 
     _enrol(connection, change, origin, _place)
     facts, (picture, *vectors) = change.facts["stranger"], changes.blobs(connection, change.id)
     stranger_rows.put_back(connection, facts["row"], picture)
+    camera_events.unname_stranger(connection, facts["row"][0])
     for view, vector in zip(facts["views"], vectors, strict=True):
         stranger_rows.add_view(connection, facts["row"][0], View(vector_from(vector), *view), origin)
     if "album" in change.facts:

@@ -12,10 +12,11 @@ import tempfile
 import weakref
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -163,6 +164,33 @@ class Recognizer:
             self.gallery = gallery
         elif gallery is not None:
             self.gallery = Gallery.open(gallery, self.origin, create=create)
+
+    def described(self) -> dict[str, Any]:
+        """What opens it anew in another process, as values for JSON, for `from_description`. It holds the gallery's
+        password where that has one.
+
+        Raises NotAvailable where a part is an object of the caller's own, or there is no gallery or a people folder.
+        """
+        given = dict(self._opened_anew.keywords)
+        settings = {one.name: getattr(self.settings, one.name) for one in fields(self.settings)}
+        parts = {"detector": given["detector"], "weights": given["weights"], "gallery": given["gallery"]}
+        if given["gallery"] is None or not all(isinstance(one, str | Path) for one in parts.values()):
+            raise NotAvailable(
+                "only a recogniser of named detector, weights and gallery can be opened elsewhere"
+            )
+        if isinstance(self.settings.calibration, Calibration):
+            raise NotAvailable(
+                "a calibration of one's own cannot be opened elsewhere; add it to the store and name it"
+            )
+        document = {name: str(one) if isinstance(one, Path) else one for name, one in parts.items()}
+        kept = {name: str(one) if isinstance(one, Path) else one for name, one in settings.items()}
+        return {**document, "settings": kept}
+
+    @staticmethod
+    def from_description(document: dict[str, Any]) -> "Recognizer":
+        """Open what was described. Raises as `Recognizer` does."""
+        parts = {name: one for name, one in document.items() if name != "settings"}
+        return Recognizer(**parts, settings=RecognizerSettings(**document["settings"]))
 
     def __reduce__(self) -> tuple[Callable[..., "Recognizer"], tuple[()]]:
         return self._opened_anew, ()

@@ -96,7 +96,9 @@ class Access:
         return caller
 
     async def still_holds(self, request: Request) -> bool:
-        """Whether the key of a request that is still being answered holds; it is looked up every few seconds."""
+        """Whether to go on answering a request: the service does, and its key, looked up every few seconds, holds."""
+        if request.state.ending.is_set():
+            return False
         now = time.monotonic()
         if now - getattr(request.state, "looked_up", -_LOOKED_UP_EVERY) < _LOOKED_UP_EVERY:
             return True

@@ -7,11 +7,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
-from starlette.types import ASGIApp
 
 from multiface.album import Album
 from multiface.errors import MultifaceError, UsageError
@@ -19,7 +19,10 @@ from multiface.images import PictureLimits, limit_pictures
 from multiface.recognition import Recognizer
 from multiface.serve.access import Access
 from multiface.serve.admin_routes import admin_routes
+from multiface.serve.camera_routes import camera_routes
+from multiface.serve.cameras.supervisor import Supervisor
 from multiface.serve.description import described_by
+from multiface.serve.event_routes import event_routes
 from multiface.serve.guard import Guard
 from multiface.serve.job_kinds import doing, forget_old_backups
 from multiface.serve.job_routes import job_routes
@@ -53,7 +56,7 @@ Versions without it take no notice.
 """
 
 
-def make_app(recognizer: Recognizer, settings: ServeSettings) -> ASGIApp:
+def make_app(recognizer: Recognizer, settings: ServeSettings) -> Guard:
     """The service as an ASGI application.
 
     recognizer: with a gallery; it stays open when the application ends. It sets the limits on pictures of the whole
@@ -75,13 +78,16 @@ def make_app(recognizer: Recognizer, settings: ServeSettings) -> ASGIApp:
     backups = None if settings.backups is None else Path(settings.backups)
     if backups is not None and backups.is_dir():
         forget_old_backups(backups)
+    cameras = Supervisor(recognizer, settings.camera_hosts)
     jobs = Jobs(gallery, doing(recognizer, gallery, album, backups))
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
         if not settings.read_only:
             jobs.start()
+            cameras.start()
         yield
+        await run_in_threadpool(cameras.close)
         jobs.close()
         work.close()
 
@@ -102,6 +108,8 @@ def make_app(recognizer: Recognizer, settings: ServeSettings) -> ASGIApp:
     app.include_router(sprite_routes(gallery, access, route))
     app.include_router(job_routes(gallery, access, route))
     app.include_router(admin_routes(recognizer, gallery, access, jobs, settings, route))
+    app.include_router(camera_routes(gallery, access, settings, cameras.wake, route))
+    app.include_router(event_routes(gallery, access, route))
     app.include_router(system_routes(gallery, access, work, figures))
     app.include_router(session_routes(gallery, open_=not settings.keys, tls=settings.tls))
     app.include_router(page_routes())

@@ -77,6 +77,7 @@ _OTHER_CONTENT = {
     "/v1/backup/{name}": "application/x-tar",
     "/v1/people/{person}/export": "application/zip",
     "/v1/jobs/{job}/events": "text/event-stream",
+    "/v1/events/stream": "text/event-stream",
     "/metrics": "text/plain",
 }
 _SCHEMAS: Mapping[str, Document] = {"text/event-stream": {}, "text/plain": _TEXT}

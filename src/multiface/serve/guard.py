@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -38,6 +39,11 @@ class Guard:
         self._app = app
         self._settings = settings
         self._seen = seen
+        self._ending = threading.Event()
+
+    def end_streams(self) -> None:
+        """Let answers that would go on end now, because the service does."""
+        self._ending.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the start and end of the server."""
@@ -47,7 +53,8 @@ class Guard:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         wanted = headers.get("x-request-id", "")
         request_id = wanted if _ID.fullmatch(wanted) else secrets.token_hex(8)
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"], state["ending"] = request_id, self._ending
         start, status, began, count, whole = time.monotonic(), 500, False, 0, False
         largest = self._settings.largest_body
 

@@ -15,6 +15,7 @@ _COUNTS = (
         "SELECT count(*) FROM crop JOIN template ON template.id = crop.template_id WHERE template.person_id = ?",
     ),
     ("album_faces", "SELECT count(*) FROM album_face WHERE person_id = ?"),
+    ("camera_events", "SELECT count(*) FROM camera_event WHERE person_id = ?"),
     ("faces_said_not_to_be", "SELECT count(*) FROM album_not WHERE person_id = ?"),
 )
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -11,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from multiface.errors import NotInGallery
-from multiface.gallery import Gallery, Person, people_rows
+from multiface.gallery import Gallery, Person, album_pictures, camera_events, people_rows
 from multiface.gallery import changes as change_rows
 from multiface.gallery.person_copy import person_copy
 from multiface.gallery.person_ids import ID_PATTERN, is_id
@@ -203,6 +204,18 @@ def people_routes(
             raise Problem(403, "scope_missing", "this needs a key with the scope people:read, too")
         headers = {"Content-Disposition": f'attachment; filename="{one.id}.zip"'}
         return Response(person_copy(gallery, one.id), media_type="application/zip", headers=headers)
+
+    @router.get("/people/{person}/last_seen", summary="Where a person was seen last")
+    def last_seen(caller: reading, person: str) -> Document:
+        """In the album, by when pictures were taken, and by each camera. cameras: null for keys without events:read."""
+        one = seen(caller, person)
+        with gallery.engine.database.reading() as connection:
+            photo = album_pictures.last_of_person(connection, one.number)
+            cameras = camera_events.last_seen(connection, one.number)
+        return {
+            "album": None if photo is None else {"photo": photo[0], "taken": photo[1]},
+            "cameras": [asdict(camera) for camera in cameras] if caller.may("events:read") else None,
+        }
 
     @router.get("/groups", summary="Groups of people")
     def groups(caller: reading) -> Document:

@@ -17,6 +17,7 @@ import uvicorn
 from multiface.errors import NotAvailable, UsageError
 from multiface.recognition import Recognizer
 from multiface.serve.app import make_app
+from multiface.serve.ending_server import EndingServer
 from multiface.serve.serve_settings import ServeSettings
 from multiface.visible import log_of
 
@@ -42,9 +43,10 @@ class Service:
 
     def server(self) -> uvicorn.Server:
         """The server, which does not run yet."""
-        config = self._config(make_app(self.recognizer, self.settings))
+        app = make_app(self.recognizer, self.settings)
+        config = self._config(app)
         config.load()
-        return uvicorn.Server(config)
+        return EndingServer(config, app)
 
     def check(self) -> None:
         """Raises UsageError for a certificate that cannot be used."""

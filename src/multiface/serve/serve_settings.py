@@ -5,6 +5,7 @@ from ipaddress import ip_address
 
 from multiface.errors import UsageError
 from multiface.recognition import IDENTIFY_RATE
+from multiface.serve.cameras.camera_source import check_hosts
 
 MOST_PICTURES = 50
 """In one request."""
@@ -19,7 +20,8 @@ class ServeSettings:
     that decoding one picture may take (50 megapixels of JPEG). at_once: requests worked on at the same time. waiting:
     requests that wait for that; more are refused with 503. each_key: requests a second that a key may send. backups:
     the folder for backups. read_only: nothing is changed. tls: clients come over TLS, ours or that of a proxy in front.
-    keys: False where nobody needs a key, only on an address that nobody else can reach.
+    keys: False where nobody needs a key, only on an address that nobody else can reach. camera_hosts: names,
+    addresses and networks where cameras may be; none for everywhere that an administrator says.
 
     Raises UsageError.
     """
@@ -37,10 +39,12 @@ class ServeSettings:
     read_only: bool = False
     keys: bool = True
     tls: bool = False
+    camera_hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if min(self.largest_body, self.largest_picture, self.at_once, self.each_key) < 1 or self.waiting < 0:
             raise UsageError("limits of a service are 1 or more")
+        check_hosts(self.camera_hosts)
         if not self.keys and not self.is_loopback:
             raise UsageError(f"{self.host}: others can reach this address, so keys are needed")
 

@@ -178,6 +178,10 @@ class EventStore:
         page = self._page(number, 1)
         return page[0] if page else None
 
+    def missing(self, after: int, number: int) -> int:
+        """How many events between two numbers were forgotten, where `number` is the first that is kept."""
+        return number - after - 1
+
     def wait(self, number: int, seconds: float) -> None:
         """Return when there is an event after this number, at the latest after so many seconds.
 

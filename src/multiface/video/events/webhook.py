@@ -1,19 +1,20 @@
 """A webhook: each stored event is handed to an HTTP address at least once, in order, with its number.
 
-A thread of its own sends one event at a time (POST, JSON as in `event_store.StoredEvent.document`). An answer of 2xx
+A thread of its own sends one event at a time (POST, JSON as in `NumberedEvent.document`). An answer of 2xx
 within the time limit counts as taken, and is written into the store; anything else is tried again for ever, after
 0.5, 1, 2, ... at most 30 seconds. A process that dies between the two sends the last event once more: who receives them
-tells by the number. What was stored while nothing ran is sent when the webhook is opened again.
+tells by the number. What was stored while nothing ran is sent when the webhook is opened again. The store is a file of
+events (`event_store`), or holds those of one camera of a service.
 """
 
 import json
 import threading
 import time
 from types import TracebackType
+from typing import Any, Protocol
 
 from multiface.errors import InputError
 from multiface.net.post import Post, webhook_address
-from multiface.video.events.event_store import EventStore, StoredEvent
 from multiface.visible import log_of
 
 ANSWER_SECONDS = 10.0
@@ -26,11 +27,52 @@ _GRACE_SECONDS = 0.5
 _log = log_of(__name__)
 
 
+class NumberedEvent(Protocol):
+    """An event that is kept."""
+
+    @property
+    def number(self) -> int:
+        """1 or more; a later event has a higher one."""
+
+    def document(self) -> dict[str, Any]:
+        """What is sent."""
+
+
+class Deliverable(Protocol):
+    """Events in the order of their numbers, and how far each target was told. Methods raise InputError."""
+
+    def next_after(self, number: int) -> NumberedEvent | None:
+        """The first event after this number, or None."""
+
+    def missing(self, after: int, number: int) -> int:
+        """How many events between two numbers were forgotten, where `number` is the first that is kept."""
+
+    def last(self) -> int:
+        """The highest number given so far; 0 for none."""
+
+    def delivered(self, target: str) -> int | None:
+        """The number up to which a target has been told; None for a target that is not known."""
+
+    def set_delivered(self, target: str, number: int) -> None:
+        """A target has been told up to this number."""
+
+    def wait(self, number: int, seconds: float) -> None:
+        """Return when there is an event after this number, at the latest after so many seconds."""
+
+    def wake(self) -> None:
+        """Let all that wait return."""
+
+
 class Webhook:
     """Delivers the events of a store. Close it before the store, or use `with`."""
 
     def __init__(
-        self, url: str, store: EventStore, *, after: int | None = None, answer_seconds: float = ANSWER_SECONDS
+        self,
+        url: str,
+        store: Deliverable,
+        *,
+        after: int | None = None,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         """Begin to deliver to `url` (http or https).
 
@@ -112,9 +154,9 @@ class Webhook:
                 self._closing.wait(delay)
                 delay = min(2 * delay, LONGEST_DELAY)
 
-    def _deliver(self, event: StoredEvent) -> str | None:
+    def _deliver(self, event: NumberedEvent) -> str | None:
         """Hand one event over; what went wrong, in words."""
-        missing = event.number - self._reached - 1
+        missing = self._store.missing(self._reached, event.number)
         if missing:
             _log.warning("webhook %s: %d events were forgotten before it took them", self.name, missing)
         self._post = Post(self._address, json.dumps(event.document(), allow_nan=False).encode())

@@ -16,13 +16,14 @@ export async function show({ place, title, signal, may }) {
   const live = h("span.state.waiting", { role: "status" }, words.connecting);
   const onlyUnknown = h("input", { type: "checkbox", onchange: filter });
   const events = h("section.card.stack", h("div.row.spread", h("h2", words.events), live), h("label.check", onlyUnknown, words.onlyUnknown), list);
-  let known = new Map(), seen = 0;
+  let known = new Map(), states = new Map(), seen = 0;
   fill(place, h("div.head", title(words.title), may("admin") ? button(words.add, () => edit(null), { class: "primary" }, icon("cameras")) : null), alarm,
     h("div.two", may("events:read") ? events : h("p.soft", words.noEvents), cameras));
 
   async function load() {
     try {
       const { cameras: found } = await get("/v1/cameras", {}, signal);
+      states = new Map();
       known = new Map(found.map((one) => [one.camera, one]));
       fill(cameras, h("h2", words.cameras), found.length === 0 ? h("div.empty", icon("cameras"), h("p", words.none)) : h("ul.plain.lines", found.map(row)));
     } catch (error) {
@@ -30,28 +31,45 @@ export async function show({ place, title, signal, may }) {
     }
   }
 
+  async function refresh() {
+    const { cameras: found } = await get("/v1/cameras", {}, signal).catch(() => ({ cameras: [] }));
+    for (const one of found) states.get(one.camera)?.(one);
+  }
+
   function row(one) {
+    const state = h("span.state"), why = h("small");
+    const say = (now) => {
+      state.className = `state ${now.state}`;
+      state.textContent = words.states[now.state] ?? now.state;
+      why.textContent = [now.detail, now.webhook_problem && words.webhookProblem(now.webhook_problem)].filter(Boolean).join(" · ");
+    };
+    say(one);
+    states.set(one.camera, say);
     const at = `/v1/cameras/${id(one.camera)}`;
     const alert = h("input", { type: "checkbox", checked: one.unknown_alert, disabled: !may("cameras"), onchange: () => attempt(async () => {
       await patch(at, { unknown_alert: alert.checked });
       one.unknown_alert = alert.checked;
       tell(alert.checked ? words.alertOn : words.alertOff);
     }) });
-    return h("li.stack", h("div.row.spread", h("h3", h("bdi", one.name)), h(`span.state.${one.state}`, words.states[one.state] ?? one.state)),
-      one.detail ? h("small", one.detail) : null,
-      h("small", one.since ? words.since(minute(one.since)) : "", one.webhook ? ` · ${words.webhook}` : ""),
+    return h("li.stack", h("div.row.spread", h("h3", h("bdi", one.name)), state), why,
+      h("small", [words.since(minute(one.since)), one.webhook && `${words.webhook} ${one.webhook}`, one.keep_strangers && words.keeps(one.keep_strangers)].filter(Boolean).join(" · ")),
       h("label.check", alert, words.alert),
+      may("cameras") ? h("div.row", button(one.paused ? words.goOn : words.pause, () => attempt(() => patch(at, { paused: !one.paused }).then(load)))) : null,
       may("admin") ? h("div.row", button(words.edit, () => edit(one), {}, icon("edit")), button(words.remove, () => gone(one, at), { class: "plain" }, icon("trash"))) : null);
   }
 
   async function edit(one) {
-    const fields = ["name", "source", "password", "webhook"].map((name) => h("input", { id: newId(name), name, maxlength: 2000, type: name === "password" ? "password" : "text",
-      autocomplete: name === "password" ? "new-password" : "off", spellcheck: "false", dir: "auto", required: name === "name" || (name === "source" && one === null),
-      value: name === "name" ? (one?.name ?? "") : name === "webhook" && typeof one?.webhook === "string" ? one.webhook : "" }));
+    const fields = ["name", "source", "password", "webhook", "keep_strangers"].map((name) => h("input", { id: newId(name), name, maxlength: 2000,
+      type: { password: "password", keep_strangers: "number" }[name] ?? "text", autocomplete: name === "password" ? "new-password" : "off", spellcheck: "false", dir: "auto", min: 1,
+      required: name === "name" || (name === "source" && !one), value: /name|keep/.test(name) ? (one?.[name] ?? "") : "", placeholder: one?.[name] ?? "" }));
+    const quiet = h("input", { type: "checkbox" });
     const done = await ask({ title: one ? words.edit : words.add, label: text.save,
-      content: h("div.stack", fields.map((field) => h("div.field", h("label", { for: field.id }, words.fields[field.name]), field, words.hints[field.name] ? h("small", words.hints[field.name]) : null))),
+      content: h("div.stack", fields.map((field) => h("div.field", h("label", { for: field.id }, words.fields[field.name]), field, words.hints[field.name] ? h("small", words.hints[field.name]) : null)),
+        one?.webhook ? h("label.check", quiet, words.noWebhook) : null),
       done() {
         const wanted = Object.fromEntries(fields.filter((field) => field.value.trim()).map((field) => [field.name, field.value.trim()]));
+        wanted.keep_strangers = Number(wanted.keep_strangers) || null;
+        if (quiet.checked) wanted.webhook = null;
         return one ? patch(`/v1/cameras/${id(one.camera)}`, wanted) : post("/v1/cameras", wanted);
       } });
     if (done) load();
@@ -75,7 +93,7 @@ export async function show({ place, title, signal, may }) {
     list.prepend(line(event, fresh));
     while (list.children.length > KEPT) list.lastElementChild.remove();
     filter();
-    if (fresh && !event.name && event.event === "appeared" && known.get(event.camera)?.unknown_alert)
+    if (fresh && !event.name && event.event === "unknown" && known.get(event.camera)?.unknown_alert)
       fill(alarm, h("div.note.warn", icon("bell"), h("p", spliced(words.somebody, { camera: h("bdi", known.get(event.camera).name), when: clock(event.time) })),
         button("", () => fill(alarm), { class: "square plain", "aria-label": text.close }, icon("close"))));
   }
@@ -98,6 +116,8 @@ export async function show({ place, title, signal, may }) {
   }
 
   await load();
+  const again = setInterval(refresh, 3000);
+  signal.addEventListener("abort", () => clearInterval(again));
   if (!may("events:read")) return;
   try {
     const { events: before } = await get("/v1/events", { limit: 50, latest: true }, signal);

@@ -92,7 +92,7 @@ async function seen(into, at, signal) {
   const { album, cameras } = await get(`${at}/last_seen`, {}, signal);
   const lines = [
     album ? h("li", spliced(words.inPhoto, { when: h("a", { href: `#/photo/${id(album.photo)}` }, day(album.taken) || words.aPhoto) })) : null,
-    ...cameras.map((one) => h("li", spliced(words.byCamera, { camera: h("bdi", one.name), when: minute(one.time) }))),
+    ...(cameras ?? []).map((one) => h("li", spliced(words.byCamera, { camera: h("bdi", one.name), when: minute(one.time) }))),
   ].filter(Boolean);
   fill(into, lines.length ? h("ul.plain.lines", lines) : h("p.soft", words.notSeen));
 }
