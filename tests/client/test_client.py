@@ -128,6 +128,16 @@ def test_the_life_of_a_person(client: Client) -> None:
         assert client.remove(one)["removed"] == one
 
 
+def test_cameras_and_events(client: Client) -> None:
+    made = client.add_camera("Door", "rtsp://user@127.0.0.1:9/live", "secret", paused=True)
+    assert [one["name"] for one in client.cameras()] == ["Door"] and "secret" not in str(client.cameras())
+    assert client.change_camera(made["camera"], name="Back door")["name"] == "Back door"
+    assert list(client.events()) == [] and list(client.events(after=5, camera=made["camera"])) == []
+    seen = client.last_seen(next(client.people()).id)
+    assert seen == {"album": None, "cameras": []}
+    assert client.remove_camera(made["camera"]) == {"removed": made["camera"]}
+
+
 def test_errors_are_the_librarys(client: Client, address: str, key: str) -> None:
     with pytest.raises(NotInGallery, match="no person"):
         client.person("p_0000000000000000")

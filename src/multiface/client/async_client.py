@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import httpx
 
-from multiface.client import album_calls, people_calls, recognition_calls
+from multiface.client import album_calls, camera_calls, people_calls, recognition_calls
 from multiface.client.call import Answer, Call, Item, Page
 from multiface.client.sending import Place, answer_of, no_answer, request_of, wait_before_next
 
@@ -128,3 +128,10 @@ class AsyncClient:
     backup = _sent(album_calls.backup)
     job = _sent(album_calls.job)
     cancel = _sent(album_calls.cancel)
+
+    events = _all_pages(camera_calls.events_page)
+    last_seen = _sent(camera_calls.last_seen)
+    cameras = _sent(camera_calls.cameras)
+    add_camera = _sent(camera_calls.add_camera)
+    change_camera = _sent(camera_calls.change_camera)
+    remove_camera = _sent(camera_calls.remove_camera)
