@@ -33,10 +33,18 @@ export async function show(context) {
     await load();
   }
 
+  let turn = 0;
   async function load(at = 0) {
+    // Only the answer to what was asked last is drawn.
+    const mine = ++turn;
     try {
-      if (state.singles) return await singles();
+      if (state.singles) {
+        const page = await get("/v1/strangers/singles", { limit: 100 }, signal);
+        if (mine === turn) singles(page);
+        return;
+      }
       const page = await get("/v1/strangers", { limit: PAGE, ignored: state.ignored }, signal);
+      if (mine !== turn) return;
       Object.assign(state, { strangers: page.strangers, next: page.next, at: Math.max(0, Math.min(at, page.strangers.length - 1)) });
       draw();
     } catch (error) {
@@ -173,8 +181,7 @@ export async function show(context) {
   }
 
   /** Faces that are like no other. */
-  async function singles() {
-    const page = await get("/v1/strangers/singles", { limit: 100 }, signal);
+  function singles(page) {
     if (page.faces.length === 0) {
       fill(body, h("div.empty", icon("check"), h("p", words.noSingles)));
       return;
