@@ -11,6 +11,7 @@ from multiface.version import __version__
 
 if TYPE_CHECKING:
     from multiface.album import Album
+    from multiface.client import AsyncClient, Client
     from multiface.decision import Calibration
     from multiface.decision.calibration import read_calibration
     from multiface.errors import MultifaceError
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Album",
+    "AsyncClient",
     "Calibration",
+    "Client",
     "Detector",
     "Embedder",
     "EmbeddingNetwork",
@@ -58,6 +61,8 @@ _environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "Album": "multiface.album",
+    "AsyncClient": "multiface.client",
+    "Client": "multiface.client",
     "Calibration": "multiface.decision",
     "Detector": "multiface.faces.detector",
     "Embedder": "multiface.faces.embedder",

@@ -22,7 +22,8 @@ MultifaceError
     ├── ExtraMissing               an optional package is not installed
     ├── WeightsMissing             weights that are not in the store
     ├── EngineMissing              an ONNX Runtime engine that this machine does not have
-    └── DownloadFailed             a server that did not deliver what was asked
+    ├── DownloadFailed             a server that did not deliver what was asked
+    └── ServiceFailed              a MultiFace service that refused or did not answer
 
 A message names the thing, what was wanted, what was found, and what to do. Messages hold no vectors. Whoever catches
 an error need not read its message: each has the fields of `MultifaceError`.
@@ -32,6 +33,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 
 class MultifaceError(Exception):
@@ -162,6 +164,27 @@ class EngineMissing(NotAvailable):
 
 class DownloadFailed(NotAvailable):
     """A server that did not deliver what was asked."""
+
+
+class ServiceFailed(NotAvailable):
+    """A MultiFace service refused a request for a reason that no other error has, or did not answer.
+
+    status: of its answer; None where there was none. kind: as the problem's type has it, such as "no_key". request_id:
+    under which the service's log has the request.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        status: int | None = None,
+        kind: str = "no_answer",
+        request_id: str | None = None,
+        **fields: Any,
+    ) -> None:
+        super().__init__(message, **fields)
+        self.status = status
+        self.kind = kind
+        self.request_id = request_id
 
 
 def how_to_install(extra: str) -> str:

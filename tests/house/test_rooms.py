@@ -21,13 +21,14 @@ ROOMS: dict[str, set[str]] = {
     "faces": {"images", "weights"},
     "decision": {"metrics"},
     "gallery": {"images"},
-    "recognition": {"images", "weights", "faces", "decision", "gallery"},
+    "recognition": {"images", "weights", "metrics", "faces", "decision", "gallery"},
     "datasets": {"images"},
     "evaluate": {"images", "weights", "metrics", "faces", "datasets"},
     "train": {"images", "weights", "metrics", "datasets", "evaluate"},
     "video": {"images", "net", "weights", "faces", "decision", "gallery", "recognition"},
     "album": {"images", "net", "weights", "faces", "decision", "gallery", "recognition", "video"},
     "serve": {"images", "net", "weights", "faces", "decision", "gallery", "recognition", "video", "album"},
+    "client": {"images", "net", "faces", "decision", "gallery", "recognition", "album"},
 }
 ROOMS["cli"] = set(ROOMS)
 VIDEO: dict[str, set[str]] = {

@@ -24,12 +24,10 @@ from tests.drawn_faces import save_people
 
 
 @contextmanager
-def serving(recognizer: Recognizer, settings: ServeSettings, *, keys: bool = True) -> Iterator[str]:
+def serving(recognizer: Recognizer, settings: ServeSettings) -> Iterator[str]:
     """The address of a server that runs in a thread."""
     server = uvicorn.Server(
-        uvicorn.Config(
-            make_app(recognizer, settings, keys=keys), log_level="error", access_log=False, lifespan="on"
-        )
+        uvicorn.Config(make_app(recognizer, settings), log_level="error", access_log=False, lifespan="on")
     )
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

@@ -116,7 +116,7 @@ def test_too_many_at_once_are_told_at_once(recognizer: Recognizer, gallery: Gall
 
 
 def test_read_only_and_without_keys(recognizer: Recognizer) -> None:
-    with serving(recognizer, ServeSettings(read_only=True), keys=False) as address:
+    with serving(recognizer, ServeSettings(read_only=True, keys=False)) as address:
         assert httpx.get(f"{address}/v1/people").status_code == 200
         refused = httpx.delete(f"{address}/v1/people/ada")
         assert (refused.status_code, refused.json()["type"]) == (403, "urn:multiface:read_only")
@@ -124,7 +124,7 @@ def test_read_only_and_without_keys(recognizer: Recognizer) -> None:
 
 def test_no_keys_only_where_nobody_else_can_reach(recognizer: Recognizer) -> None:
     with pytest.raises(UsageError, match="others can reach"):
-        make_app(recognizer, ServeSettings(host="0.0.0.0"), keys=False)
+        make_app(recognizer, ServeSettings(host="0.0.0.0", keys=False))
     assert ServeSettings(host="::1").is_loopback and not ServeSettings(host="192.168.1.5").is_loopback
 
 

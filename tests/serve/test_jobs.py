@@ -58,6 +58,7 @@ def test_a_job_tells_how_far_it_is_and_ends(gallery: Gallery) -> None:
         return {"asked": job.asked}
 
     work = Jobs(gallery, do)
+    work.start()
     job = work.ask("any", {"folder": "x"})
     until(lambda: state(gallery, job).done == 3)
     assert state(gallery, job).state == "running"
@@ -87,6 +88,7 @@ def test_what_goes_wrong_is_said(gallery: Gallery) -> None:
         raise ValueError("secret insides")
 
     work = Jobs(gallery, do)
+    work.start()
     ours, other = work.ask("ours", {}), work.ask("other", {})
     until(lambda: state(gallery, ours).has_ended and state(gallery, other).has_ended)
     assert state(gallery, ours).problem == {
@@ -107,6 +109,7 @@ def test_cancelled_at_once_where_it_waits_and_soon_where_it_runs(gallery: Galler
         return {}
 
     work = Jobs(gallery, do)
+    work.start()
     runs, waits = work.ask("any", {"a": 1}), work.ask("any", {"a": 2})
     assert begun.wait(10)
     with gallery.engine.database.writing() as connection:
@@ -127,11 +130,13 @@ def test_a_service_that_ends_lets_go_of_its_job(gallery: Gallery) -> None:
             time.sleep(0.01)
 
     work = Jobs(gallery, slow)
+    work.start()
     job = work.ask("any", {})
     assert begun.wait(10)
     work.close()
     assert state(gallery, job).state == "waiting"
     after = Jobs(gallery, lambda _job, _progress: {"by": "the next"})
+    after.start()
     until(lambda: state(gallery, job).has_ended)
     assert state(gallery, job).result == {"by": "the next"}
     after.close()
@@ -149,6 +154,8 @@ def test_two_processes_do_each_job_once(gallery: Gallery) -> None:
         return {}
 
     both = [Jobs(gallery, do), Jobs(gallery, do)]
+    for one in both:
+        one.start()
     asked = [both[0].ask("any", {"k": k}) for k in range(12)]
     until(lambda: all(state(gallery, job).has_ended for job in asked))
     assert sorted(done) == sorted(job.id for job in asked)

@@ -137,7 +137,7 @@ def test_a_page_of_another_port_reads_nothing_with_a_cookie(
 
 def test_without_keys_another_site_changes_nothing(recognizer: Recognizer) -> None:
     """Forms with files are sent without asking first, so the service has to look where they come from."""
-    with serving(recognizer, ServeSettings(), keys=False) as address:
+    with serving(recognizer, ServeSettings(keys=False)) as address:
         file = {"pictures": ("a.jpg", encoded(drawn_face("cleo")), "image/jpeg")}
         for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
             answer = httpx.post(f"{address}/v1/people?name=Eve", files=file, headers=headers, timeout=60)

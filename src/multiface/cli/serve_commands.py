@@ -3,7 +3,8 @@
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,7 @@ from multiface.cli.console import Speaker
 from multiface.cli.gallery_place import existing, gallery_of, opened_gallery, ready
 from multiface.cli.help_page import Commands
 from multiface.cli.settings import Settings
+from multiface.cli.stopping import stop_on_signals
 from multiface.errors import ExtraMissing, UsageError, how_to_install
 
 if TYPE_CHECKING:
@@ -49,6 +51,18 @@ def start(
         Path | None, typer.Option("--tls-key", help="Its key (PEM).", show_default=False)
     ] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Nothing is changed.")] = False,
+    workers: Annotated[
+        int,
+        typer.Option("--workers", help="Processes that answer; several suit PostgreSQL.", min=1, max=64),
+    ] = 1,
+    backups: Annotated[
+        Path | None,
+        typer.Option(
+            "--backups",
+            help="Folder for backups (default: beside a gallery file, NAME.backups).",
+            show_default=False,
+        ),
+    ] = None,
     rate: options.IdentifyRate = None,
     detector: options.Detector = None,
     weights: options.Weights = None,
@@ -66,16 +80,20 @@ def start(
     from multiface.recognition import IDENTIFY_RATE
 
     speaker = Speaker(as_json, quiet)
-    uvicorn, make_app = _libraries()
+    running = _running()
+    from multiface.gallery.upgrade_copy import copy_before_upgrade
     from multiface.serve.serve_settings import ServeSettings
 
     settings = Settings.here()
+    place = gallery_of(settings, gallery)
     wanted = ServeSettings(
         host=host,
         hosts=tuple(name or ()),
         rate=settings.number("rate", rate, IDENTIFY_RATE),
         read_only=read_only,
         tls=tls_cert is not None or behind_proxy,
+        backups=_backups(place, backups),
+        keys=not no_keys,
     )
     if (tls_cert is None) != (tls_key is None):
         raise UsageError("--tls-cert and --tls-key belong together")
@@ -85,47 +103,37 @@ def start(
             "or --behind-proxy if a proxy in front does TLS"
         )
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
-    place = gallery_of(settings, gallery)
     place = existing(place) if read_only else ready(place)
-    with chosen.recognizer(rate=wanted.rate, gallery=place, create=not read_only) as recognizer:
+    copy = None if read_only else copy_before_upgrade(place)
+    if copy is not None:
+        speaker.warn(
+            f"{copy}: the gallery as it was before this version changed it; delete it when all is well"
+        )
+    with (
+        chosen.recognizer(rate=wanted.rate, gallery=place, create=not read_only) as recognizer,
+        running.listening(host, port) as sock,
+    ):
         if recognizer.caveat:
             speaker.warn(recognizer.caveat)
-        app = make_app(recognizer, wanted, keys=not no_keys)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                host=host,
-                port=port,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                date_header=False,
-                lifespan="on",
-                timeout_keep_alive=10,
-                limit_concurrency=256,
-                ssl_certfile=None if tls_cert is None else str(tls_cert),
-                ssl_keyfile=None if tls_key is None else str(tls_key),
-                proxy_headers=False,
-            )
-        )
-        config = server.config
-        config.load()
-        sock = config.bind_socket()
+        service = running.Service(recognizer, wanted, tls_cert, tls_key)
+        service.check()
         scheme = "http" if tls_cert is None else "https"
         shown = f"[{host}]" if ":" in host else host
-        address = f"{scheme}://{shown}:{sock.getsockname()[1]}/v1"
-        speaker.result(f"{address}  (gallery {place})")
+        root = f"{scheme}://{shown}:{sock.getsockname()[1]}/"
+        # After `#`: a browser sends it to no server, and it stands in no log. The page posts it.
+        page = root if no_keys else f"{root}#link={_link(recognizer)}"
+        speaker.result(f"{root}v1  (gallery {place})")
+        speaker.result(page if no_keys else f"{page}  (the page; the link is good once, for ten minutes)")
         sys.stdout.flush()
-        page = f"{scheme}://{shown}:{sock.getsockname()[1]}/"
-        if not no_keys:
-            # After `#`: a browser sends it to no server, and it stands in no log. The page posts it.
-            page += f"#link={_link(recognizer)}"
-        speaker.result(f"{page}  (the page; the link is good once, for ten minutes)" if not no_keys else page)
-        sys.stdout.flush()
-        speaker.document({"address": address, "gallery": place, "page": page})
+        speaker.document({"address": f"{root}v1", "gallery": place, "page": page, "workers": workers})
         if not no_keys:
             speaker.note("`multiface serve keys new NAME` makes a key; send it as Authorization: Bearer KEY")
-        server.run(sockets=[sock])
+        if workers == 1:
+            service.server().run(sockets=[sock])
+            return
+        several = running.Workers(service, sock, workers)
+        with stop_on_signals(several.stop):
+            several.run()
 
 
 @keys.command("new")
@@ -142,6 +150,12 @@ def new_key(
     days: Annotated[
         int | None, typer.Option("--days", help="Until it expires (default: never).", show_default=False)
     ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--group", help="Only for people of this group (default: everybody).", show_default=False
+        ),
+    ] = None,
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
@@ -152,7 +166,9 @@ def new_key(
 
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened, opened.engine.database.writing() as connection:
-        key, text = access_keys.new_key(connection, clean_text("name", name), scope or ["recognise"], days)
+        key, text = access_keys.new_key(
+            connection, clean_text("name", name), scope or ["recognise"], days, group or ()
+        )
     speaker.result(text)
     speaker.note(f"key {key.id} for {', '.join(key.scopes)}; it is shown only now")
     speaker.document({**asdict(key), "key": text})
@@ -203,12 +219,17 @@ def _link(recognizer: "Recognizer") -> str:
         return access_keys.new_link(connection)
 
 
-def _libraries() -> tuple[Any, Any]:
-    """uvicorn and `make_app`. Raises ExtraMissing."""
+def _running() -> ModuleType:
+    """What runs a service. Raises ExtraMissing."""
     try:
-        import uvicorn
-
-        from multiface.serve.app import make_app
+        from multiface.serve import running
     except ImportError as error:
         raise ExtraMissing(f"the service needs FastAPI and uvicorn: {how_to_install('serve')}") from error
-    return uvicorn, make_app
+    return running
+
+
+def _backups(place: str, chosen: Path | None) -> str | None:
+    """The folder for backups: beside a gallery file, if none was chosen."""
+    if chosen is not None:
+        return str(chosen)
+    return None if "://" in place else f"{place}.backups"

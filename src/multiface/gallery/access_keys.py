@@ -20,6 +20,7 @@ from multiface.errors import NotInGallery, UsageError
 from multiface.gallery.clock import utc_now
 from multiface.gallery.names import clean_name
 from multiface.gallery.sql import Connection
+from multiface.json_text import parse_json
 
 SCOPES = ("recognise", "people:read", "people:write", "pictures:read", "embed", "admin")
 """What a key may be for; `admin` is for everything."""
@@ -223,5 +224,5 @@ def _key(row: tuple[object, ...]) -> AccessKey:
         None if expires is None else str(expires),
         None if used is None else str(used),
         None if revoked is None else str(revoked),
-        tuple(str(group) for group in json.loads(str(groups))),
+        tuple(str(group) for group in parse_json(str(groups))),
     )

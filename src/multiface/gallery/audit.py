@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from multiface.gallery.clock import utc_now
 from multiface.gallery.sql import Connection
+from multiface.json_text import parse_json
 
 KEPT_DAYS = 365
 
@@ -70,7 +71,7 @@ def entries(connection: Connection, most: int, before: int | None = None) -> tup
             str(method),
             str(route),
             int(status),
-            json.loads(ids),
+            parse_json(ids),
         )
         for number, made, key, request, method, route, status, ids in rows.fetchall()
     )

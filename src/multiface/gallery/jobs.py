@@ -14,6 +14,7 @@ from typing import Any
 
 from multiface.gallery.clock import utc_now
 from multiface.gallery.sql import Connection
+from multiface.json_text import parse_json
 
 SILENT = timedelta(seconds=15)
 KEPT_DAYS = 30
@@ -172,14 +173,14 @@ def _job(row: tuple[Any, ...]) -> Job:
     return Job(
         str(number),
         str(kind),
-        json.loads(asked),
+        parse_json(asked),
         str(state),
         int(done),
         None if total is None else int(total),
         str(made),
         began,
         ended,
-        None if result is None else json.loads(result),
-        None if problem is None else json.loads(problem),
+        None if result is None else parse_json(result),
+        None if problem is None else parse_json(problem),
         bool(cancelled),
     )

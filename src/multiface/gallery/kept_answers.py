@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from multiface.gallery.clock import utc_now
 from multiface.gallery.sql import Connection
+from multiface.json_text import parse_json
 
 KEPT = timedelta(hours=24)
 GIVEN_UP = timedelta(minutes=10)
@@ -46,7 +47,7 @@ def begun(connection: Connection, access_key: str, key: str, digest: str) -> Kep
     return KeptAnswer(
         str(known),
         None if status is None else int(status),
-        tuple((str(name), str(value)) for name, value in json.loads(headers or "[]")),
+        tuple((str(name), str(value)) for name, value in parse_json(headers or "[]")),
         bytes(body or b""),
     )
 

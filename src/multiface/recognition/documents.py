@@ -125,6 +125,7 @@ def _face(face: IdentifiedFace) -> dict[str, Any]:
     return {
         "box": _pixels(face.box),
         "score": round(face.score, 6),
+        "landmarks": [_pixels(point) for point in face.landmarks],
         "name": decision.name,
         "person": decision.person,
         "similarity": None if decision.best is None else round(decision.best.similarity, 6),
@@ -158,6 +159,7 @@ def _pixels(values: Iterable[float]) -> list[float]:
 def _rate(threshold: Threshold) -> dict[str, Any]:
     return {
         "rate": threshold.rate,
+        "people": threshold.people,
         "rate_interval": None if threshold.interval is None else list(threshold.interval),
         "extrapolated": threshold.extrapolated,
         "calibration": threshold.source,

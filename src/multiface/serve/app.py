@@ -41,23 +41,21 @@ from multiface.visible import log_of
 _log = log_of(__name__)
 
 
-def make_app(recognizer: Recognizer, settings: ServeSettings, *, keys: bool = True) -> ASGIApp:
+def make_app(recognizer: Recognizer, settings: ServeSettings) -> ASGIApp:
     """The service as an ASGI application.
 
-    recognizer: with a gallery; it stays open when the application ends. keys: False where nobody needs a key; only for
-    an address that nobody else can reach. It sets the limits on pictures of the whole process. Raises UsageError.
+    recognizer: with a gallery; it stays open when the application ends. It sets the limits on pictures of the whole
+    process. Raises UsageError.
     """
     gallery = recognizer.gallery
     if gallery is None:
         raise UsageError("a service needs a gallery: give the recogniser one")
-    if not keys and not settings.is_loopback:
-        raise UsageError(f"{settings.host}: others can reach this address, so keys are needed")
     limit_pictures(PictureLimits(max_decoded=settings.largest_picture, max_file=settings.largest_body))
     work, figures = Work(settings.at_once, settings.waiting), Figures()
     access = Access(
         gallery,
         RequestRate(settings.each_key),
-        open_=not keys,
+        open_=not settings.keys,
         read_only=settings.read_only,
         tls=settings.tls,
     )
@@ -65,10 +63,12 @@ def make_app(recognizer: Recognizer, settings: ServeSettings, *, keys: bool = Tr
     backups = None if settings.backups is None else Path(settings.backups)
     if backups is not None and backups.is_dir():
         forget_old_backups(backups)
-    jobs = Jobs(gallery, doing(recognizer, gallery, album, backups), at_work=not settings.read_only)
+    jobs = Jobs(gallery, doing(recognizer, gallery, album, backups))
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
+        if not settings.read_only:
+            jobs.start()
         yield
         jobs.close()
         work.close()
@@ -84,7 +84,7 @@ def make_app(recognizer: Recognizer, settings: ServeSettings, *, keys: bool = Tr
     app.include_router(job_routes(gallery, access, route))
     app.include_router(admin_routes(recognizer, gallery, access, jobs, settings, route))
     app.include_router(system_routes(gallery, access, work, figures))
-    app.include_router(session_routes(gallery, open_=not keys, tls=settings.tls))
+    app.include_router(session_routes(gallery, open_=not settings.keys, tls=settings.tls))
     app.include_router(page_routes())
 
     @app.exception_handler(MultifaceError)

@@ -29,17 +29,19 @@ Doing = Callable[[Job, Progress], Facts]
 
 
 class Jobs:
-    """do: does a job of any kind. at_work: whether it takes jobs, or only takes orders for others. Close it."""
+    """do: does a job of any kind. Until it is started it takes orders for others only. Close it."""
 
-    def __init__(self, gallery: Gallery, do: Doing, at_work: bool = True) -> None:
+    def __init__(self, gallery: Gallery, do: Doing) -> None:
         self._gallery = gallery
         self._do = do
         self._owner = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(4)}"
         self._new = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="multiface jobs", daemon=True)
-        if at_work:
-            self._thread.start()
+
+    def start(self) -> None:
+        """Take jobs from now on."""
+        self._thread.start()
 
     def ask(self, kind: str, asked: Facts) -> Job:
         """A new job."""

@@ -18,7 +18,8 @@ class ServeSettings:
     rate: of `identify`. largest_body: bytes of a request. largest_picture: bytes that decoding one picture may take (50
     megapixels of JPEG). at_once: requests worked on at the same time. waiting: requests that wait for that; more are
     refused with 503. each_key: requests a second that a key may send. backups: the folder for backups. read_only:
-    nothing is changed. tls: clients come over TLS, ours or that of a proxy in front.
+    nothing is changed. tls: clients come over TLS, ours or that of a proxy in front. keys: False where nobody needs a
+    key, only on an address that nobody else can reach.
 
     Raises UsageError.
     """
@@ -33,11 +34,14 @@ class ServeSettings:
     each_key: float = 50.0
     backups: str | None = None
     read_only: bool = False
+    keys: bool = True
     tls: bool = False
 
     def __post_init__(self) -> None:
         if min(self.largest_body, self.largest_picture, self.at_once, self.each_key) < 1 or self.waiting < 0:
             raise UsageError("limits of a service are 1 or more")
+        if not self.keys and not self.is_loopback:
+            raise UsageError(f"{self.host}: others can reach this address, so keys are needed")
 
     @property
     def is_loopback(self) -> bool:
