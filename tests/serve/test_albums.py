@@ -233,7 +233,7 @@ def test_how_sure_the_answers_are(asked: httpx.Client) -> None:
     own = ended(asked, asked.post("/v1/strictness/check"))["result"]
     assert (own["people"], own["pictures"]) == (2, 6)
     assert own["recognised"] + own["unknown"] + len(own["mistaken"]) == 6
-    (pair,) = asked.get("/v1/people/alike").json()["pairs"]
+    (pair,) = asked.get("/v1/alike").json()["pairs"]
     assert {one["name"] for one in pair["people"]} == {"ada", "bob"} and -1 <= pair["similarity"] < 1
 
 

@@ -120,6 +120,8 @@ def start(
         scheme = "http" if tls_cert is None else "https"
         shown = f"[{host}]" if ":" in host else host
         root = f"{scheme}://{shown}:{sock.getsockname()[1]}/"
+        if behind_proxy and name:
+            root = f"https://{name[0]}/"
         # After `#`: a browser sends it to no server, and it stands in no log. The page posts it.
         page = root if no_keys else f"{root}#link={_link(recognizer)}"
         speaker.result(f"{root}v1  (gallery {place})")

@@ -9,7 +9,8 @@ import secrets
 
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 _LENGTH = 16
-_FORM = re.compile(f"p_[{_LETTERS}]{{{_LENGTH}}}")
+ID_PATTERN = f"^p_[{_LETTERS}]{{{_LENGTH}}}$"
+_FORM = re.compile(ID_PATTERN)
 
 
 def new_id() -> str:

@@ -6,35 +6,36 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import FileResponse, JSONResponse
 
 from multiface.errors import NotInGallery
 from multiface.gallery import Gallery, access_keys, audit
 from multiface.gallery.names import clean_text
-from multiface.gallery.sql import LARGEST_ID
 from multiface.recognition import Recognizer
 from multiface.serve.access import Access
-from multiface.serve.cursors import MOST
+from multiface.serve.cursors import LARGEST_ROW, Limit
 from multiface.serve.job_kinds import SUFFIX
 from multiface.serve.job_routes import accepted
 from multiface.serve.jobs import Jobs
 from multiface.serve.people_alike import strictness_document
+from multiface.serve.recognition_routes import GroupName
+from multiface.serve.request_body import RequestBody
 from multiface.serve.serve_settings import ServeSettings
 from multiface.version import __version__
 
 Document = dict[str, Any]
+Scope = Annotated[str, Field(json_schema_extra={"enum": list(access_keys.SCOPES)})]
 _COUNTED = ("person", "template", "stranger", "album_face", "album_picture")
 
 
-class NewKey(BaseModel):
+class NewKey(RequestBody):
     """What a key is for."""
 
-    model_config = ConfigDict(extra="forbid")
     name: str = Field(min_length=1, max_length=1000)
-    scopes: list[str] = Field(min_length=1, max_length=20)
-    days: int | None = Field(None, description="Until it expires; nothing for never.")
-    groups: list[str] = Field(default_factory=list, max_length=100)
+    scopes: list[Scope] = Field(min_length=1, max_length=20)
+    days: int | None = Field(None, ge=1, le=36500, description="Until it expires; nothing for never.")
+    groups: list[GroupName] = Field(default_factory=list, max_length=100)
 
 
 def admin_routes(
@@ -60,7 +61,7 @@ def admin_routes(
         """Its text is in this answer and nowhere else."""
         name = clean_text("name", wanted.name)
         with gallery.engine.database.writing() as connection:
-            key, text = access_keys.new_key(connection, name, wanted.scopes, wanted.days, wanted.groups)
+            key, text = access_keys.new_key(connection, name, list(wanted.scopes), wanted.days, wanted.groups)
         return {**asdict(key), "key": text}
 
     @router.delete("/keys/{key}", dependencies=[admin], summary="A key holds no more")
@@ -71,9 +72,7 @@ def admin_routes(
         return {"revoked": key}
 
     @router.get("/audit", dependencies=[admin], summary="Who changed what")
-    def log(
-        limit: int = Query(100, ge=1, le=MOST), before: int | None = Query(None, ge=1, le=LARGEST_ID)
-    ) -> Document:
+    def log(limit: Limit = 100, before: int | None = Query(None, ge=1, le=LARGEST_ROW)) -> Document:
         """The newest first. before: only what is older than this entry."""
         with gallery.engine.database.reading() as connection:
             found = audit.entries(connection, limit, before)

@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from multiface.album import Album
@@ -39,6 +41,16 @@ from multiface.version import __version__
 from multiface.visible import log_of
 
 _log = log_of(__name__)
+_SILENT: Any = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI has telemetry of its own, which would send addresses (they may hold names) wherever the environment says.
+Versions without it take no notice.
+"""
 
 
 def make_app(recognizer: Recognizer, settings: ServeSettings) -> ASGIApp:
@@ -74,7 +86,14 @@ def make_app(recognizer: Recognizer, settings: ServeSettings) -> ASGIApp:
         work.close()
 
     # The pages of FastAPI load scripts from elsewhere; `/openapi.json` is the documentation for programs.
-    app = FastAPI(title="MultiFace", version=__version__, docs_url=None, redoc_url=None, lifespan=life)
+    app = FastAPI(
+        title="MultiFace",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=life,
+        telemetry=_SILENT,
+    )
     app.openapi = described_by(app)  # type: ignore[method-assign]  # FastAPI's own way to change it
     app.include_router(recognition_routes(recognizer, access, work))
     app.include_router(people_routes(recognizer, gallery, access, work, route))
@@ -99,6 +118,8 @@ def make_app(recognizer: Recognizer, settings: ServeSettings) -> ASGIApp:
     async def theirs(request: Request, error: HTTPException) -> JSONResponse:
         kind = {404: "not_found", 405: "wrong_method"}.get(error.status_code, "bad_request")
         headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(sorted(_methods(app, request)))
         return problem_response(
             Problem(error.status_code, kind, str(error.detail), headers), request.state.request_id
         )
@@ -119,3 +140,13 @@ def make_app(recognizer: Recognizer, settings: ServeSettings) -> ASGIApp:
         return problem_response(problem, request.state.request_id)
 
     return Guard(app, settings, figures.seen)
+
+
+def _methods(app: FastAPI, request: Request) -> set[str]:
+    """All methods of an address: Starlette names those of one of its routes."""
+    return {
+        method
+        for route in app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }

@@ -1,10 +1,22 @@
 """Where the next page of a list begins, as text: `next` of the page before."""
 
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import Field
+
 from multiface.serve.problems import Problem
 
 MOST = 200
 """Things on one page."""
+LARGEST_ROW = 2**53 - 1
+"""Larger numbers are not exact in JavaScript and in many readers of JSON."""
 _DIGITS = 18
+_SAID = "`next` of the page before."
+Limit = Annotated[int, Query(ge=1, le=MOST, description="At most so many.")]
+PairCursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}:", max_length=300, description=_SAID)]
+RowId = Annotated[int, Field(ge=1, le=LARGEST_ROW)]
+NumberCursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description=_SAID)]
 
 
 def after_pair(cursor: str | None) -> tuple[str, int] | None:

@@ -3,7 +3,7 @@
 Errors are RFC 9457 problems, keys go into the header Authorization, pictures are bodies or files of a form.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -78,6 +78,7 @@ _OTHER_CONTENT = {
     "/v1/jobs/{job}/events": "text/event-stream",
     "/metrics": "text/plain",
 }
+_SCHEMAS: Mapping[str, Document] = {"text/event-stream": {}, "text/plain": _TEXT}
 _OPEN = ("/livez", "/readyz")
 
 
@@ -104,6 +105,8 @@ def described_by(app: FastAPI) -> Callable[[], Document]:
 def _complete(path: str, method: str, operation: Document) -> None:
     responses = operation["responses"]
     responses.pop("422", None)
+    for parameter in operation.get("parameters", ()):
+        _never_null(parameter["schema"])
     responses["default"] = _OTHERWISE
     if path not in _OPEN:
         operation["security"] = [{"key": []}]
@@ -113,6 +116,12 @@ def _complete(path: str, method: str, operation: Document) -> None:
     if kind is not None:
         for status, response in responses.items():
             if status.startswith("2"):
-                response["content"] = {
-                    kind: {"schema": _FILE if kind.startswith(("image", "app")) else _TEXT}
-                }
+                response["content"] = {kind: {"schema": _SCHEMAS.get(kind, _FILE)}}
+
+
+def _never_null(schema: Document) -> None:
+    """A parameter that may be left out is not null: there is no null in an address."""
+    kinds = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    if len(kinds) == 1:
+        del schema["anyOf"]
+        schema.update(kinds[0])

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -14,7 +14,7 @@ from multiface.errors import NotInGallery
 from multiface.gallery import Gallery, jobs
 from multiface.gallery.jobs import Job
 from multiface.serve.access import Access
-from multiface.serve.cursors import MOST
+from multiface.serve.cursors import Limit
 from multiface.serve.server_events import STREAM, event_text, kept_alive
 
 Document = dict[str, Any]
@@ -36,7 +36,7 @@ def job_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> APIRo
         return job
 
     @router.get("/jobs", dependencies=[admin], summary="Jobs, the newest first")
-    def list_jobs(limit: int = Query(50, ge=1, le=MOST)) -> Document:
+    def list_jobs(limit: Limit = 50) -> Document:
         """The last 30 days."""
         with gallery.engine.database.reading() as connection:
             return {"jobs": [job_document(one) for one in jobs.jobs(connection, limit)]}

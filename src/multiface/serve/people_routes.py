@@ -4,54 +4,52 @@ import hashlib
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from multiface.errors import NotInGallery
 from multiface.gallery import Gallery, Person, people_rows
 from multiface.gallery import changes as change_rows
-from multiface.gallery.person_ids import is_id
+from multiface.gallery.person_ids import ID_PATTERN, is_id
 from multiface.recognition import Recognizer
 from multiface.serve.access import Access, Caller
-from multiface.serve.cursors import MOST, after_pair
+from multiface.serve.cursors import LARGEST_ROW, Limit, PairCursor, RowId, after_pair
 from multiface.serve.kept import kept_of
 from multiface.serve.people_alike import alike_pairs
 from multiface.serve.pictures import pictures_of
 from multiface.serve.problems import Problem
-from multiface.serve.recognition_routes import Groups
+from multiface.serve.recognition_routes import GroupName, Groups
+from multiface.serve.request_body import RequestBody
 from multiface.serve.work import Work
 
 Document = dict[str, Any]
 
 
-class PersonChange(BaseModel):
+class PersonChange(RequestBody):
     """What is to be known of a person; what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid")
-    name: str | None = Field(None, max_length=1000)
-    external_id: str | None = Field(None, max_length=1000)
-    note: str | None = Field(None, max_length=10_000)
-    groups: list[str] | None = Field(None, max_length=1000)
-    cover: int | None = None
+    name: str | None = Field(None, min_length=1, max_length=200)
+    external_id: str | None = Field(None, max_length=2000)
+    note: str | None = Field(None, max_length=2000)
+    groups: list[GroupName] | None = Field(None, max_length=1000)
+    cover: int | None = Field(None, ge=0, le=LARGEST_ROW)
 
 
-class SplitRequest(BaseModel):
+class SplitRequest(RequestBody):
     """Which faces are whose."""
 
-    model_config = ConfigDict(extra="forbid")
-    faces: list[int] = Field(min_length=1, max_length=10_000)
-    name: str = Field(max_length=1000)
+    faces: list[RowId] = Field(min_length=1, max_length=10_000)
+    name: str = Field(min_length=1, max_length=200)
     another: bool = False
 
 
-class MergeRequest(BaseModel):
+class MergeRequest(RequestBody):
     """Who becomes part of the person."""
 
-    model_config = ConfigDict(extra="forbid")
-    person: str = Field(description="The id of the other person, who is gone then.", max_length=100)
+    person: str = Field(description="The id of the other person, who is gone then.", pattern=ID_PATTERN)
 
 
 def people_routes(
@@ -74,8 +72,8 @@ def people_routes(
     @router.get("/people", summary="People, by name")
     def people(
         caller: reading,
-        limit: int = Query(50, ge=1, le=MOST),
-        cursor: str | None = Query(None, max_length=2000),
+        limit: Limit = 50,
+        cursor: PairCursor = None,
         q: str | None = Query(None, max_length=200),
         group: Groups = None,
     ) -> Document:
@@ -90,7 +88,7 @@ def people_routes(
     async def enroll(
         request: Request,
         caller: writing,
-        name: str = Query(max_length=1000),
+        name: str = Query(min_length=1, max_length=200),
         force: bool = False,
         another: bool = False,
     ) -> JSONResponse:
@@ -111,7 +109,7 @@ def people_routes(
             gallery.edit(person, groups=sorted({*groups, *caller.groups}))
         return made(answer)
 
-    @router.get("/people/alike", summary="The people who are most alike")
+    @router.get("/alike", summary="The people who are most alike")
     def alike(caller: reading, limit: int = Query(10, ge=1, le=100)) -> Document:
         """Pairs of people, the most alike first, and what a stranger would have to reach."""
         matrix = gallery.matrix(caller.groups)
@@ -206,8 +204,8 @@ def people_routes(
     @router.get("/changes", summary="What was done, newest first")
     def changes(
         caller: reading,
-        person: str | None = Query(None, max_length=100),
-        limit: int = Query(100, ge=1, le=MOST),
+        person: str | None = Query(None, pattern=ID_PATTERN),
+        limit: Limit = 100,
     ) -> Document:
         """The last 30 days. A key for groups of people asks for one person's."""
         if person is None and caller.groups:
@@ -228,8 +226,8 @@ def people_routes(
             ]
         }
 
-    @router.post("/changes/{change}/undo", summary="Undo a change")
-    def undo(caller: writing, change: int) -> Document:
+    @router.post("/changes/{change:int}/undo", summary="Undo a change")
+    def undo(caller: writing, change: Annotated[int, Path(ge=1, le=LARGEST_ROW)]) -> Document:
         """409 if it was undone, or a later change stands in the way."""
         if caller.groups:
             with gallery.engine.database.reading() as connection:

@@ -6,46 +6,48 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from multiface.album import Album, Hit
 from multiface.album.documents import face_document, hit_document
 from multiface.errors import NotInGallery, UsageError
 from multiface.gallery import Gallery, album_pictures
-from multiface.gallery.sql import LARGEST_ID
+from multiface.gallery.person_ids import ID_PATTERN
 from multiface.images import open_picture
 from multiface.images.jpeg import jpeg_bytes
 from multiface.images.path_text import path_of_text
 from multiface.serve.access import Access
-from multiface.serve.cursors import MOST, after_pair
+from multiface.serve.cursors import LARGEST_ROW, Limit, PairCursor, after_pair
 from multiface.serve.job_routes import accepted
 from multiface.serve.jobs import Jobs
 from multiface.serve.problems import Problem
+from multiface.serve.request_body import RequestBody
 from multiface.serve.stranger_routes import WhoItIs, face_of, last_change
 from multiface.serve.work import Work
 
 Document = dict[str, Any]
-Number = Annotated[int, Path(ge=1, le=LARGEST_ID)]
-People = Annotated[list[str] | None, Query(max_length=50)]
-Day = Annotated[str | None, Query(max_length=40, description="A day or a local time, ISO 8601.")]
+Number = Annotated[int, Path(ge=1, le=LARGEST_ROW)]
+_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?)?$"
+PersonId = Annotated[str, Field(pattern=ID_PATTERN)]
+People = Annotated[list[PersonId] | None, Query(max_length=50)]
+Day = Annotated[str | None, Query(pattern=_TIME, description="A day or a local time, ISO 8601.")]
 
 
 class Drawn(WhoItIs):
     """A face drawn by hand; box: x0, y0, x1, y1 in pixels of the upright picture."""
 
-    box: tuple[float, float, float, float]
+    box: Annotated[tuple[float, float, float, float], Field(strict=False)]
 
     def who(self) -> str:
         """The person, or "" for nobody said. Raises Problem (422) for both."""
         return "" if self.person is None and self.name is None else super().who()
 
 
-class NewAlbum(BaseModel):
+class NewAlbum(RequestBody):
     """A folder on the server's disk."""
 
-    model_config = ConfigDict(extra="forbid")
-    folder: str = Field(min_length=1, max_length=4000)
+    folder: str = Field(min_length=1, max_length=4000, pattern="^[^\\x00]+$")
 
 
 def photo_routes(
@@ -73,8 +75,8 @@ def photo_routes(
         unknown: bool = False,
         since: Day = None,
         until: Day = None,
-        limit: int = Query(50, ge=1, le=MOST),
-        cursor: str | None = Query(None, max_length=100),
+        limit: Limit = 50,
+        cursor: PairCursor = None,
     ) -> Document:
         """The oldest first. person: ids of those who are in them; only: nobody else; unknown: somebody unknown is."""
         return find(
@@ -84,7 +86,7 @@ def photo_routes(
 
     @router.get("/people/{person}/photos", dependencies=[read], summary="Photos and films of a person")
     def of_person(
-        person: str, limit: int = Query(50, ge=1, le=MOST), cursor: str | None = Query(None, max_length=100)
+        person: Annotated[str, Path(pattern=ID_PATTERN)], limit: Limit = 50, cursor: PairCursor = None
     ) -> Document:
         """The oldest first."""
         return find([person], limit, cursor)
@@ -95,18 +97,18 @@ def photo_routes(
             raise NotInGallery(f"there is no photo {number} in the album")
         return found
 
-    @router.get("/photos/{photo}", dependencies=[read], summary="A photo or film with its faces")
+    @router.get("/photos/{photo:int}", dependencies=[read], summary="A photo or film with its faces")
     def photo(photo: Number) -> Document:
         """Without where its files lie."""
         return _photo(photo_of(photo))
 
-    @router.get("/photos/{photo}/picture", dependencies=[read], summary="A photo, upright")
+    @router.get("/photos/{photo:int}/picture", dependencies=[read], summary="A photo, upright")
     async def picture(photo: Number, side: int = Query(1600, ge=64, le=4096)) -> Response:
         """JPEG, its longest side at most `side` pixels. Films have none."""
         content = await work.run(lambda: _shown(photo_of(photo), side))
         return Response(content, media_type="image/jpeg")
 
-    @router.post("/photos/{photo}/faces", dependencies=[write], status_code=201, summary="Draw a face")
+    @router.post("/photos/{photo:int}/faces", dependencies=[write], status_code=201, summary="Draw a face")
     async def draw(photo: Number, wanted: Drawn) -> Document:
         """A face that was not found, and who it is, if that is said."""
         who = wanted.who()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import Field
 from starlette.requests import Request
 
 from multiface.errors import InputError
@@ -24,8 +25,10 @@ from multiface.serve.work import Work
 Document = dict[str, Any]
 
 
+GroupName = Annotated[str, Field(min_length=1, max_length=200)]
 Groups = Annotated[
-    list[str] | None, Query(max_length=100, description="Only people who are in one of these get a name.")
+    list[GroupName] | None,
+    Query(max_length=100, description="Only people who are in one of these get a name."),
 ]
 
 

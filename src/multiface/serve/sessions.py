@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -11,14 +11,14 @@ from multiface.gallery import Gallery, access_keys
 from multiface.gallery.access_keys import SCOPES, SESSION_HOURS, AccessKey
 from multiface.serve.own_page import check_own_page, cookie_name
 from multiface.serve.problems import Problem
+from multiface.serve.request_body import RequestBody
 
 Document = dict[str, Any]
 
 
-class SignIn(BaseModel):
+class SignIn(RequestBody):
     """One of both."""
 
-    model_config = ConfigDict(extra="forbid")
     link: str | None = Field(None, max_length=200)
     key: str | None = Field(None, max_length=200)
 

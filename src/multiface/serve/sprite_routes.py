@@ -9,19 +9,21 @@ import PIL.Image
 import PIL.ImageDraw
 from fastapi import APIRouter, Depends, Query
 from fastapi.routing import APIRoute
+from pydantic import Field
 from starlette.responses import Response
 
 from multiface.errors import InputError
 from multiface.gallery import Gallery, album_faces, template_rows
 from multiface.gallery.engine import CROP_SIDE
-from multiface.gallery.person_ids import is_id
+from multiface.gallery.person_ids import ID_PATTERN
 from multiface.gallery.sql import Connection
 from multiface.images import open_picture
 from multiface.serve.access import Access
-from multiface.serve.problems import Problem
+from multiface.serve.cursors import RowId
 
 MOST_TILES = 100
-Ids = Annotated[list[int], Query(max_length=MOST_TILES)]
+Ids = Annotated[list[RowId], Query(max_length=MOST_TILES)]
+People = Annotated[list[Annotated[str, Field(pattern=ID_PATTERN)]], Query(max_length=MOST_TILES)]
 
 _COVER = """
     SELECT crop.picture FROM crop JOIN template ON template.id = crop.template_id
@@ -47,10 +49,8 @@ def sprite_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> AP
         return Response(_under_one_another(crops), media_type="image/jpeg")
 
     @router.get("/people", dependencies=[read], summary="The covers of people")
-    def people(person: Annotated[list[str], Query(max_length=MOST_TILES)]) -> Response:
+    def people(person: People) -> Response:
         """person: ids, up to 100."""
-        if not all(is_id(one) for one in person):
-            raise Problem(422, "bad_id", "person is the id of a person")
         return sprite(person, _cover)
 
     @router.get("/faces", dependencies=[read], summary="Faces of the album")

@@ -4,28 +4,28 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from multiface.album import Album, HitFace
 from multiface.album.documents import face_document, group_document
 from multiface.errors import NotInGallery
 from multiface.gallery import Gallery
-from multiface.gallery.sql import LARGEST_ID
+from multiface.gallery.person_ids import ID_PATTERN
 from multiface.serve.access import Access
-from multiface.serve.cursors import MOST, after_number
+from multiface.serve.cursors import LARGEST_ROW, Limit, NumberCursor, RowId, after_number
 from multiface.serve.problems import Problem
+from multiface.serve.request_body import RequestBody
 
 Document = dict[str, Any]
-Number = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+Number = Annotated[int, Path(ge=1, le=LARGEST_ROW)]
 
 
-class WhoItIs(BaseModel):
+class WhoItIs(RequestBody):
     """A person by id, or by name: the person who has it, or a new one."""
 
-    model_config = ConfigDict(extra="forbid")
-    person: str | None = Field(None, max_length=100)
-    name: str | None = Field(None, max_length=1000)
+    person: str | None = Field(None, pattern=ID_PATTERN)
+    name: str | None = Field(None, min_length=1, max_length=200)
     another: bool = Field(False, description="Make another person of this name even if somebody has it.")
 
     def who(self) -> str:
@@ -35,35 +35,31 @@ class WhoItIs(BaseModel):
         return self.person or self.name or ""
 
 
-class OtherStranger(BaseModel):
+class OtherStranger(RequestBody):
     """Who becomes part of the stranger."""
 
-    model_config = ConfigDict(extra="forbid")
-    stranger: int = Field(ge=1, le=LARGEST_ID)
+    stranger: int = Field(ge=1, le=LARGEST_ROW)
 
 
-class Ignored(BaseModel):
+class Ignored(RequestBody):
     """Whether somebody is of no interest."""
 
-    model_config = ConfigDict(extra="forbid")
     ignored: bool = True
 
 
-class SomeFaces(BaseModel):
+class SomeFaces(RequestBody):
     """Faces by their ids."""
 
-    model_config = ConfigDict(extra="forbid")
-    faces: list[int] = Field(min_length=1, max_length=10_000)
+    faces: list[RowId] = Field(min_length=1, max_length=10_000)
 
 
-class FaceChange(BaseModel):
+class FaceChange(RequestBody):
     """What somebody says of a face: who it is, who not, or that it is of no interest. One of these."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-    person: str | None = Field(None, max_length=100)
-    name: str | None = Field(None, max_length=1000)
+    person: str | None = Field(None, pattern=ID_PATTERN)
+    name: str | None = Field(None, min_length=1, max_length=200)
     another: bool = False
-    not_: str | None = Field(None, alias="not", max_length=100, description="The id of who it is not.")
+    not_: str | None = Field(None, alias="not", pattern=ID_PATTERN, description="The id of who it is not.")
     ignored: bool | None = None
 
 
@@ -74,8 +70,8 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
 
     @router.get("/strangers", dependencies=[read], summary="Unknown people, the most useful to name first")
     def strangers(
-        limit: int = Query(50, ge=1, le=MOST),
-        cursor: str | None = Query(None, max_length=100),
+        limit: Limit = 50,
+        cursor: NumberCursor = None,
         ignored: bool = False,
     ) -> Document:
         """Groups of unknown faces of photos and films. ignored: those to ignore instead."""
@@ -89,9 +85,7 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
         }
 
     @router.get("/strangers/singles", dependencies=[read], summary="Unknown faces that are in no group")
-    def singles(
-        limit: int = Query(50, ge=1, le=MOST), cursor: str | None = Query(None, max_length=100)
-    ) -> Document:
+    def singles(limit: Limit = 50, cursor: NumberCursor = None) -> Document:
         """The best pictures first."""
         begin, found = after_number(cursor) or 0, album.single_faces()
         return {
@@ -117,13 +111,13 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
         }
 
     @router.get(
-        "/strangers/{stranger}/picture", dependencies=[read], summary="The best picture of a stranger"
+        "/strangers/{stranger:int}/picture", dependencies=[read], summary="The best picture of a stranger"
     )
     def picture(stranger: Number) -> Response:
         """JPEG."""
         return Response(gallery.strangers.picture(stranger), media_type="image/jpeg")
 
-    @router.post("/strangers/{stranger}/name", dependencies=[write], summary="Say who a stranger is")
+    @router.post("/strangers/{stranger:int}/name", dependencies=[write], summary="Say who a stranger is")
     def name(stranger: Number, wanted: WhoItIs) -> Document:
         """All faces of the stranger become the person's."""
         who = wanted.who()
@@ -136,30 +130,34 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
             person = album.name(stranger, who)
         return {"person": person.id, "name": person.name, "undo": last_change(gallery)}
 
-    @router.post("/strangers/{stranger}/merge", dependencies=[write], summary="Two strangers are one")
+    @router.post("/strangers/{stranger:int}/merge", dependencies=[write], summary="Two strangers are one")
     def merge(stranger: Number, other: OtherStranger) -> Document:
         """The first keeps its number."""
         album.merge(stranger, other.stranger)
         return {"stranger": stranger, "merged": other.stranger, "undo": last_change(gallery)}
 
-    @router.post("/strangers/{stranger}/split", dependencies=[write], summary="Some faces are somebody else")
+    @router.post(
+        "/strangers/{stranger:int}/split", dependencies=[write], summary="Some faces are somebody else"
+    )
     def split(stranger: Number, wanted: SomeFaces) -> Document:
         """The number of the new stranger."""
         _all_of(album, stranger, wanted.faces)
         return {"stranger": album.split(wanted.faces), "from": stranger, "undo": last_change(gallery)}
 
-    @router.post("/strangers/{stranger}/ignore", dependencies=[write], summary="A stranger is of no interest")
+    @router.post(
+        "/strangers/{stranger:int}/ignore", dependencies=[write], summary="A stranger is of no interest"
+    )
     def ignore(stranger: Number, wanted: Ignored) -> Document:
         """New photos of this stranger neither; ignored=false takes it back."""
         album.ignore(groups=[stranger], ignored=wanted.ignored)
         return {"stranger": stranger, "ignored": wanted.ignored, "undo": last_change(gallery)}
 
-    @router.delete("/strangers/{stranger}", dependencies=[write], summary="Remove a stranger for good")
+    @router.delete("/strangers/{stranger:int}", dependencies=[write], summary="Remove a stranger for good")
     def remove(stranger: Number) -> Document:
         """With picture, vectors and faces in the album; it cannot be undone."""
         return {"removed": stranger, "purged": gallery.strangers.remove(stranger)}
 
-    @router.patch("/faces/{face}", dependencies=[write], summary="Correct a face")
+    @router.patch("/faces/{face:int}", dependencies=[write], summary="Correct a face")
     def correct(face: Number, wanted: FaceChange) -> Document:
         """Say who it is (`person` or `name`), who it is not (`not`), or that it is of no interest (`ignored`)."""
         said = [wanted.person or wanted.name, wanted.not_, wanted.ignored]

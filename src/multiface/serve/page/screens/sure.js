@@ -60,7 +60,7 @@ export async function show({ place, title, signal, may }) {
 
   async function likest() {
     try {
-      const { pairs: found } = await get("/v1/people/alike", { limit: 10 }, signal);
+      const { pairs: found } = await get("/v1/alike", { limit: 10 }, signal);
       const crops = [];
       const face = (one) => {
         const picture = crop(one.name, "small");
