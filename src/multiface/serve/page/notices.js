@@ -1,7 +1,7 @@
 // What is told at the foot of the page, with a way back where there is one; and errors in the place of what failed.
 
-import { Problem, post } from "./api.js";
-import { button, h, icon } from "./dom.js";
+import { Problem, blob, post } from "./api.js";
+import { button, h, icon, letGo } from "./dom.js";
 import { text } from "./strings.js";
 
 /** An error that the page itself finds, with words for people. */
@@ -65,6 +65,13 @@ export function fail(error, again = null) {
     h("p", said(error)),
     error.requestId ? h("small", text.errors.number(error.requestId)) : null,
     again ? h("div", button(text.tryAgain, again)) : null));
+}
+
+/** Load a file that the service makes, and keep it under a name. */
+export async function keep(path, name) {
+  const source = URL.createObjectURL(await blob(path));
+  h("a", { href: source, download: name }).click();
+  letGo(source);
 }
 
 /** Do something that may fail; where it fails, tell why. */

@@ -4,7 +4,7 @@ import { get, id, left, patch, post, tagged } from "../api.js";
 import { crop, strip } from "../crops.js";
 import { ask } from "../dialogs.js";
 import { button, day, fill, h, icon, minute, named, newId, spliced } from "../dom.js";
-import { Told, attempt, fail, tell } from "../notices.js";
+import { Told, attempt, fail, keep, tell } from "../notices.js";
 import { personPicker } from "../picker.js";
 import { removePerson } from "../removal.js";
 import { text } from "../strings.js";
@@ -36,7 +36,7 @@ export async function show(context) {
         section(words.lastSeen, (into) => seen(into, at, signal)),
         section(words.changes, (into) => changes(into, person, again, context)),
         h("section.card.stack", h("h2", words.own), h("p.soft", words.ownWhat), h("div.row",
-          may("pictures:read") ? h("a.button", { href: `${at}/export`, download: "" }, icon("download"), words.export) : null,
+          may("pictures:read") ? button(words.export, () => attempt(() => keep(`${at}/export`, "person.zip")), {}, icon("download")) : null,
           write ? button(words.remove, () => removePerson(person, () => (location.hash = "#/people")), { class: "danger" }, icon("trash")) : null)))));
 }
 

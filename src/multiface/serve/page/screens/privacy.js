@@ -2,7 +2,7 @@
 
 import { get, id, left, post } from "../api.js";
 import { button, fill, h, icon, minute, named } from "../dom.js";
-import { attempt, fail, tell } from "../notices.js";
+import { attempt, fail, keep, tell } from "../notices.js";
 import { personPicker } from "../picker.js";
 import { kept, removePerson } from "../removal.js";
 import { text } from "../strings.js";
@@ -25,7 +25,7 @@ export async function show({ place, title, signal, may }) {
       return;
     }
     fill(about, h("h3", named(whole.name)), await kept(whole), h("div.row",
-      may("pictures:read") ? h("a.button", { href: `/v1/people/${id(whole.person)}/export`, download: "" }, icon("download"), words.export) : null,
+      may("pictures:read") ? button(words.export, () => attempt(() => keep(`/v1/people/${id(whole.person)}/export`, "person.zip")), {}, icon("download")) : null,
       may("people:write") ? button(words.remove, () => removePerson(whole, () => {
         fill(about);
         picker.field.value = "";
