@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
@@ -132,6 +132,10 @@ def make_app(recognizer: Recognizer, settings: ServeSettings) -> ASGIApp:
             {"path": "/".join(map(str, one["loc"])), "message": str(one["msg"])} for one in error.errors()
         ]
         return JSONResponse(document, 422, media_type="application/problem+json")
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_request: Request, _error: ClientDisconnect) -> Response:
+        return Response(status_code=499)  # nobody reads it; the log says that the client went
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> JSONResponse:

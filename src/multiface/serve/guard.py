@@ -4,6 +4,7 @@ Host names other than ours are refused, so that a page of another site whose nam
 gets nothing. There are no CORS headers, so browsers give no other site an answer. Bodies are counted as they come in.
 """
 
+import asyncio
 import logging
 import re
 import secrets
@@ -47,7 +48,7 @@ class Guard:
         wanted = headers.get("x-request-id", "")
         request_id = wanted if _ID.fullmatch(wanted) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
-        start, status, began, count = time.monotonic(), 500, False, 0
+        start, status, began, count, whole = time.monotonic(), 500, False, 0, False
         largest = self._settings.largest_body
 
         async def answer(message: Message) -> None:
@@ -61,8 +62,16 @@ class Guard:
             await send(message)
 
         async def counted() -> Message:
-            nonlocal count
-            message = await receive()
+            nonlocal count, whole
+            if whole:  # what comes now is the end of the connection, which may be far away
+                return await receive()
+            try:
+                message = await asyncio.wait_for(
+                    receive(), max(0.0, start + self._settings.body_seconds - time.monotonic())
+                )
+            except TimeoutError:
+                raise _too_slow(self._settings.body_seconds) from None
+            whole = not message.get("more_body", False)
             count += len(message.get("body", b""))
             if count > largest:
                 raise _too_large(largest)
@@ -93,6 +102,11 @@ class Guard:
 
 def _too_large(largest: int) -> Problem:
     return Problem(413, "body_too_large", f"a request has at most {largest:,} bytes", {"Connection": "close"})
+
+
+def _too_slow(seconds: float) -> Problem:
+    words = f"the request did not come in within {seconds:g} seconds"
+    return Problem(408, "too_slow", words, {"Connection": "close"})
 
 
 def _route(scope: Scope) -> str:

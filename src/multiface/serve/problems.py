@@ -37,6 +37,7 @@ _TITLES = {
     403: "The key does not allow this",
     404: "Not found",
     405: "Not a method of this address",
+    408: "Too slow",
     409: "It does not fit what is there",
     412: "It was changed meanwhile",
     413: "Too large",

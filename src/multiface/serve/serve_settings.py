@@ -15,11 +15,11 @@ class ServeSettings:
     """How a service listens, decides and limits itself.
 
     host: the address to listen on. hosts: names by which clients may call it, besides those of this machine's loopback.
-    rate: of `identify`. largest_body: bytes of a request. largest_picture: bytes that decoding one picture may take (50
-    megapixels of JPEG). at_once: requests worked on at the same time. waiting: requests that wait for that; more are
-    refused with 503. each_key: requests a second that a key may send. backups: the folder for backups. read_only:
-    nothing is changed. tls: clients come over TLS, ours or that of a proxy in front. keys: False where nobody needs a
-    key, only on an address that nobody else can reach.
+    rate: of `identify`. largest_body: bytes of a request. body_seconds: in which it comes in. largest_picture: bytes
+    that decoding one picture may take (50 megapixels of JPEG). at_once: requests worked on at the same time. waiting:
+    requests that wait for that; more are refused with 503. each_key: requests a second that a key may send. backups:
+    the folder for backups. read_only: nothing is changed. tls: clients come over TLS, ours or that of a proxy in front.
+    keys: False where nobody needs a key, only on an address that nobody else can reach.
 
     Raises UsageError.
     """
@@ -28,6 +28,7 @@ class ServeSettings:
     hosts: tuple[str, ...] = ()
     rate: float = IDENTIFY_RATE
     largest_body: int = 20_000_000
+    body_seconds: float = 60.0
     largest_picture: int = 400_000_000
     at_once: int = 2
     waiting: int = 32
