@@ -26,6 +26,9 @@ def test_kept_for_ever_or_asked_for_anew(address: str) -> None:
         assert loaded.headers["content-type"] == "text/javascript; charset=utf-8"
         assert "immutable" in loaded.headers["cache-control"]
         assert loaded.content == (PAGE / "main.js").read_bytes()
+        assert loaded.headers["content-encoding"] == "gzip"
+        plain = client.get(script, headers={"Accept-Encoding": "identity"})
+        assert plain.content == loaded.content and "content-encoding" not in plain.headers
         for wrong in (
             script.replace("/page/", "/page/0"),
             script.replace("main.js", "index.html"),

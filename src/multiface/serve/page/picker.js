@@ -20,6 +20,8 @@ export function personPicker({ label, fresh = false, chosen = () => {}, first = 
 
   const drawn = () => JSON.stringify(people.map((one) => [one.person, one.name, one.templates, one.again]));
   const shut = () => {
+    // An answer that is still on its way opens nothing.
+    asking?.abort();
     list.hidden = true;
     at = -1;
     input.setAttribute("aria-expanded", "false");

@@ -8,7 +8,7 @@ import { intake, readable } from "../intake.js";
 import { fail, tell } from "../notices.js";
 import { personPicker } from "../picker.js";
 import { text } from "../strings.js";
-import { webcam } from "../webcam.js";
+import { webcamButton } from "../webcam.js";
 
 const words = text.enrol;
 const SMALL = 60;
@@ -28,16 +28,7 @@ export async function show(context) {
   const outcome = h("div", { role: "status" });
   const save = button(words.save, () => keep(), { class: "primary", disabled: true }, icon("check"));
   const say = h("span.soft", { role: "status" });
-  const live = button(words.camera, async () => {
-    live.disabled = true;
-    try {
-      fill(seen, await webcam({ looked: hint, taken: (picture) => take([picture]), closed: () => (live.disabled = false), signal }));
-      seen.querySelector("button").focus();
-    } catch (error) {
-      live.disabled = false;
-      fill(seen, h("div.note.warn", { role: "alert" }, icon("warn"), h("p", error.message)));
-    }
-  }, icon("cameras"));
+  const live = webcamButton(seen, { looked: hint, taken: (picture) => take([picture]), signal });
   const who = () => target ?? picker.value() ?? (picker.field.value.trim() ? { person: null, name: picker.field.value.trim() } : null);
 
   fill(place, h("div.head", title(target ? words.more : words.title)), h("p.lead", words.lead),

@@ -3,11 +3,10 @@
 import { get, id, patch, post } from "../api.js";
 import { boxes, tied } from "../boxes.js";
 import { crop, strip } from "../crops.js";
-import { ask } from "../dialogs.js";
 import { button, fill, h, icon, minute, named } from "../dom.js";
-import { Told, attempt, tell } from "../notices.js";
-import { personPicker } from "../picker.js";
+import { attempt, tell } from "../notices.js";
 import { text } from "../strings.js";
+import { askWho } from "../who.js";
 
 const words = text.photo;
 const second = (value) => `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;
@@ -53,12 +52,7 @@ export async function show(context) {
     });
   }
   async function name(one) {
-    const picker = personPicker({ label: words.whoIs, fresh: true, without: one.person, signal });
-    const answer = await ask({ title: words.whoIs, content: picker.element, label: text.save, done() {
-      const who = picker.value();
-      if (!who) throw new Told(words.noName);
-      return patch(`/v1/faces/${one.face}`, who.person ? { person: who.person } : { name: who.name, another: who.fresh ?? false });
-    } });
+    const answer = await askWho({ title: words.whoIs, without: one.person, signal, done: (who) => patch(`/v1/faces/${one.face}`, who) });
     if (answer) {
       tell(words.named(answer.name), answer.undo, again);
       again();
@@ -124,14 +118,9 @@ export async function show(context) {
       fill(draw);
     };
     const save = async () => {
-      const picker = personPicker({ label: words.whoIs, fresh: true, signal });
       const half = box.side / 2;
-      const answer = await ask({ title: words.missed, content: picker.element, label: text.save, done() {
-        const who = picker.value();
-        if (!who) throw new Told(words.noName);
-        return post(`/v1/photos/${id(photo.photo)}/faces`, { box: [box.x - half, box.y - half, box.x + half, box.y + half].map((one) => Math.round(one * 10) / 10),
-          ...(who.person ? { person: who.person } : { name: who.name }) });
-      } });
+      const around_ = [box.x - half, box.y - half, box.x + half, box.y + half].map((one) => Math.round(one * 10) / 10);
+      const answer = await askWho({ title: words.missed, signal, done: (who) => post(`/v1/photos/${id(photo.photo)}/faces`, { box: around_, ...who }) });
       if (answer) {
         stop();
         tell(words.named(answer.name), answer.undo, again);
