@@ -91,6 +91,10 @@ def test_the_rest_of_recognition(client: Client, recognizer: Recognizer) -> None
     assert mine.at_similarity == theirs.at_similarity and mine.missed == theirs.missed
     assert mine.detail.source == theirs.detail.source and mine.first == theirs.first
     assert client.verify(a, c).same is False
+    both = group_of(drawn_face("ada", 4), drawn_face("bob", 4))
+    which = [face.name for face in client.identify(both).faces]
+    chosen = client.verify(a, both, faces=(1, which.index("ada") + 1))
+    assert chosen.same and chosen.second.face == which.index("ada") + 1 and chosen.second.faces == 2
     faces, found = client.detect(a), recognizer.detect(a).faces
     assert np.allclose(faces.boxes, found.boxes, atol=0.06) and faces.scores.shape == found.scores.shape
     vectors = client.embed(a)

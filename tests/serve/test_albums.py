@@ -1,8 +1,10 @@
 """Albums over HTTP: a folder scanned by a job, photos found, strangers named, faces corrected, everything undone."""
 
+import io
 import json
 import os
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -157,6 +159,25 @@ def test_strangers_are_named_corrected_and_put_back(asked: httpx.Client) -> None
     assert asked.patch(f"/v1/faces/{faces[0]}", json={"name": "A", "ignored": True}).status_code == 422
     asked.delete(f"/v1/people/{cleo}").raise_for_status()
     assert shown(asked.get("/v1/photos", params={"unknown": True})) == []
+
+
+def test_everything_that_is_kept_of_a_person_is_handed_out(asked: httpx.Client) -> None:
+    ada = person(asked, "ada")
+    answer = asked.get(f"/v1/people/{ada}/export")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        facts = json.loads(archive.read("person.json"))
+        vectors = np.load(io.BytesIO(archive.read("templates.npy")), allow_pickle=False)
+        names = archive.namelist()
+    assert (facts["person"], facts["name"]) == (ada, "ada") and vectors.shape == (3, 128)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert sorted(one["files"][0] for one in facts["faces"]) == ["1-ada.jpg", "2-both.jpg"]
+    assert len([name for name in names if name.startswith("templates/")]) == 3
+    assert len([name for name in names if name.startswith("faces/")]) == 2
+    kept = {one["place"]: one["count"] for one in asked.get(f"/v1/people/{ada}/kept").json()["places"]}
+    assert (kept["templates"], kept["crops"], kept["album_faces"]) == (3, 3, 2)
+    assert len(facts["changes"]) == kept["changes"]
+    assert asked.get("/v1/people/p_0000000000000000/export").status_code == 404
 
 
 def test_a_face_is_drawn(asked: httpx.Client) -> None:

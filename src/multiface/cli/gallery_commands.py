@@ -10,14 +10,14 @@ from multiface.cli import archive_commands, change_commands, options, reembed_co
 from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import gallery_of, opened_gallery, ready
 from multiface.cli.help_page import Commands
-from multiface.cli.paths import picture_paths
+from multiface.cli.paths import picture_paths, require_file
 from multiface.cli.people_alike import calibration_of, say_alike
 from multiface.cli.people_mixed import say_mixed
 from multiface.cli.settings import Settings
 from multiface.errors import PictureError, UsageError
 
 if TYPE_CHECKING:
-    from multiface.gallery import FolderReport, Person
+    from multiface.gallery import FolderReport, Gallery, Person
 
 people = Commands(
     help="The people of a gallery: list, show, rename, edit, merge, split, remove, changes, undo, check, reembed, "
@@ -186,14 +186,26 @@ def list_people(
 @people.command("show")
 def show_person(
     name: Who,
+    copy: Annotated[
+        Path | None,
+        typer.Option(
+            "--copy",
+            help="ZIP file with everything that is kept of the person, to hand out.",
+            show_default=False,
+        ),
+    ] = None,
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
     """Show one person and the sources of the templates."""
     speaker = Speaker(as_json, quiet)
+    if copy is not None:
+        require_file("--copy", copy, ".zip")
     with opened_gallery(gallery) as opened:
         person = opened.person(name)
+        if copy is not None:
+            _write_copy(opened, person.id, copy)
         templates = opened.templates(person.id)
         crops = {one.id for one in templates if opened.crop(one.id) is not None}
     speaker.result(f"{person.name}: {counted(person.templates, 'template')}, since {person.created}")
@@ -500,3 +512,14 @@ def require_people(report: "FolderReport", folder: str | Path) -> None:
             f"{folder}: no picture of a person could be used; wanted pictures in {Path(folder) / 'NAME'}/, "
             f"a folder for each person"
         )
+
+
+def _write_copy(gallery: "Gallery", person: str, file: Path) -> None:
+    """Raises UsageError where the file cannot be written."""
+    from multiface.atomic_write import write_whole
+    from multiface.gallery.person_copy import person_copy
+
+    try:
+        write_whole(file, person_copy(gallery, person), private=True)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--copy {file}: cannot be written ({error})", path=file) from error

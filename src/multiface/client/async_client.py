@@ -107,6 +107,7 @@ class AsyncClient:
     split = _sent(people_calls.split)
     remove = _sent(people_calls.remove)
     kept = _sent(people_calls.kept)
+    export = _sent(people_calls.export)
     groups = _sent(people_calls.groups)
     changes = _sent(people_calls.changes)
     undo = _sent(people_calls.undo)

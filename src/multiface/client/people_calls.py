@@ -83,6 +83,11 @@ def kept(person: str) -> Call[list[Document]]:
     return Call("GET", f"/v1/people/{person}/kept", lambda document: list(document["places"]))
 
 
+def export(person: str) -> Call[bytes]:
+    """Everything that is kept of a person, as the bytes of a ZIP file."""
+    return Call("GET", f"/v1/people/{person}/export", bytes, raw=True)
+
+
 def groups() -> Call[dict[str, int]]:
     """The groups of people, each with how many are in it."""
     return Call(

@@ -26,10 +26,17 @@ def identify(picture: PictureSource, groups: str | Sequence[str] = ()) -> Call[I
     )
 
 
-def verify(a: PictureSource, b: PictureSource, rate: float = VERIFY_RATE) -> Call[Verification]:
+def verify(
+    a: PictureSource, b: PictureSource, rate: float = VERIFY_RATE, faces: Sequence[int] = ()
+) -> Call[Verification]:
     """Whether two pictures show the same person; see `Recognizer.verify`."""
-    pictures = [_content(a), _content(b)]
-    return Call("POST", "/v1/verify", answers.verification, parameters(rate=rate), pictures=pictures)
+    return Call(
+        "POST",
+        "/v1/verify",
+        answers.verification,
+        parameters(rate=rate, face=list(faces)),
+        pictures=[_content(a), _content(b)],
+    )
 
 
 def detect(picture: PictureSource) -> Call[Faces]:

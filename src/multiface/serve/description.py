@@ -75,6 +75,7 @@ _OTHER_CONTENT = {
     "/v1/sprites/faces": "image/jpeg",
     "/v1/sprites/templates": "image/jpeg",
     "/v1/backup/{name}": "application/x-tar",
+    "/v1/people/{person}/export": "application/zip",
     "/v1/jobs/{job}/events": "text/event-stream",
     "/metrics": "text/plain",
 }

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from multiface.errors import NotInGallery
 from multiface.gallery import Gallery, Person, people_rows
 from multiface.gallery import changes as change_rows
+from multiface.gallery.person_copy import person_copy
 from multiface.gallery.person_ids import ID_PATTERN, is_id
 from multiface.recognition import Recognizer
 from multiface.serve.access import Access, Caller
@@ -194,6 +195,15 @@ def people_routes(
         with gallery.engine.database.reading() as connection:
             return {"places": kept_of(connection, one)}
 
+    @router.get("/people/{person}/export", summary="Everything that is kept of a person")
+    def export(caller: Annotated[Caller, Depends(access.needs("pictures:read"))], person: str) -> Response:
+        """A ZIP file with facts, vectors and pictures, to hand out to the person. It holds biometric data."""
+        one = seen(caller, person)
+        if not caller.may("people:read"):
+            raise Problem(403, "scope_missing", "this needs a key with the scope people:read, too")
+        headers = {"Content-Disposition": f'attachment; filename="{one.id}.zip"'}
+        return Response(person_copy(gallery, one.id), media_type="application/zip", headers=headers)
+
     @router.get("/groups", summary="Groups of people")
     def groups(caller: reading) -> Document:
         """By name, each with how many people are in it."""
@@ -238,6 +248,7 @@ def people_routes(
         return {"undone": undone.id, "kind": undone.kind, "people": list(undone.people)}
 
     async def enrolled(request: Request, who: str, force: bool, another: bool) -> Document:
+        work.check()
         pictures = await pictures_of(request)
         done = await work.run(lambda: recognizer.enroll(who, list(pictures), force, another))
         refused = [{"index": _number(called) - 1, "reason": reason} for called, reason in done.refused]

@@ -30,6 +30,9 @@ Groups = Annotated[
     list[GroupName] | None,
     Query(max_length=100, description="Only people who are in one of these get a name."),
 ]
+FaceNumbers = Annotated[
+    list[Annotated[int, Field(ge=1, le=100_000)]] | None, Query(min_length=2, max_length=2)
+]
 
 
 def recognition_routes(recognizer: Recognizer, access: Access, work: Work) -> APIRouter:
@@ -39,6 +42,7 @@ def recognition_routes(recognizer: Recognizer, access: Access, work: Work) -> AP
     asking = Annotated[Caller, recognise]
 
     async def each(request: Request, one: Callable[[bytes], Document]) -> Document:
+        work.check()
         pictures = await pictures_of(request)
 
         def job() -> list[Document]:
@@ -93,12 +97,18 @@ def recognition_routes(recognizer: Recognizer, access: Access, work: Work) -> AP
         return await each(request, one)
 
     @router.post("/verify", dependencies=[recognise], summary="Whether two pictures show the same person")
-    async def verify(request: Request, rate: float = Query(VERIFY_RATE, gt=0, lt=1)) -> Document:
-        """Two files as multipart/form-data. rate: the share of pairs of different people taken for one (FMR)."""
+    async def verify(
+        request: Request, rate: float = Query(VERIFY_RATE, gt=0, lt=1), face: FaceNumbers = None
+    ) -> Document:
+        """Two files as multipart/form-data. rate: the share of pairs of different people taken for one (FMR).
+
+        face: which face of each picture, from 1, best detection first.
+        """
+        work.check()
         pictures = await pictures_of(request)
         if len(pictures) != 2:
             raise Problem(422, "two_pictures", f"verify takes two pictures, got {len(pictures)}")
-        result = await work.run(lambda: recognizer.verify(pictures[0], pictures[1], rate))
+        result = await work.run(lambda: recognizer.verify(pictures[0], pictures[1], rate, face or ()))
         return {"request_id": request.state.request_id, **verification_document(None, None, result)}
 
     return router

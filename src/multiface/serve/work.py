@@ -25,11 +25,15 @@ class Work:
         """Requests worked on and waiting."""
         return self._now
 
-    async def run(self, job: Callable[[], Result]) -> Result:
-        """The result of a job in a thread. Raises Problem (503) where too many wait, and what the job raises."""
+    def check(self) -> None:
+        """Raises Problem (503) where too many wait: before a body is read that would only be thrown away."""
         if self._now >= self._most:
             self.refused += 1
             raise Problem(503, "busy", "too many pictures wait; try again in a moment", {"Retry-After": "1"})
+
+    async def run(self, job: Callable[[], Result]) -> Result:
+        """The result of a job in a thread. Raises Problem (503) where too many wait, and what the job raises."""
+        self.check()
         self._now += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, job)
