@@ -95,7 +95,7 @@ export async function show(context) {
     if (other && (one.face.name || meant?.person))
       found.push(["warned", one.face.name ? spliced(words.isAlready, { name: named(near.name), similarity: near.similarity.toFixed(3) })
         : spliced(words.moreLike, { name: named(near.name), wanted: named(meant.name), similarity: near.similarity.toFixed(3) })]);
-    if (one.face.too_poor) found.push(["warned", words.poor(typeof one.face.too_poor === "string" ? one.face.too_poor : one.face.too_poor.words)]);
+    if (one.face.too_poor) found.push(["warned", words.poor(one.face.too_poor)]);
     if (Math.min(one.face.box[2] - one.face.box[0], one.face.box[3] - one.face.box[1]) < SMALL) found.push(["warned", words.small]);
     return found.length ? found : [["good", words.fine]];
   }
@@ -108,7 +108,7 @@ export async function show(context) {
     const words_ = one.faces.length === 0 ? words.noFace
       : one.faces.length > 1 ? words.onlyOne
       : face.box[3] - face.box[1] < one.height * 0.25 ? words.closer
-      : face.too_poor ? words.poor(typeof face.too_poor === "string" ? face.too_poor : face.too_poor.words) : words.good;
+      : face.too_poor ? words.poor(face.too_poor) : words.good;
     return h(`p.${words_ === words.good ? "good" : "warned"}`, { role: "status" }, words_);
   }
 
