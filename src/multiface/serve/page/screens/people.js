@@ -39,7 +39,7 @@ export async function show({ place, title, signal, may, query }) {
     cursor = page.next;
     more.hidden = cursor === null;
     told.textContent = shown ? words.shown(number(shown), cursor !== null) : "";
-    if (shown === 0) grid.replaceChildren(h("li.empty", { class: "empty" }, icon("people"), nobody()));
+    if (shown === 0) grid.replaceChildren(h("li.empty.whole", icon("people"), nobody()));
     if (crops.length && may("pictures:read")) pictures(crops, mine.signal, from === null && search.value !== "");
   }
 
@@ -62,7 +62,7 @@ export async function show({ place, title, signal, may, query }) {
     try {
       await load(null, mine);
     } catch (error) {
-      if (!left(error) && !signal.aborted) grid.replaceChildren(h("li", fail(error, fresh)));
+      if (!left(error) && !signal.aborted) grid.replaceChildren(h("li.whole", fail(error, fresh)));
     }
   }
 
