@@ -19,7 +19,8 @@ at from outside after each kill; where a job ends before its kill it is begun an
 - album: groups merged, named and taken back (`album`, `people undo`): each command is done wholly or not at all, and
   what is acknowledged stays.
 
-With --postgres URL, a database that is emptied, scan and album work there too (scan-postgres, album-postgres).
+With --postgres URL facebank, enroll, merge, scan and album work on that server too (enroll-postgres, ...), each in a
+database of its own, which is made there and dropped.
 
 Needs SHARED's `data` (pictures, a film, records). Ends with 1 where anything was lost. Last figures: docs/trust.md.
 """
@@ -33,6 +34,7 @@ import itertools
 import json
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -96,9 +98,10 @@ class Job:
             return None
 
 
-def people_of(gallery: Path) -> dict[str, int]:
-    """Names and templates; raises Lost where the file is not sound. Nobody where there is no gallery yet."""
-    if not gallery.exists():
+def people_of(gallery: str) -> dict[str, int]:
+    """Names and templates; raises Lost where the gallery is not sound. Nobody where there is none yet."""
+    file = None if "://" in gallery else Path(gallery)
+    if file is not None and not file.exists():
         return {}
     try:
         with Gallery.open(gallery) as opened:
@@ -106,7 +109,7 @@ def people_of(gallery: Path) -> dict[str, int]:
                 raise Lost(f"{gallery}: {problems}")
             return {person.name: person.templates for person in opened.people()}
     except GalleryError as error:
-        if gallery.stat().st_size == 0:
+        if "enrol a person first" in str(error) or (file is not None and file.stat().st_size == 0):
             return {}
         raise Lost(str(error)) from error
 
@@ -118,13 +121,13 @@ def some_people(people: Path, shared: Path) -> None:
         save_picture(load_picture(path), people / path.parent.name / "1.png")
 
 
-def facebank(work: Path, shared: Path) -> Job:
+def facebank(work: Path, shared: Path, place: str) -> Job:
     some_people(work / "people", shared)
     seen: set[str] = set()
     usable: list[int] = []
 
     def look(code: int | None) -> None:
-        now = people_of(work / "g.sqlite")
+        now = people_of(place)
         if gone := seen - set(now):
             raise Lost(f"{gone} were in the gallery")
         seen.update(now)
@@ -134,20 +137,20 @@ def facebank(work: Path, shared: Path) -> Job:
                 raise Lost(f"a run that ended has {len(now)} of {usable[0]} people")
 
     def renew() -> None:
-        (work / "g.sqlite").unlink(missing_ok=True)
+        empty(place)
         seen.clear()
 
-    return Job("facebank", ["facebank", "people", "--gallery", "g.sqlite"], work, look, renew)
+    return Job("facebank", ["facebank", "people", "--gallery", place], work, look, renew)
 
 
-def enroll(work: Path) -> Job:
+def enroll(work: Path, place: str) -> Job:
     """Each run enrols one more person; its exit code acknowledges it."""
     from multiface.recognition.demo import PORTRAIT
 
     portrait = Image.open(PORTRAIT).convert("RGB")
 
     numbers = itertools.count()
-    arguments = ["enroll", "", "", "--gallery", "g.sqlite"]
+    arguments = ["enroll", "", "", "--gallery", place]
     acknowledged: set[str] = set()
 
     def renew() -> None:
@@ -163,38 +166,38 @@ def enroll(work: Path) -> Job:
             acknowledged.add(arguments[1])
         elif code is not None:
             raise Lost(f"enroll ended with {code}")
-        if missing := acknowledged - set(people_of(work / "g.sqlite")):
+        if missing := acknowledged - set(people_of(place)):
             raise Lost(f"{missing} were acknowledged")
 
     renew()
     return Job("enroll", arguments, work, look, renew)
 
 
-def merge(work: Path) -> Job:
+def merge(work: Path, place: str) -> Job:
     from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
 
     facts = PictureFacts(640, 480, (10, 10, 60, 70), 0.9, "yunet", 0, 1)
     origin = VectorOrigin("ab" * 32, "sface", "yunet", 128, False)
 
     def renew() -> None:
-        (work / "g.sqlite").unlink(missing_ok=True)
+        empty(place)
         vectors = np.random.default_rng(0).normal(size=(200, 128)).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        with Gallery.open(work / "g.sqlite", origin, create=True) as gallery:
+        with Gallery.open(place, origin, create=True) as gallery:
             for name, part in (("ann", range(100)), ("anna", range(100, 200))):
                 gallery.add_templates(
                     name, [NewTemplate(vectors[k], f"{k:064}", f"{k}.jpg", facts) for k in part]
                 )
 
     def look(code: int | None) -> None:
-        now = people_of(work / "g.sqlite")
+        now = people_of(place)
         if now not in ({"ann": 100, "anna": 100}, {"ann": 200}) or (code == 0 and now != {"ann": 200}):
             raise Lost(f"after a merge ({code}): {now}")
         if now == {"ann": 200}:
             renew()
 
     renew()
-    return Job("merge", ["people", "merge", "ann", "anna", "--gallery", "g.sqlite"], work, look)
+    return Job("merge", ["people", "merge", "ann", "anna", "--gallery", place], work, look)
 
 
 def reembed(work: Path, shared: Path) -> Job:
@@ -219,7 +222,7 @@ def reembed(work: Path, shared: Path) -> Job:
 
     def look(code: int | None) -> None:
         nonlocal made
-        people_of(work / "g.sqlite")
+        people_of(str(work / "g.sqlite"))
         now = vectors_of(work / "g.sqlite")
         with Gallery.open(work / "g.sqlite") as gallery:
             state, switched = gallery.reembedding(), gallery.origin.flip
@@ -501,6 +504,16 @@ def calibration_for(_fingerprint: str) -> Calibration:
         return recognizer.calibration
 
 
+def database(server: str, name: str) -> str:
+    """The URL of a new database on the same server."""
+    import psycopg
+
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS kills_{name} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE kills_{name} TEMPLATE template0")
+    return re.sub(r"(://[^/]*/)[^?]*", rf"\1kills_{name}", server, count=1)
+
+
 def empty(place: str) -> None:
     """Make a gallery one that is not there."""
     if "://" not in place:
@@ -547,7 +560,7 @@ def main() -> int:
     parser.add_argument("shared", type=Path)
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--postgres", metavar="URL", help="a database that may be emptied")
+    parser.add_argument("--postgres", metavar="URL", help="a database of a server where others can be made")
     parser.add_argument("--only", nargs="*", help="these jobs alone")
     asked = parser.parse_args()
     chance = random.Random(asked.seed)
@@ -555,9 +568,9 @@ def main() -> int:
     made = []
     shared = asked.shared.resolve()
     makers: dict[str, Callable[[Path], Job]] = {
-        "facebank": lambda work: facebank(work, shared),
-        "enroll": enroll,
-        "merge": merge,
+        "facebank": lambda work: facebank(work, shared, str(work / "g.sqlite")),
+        "enroll": lambda work: enroll(work, str(work / "g.sqlite")),
+        "merge": lambda work: merge(work, str(work / "g.sqlite")),
         "reembed": lambda work: reembed(work, shared),
         "capture": lambda work: capture(work, shared),
         "camera": lambda work: camera(work, shared),
@@ -567,8 +580,14 @@ def main() -> int:
         "album": lambda work: album(work, shared, str(work / "g.sqlite")),
     }
     if asked.postgres:
-        makers["scan-postgres"] = lambda work: scan(work, shared, asked.postgres)
-        makers["album-postgres"] = lambda work: album(work, shared, asked.postgres)
+        server = asked.postgres
+        makers |= {
+            "facebank-postgres": lambda work: facebank(work, shared, database(server, "facebank")),
+            "enroll-postgres": lambda work: enroll(work, database(server, "enroll")),
+            "merge-postgres": lambda work: merge(work, database(server, "merge")),
+            "scan-postgres": lambda work: scan(work, shared, database(server, "scan")),
+            "album-postgres": lambda work: album(work, shared, database(server, "album")),
+        }
     for name, make in makers.items():
         if asked.only and name not in asked.only:
             continue
@@ -592,7 +611,7 @@ def main() -> int:
             return 1
         job.kills += code is None
         job.ends += code is not None
-        if code is not None or job.name == "enroll":
+        if code is not None or job.name.startswith("enroll"):
             job.renew()
     with contextlib.suppress(OSError):
         shutil.rmtree(root)

@@ -276,3 +276,27 @@ def test_an_album_is_forgotten(asked: httpx.Client, photos: Path, tmp_path: Path
     assert asked.delete(f"/v1/albums/{by_folder[str(more)]}").json() == {"forgotten": 1}
     assert [one["folder"] for one in asked.get("/v1/albums").json()["albums"]] == [str(photos)]
     assert (more / "b.jpg").exists()
+
+
+def test_a_service_that_only_reads_answers_what_was_decided_last(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after people have changed; nothing is decided anew, and so nothing is written."""
+    from multiface import Album
+    from multiface.album import album as album_module
+
+    settings = RecognizerSettings(threads=2, rate=0.001)
+    with Recognizer(gallery=tmp_path / "g.sqlite", create=True, settings=settings) as recognizer:
+        recognizer.sync(save_people(tmp_path / "people", {"ada": 3}))
+        Album(recognizer).scan([photos])
+        recognizer.enroll("bob", drawn_face("bob"))
+
+        def never(*_: object) -> None:
+            raise AssertionError("something was decided anew")
+
+        monkeypatch.setattr(album_module, "refresh", never)
+        with serving(recognizer, ServeSettings(rate=0.001, read_only=True, keys=False)) as address:
+            answer = httpx.get(f"{address}/v1/photos")
+            assert shown(answer)[:2] == [["ada"], ["?", "ada"]]
+            assert httpx.get(f"{address}/v1/strangers").status_code == 200
+            assert httpx.post(f"{address}/v1/albums", json={"folder": "/x"}).status_code == 403

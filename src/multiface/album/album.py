@@ -37,14 +37,17 @@ class Album:
     """The album of a gallery.
 
     recognizer: with a gallery; what it decides with, and at which rate. Its networks are used by `scan` and `mark`
-    alone. Raises UsageError for a recogniser without a gallery, NotAvailable without a calibration.
+    alone. as_it_is: questions are answered with what was decided last, even if people have changed since; so they are
+    in a gallery that cannot be written. Raises UsageError for a recogniser without a gallery, NotAvailable without a
+    calibration.
     """
 
-    def __init__(self, recognizer: Recognizer) -> None:
+    def __init__(self, recognizer: Recognizer, *, as_it_is: bool = False) -> None:
         if recognizer.gallery is None:
             raise UsageError("an album is part of a gallery: give the recogniser one")
         self._recognizer: Recognizer | None = recognizer
         self._gallery: Gallery = recognizer.gallery
+        self._as_it_is = as_it_is
         self._threshold = GalleryThreshold(recognizer.calibration, recognizer.rate)
 
     @staticmethod
@@ -56,6 +59,7 @@ class Album:
         album = Album.__new__(Album)
         album._recognizer = None
         album._gallery = gallery
+        album._as_it_is = False
         album._threshold = GalleryThreshold(calibration, rate)
         return album
 
@@ -92,6 +96,8 @@ class Album:
 
     def refresh(self) -> Refreshed | None:
         """Decide anew who everybody is, if people or faces have changed; None if not. Every question does it first."""
+        if self._as_it_is or self._gallery.engine.database.read_only:
+            return None
         if is_fresh(self._gallery, self._threshold):
             return None
         return refresh(self._gallery, self._threshold)

@@ -36,6 +36,10 @@ class GalleryDatabase(Protocol):
     def location(self) -> str:
         """What opens it again."""
 
+    @property
+    def read_only(self) -> bool:
+        """Whether it can only be read; every `writing` then raises GalleryError."""
+
     def reading(self) -> AbstractContextManager[Connection]:
         """A snapshot: all that is read inside belongs to one moment."""
 

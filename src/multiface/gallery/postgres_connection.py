@@ -53,6 +53,7 @@ class PostgresDatabase:
         self._connection: PostgresConnection | None = None
         self._process = os.getpid()
         self._of_parent: list[PostgresConnection] = []
+        self.read_only = False
         self.look_first: Callable[[Connection], None] = lambda _: None
         """Called at the beginning of each transaction; what it raises ends the transaction."""
         with self._lock, self._translated():

@@ -71,7 +71,7 @@ def make_app(recognizer: Recognizer, settings: ServeSettings) -> ASGIApp:
         read_only=settings.read_only,
         tls=settings.tls,
     )
-    album, route = Album(recognizer), write_route(access, gallery)
+    album, route = Album(recognizer, as_it_is=settings.read_only), write_route(access, gallery)
     backups = None if settings.backups is None else Path(settings.backups)
     if backups is not None and backups.is_dir():
         forget_old_backups(backups)
