@@ -19,6 +19,7 @@ export async function show(context) {
   const frame = photo.film ? h("div.picture") : h("div.picture", h("img", { src: `/v1/photos/${id(photo.photo)}/picture?side=1600`, alt: words.alt(photo.faces.length), width: photo.width, height: photo.height }));
   const seen = photo.faces.filter((one) => !one.ignored);
   const around = photo.film ? [] : boxes(frame, seen, photo.width, photo.height);
+  const strangers = seen.filter((one) => !one.name).map((one) => one.face);
   const hidden = photo.faces.filter((one) => one.ignored);
   const crops = [];
   const draw = h("div");
@@ -32,6 +33,11 @@ export async function show(context) {
     h("div.two", h("div.stack", photo.film ? null : h("div", frame), draw, write && !photo.film ? h("div.row", button(words.missed, missed, icon("edit"))) : null,
       photo.film ? h("p.soft", words.film) : null),
       h("section.card.stack", h("h2", words.who), seen.length ? h("ul.plain.lines", rows) : h("p.soft", words.nobody),
+        write && strangers.length > 1 ? h("div", button(words.ignoreAll, () => attempt(async () => {
+          const answer = await post("/v1/faces/ignore", { faces: strangers });
+          tell(words.ignoredNow, answer.undo, again);
+          again();
+        }), {}, icon("hide"))) : null,
         hidden.length ? h("details", h("summary", words.ignored(hidden.length)), h("ul.plain.lines", hidden.map((one) => h("li", row(one))))) : null)));
   if (may("pictures:read")) strip("faces", crops, signal);
 

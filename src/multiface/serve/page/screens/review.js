@@ -11,6 +11,7 @@ import { askWho, offered } from "../who.js";
 const words = text.review;
 const PAGE = 50;
 const SHOWN = 60;
+const keysOn = () => localStorage.getItem("review keys") !== "off";
 
 export async function show(context) {
   const { place, title, signal, may } = context;
@@ -201,13 +202,16 @@ export async function show(context) {
   }
 
   function keys() {
-    ask({ title: words.keys, only: true, label: text.close, done: () => true, content: h("dl.facts", words.keyList.map(([key, what]) => [h("dt", h("kbd", key)), h("dd", what)])) });
+    // Who speaks to the machine, or strikes keys by chance, can switch them off (WCAG 2.1.4).
+    const on = h("input", { type: "checkbox", checked: keysOn(), onchange: () => localStorage.setItem("review keys", on.checked ? "on" : "off") });
+    ask({ title: words.keys, only: true, label: text.close, done: () => true, content: h("div.stack", h("label.check", on, words.keysOn), h("dl.facts", words.keyList.map(([key, what]) => [h("dt", h("kbd", key)), h("dd", what)]))) });
   }
 
   const KEYS = { j: () => go(state.at + 1, true), k: () => go(state.at - 1, true), arrowright: () => go(state.at + 1, true), arrowleft: () => go(state.at - 1, true),
     b: write && isNear, n: write && (() => current() && name()), m: write && (() => current() && merge()), i: write && ignore, x: write && notNear, s: write && split, u: undoLast, "?": keys };
   window.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+    if (!keysOn() && event.key !== "?") return;
     if (state.singles && !["?", "u"].includes(event.key)) return;
     const what = KEYS[event.key.toLowerCase()];
     if (!what) return;
