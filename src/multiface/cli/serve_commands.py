@@ -14,7 +14,7 @@ from multiface.cli.gallery_place import existing, gallery_of, opened_gallery, re
 from multiface.cli.help_page import Commands
 from multiface.cli.settings import Settings
 from multiface.cli.stopping import stop_on_signals
-from multiface.errors import ExtraMissing, UsageError, how_to_install
+from multiface.errors import ExtraMissing, GalleryError, UsageError, how_to_install
 
 if TYPE_CHECKING:
     from multiface.recognition import Recognizer
@@ -132,9 +132,12 @@ def start(
         if behind_proxy and name:
             root = f"https://{name[0]}/"
         # After `#`: a browser sends it to no server, and it stands in no log. The page posts it.
-        page = root if no_keys else f"{root}#link={_link(recognizer)}"
+        link = None if no_keys else _link(recognizer)
+        page = root if link is None else f"{root}#link={link}"
         speaker.result(f"{root}v1  (gallery {place})")
-        speaker.result(page if no_keys else f"{page}  (the page; the link is good once, for ten minutes)")
+        speaker.result(
+            page if link is None else f"{page}  (the page; the link is good once, for ten minutes)"
+        )
         sys.stdout.flush()
         speaker.document({"address": f"{root}v1", "gallery": place, "page": page, "workers": workers})
         if not no_keys:
@@ -222,13 +225,16 @@ def revoke_key(
     speaker.document({"revoked": key})
 
 
-def _link(recognizer: "Recognizer") -> str:
-    """The token of a new link."""
+def _link(recognizer: "Recognizer") -> str | None:
+    """The token of a new link; None where the gallery cannot be written."""
     from multiface.gallery import access_keys
 
     assert recognizer.gallery is not None
-    with recognizer.gallery.engine.database.writing() as connection:
-        return access_keys.new_link(connection)
+    try:
+        with recognizer.gallery.engine.database.writing() as connection:
+            return access_keys.new_link(connection)
+    except GalleryError:
+        return None
 
 
 def _running() -> ModuleType:

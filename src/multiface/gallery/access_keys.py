@@ -94,11 +94,13 @@ def new_link(connection: Connection) -> str:
     return _made(connection, "link", "link", SCOPES, _in(timedelta(minutes=LINK_MINUTES)))[1]
 
 
-def use_link(connection: Connection, text: str) -> bool:
-    """Use a link's token up; whether it was good. Of several at the same time one succeeds."""
-    link = _found(connection, "link", text)
-    if link is None:
-        return False
+def found_link(connection: Connection, text: str) -> AccessKey | None:
+    """The link with this token, if it is good still."""
+    return _found(connection, "link", text)
+
+
+def use_link(connection: Connection, link: AccessKey) -> bool:
+    """Use a link up; whether it was good still. Of several at the same time one succeeds."""
     return connection.execute("DELETE FROM access_key WHERE id = ?", (link.id,)).rowcount == 1
 
 

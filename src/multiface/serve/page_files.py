@@ -1,5 +1,6 @@
 """The page for browsers: files of the package, read once, under an address that changes with their content."""
 
+import gzip
 import hashlib
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -44,6 +45,8 @@ def page_routes() -> APIRouter:
     version = digest.hexdigest()[:16]
     tag = f'"{version}"'
 
+    packed = {path: gzip.compress(content, mtime=0) for path, content in found.items()}
+
     def document(request: Request, path: str) -> Response:
         headers = {**_HEADERS, "ETag": tag, "Cache-Control": "no-cache"}
         if request.headers.get("if-none-match") == tag:
@@ -61,11 +64,14 @@ def page_routes() -> APIRouter:
         return document(request, "docs.html")
 
     @router.get("/page/{wanted}/{path:path}")
-    def file(wanted: str, path: str) -> Response:
+    def file(request: Request, wanted: str, path: str) -> Response:
         if wanted != version or path not in found or path.endswith(".html"):
             raise Problem(404, "not_found", "the page has changed; load it again")
         kind = _KINDS[path.rpartition(".")[2]]
-        headers = {"Cache-Control": _FOR_EVER, "Content-Security-Policy": _POLICY}
+        headers = {"Cache-Control": _FOR_EVER, "Content-Security-Policy": _POLICY, "Vary": "Accept-Encoding"}
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+            return Response(packed[path], 200, headers, f"{kind}; charset=utf-8")
         return Response(found[path], 200, headers, f"{kind}; charset=utf-8")
 
     return router

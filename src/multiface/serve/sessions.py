@@ -35,15 +35,18 @@ def session_routes(gallery: Gallery, *, open_: bool, tls: bool) -> APIRouter:
     def begin(wanted: SignIn, request: Request) -> Response:
         """Sign in. A link is used up by it, whoever comes first."""
         check_own_page(request, tls)
-        with database.writing() as connection:
-            if wanted.link is not None:
-                good = access_keys.use_link(connection, wanted.link)
-                made = access_keys.new_session(connection, None) if good else None
-            else:
-                key = access_keys.found_key(connection, wanted.key or "")
+        # Who has neither holds nobody up: nothing is locked for writing before one of them is found.
+        with database.reading() as connection:
+            link = None if wanted.link is None else access_keys.found_link(connection, wanted.link)
+            key = None if wanted.key is None else access_keys.found_key(connection, wanted.key)
+        made = None
+        if link is not None or key is not None:
+            with database.writing() as connection:
                 if key is not None:
                     access_keys.touch_key(connection, key.id)
-                made = None if key is None else access_keys.new_session(connection, key)
+                    made = access_keys.new_session(connection, key)
+                elif link is not None and access_keys.use_link(connection, link):
+                    made = access_keys.new_session(connection, None)
         if made is None:
             raise Problem(
                 401,

@@ -98,6 +98,8 @@ def new_tab(chromium: Any, address: str, gallery: Gallery) -> Iterator[Open]:
             viewport={"width": width, "height": 900},
             color_scheme="dark" if dark else "light",
             reduced_motion="reduce",
+            locale="en-US",
+            timezone_id="UTC",
             **more,
         )
         context.set_default_timeout(10_000)

@@ -156,3 +156,28 @@ def test_text_may_be_twice_as_large(new_tab: Open) -> None:
         page = tab.open(name)
         page.evaluate("document.documentElement.style.fontSize = '200%'")
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, name
+
+
+def test_who_leaves_a_screen_early_breaks_nothing(tab: Tab, album: Album) -> None:
+    """What was asked for is let go of; late answers change nothing on the next screen."""
+    del album
+    tab.refusals.add(404)
+    person = tab.gallery.people_page(1)[0].id
+    screens = [
+        "people",
+        f"person/{person}",
+        "enrol",
+        "review",
+        "albums",
+        "photo/1",
+        "sure",
+        "privacy",
+        "settings",
+    ]
+    for pause in (0, 5, 20, 60):
+        for screen in screens:
+            tab.page.evaluate(f"location.hash = '#/{screen}'")
+            tab.page.wait_for_timeout(pause)
+    tab.page.wait_for_selector("h1:has-text('Settings')")
+    tab.page.wait_for_load_state("networkidle")
+    assert tab.page.locator("h1").all_inner_texts() == ["Settings"]

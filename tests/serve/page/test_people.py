@@ -1,5 +1,6 @@
 """People: the grid, search, a person, enrolment with hints, merging, removing."""
 
+import zipfile
 from pathlib import Path
 
 from tests.drawn_faces import drawn_face, group_of
@@ -83,6 +84,10 @@ def test_a_person_is_edited_merged_and_removed(tab: Tab) -> None:
     tab.notice("Saved.")
     page.wait_for_selector(".tag:has-text('night')")
     assert page.locator("text=<b>likes numbers</b>").count() == 1
+
+    with page.expect_download() as loading:
+        page.get_by_role("button", name="Export").click()
+    assert zipfile.is_zipfile(loading.value.path())
 
     page.get_by_role("button", name="Merge").click()
     page.get_by_label("The other person").fill("script")

@@ -159,8 +159,13 @@ def test_review_by_keyboard_alone(tab: Tab, scanned: Album) -> None:
 
     key("?")
     page.wait_for_selector("dialog:has-text('take the chosen faces out')")
+    page.get_by_label("Use these keys").uncheck()
     key("Escape")
+    page.wait_for_selector("dialog", state="detached")
+    key("n")
     assert page.locator("dialog").count() == 0
+    key("?")
+    page.get_by_label("Use these keys").check()
 
 
 def test_the_nearest_person_is_or_is_not(tab: Tab, scanned: Album) -> None:
@@ -176,6 +181,20 @@ def test_the_nearest_person_is_or_is_not(tab: Tab, scanned: Album) -> None:
     page.keyboard.press("x")
     tab.notice("Noted: not this person.")
     assert scanned.groups()[0].near != group.near
+
+
+def test_all_strangers_of_a_photo_are_ignored(tab: Tab, scanned: Album, tmp_path: Path) -> None:
+    folder = tmp_path / "more"
+    save(folder / "both.jpg", group_of(stretched("cleo"), drawn_face("dora")), "2026:01:01 10:00:00")
+    scanned.scan([folder])
+    (hit,) = scanned.find(since="2026-01-01")
+    page = tab.open(f"photo/{hit.picture}")
+    page.get_by_role("button", name="Ignore all who are unknown").click()
+    tab.notice("Ignored.")
+    page.wait_for_selector("text=2 ignored")
+    page.locator(".notice").get_by_role("button", name="Undo").click()
+    tab.notice("Undone.")
+    scanned.forget(folder)
 
 
 def test_single_faces(tab: Tab, scanned: Album) -> None:

@@ -1,7 +1,7 @@
 // Small pictures of faces. A page of them is one request: a strip ("sprite"), of which every element shows its part.
 
 import { blob, left } from "./api.js";
-import { h } from "./dom.js";
+import { h, letGo } from "./dom.js";
 
 const MOST = 100;
 
@@ -23,7 +23,7 @@ export async function strip(kind, pairs, signal) {
       const picture = await blob(`/v1/sprites/${kind}`, { [asked]: some.map(([id]) => id) }, signal);
       const source = URL.createObjectURL(picture);
       await ready(source);
-      signal?.addEventListener("abort", () => URL.revokeObjectURL(source));
+      signal?.addEventListener("abort", () => letGo(source));
       some.forEach(([, element], k) => {
         element.style.backgroundImage = `url("${source}")`;
         element.style.backgroundPosition = `0 ${some.length > 1 ? (k / (some.length - 1)) * 100 : 0}%`;

@@ -79,6 +79,9 @@ export const number = (value) => new Intl.NumberFormat().format(value);
 /** A similarity, as everywhere in MultiFace. */
 export const alike = (value) => (value === null || value === undefined ? "–" : value.toFixed(3));
 
+/** Forget a picture's address, when nobody is still loading it. */
+export const letGo = (source) => setTimeout(() => URL.revokeObjectURL(source), 5000);
+
 /** An id for labels. */
 let last = 0;
 export const newId = (what) => `${what}-${++last}`;

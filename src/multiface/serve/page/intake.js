@@ -1,6 +1,6 @@
 // Pictures from outside: chosen, dropped, pasted.
 
-import { button, h, icon, newId } from "./dom.js";
+import { button, h, icon, letGo } from "./dom.js";
 import { text } from "./strings.js";
 
 const LARGEST = 19_000_000;
@@ -8,8 +8,7 @@ const SIDE = 4096;
 
 /** A place for pictures. take: called with a list of files. more: elements beside the button. */
 export function intake({ words, take, signal, more = [] }) {
-  const id = newId("files");
-  const input = h("input", { id, type: "file", accept: "image/*", multiple: true, hidden: true });
+  const input = h("input", { type: "file", accept: "image/*", multiple: true, hidden: true });
   input.addEventListener("change", () => {
     const files = [...input.files];
     input.value = "";
@@ -64,8 +63,7 @@ export async function loaded(file) {
   try {
     await image.decode();
     return image;
-  } catch (error) {
-    URL.revokeObjectURL(source);
-    throw error;
+  } finally {
+    letGo(source);
   }
 }

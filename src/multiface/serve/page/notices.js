@@ -1,7 +1,7 @@
 // What is told at the foot of the page, with a way back where there is one; and errors in the place of what failed.
 
-import { Problem, post } from "./api.js";
-import { button, h, icon } from "./dom.js";
+import { Problem, blob, post } from "./api.js";
+import { button, h, icon, letGo } from "./dom.js";
 import { text } from "./strings.js";
 
 /** An error that the page itself finds, with words for people. */
@@ -10,7 +10,7 @@ export class Told extends Error {}
 const place = document.getElementById("notices");
 let undoing = null;
 
-/** Tell something. undo: the id of a change; again: called when it was undone. */
+/** Tell something. undo: the id of a change, or several, the last first; again: called when it was undone. */
 export function tell(words, undo = null, again = null) {
   const notice = h("div.notice", h("span", words));
   const gone = () => {
@@ -20,7 +20,7 @@ export function tell(words, undo = null, again = null) {
   const back = async () => {
     gone();
     try {
-      await post(`/v1/changes/${undo}/undo`);
+      for (const one of [undo].flat()) await post(`/v1/changes/${one}/undo`);
       tell(text.undone);
       again?.();
     } catch (error) {
@@ -65,6 +65,13 @@ export function fail(error, again = null) {
     h("p", said(error)),
     error.requestId ? h("small", text.errors.number(error.requestId)) : null,
     again ? h("div", button(text.tryAgain, again)) : null));
+}
+
+/** Load a file that the service makes, and keep it under a name. */
+export async function keep(path, name) {
+  const source = URL.createObjectURL(await blob(path));
+  h("a", { href: source, download: name }).click();
+  letGo(source);
 }
 
 /** Do something that may fail; where it fails, tell why. */

@@ -18,7 +18,10 @@ export function personPicker({ label, fresh = false, chosen = () => {}, first = 
   const list = h("ul.choices", { id: `${id}-list`, role: "listbox", "aria-label": text.picker.list, hidden: true });
   const element = h("div.field", h("label", { for: id }, label), h("div.picker", input, list));
 
+  const drawn = () => JSON.stringify(people.map((one) => [one.person, one.name, one.templates, one.again]));
   const shut = () => {
+    // An answer that is still on its way opens nothing.
+    asking?.abort();
     list.hidden = true;
     at = -1;
     input.setAttribute("aria-expanded", "false");
@@ -40,12 +43,13 @@ export function personPicker({ label, fresh = false, chosen = () => {}, first = 
     } else input.removeAttribute("aria-activedescendant");
   };
   const draw = (found) => {
-    const marked = people[at];
+    const marked = people[at], before = drawn();
     people = found.filter((one) => one.person === null || one.person !== without);
     const typed = input.value.trim();
     if (fresh && typed) people.push({ person: null, name: typed, fresh: true, again: people.some((one) => one.name === typed) });
-    list.replaceChildren(...people.map((one, k) => h("li", { role: "option", id: `${id}-${k}`, "aria-selected": "false",
-      onpointerdown: (event) => event.preventDefault(), onclick: () => take(one) },
+    // What would look the same stays, so that a click on it is not lost.
+    if (drawn() !== before || list.children.length !== people.length) list.replaceChildren(...people.map((one, k) => h("li", { role: "option", id: `${id}-${k}`, "aria-selected": "false",
+      onpointerdown: (event) => event.preventDefault(), onclick: () => take(people[k]) },
       named(one.name), one.person === null ? h("small", one.again ? text.picker.again : text.picker.fresh) : h("small", one.note ?? (one.templates === undefined ? "" : text.people.pictures(one.templates))))));
     list.hidden = people.length === 0;
     input.setAttribute("aria-expanded", String(people.length > 0));

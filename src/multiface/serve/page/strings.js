@@ -16,9 +16,9 @@ export const text = {
     title: "Sign in", link: "Open the link that “multiface serve start” printed. It is good once, for ten minutes.", key: "Or a key", where: "It begins with mf_ and is made by “multiface serve keys new”.",
     enter: "Sign in", ended: "The session is over. Sign in again.",
   },
-  picker: { list: "People by this name", fresh: "new person", again: "another person of this name" },
+  picker: { name: "Name", nobody: "Choose somebody, or type a name.", alike: (n) => `${n} alike`, list: "People by this name", fresh: "new person", again: "another person of this name" },
   intake: { choose: "Choose pictures" },
-  camera: { sees: "What the camera sees", take: "Take a picture", off: "Camera off", none: "There is no camera that this page may use.", refused: "The browser was told not to let this page use the camera." },
+  camera: { use: "Use the camera", sees: "What the camera sees", take: "Take a picture", off: "Camera off", none: "There is no camera that this page may use.", refused: "The browser was told not to let this page use the camera." },
   jobs: {
     starting: "Starting …", waiting: "Waiting for its turn", progress: (done, total) => `${done} of ${total}`, progressOf: (done) => `${done} so far`, cancel: "Stop", cancelled: (label) => `${label}: stopped.`, failed: "It failed; the log of the service has the reason.",
   },
@@ -34,11 +34,11 @@ export const text = {
     extrapolated: "This rate is beyond what was measured.",
   },
   recognise: {
-    title: "Recognise", drop: "Drop pictures anywhere here, or paste them.", camera: "Use the camera", nobodySeen: "No face in sight.", sees: "In sight: {who}",
+    title: "Recognise", drop: "Drop pictures anywhere here, or paste them.", nobodySeen: "No face in sight.", sees: "In sight: {who}",
     looking: "Looking …", taken: "Picture from the camera", alt: (n) => `The picture, with ${s(n, "face")}; who they are stands beside it`, notShown: "This browser cannot show this kind of picture.",
     found: (n, known) => (n === 0 ? "No face was found." : `${s(n, "face")}, ${known} known.`), damaged: "The file is damaged; what could be read was looked at.",
     runnerUp: "Next: {name}, {similarity}", thisIs: "This is …", somebodyElse: "This is somebody else …", thisIsTitle: "Who is this?", who: "Name", thisIsWhat: "This face becomes one of the person’s pictures.",
-    alike: (n) => `${n} alike`, noName: "Choose somebody, or type a name.", saved: (name) => `The face is now one of ${name}.`, learnt: "Learnt from you.",
+    alike: (n) => `${n} alike`, saved: (name) => `The face is now one of ${name}.`, learnt: "Learnt from you.",
   },
   people: {
     title: "People", search: "Search by name", group: "Group", everybody: "Everybody", groupOf: (name, n) => `${name} (${n})`, enrol: "Enrol somebody", pictures: (n) => s(n, "picture"), more: "Show more",
@@ -48,11 +48,11 @@ export const text = {
     add: "Add pictures", edit: "Edit", merge: "Merge", pictures: "Pictures", photos: "Photos", about: "About", lastSeen: "Seen last", changes: "Changes", own: "Their data", ownWhat: "Everything that is kept of this person: as a file, or gone.",
     export: "Export", remove: "Remove", groups: "Groups", note: "Note", external: "External id", created: "Since", noPictures: "There are no pictures.", pictureOf: (k, when) => `Picture ${k}, added ${when}`,
     isCover: (what) => `${what}: the cover`, makeCover: (what) => `${what}: make it the cover`, coverHow: "Choose one to be the cover.", coverSet: "The cover is changed.", noPhotos: "On no photo of the albums.", filmOf: (when) => `Film of ${when || "an unknown day"}`, photoOf: (when) => `Photo of ${when || "an unknown day"}`,
-    inPhoto: "On a photo of {when}", aPhoto: "an unknown day", byCamera: "By {camera}, {when}", notSeen: "Neither on a photo nor by a camera.", noChanges: "Nothing was changed in the last 30 days.", undone: "undone",
+    inPhoto: "On a photo of {when}", aPhoto: "an unknown day", byCamera: "By {camera}, {when}", notSeen: "Neither on a photo nor by a camera.",
     name: "Name", groupsHow: "Separate them with commas.", mergeTitle: "Merge two people", mergeWhat: "All that belongs to the other one becomes part of {name}, whose name and cover stay. It can be undone.", other: "The other person", chooseOther: "Choose the other person.", merged: "Two people are one now.",
   },
   changes: {
-    enrol: "Pictures added", rename: "Renamed", edit: "Edited", merge: "Merged with somebody", split: "Pictures taken out", undo: "Something undone", name: "Unknown person named", album: "Faces of albums corrected", reembed: "Vectors made anew",
+    enrol: "Pictures added", rename: "Renamed", edit: "Edited", merge: "Merged with somebody", split: "Pictures taken out", undo: "Something undone", name: "Unknown person named", album: "Faces of albums corrected", reembed: "Vectors made anew", none: "Nothing in the last 30 days.", undone: "undone", undoOf: (what, when) => `Undo: ${what}, ${when}`,
   },
   removal: {
     title: "Remove a person for good", what: "This is kept of {name}, and goes:", final: "It cannot be undone. Backups made before still hold the person.", sure: "I am sure", remove: "Remove for good", done: "The person is removed.", nothing: "Nothing is kept.",
@@ -61,7 +61,7 @@ export const text = {
   },
   enrol: {
     title: "Enrol somebody", more: "Add pictures", lead: "Three to five pictures do best: different days and light, one face each, looking roughly at the camera.", who: "Who is it?", pictures: "Pictures", drop: "Drop pictures anywhere here, or paste them. Each is looked at before anything is kept.",
-    camera: "Use the camera", save: "Keep these pictures", looking: "Looking …", taken: "Picture from the camera", noneChosen: "No picture is chosen.", nameMissing: "Say who it is.", ready: (n) => `${s(n, "picture")} will be kept.`,
+    save: "Keep these pictures", looking: "Looking …", taken: "Picture from the camera", noneChosen: "No picture is chosen.", nameMissing: "Say who it is.", ready: (n) => `${s(n, "picture")} will be kept.`,
     notLooked: "It will be looked at when it is kept.", noFace: "No face was found.", severalFaces: (n) => `${n} faces: the largest is meant.`, isAlready: "This is recognised as {name} ({similarity}).", moreLike: "More like {name} ({similarity}) than like {wanted}.",
     poor: (what) => `Poor: ${what}.`, small: "The face is small; come closer, or take a larger picture.", fine: "Good.", onlyOne: "Only one face, please.", closer: "Come closer.", good: "Good. Take the picture.",
     saving: "Keeping …", saved: (name, n) => `${s(n, "picture")} of ${name} kept.`, see: "See the person", another: "Somebody else", refused: (why) => `Not kept: ${why}`, taken_: "Kept.",
@@ -69,10 +69,10 @@ export const text = {
   review: {
     title: "Review", lead: "Faces that nobody has named, most seen first.", which: "Which faces", groups: "Unknown people", singles: "Single faces", ignored: "Ignored", list: "Unknown people", keys: "Keys", more: "Show more",
     none: "Nobody unknown is left.", noneIgnored: "Nobody is ignored.", noSingles: "No single face is left.", stranger: (n) => `Unknown ${n}`, sightings: (n) => `seen ${n === 1 ? "once" : `${n} times`}`, seen: (n, from, to) => `Seen ${n === "1" ? "once" : `${n} times`}, ${from} – ${to}.`,
-    face: (k) => `Face ${k}`, photo: "Photo", near: "Nearest is {name}: {similarity} alike, {wanted} is needed for a name.", itIs: "It is", itIsNot: "It is not", name: "Name", merge: "Merge", ignore: "Ignore", unignore: "No longer ignore", apart: "Take out", apartHow: "Choose faces of somebody else, and take them out.",
-    who: "Name", nameTitle: (n) => `Who is unknown ${n}?`, alike: (n) => `${n} alike`, noName: "Choose somebody, or type a name.", named: (name) => `Named ${name}.`, ignoredNow: "Ignored.", unignored: "No longer ignored.", notNear: "Noted: not this person.", split: (n) => `Taken out as unknown ${n}.`,
+    andMore: (n) => `And ${n} more.`, face: (k) => `Face ${k}`, photo: "Photo", near: "Nearest is {name}: {similarity} alike, {wanted} is needed for a name.", itIs: "It is", itIsNot: "It is not", name: "Name", merge: "Merge", ignore: "Ignore", unignore: "No longer ignore", apart: "Take out", apartHow: "Choose faces of somebody else, and take them out.",
+    who: "Name", nameTitle: (n) => `Who is unknown ${n}?`, alike: (n) => `${n} alike`, named: (name) => `Named ${name}.`, ignoredNow: "Ignored.", unignored: "No longer ignored.", notNear: "Noted: not this person.", split: (n) => `Taken out as unknown ${n}.`,
     noOther: "There is no other unknown person.", mergeTitle: (n) => `Who is the same as unknown ${n}?`, mergeWith: "The same person as", merged: "Two unknown people are one now.", poor: "too poor to compare",
-    keyList: [["J →", "the next one"], ["K ←", "the one before"], ["B", "it is the nearest person"], ["X", "it is not the nearest person"], ["N", "give a name"], ["M", "merge with another unknown person"], ["I", "ignore"], ["S", "take the chosen faces out"], ["U", "undo"], ["?", "this list"]],
+    keysOn: "Use these keys", keyList: [["J →", "the next one"], ["K ←", "the one before"], ["B", "it is the nearest person"], ["X", "it is not the nearest person"], ["N", "give a name"], ["M", "merge with another unknown person"], ["I", "ignore"], ["S", "take the chosen faces out"], ["U", "undo"], ["?", "this list"]],
   },
   albums: {
     title: "Albums and photos", folders: "Folders", find: "Find photos", add: "Add a folder", names: "Write names beside the photos", who: "With whom?", chosen: "Chosen people", how: "These people", all: "all of them", any: "any of them", only: "they and nobody else", unknown: "with somebody unknown", since: "From", until: "To", more: "Show more",
@@ -81,8 +81,8 @@ export const text = {
     done: () => "The photos were looked through.", folder: "Folder on the machine of the service", folderHow: "Its photos are read and never changed.", forgetWhat: (folder) => `What was found in ${folder} is forgotten. The photos stay.`, namesWhat: "For every photo with a known face an XMP file is written beside it, which other programs read. The photos are not changed.", writing: "Writing names", written: () => "The names are written.",
   },
   photo: {
-    title: "Photo", taken: (when) => `Photo of ${when}`, alt: (n) => `The photo, with ${s(n, "face")}; who they are stands beside it`, who: "Who is on it", nobody: "No face was found.", film: "A film has no picture here; its faces have.", moments: (a, b) => `from ${a} to ${b}`, ignored: (n) => `${n} ignored`, byHand: "named by hand", found: "recognised", poor: "too poor to compare", stranger: (n) => `unknown ${n}`, single: "like nobody else",
-    name: "Name", other: "Somebody else", not: "Not this person", ignore: "Ignore", unignore: "No longer ignore", notNow: "Noted: not this person.", ignoredNow: "Ignored.", unignored: "No longer ignored.", whoIs: "Who is it?", noName: "Choose somebody, or type a name.", named: (name) => `Named ${name}.`,
+    title: "Photo", taken: (when) => `Photo of ${when}`, alt: (n) => `The photo, with ${s(n, "face")}; who they are stands beside it`, who: "Who is on it", nobody: "No face was found.", film: "A film has no picture here; its faces have.", moments: (a, b) => `from ${a} to ${b}`, ignored: (n) => `${n} ignored`, ignoreAll: "Ignore all who are unknown", byHand: "named by hand", found: "recognised", poor: "too poor to compare", stranger: (n) => `unknown ${n}`, single: "like nobody else",
+    name: "Name", other: "Somebody else", not: "Not this person", ignore: "Ignore", unignore: "No longer ignore", notNow: "Noted: not this person.", ignoredNow: "Ignored.", unignored: "No longer ignored.", whoIs: "Who is it?", named: (name) => `Named ${name}.`,
     missed: "Mark a missed face", boxKeys: "The box: arrow keys move it, plus and minus change its size, Enter ends", boxHow: "Draw around the face, or click in its middle. With keys: arrows move the box, + and - change its size.", smaller: "Smaller", larger: "Larger", boxDone: "This is the face",
   },
   cameras: {
@@ -97,10 +97,10 @@ export const text = {
     inWords: (odds, n) => `${odds} strangers gets a name; ${n} is needed.`, between: (high, low) => `Measured, between ${high} and ${low}.`, beyond: "This is beyond what was measured, so it is an estimate.", chart: "Curve: the higher the similarity that is needed, the fewer strangers get a name. The table below has its figures.", axis: "similarity that is needed", source: "Measured on:", toChange: "The service was started with its rate; “multiface serve start --rate” sets another.",
     asTable: "The curve as a table", columns: ["Strangers with a name", "Similarity needed", "Unknown of 100 pictures of known people", "95 % interval"], missed: (n) => `Of 100 pictures of people who are known, about ${n} would stay unknown.`, notMeasured: "not measured",
     own: "Does it work on your people?", ownWhat: "Each picture of everybody is taken out in turn, and recognised with the others.", check: "Try it", checking: "Trying your pictures", result: (good, all, people) => `${good} of ${s(all, "picture")} of ${people} people were recognised.`, unknown: (n) => `${n} would be unknown.`, wrong: (n) => `${n} would get the wrong name:`, noneWrong: "None would get a wrong name.", taken: "{who} as {other} ({similarity})",
-    pairs: "Who is most alike", pairsWhat: "The same person twice, perhaps, or people to be told apart with care.", noPairs: "There are no two people yet.", and: "and", tooAlike: (n, t) => `${n} alike: above ${t}, so they are taken for each other`, apart: (n, t) => `${n} alike; ${t} would be too much`,
+    pairs: "Who is most alike", pairsWhat: "The same person twice, perhaps, or people to be told apart with care.", nobody: "Nobody is enrolled yet, so there is nothing to be sure about.", noPairs: "There are no two people yet.", and: "and", tooAlike: (n, t) => `${n} alike: above ${t}, so they are taken for each other`, apart: (n, t) => `${n} alike; ${t} would be too much`,
   },
   privacy: {
-    title: "Privacy", one: "One person", oneWhat: "What is kept of a person can be handed out, and is removed everywhere at once.", who: "Name", export: "Export", remove: "Remove", kept: "What is kept", log: "What was done", logWhat: "For 30 days; most of it can be undone.", noChanges: "Nothing in the last 30 days.", undoOf: (what, when) => `Undo: ${what}, ${when}`,
+    title: "Privacy", one: "One person", oneWhat: "What is kept of a person can be handed out, and is removed everywhere at once.", who: "Name", export: "Export", remove: "Remove", kept: "What is kept", log: "What was done", logWhat: "For 30 days; most of it can be undone.",
     keptList: ["Pictures that are only recognised are not kept.", "Of enrolled pictures a vector and a small picture of the face are kept, until the person is removed.", "Of albums the places and vectors of faces are kept, until the folder is forgotten; photos are never changed.", "Of cameras events and unknown people are kept as the service was told.", "The log has no names and no pictures.", "Nothing leaves this machine but what you send to webhooks."],
   },
   settings: {

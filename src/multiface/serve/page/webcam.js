@@ -1,17 +1,32 @@
 // The camera of this machine: it is on only while it is shown.
 
-import { button, h, icon } from "./dom.js";
+import { button, fill, h, icon } from "./dom.js";
 import { Told } from "./notices.js";
 import { text } from "./strings.js";
 
 const EVERY = 700;
 const LOOKED_AT = 960;
 
+/** A button that shows the camera in a place. */
+export function webcamButton(place, use) {
+  const live = button(text.camera.use, async () => {
+    live.disabled = true;
+    try {
+      fill(place, await webcam({ ...use, closed: () => (live.disabled = false) }));
+      place.querySelector("button").focus();
+    } catch (error) {
+      live.disabled = false;
+      fill(place, h("div.note.warn", { role: "alert" }, icon("warn"), h("p", error.message)));
+    }
+  }, icon("cameras"));
+  return live;
+}
+
 /**
  * A card with what the camera sees. looked: called with a JPEG of it again and again, one at a time; its answer, an
  * element, stands below. taken: called with the picture that somebody takes. closed: when it is off. Fails where there is none.
  */
-export async function webcam({ looked, taken, closed = () => {}, signal }) {
+async function webcam({ looked, taken, closed, signal }) {
   if (!navigator.mediaDevices?.getUserMedia) throw new Told(text.camera.none);
   let stream;
   try {

@@ -16,12 +16,10 @@ export function why(face) {
     rate: face.rate ? odds(face.rate) : "",
   };
   const sentence = words[face.reason] ?? words.otherwise;
-  const more = face.too_poor ? ` ${words.poor(faultOf(face.too_poor))}` : "";
+  const more = face.too_poor ? ` ${words.poor(face.too_poor)}` : "";
   const beyond = face.reason === "known" && face.extrapolated ? ` ${words.extrapolated}` : "";
   return h("span", spliced(sentence, parts), more, beyond);
 }
-
-const faultOf = (fault) => (typeof fault === "string" ? fault : fault.words);
 
 /** A rate as people say it: 0.001 is "1 in 1,000". */
 export function odds(rate) {

@@ -7,6 +7,7 @@ import { follow, run } from "../jobs.js";
 import { fail, tell } from "../notices.js";
 import { personPicker } from "../picker.js";
 import { text } from "../strings.js";
+import { thumb } from "../thumbs.js";
 
 const words = text.albums;
 const PAGE = 60;
@@ -90,9 +91,8 @@ export async function show({ place, title, signal, may, query }) {
 
   function photo(one) {
     const who = one.faces.map((face) => face.name).filter(Boolean);
-    if (one.film) return h("a", { href: `#/photo/${id(one.photo)}` }, h("span.crop", icon("cameras"), h("span.hidden-text", words.film(day(one.taken), who.join(", ")))));
-    return h("a", { href: `#/photo/${id(one.photo)}` }, h("img", { src: `/v1/photos/${id(one.photo)}/picture?side=320`, loading: "lazy", width: 160, height: 120,
-      alt: words.alt(day(one.taken), who.join(", "), one.faces.length - who.length) }));
+    const alt = one.film ? words.film(day(one.taken), who.join(", ")) : words.alt(day(one.taken), who.join(", "), one.faces.length - who.length);
+    return thumb(one, alt, chosen[0]?.person);
   }
 
   async function list() {

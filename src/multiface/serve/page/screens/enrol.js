@@ -8,7 +8,7 @@ import { intake, readable } from "../intake.js";
 import { fail, tell } from "../notices.js";
 import { personPicker } from "../picker.js";
 import { text } from "../strings.js";
-import { webcam } from "../webcam.js";
+import { webcamButton } from "../webcam.js";
 
 const words = text.enrol;
 const SMALL = 60;
@@ -28,16 +28,7 @@ export async function show(context) {
   const outcome = h("div", { role: "status" });
   const save = button(words.save, () => keep(), { class: "primary", disabled: true }, icon("check"));
   const say = h("span.soft", { role: "status" });
-  const live = button(words.camera, async () => {
-    live.disabled = true;
-    try {
-      fill(seen, await webcam({ looked: hint, taken: (picture) => take([picture]), closed: () => (live.disabled = false), signal }));
-      seen.querySelector("button").focus();
-    } catch (error) {
-      live.disabled = false;
-      fill(seen, h("div.note.warn", { role: "alert" }, icon("warn"), h("p", error.message)));
-    }
-  }, icon("cameras"));
+  const live = webcamButton(seen, { looked: hint, taken: (picture) => take([picture]), signal });
   const who = () => target ?? picker.value() ?? (picker.field.value.trim() ? { person: null, name: picker.field.value.trim() } : null);
 
   fill(place, h("div.head", title(target ? words.more : words.title)), h("p.lead", words.lead),
@@ -104,7 +95,7 @@ export async function show(context) {
     if (other && (one.face.name || meant?.person))
       found.push(["warned", one.face.name ? spliced(words.isAlready, { name: named(near.name), similarity: near.similarity.toFixed(3) })
         : spliced(words.moreLike, { name: named(near.name), wanted: named(meant.name), similarity: near.similarity.toFixed(3) })]);
-    if (one.face.too_poor) found.push(["warned", words.poor(typeof one.face.too_poor === "string" ? one.face.too_poor : one.face.too_poor.words)]);
+    if (one.face.too_poor) found.push(["warned", words.poor(one.face.too_poor)]);
     if (Math.min(one.face.box[2] - one.face.box[0], one.face.box[3] - one.face.box[1]) < SMALL) found.push(["warned", words.small]);
     return found.length ? found : [["good", words.fine]];
   }
@@ -117,7 +108,7 @@ export async function show(context) {
     const words_ = one.faces.length === 0 ? words.noFace
       : one.faces.length > 1 ? words.onlyOne
       : face.box[3] - face.box[1] < one.height * 0.25 ? words.closer
-      : face.too_poor ? words.poor(typeof face.too_poor === "string" ? face.too_poor : face.too_poor.words) : words.good;
+      : face.too_poor ? words.poor(face.too_poor) : words.good;
     return h(`p.${words_ === words.good ? "good" : "warned"}`, { role: "status" }, words_);
   }
 

@@ -8,6 +8,7 @@ import { text } from "../strings.js";
 
 const words = text.people;
 const PAGE = 60;
+const PAUSE = 150;
 
 export async function show({ place, title, signal, may, query }) {
   const grid = h("ul.grid", { "aria-label": words.title });
@@ -38,8 +39,14 @@ export async function show({ place, title, signal, may, query }) {
     cursor = page.next;
     more.hidden = cursor === null;
     told.textContent = shown ? words.shown(number(shown), cursor !== null) : "";
-    if (shown === 0) grid.replaceChildren(h("li.empty", { class: "empty" }, icon("people"), nobody()));
-    if (crops.length && may("pictures:read")) strip("people", crops, signal);
+    if (shown === 0) grid.replaceChildren(h("li.empty.whole", icon("people"), nobody()));
+    if (crops.length && may("pictures:read")) pictures(crops, mine.signal, from === null && search.value !== "");
+  }
+
+  /** While somebody types, names come first: the pictures wait for a pause. */
+  async function pictures(crops, asked, typing) {
+    if (typing) await new Promise((done) => setTimeout(done, PAUSE));
+    if (!asked.aborted) strip("people", crops, asked);
   }
 
   function nobody() {
@@ -55,7 +62,7 @@ export async function show({ place, title, signal, may, query }) {
     try {
       await load(null, mine);
     } catch (error) {
-      if (!left(error) && !signal.aborted) grid.replaceChildren(h("li", fail(error, fresh)));
+      if (!left(error) && !signal.aborted) grid.replaceChildren(h("li.whole", fail(error, fresh)));
     }
   }
 

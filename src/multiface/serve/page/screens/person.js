@@ -1,13 +1,15 @@
 // One person: pictures, groups, note, photos, where seen last, what was changed; merging and removing.
 
 import { get, id, left, patch, post, tagged } from "../api.js";
+import { changeList } from "../changes.js";
 import { crop, strip } from "../crops.js";
 import { ask } from "../dialogs.js";
 import { button, day, fill, h, icon, minute, named, newId, spliced } from "../dom.js";
-import { Told, attempt, fail, tell } from "../notices.js";
+import { Told, attempt, fail, keep, tell } from "../notices.js";
 import { personPicker } from "../picker.js";
 import { removePerson } from "../removal.js";
 import { text } from "../strings.js";
+import { thumb } from "../thumbs.js";
 
 const words = text.person;
 
@@ -30,13 +32,13 @@ export async function show(context) {
         button(words.edit, () => edit(person, at, again), icon("edit")),
         button(words.merge, () => merge(person, at, again, signal), icon("merge"))) : null),
     h("div.two",
-      h("div.stack", section(words.pictures, (into) => faces(into, person, at, again, context)), section(words.photos, (into) => photos(into, at, signal))),
+      h("div.stack", section(words.pictures, (into) => faces(into, person, at, again, context)), section(words.photos, (into) => photos(into, at, person.person, signal))),
       h("div.stack",
         h("section.card.stack", h("h2", words.about), facts(person)),
         section(words.lastSeen, (into) => seen(into, at, signal)),
         section(words.changes, (into) => changes(into, person, again, context)),
         h("section.card.stack", h("h2", words.own), h("p.soft", words.ownWhat), h("div.row",
-          may("pictures:read") ? h("a.button", { href: `${at}/export`, download: "" }, icon("download"), words.export) : null,
+          may("pictures:read") ? button(words.export, () => attempt(() => keep(`${at}/export`, "person.zip")), {}, icon("download")) : null,
           write ? button(words.remove, () => removePerson(person, () => (location.hash = "#/people")), { class: "danger" }, icon("trash")) : null)))));
 }
 
@@ -80,12 +82,10 @@ async function faces(into, person, at, again, { may, signal }) {
   if (may("pictures:read")) strip("templates", pairs, signal);
 }
 
-async function photos(into, at, signal) {
+async function photos(into, at, person, signal) {
   const { photos: found } = await get(`${at}/photos`, { limit: 12 }, signal);
   if (found.length === 0) fill(into, h("p.soft", words.noPhotos));
-  else fill(into, h("ul.photos", found.map((one) => h("li", h("a", { href: `#/photo/${id(one.photo)}` },
-    one.film ? h("span.crop", icon("cameras"), h("span.hidden-text", words.filmOf(day(one.taken))))
-      : h("img", { src: `/v1/photos/${id(one.photo)}/picture?side=320`, alt: words.photoOf(day(one.taken)), loading: "lazy", width: 160, height: 120 }))))));
+  else fill(into, h("ul.photos", found.map((one) => h("li", thumb(one, (one.film ? words.filmOf : words.photoOf)(day(one.taken)), person)))));
 }
 
 async function seen(into, at, signal) {
@@ -99,13 +99,7 @@ async function seen(into, at, signal) {
 
 async function changes(into, person, again, { may, signal }) {
   const { changes: found } = await get("/v1/changes", { person: person.person, limit: 10 }, signal);
-  fill(into, found.length === 0 ? h("p.soft", words.noChanges) : h("ul.plain.lines", found.map((one) =>
-    h("li.row.spread", h("span", text.changes[one.kind] ?? one.kind, " ", h("small", minute(one.made)), one.undone ? h("small", ` · ${words.undone}`) : null),
-      one.can_be_undone && may("people:write") ? button(text.undo, () => attempt(async () => {
-        await post(`/v1/changes/${one.change}/undo`);
-        tell(text.undone);
-        again();
-      }), { class: "plain" }, icon("undo")) : null))));
+  fill(into, changeList(found, may("people:write"), again));
 }
 
 async function edit(person, at, again) {

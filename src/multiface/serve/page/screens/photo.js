@@ -3,11 +3,10 @@
 import { get, id, patch, post } from "../api.js";
 import { boxes, tied } from "../boxes.js";
 import { crop, strip } from "../crops.js";
-import { ask } from "../dialogs.js";
 import { button, fill, h, icon, minute, named } from "../dom.js";
-import { Told, attempt, tell } from "../notices.js";
-import { personPicker } from "../picker.js";
+import { attempt, tell } from "../notices.js";
 import { text } from "../strings.js";
+import { askWho } from "../who.js";
 
 const words = text.photo;
 const second = (value) => `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;
@@ -20,6 +19,7 @@ export async function show(context) {
   const frame = photo.film ? h("div.picture") : h("div.picture", h("img", { src: `/v1/photos/${id(photo.photo)}/picture?side=1600`, alt: words.alt(photo.faces.length), width: photo.width, height: photo.height }));
   const seen = photo.faces.filter((one) => !one.ignored);
   const around = photo.film ? [] : boxes(frame, seen, photo.width, photo.height);
+  const strangers = seen.filter((one) => !one.name).map((one) => one.face);
   const hidden = photo.faces.filter((one) => one.ignored);
   const crops = [];
   const draw = h("div");
@@ -33,6 +33,11 @@ export async function show(context) {
     h("div.two", h("div.stack", photo.film ? null : h("div", frame), draw, write && !photo.film ? h("div.row", button(words.missed, missed, icon("edit"))) : null,
       photo.film ? h("p.soft", words.film) : null),
       h("section.card.stack", h("h2", words.who), seen.length ? h("ul.plain.lines", rows) : h("p.soft", words.nobody),
+        write && strangers.length > 1 ? h("div", button(words.ignoreAll, () => attempt(async () => {
+          const answer = await post("/v1/faces/ignore", { faces: strangers });
+          tell(words.ignoredNow, answer.undo, again);
+          again();
+        }), {}, icon("hide"))) : null,
         hidden.length ? h("details", h("summary", words.ignored(hidden.length)), h("ul.plain.lines", hidden.map((one) => h("li", row(one))))) : null)));
   if (may("pictures:read")) strip("faces", crops, signal);
 
@@ -53,12 +58,7 @@ export async function show(context) {
     });
   }
   async function name(one) {
-    const picker = personPicker({ label: words.whoIs, fresh: true, without: one.person, signal });
-    const answer = await ask({ title: words.whoIs, content: picker.element, label: text.save, done() {
-      const who = picker.value();
-      if (!who) throw new Told(words.noName);
-      return patch(`/v1/faces/${one.face}`, who.person ? { person: who.person } : { name: who.name, another: who.fresh ?? false });
-    } });
+    const answer = await askWho({ title: words.whoIs, without: one.person, signal, done: (who) => patch(`/v1/faces/${one.face}`, who) });
     if (answer) {
       tell(words.named(answer.name), answer.undo, again);
       again();
@@ -124,14 +124,9 @@ export async function show(context) {
       fill(draw);
     };
     const save = async () => {
-      const picker = personPicker({ label: words.whoIs, fresh: true, signal });
       const half = box.side / 2;
-      const answer = await ask({ title: words.missed, content: picker.element, label: text.save, done() {
-        const who = picker.value();
-        if (!who) throw new Told(words.noName);
-        return post(`/v1/photos/${id(photo.photo)}/faces`, { box: [box.x - half, box.y - half, box.x + half, box.y + half].map((one) => Math.round(one * 10) / 10),
-          ...(who.person ? { person: who.person } : { name: who.name }) });
-      } });
+      const around_ = [box.x - half, box.y - half, box.x + half, box.y + half].map((one) => Math.round(one * 10) / 10);
+      const answer = await askWho({ title: words.missed, signal, done: (who) => post(`/v1/photos/${id(photo.photo)}/faces`, { box: around_, ...who }) });
       if (answer) {
         stop();
         tell(words.named(answer.name), answer.undo, again);

@@ -1,8 +1,9 @@
 // What is kept of people, for how long; a person exported or removed; what was done lately.
 
-import { get, id, left, post } from "../api.js";
-import { button, fill, h, icon, minute, named } from "../dom.js";
-import { attempt, fail, tell } from "../notices.js";
+import { get, id, left } from "../api.js";
+import { changeList } from "../changes.js";
+import { button, fill, h, icon, named } from "../dom.js";
+import { attempt, fail, keep } from "../notices.js";
 import { personPicker } from "../picker.js";
 import { kept, removePerson } from "../removal.js";
 import { text } from "../strings.js";
@@ -25,7 +26,7 @@ export async function show({ place, title, signal, may }) {
       return;
     }
     fill(about, h("h3", named(whole.name)), await kept(whole), h("div.row",
-      may("pictures:read") ? h("a.button", { href: `/v1/people/${id(whole.person)}/export`, download: "" }, icon("download"), words.export) : null,
+      may("pictures:read") ? button(words.export, () => attempt(() => keep(`/v1/people/${id(whole.person)}/export`, "person.zip")), {}, icon("download")) : null,
       may("people:write") ? button(words.remove, () => removePerson(whole, () => {
         fill(about);
         picker.field.value = "";
@@ -36,13 +37,7 @@ export async function show({ place, title, signal, may }) {
   async function changes() {
     try {
       const { changes: found } = await get("/v1/changes", { limit: 50 }, signal);
-      fill(log, h("h2", words.log), h("p.soft", words.logWhat), found.length === 0 ? h("p.soft", words.noChanges) : h("ul.plain.lines", found.map((one) =>
-        h("li.row.spread", h("span", text.changes[one.kind] ?? one.kind, " ", h("small", minute(one.made)), one.undone ? h("small", ` · ${text.person.undone}`) : null),
-          one.can_be_undone && may("people:write") ? button(text.undo, () => attempt(async () => {
-            await post(`/v1/changes/${one.change}/undo`);
-            tell(text.undone);
-            changes();
-          }), { class: "plain", "aria-label": words.undoOf(text.changes[one.kind] ?? one.kind, minute(one.made)) }, icon("undo")) : null))));
+      fill(log, h("h2", words.log), h("p.soft", words.logWhat), changeList(found, may("people:write"), changes));
     } catch (error) {
       if (!left(error)) fill(log, h("h2", words.log), fail(error, changes));
     }

@@ -3,13 +3,12 @@
 import { id, left, sendPictures } from "../api.js";
 import { boxes, tied } from "../boxes.js";
 import { cut, faceAlone } from "../crops.js";
-import { ask } from "../dialogs.js";
 import { button, fill, h, icon, named, spliced } from "../dom.js";
 import { intake, readable } from "../intake.js";
-import { Told, fail, tell } from "../notices.js";
-import { personPicker } from "../picker.js";
+import { fail, tell } from "../notices.js";
 import { text } from "../strings.js";
-import { webcam } from "../webcam.js";
+import { webcamButton } from "../webcam.js";
+import { askWho, offered } from "../who.js";
 import { why } from "../why.js";
 
 const words = text.recognise;
@@ -22,16 +21,7 @@ export function show(context) {
     for (const file of files.toReversed?.() ?? [...files].reverse()) results.prepend(result(file, context));
     while (results.children.length > 20) results.lastElementChild.remove();
   };
-  const live = button(words.camera, async () => {
-    live.disabled = true;
-    try {
-      fill(seen, await webcam({ looked, taken: (picture) => take([picture]), closed: () => (live.disabled = false), signal }));
-      seen.querySelector("button").focus();
-    } catch (error) {
-      live.disabled = false;
-      fill(seen, h("div.note.warn", { role: "alert" }, icon("warn"), h("p", error.message)));
-    }
-  }, icon("cameras"));
+  const live = webcamButton(seen, { looked, taken: (picture) => take([picture]), signal });
   fill(place, h("div.head", title(words.title)), intake({ words: words.drop, take, signal, more: [live] }), seen, results);
 
   async function looked(picture, frame) {
@@ -92,21 +82,13 @@ function faceRow(face, k, one, sent, shown, context) {
 
 /** "This is ...": the face alone is enrolled. */
 async function thisIs(face, one, sent, shown, others, context, row) {
-  const first = [face.best, face.runner_up].filter((near) => near?.person && near.person !== face.person)
-    .map((near) => ({ person: near.person, name: near.name, note: words.alike(near.similarity.toFixed(3)) }));
-  const picker = personPicker({ label: words.who, fresh: true, first, without: face.person, signal: context.signal });
-  const result = await ask({
-    title: words.thisIsTitle,
-    content: h("div.stack", h("div.row", shown ? cut(shown, face.box) : null, picker.element), h("small", words.thisIsWhat)),
-    label: text.save,
-    async done() {
-      const who = picker.value();
-      if (who === null) throw new Told(words.noName);
+  const first = [face.best, face.runner_up].filter((near) => near?.person && near.person !== face.person).map(offered);
+  const result = await askWho({
+    title: words.thisIsTitle, first, without: face.person, beside: shown ? cut(shown, face.box) : null, hint: words.thisIsWhat, signal: context.signal,
+    async done(who, name) {
       const picture = one.faces.length === 1 && !shown ? sent : await faceAlone(shown, face.box, others);
-      const saved = who.person === null
-        ? await sendPictures("/v1/people", [picture], { name: who.name, another: who.fresh })
-        : await sendPictures(`/v1/people/${id(who.person)}/faces`, [picture]);
-      return { ...saved, name: who.name };
+      const saved = who.person ? await sendPictures(`/v1/people/${id(who.person)}/faces`, [picture]) : await sendPictures("/v1/people", [picture], who);
+      return { ...saved, name };
     },
   });
   if (result) {

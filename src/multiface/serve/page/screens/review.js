@@ -4,12 +4,14 @@ import { get, id, left, patch, post } from "../api.js";
 import { crop, strip } from "../crops.js";
 import { ask } from "../dialogs.js";
 import { button, fill, h, icon, minute, named, number, spliced } from "../dom.js";
-import { Told, attempt, fail, tell, undoLast } from "../notices.js";
-import { personPicker } from "../picker.js";
+import { attempt, fail, tell, undoLast } from "../notices.js";
 import { text } from "../strings.js";
+import { askWho, offered } from "../who.js";
 
 const words = text.review;
 const PAGE = 50;
+const SHOWN = 60;
+const keysOn = () => localStorage.getItem("review keys") !== "off";
 
 export async function show(context) {
   const { place, title, signal, may } = context;
@@ -33,10 +35,18 @@ export async function show(context) {
     await load();
   }
 
+  let turn = 0;
   async function load(at = 0) {
+    // Only the answer to what was asked last is drawn.
+    const mine = ++turn;
     try {
-      if (state.singles) return await singles();
+      if (state.singles) {
+        const page = await get("/v1/strangers/singles", { limit: 100 }, signal);
+        if (mine === turn) singles(page);
+        return;
+      }
       const page = await get("/v1/strangers", { limit: PAGE, ignored: state.ignored }, signal);
+      if (mine !== turn) return;
       Object.assign(state, { strangers: page.strangers, next: page.next, at: Math.max(0, Math.min(at, page.strangers.length - 1)) });
       draw();
     } catch (error) {
@@ -95,7 +105,7 @@ export async function show(context) {
     const one = current();
     const near = one.near;
     const crops = [];
-    const faces = one.faces.map((face, k) => {
+    const faces = one.faces.slice(0, SHOWN).map((face, k) => {
       const picture = faceCrop(face, null, crops, "");
       const pick = h("button.pick", { type: "button", "aria-pressed": "false", "data-face": face.face, "aria-label": words.face(k + 1),
         onclick: () => {
@@ -108,7 +118,7 @@ export async function show(context) {
     const apart = act(words.apart, "S", split, "merge", { disabled: true });
     fill(stage, h("h2", { tabindex: -1 }, words.stranger(one.stranger)),
       h("p.soft", words.seen(number(one.sightings), minute(one.first_seen), minute(one.last_seen))),
-      faces.length ? h("ul.faces", faces) : h("div.row", faceCrop(null, one, crops, "large")),
+      faces.length ? [h("ul.faces", faces), one.faces.length > SHOWN ? h("p.soft", words.andMore(number(one.faces.length - SHOWN))) : null] : h("div.row", faceCrop(null, one, crops, "large")),
       near ? h("div.note", icon("person"), h("div.stack", h("p", spliced(words.near, { name: named(near.name), similarity: near.similarity.toFixed(3), wanted: near.wanted.toFixed(3) })),
         write ? h("div.row", act(words.itIs, "B", isNear, "check", { class: "primary" }), one.faces.length ? act(words.itIsNot, "X", notNear, "close") : null) : null)) : null,
       write ? h("div.row", act(words.name, "N", name, "edit", { class: near ? "" : "primary" }), act(words.merge, "M", merge, "merge"),
@@ -117,37 +127,32 @@ export async function show(context) {
     if (may("pictures:read")) strip("faces", crops, signal);
   }
 
-  /** Do something with the stranger that is shown; the next one comes in its place. */
+  /** Do something with the stranger that is shown. */
   async function done(what, sentence) {
     const at = state.at;
     const answer = await attempt(what);
-    if (answer === undefined) return;
-    tell(sentence(answer), answer?.undo ?? null, () => load(at));
-    await load(at);
-    stage.querySelector("h2")?.focus();
+    if (answer !== undefined) await after(answer, sentence(answer), at);
   }
 
   const isNear = () => current()?.near && done(() => post(`/v1/strangers/${current().stranger}/name`, { person: current().near.person }), (answer) => words.named(answer.name));
   const ignore = () => current() && done(() => post(`/v1/strangers/${current().stranger}/ignore`, { ignored: !state.ignored }), () => (state.ignored ? words.unignored : words.ignoredNow));
   const notNear = () => current()?.near && current().faces.length && done(async () => {
-    let answer = null;
-    for (const face of current().faces) answer = await patch(`/v1/faces/${face.face}`, { not: current().near.person });
-    return answer;
+    const undo = [];
+    for (const face of current().faces) undo.unshift((await patch(`/v1/faces/${face.face}`, { not: current().near.person })).undo);
+    return { undo };
   }, () => words.notNear);
   const split = () => chosen().length && chosen().length < current().faces.length && done(() => post(`/v1/strangers/${current().stranger}/split`, { faces: chosen() }), (answer) => words.split(answer.stranger));
 
   async function name() {
     const one = current();
-    const first = one.near ? [{ ...one.near, note: words.alike(one.near.similarity.toFixed(3)) }] : [];
-    const picker = personPicker({ label: words.who, fresh: true, first, signal });
     const at = state.at;
-    const answer = await ask({ title: words.nameTitle(one.stranger), content: picker.element, label: text.save, done() {
-      const who = picker.value();
-      if (!who) throw new Told(words.noName);
-      return post(`/v1/strangers/${one.stranger}/name`, who.person ? { person: who.person } : { name: who.name, another: who.fresh ?? false });
-    } });
-    if (!answer) return;
-    tell(words.named(answer.name), answer.undo, () => load(at));
+    const answer = await askWho({ title: words.nameTitle(one.stranger), first: one.near ? [offered(one.near)] : [], signal, done: (who) => post(`/v1/strangers/${one.stranger}/name`, who) });
+    if (answer) await after(answer, words.named(answer.name), at);
+  }
+
+  /** Tell what was done; the next one comes in its place. */
+  async function after(answer, sentence, at) {
+    tell(sentence, answer.undo ?? null, () => load(at));
     await load(at);
     stage.querySelector("h2")?.focus();
   }
@@ -166,26 +171,20 @@ export async function show(context) {
     const at = state.at;
     const answer = await ask({ title: words.mergeTitle(one.stranger), content: choice, label: words.merge,
       done: () => post(`/v1/strangers/${one.stranger}/merge`, { stranger: Number(choice.querySelector(":checked").value) }) });
-    if (!answer) return;
-    tell(words.merged, answer.undo, () => load(at));
-    await load(at);
-    stage.querySelector("h2")?.focus();
+    if (answer) await after(answer, words.merged, at);
   }
 
   /** Faces that are like no other. */
-  async function singles() {
-    const page = await get("/v1/strangers/singles", { limit: 100 }, signal);
+  function singles(page) {
     if (page.faces.length === 0) {
       fill(body, h("div.empty", icon("check"), h("p", words.noSingles)));
       return;
     }
     const crops = [];
-    fill(body, h("ul.grid", page.faces.map((face, k) => {
-      const li = h("li", h("div.tile", faceCrop(face, null, crops, ""), h("a", { href: `#/photo/${id(face.photo)}` }, words.photo),
+    fill(body, h("ul.grid", page.faces.map((face, k) =>
+      h("li", h("div.tile", faceCrop(face, null, crops, ""), h("a", { href: `#/photo/${id(face.photo)}` }, words.photo),
         face.too_poor ? h("small", words.poor) : null,
-        write ? h("div.row", button(words.name, () => nameSingle(face, k), {}, icon("edit")), button(words.ignore, () => single(face, { ignored: true }, words.ignoredNow), { class: "plain" }, icon("hide"))) : null));
-      return li;
-    })));
+        write ? h("div.row", button(words.name, () => nameSingle(face, k), {}, icon("edit")), button(words.ignore, () => single(face, { ignored: true }, words.ignoredNow), { class: "plain" }, icon("hide"))) : null)))));
     if (may("pictures:read")) strip("faces", crops, signal);
   }
   async function single(face, body_, sentence) {
@@ -196,25 +195,23 @@ export async function show(context) {
     });
   }
   async function nameSingle(face, k) {
-    const picker = personPicker({ label: words.who, fresh: true, signal });
-    const answer = await ask({ title: words.face(k + 1), content: picker.element, label: text.save, done() {
-      const who = picker.value();
-      if (!who) throw new Told(words.noName);
-      return patch(`/v1/faces/${face.face}`, who.person ? { person: who.person } : { name: who.name, another: who.fresh ?? false });
-    } });
+    const answer = await askWho({ title: words.face(k + 1), signal, done: (who) => patch(`/v1/faces/${face.face}`, who) });
     if (!answer) return;
     tell(words.named(answer.name), answer.undo, load);
     load();
   }
 
   function keys() {
-    ask({ title: words.keys, only: true, label: text.close, done: () => true, content: h("dl.facts", words.keyList.map(([key, what]) => [h("dt", h("kbd", key)), h("dd", what)])) });
+    // Who speaks to the machine, or strikes keys by chance, can switch them off (WCAG 2.1.4).
+    const on = h("input", { type: "checkbox", checked: keysOn(), onchange: () => localStorage.setItem("review keys", on.checked ? "on" : "off") });
+    ask({ title: words.keys, only: true, label: text.close, done: () => true, content: h("div.stack", h("label.check", on, words.keysOn), h("dl.facts", words.keyList.map(([key, what]) => [h("dt", h("kbd", key)), h("dd", what)]))) });
   }
 
   const KEYS = { j: () => go(state.at + 1, true), k: () => go(state.at - 1, true), arrowright: () => go(state.at + 1, true), arrowleft: () => go(state.at - 1, true),
     b: write && isNear, n: write && (() => current() && name()), m: write && (() => current() && merge()), i: write && ignore, x: write && notNear, s: write && split, u: undoLast, "?": keys };
   window.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+    if (!keysOn() && event.key !== "?") return;
     if (state.singles && !["?", "u"].includes(event.key)) return;
     const what = KEYS[event.key.toLowerCase()];
     if (!what) return;

@@ -30,6 +30,10 @@ export async function show({ place, title, signal, may }) {
     try {
       const now = await get("/v1/strictness", {}, signal);
       const points = [...now.curve].filter((one) => one.rate > 0).sort((a, b) => a.rate - b.rate);
+      if (points.length === 0) {
+        fill(curve, h("p.soft", words.nobody));
+        return;
+      }
       const near = points.reduce((best, one, k) => (Math.abs(Math.log(one.rate / now.rate)) < Math.abs(Math.log(points[best].rate / now.rate)) ? k : best), 0);
       const slider = h("input", { id: newId("rate"), type: "range", min: 0, max: points.length - 1, step: 1, value: String(near) });
       const sentence = h("p.sentence", { role: "status" });
