@@ -26,7 +26,6 @@ def test_the_grid_and_search(tab: Tab) -> None:
 
 
 def test_a_name_that_looks_like_markup_stays_a_name(tab: Tab) -> None:
-    tab.refusals.add(404)
     page = tab.open("people")
     page.locator(".tile").first.click()
     page.wait_for_selector("h1 bdi")
@@ -74,7 +73,6 @@ def test_the_camera_says_what_to_do_better(tab: Tab) -> None:
 
 
 def test_a_person_is_edited_merged_and_removed(tab: Tab) -> None:
-    tab.refusals.add(404)
     first = tab.gallery.people_page(1, part="ada")[0]
     page = tab.open(f"person/{first.id}")
     page.get_by_role("button", name="Edit").click()

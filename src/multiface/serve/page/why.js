@@ -23,5 +23,5 @@ export function why(face) {
 
 /** A rate as people say it: 0.001 is "1 in 1,000". */
 export function odds(rate) {
-  return text.odds(new Intl.NumberFormat().format(Math.round(1 / rate)));
+  return text.odds(new Intl.NumberFormat(undefined, { maximumFractionDigits: rate > 0.05 ? 1 : 0 }).format(1 / rate));
 }

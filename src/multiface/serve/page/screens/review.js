@@ -114,7 +114,11 @@ export async function show(context) {
         } }, picture);
       return h("li", pick, h("a", { href: `#/photo/${id(face.photo)}` }, h("small", words.photo)));
     });
-    const act = (label, key, what, drawing, more_ = {}) => button(label, what, more_, icon(drawing), h("kbd", key));
+    const act = (label, key, what, drawing, more_ = {}) => {
+      const one_ = button(label, what, { "aria-keyshortcuts": key, ...more_ }, icon(drawing));
+      one_.append(h("kbd", { "aria-hidden": "true" }, key));
+      return one_;
+    };
     const apart = act(words.apart, "S", split, "merge", { disabled: true });
     fill(stage, h("h2", { tabindex: -1 }, words.stranger(one.stranger)),
       h("p.soft", words.seen(number(one.sightings), minute(one.first_seen), minute(one.last_seen))),
