@@ -19,11 +19,12 @@ from safetensors.torch import load_file
 from multiface.cli.stopping import stop_on_signals
 from multiface.datasets.identities import identities_from_records
 from multiface.errors import DataSetError, UsageError, WeightsError
-from multiface.train.checkpoint import checkpoints, read_checkpoint
+from multiface.train.checkpoint import checkpoints
 from multiface.train.loop import Limits, Outcome, train
 from multiface.train.processes import Place, seed_step
 from multiface.train.recipe import Recipe, recipe_to_toml
 from multiface.weights.store import Store
+from tests.train.whole_checkpoint import read_checkpoint
 
 STEPS = 15
 """4 epochs of 30 pictures in batches of 8; checkpoints at 3, 6, ..., 15; an epoch is 3.75 steps."""

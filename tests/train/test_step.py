@@ -28,6 +28,7 @@ from multiface.train.step import (
     to_input,
     update,
 )
+from tests.train.whole_checkpoint import whole_head
 
 TINY = NetworkConfig(width=0.1, embedding=16)
 CLASSES = 7
@@ -208,9 +209,9 @@ def learn(place: Place, frozen_norms: bool, steps: int) -> dict[str, Tensor]:
         asked = step == steps - 1 and place.rank == place.processes - 1
         assert share_gradients(learner, asked) == (step == steps - 1)
         update(learner)
-    whole = learner.head.whole_state() if place.group is not None else learner.head.state_dict()
+    whole = whole_head(learner.head)
     state = {f"network.{name}": value for name, value in learner.network.state_dict().items()}
-    centres = {} if whole is None else {"centres": whole["centres"]}
+    centres = {"centres": whole["centres"]} if whole else {}
     return {"losses": torch.tensor(losses, dtype=torch.float64), **state, **centres}
 
 

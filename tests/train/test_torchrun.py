@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from multiface.train.checkpoint import checkpoints, read_checkpoint
+from multiface.train.checkpoint import checkpoints
 from multiface.train.recipe import Recipe, recipe_to_toml
+from tests.train.whole_checkpoint import read_checkpoint
 
 SCRIPT = "import typer\nfrom multiface.cli.train_commands import train\ntyper.run(train)\n"
 

@@ -5,8 +5,10 @@ PyTorch is imported only when one of these commands runs.
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
-from contextlib import nullcontext
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,7 +51,13 @@ def train(
     net: Network = None,
     depth: Depth = None,
     batch: Annotated[
-        int | None, typer.Option("--batch", "-b", help="Batch size.", show_default=False)
+        int | None,
+        typer.Option(
+            "--batch",
+            "-b",
+            help="Batch size, in all processes together; the recipe's learning rate changes in proportion.",
+            show_default=False,
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", "-w", help="Processes that load pictures.", show_default=False)
@@ -114,19 +122,21 @@ def train(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Train, resume or fine-tune a network; several processes with `torchrun --no-python multiface train
-    ...`.
+    """Train, resume or fine-tune a network; several processes with `torchrun --no-python multiface train ...`, srun or
+    mpirun.
     """
     _need_torch()
     import torch
 
+    from multiface.train.launchers import launch_of
     from multiface.train.loop import Limits
     from multiface.train.loop import train as run_training
-    from multiface.train.processes import place_of_process
+    from multiface.train.meeting import meet
     from multiface.train.training_set import each_once, open_training_set
     from multiface.train.validation import open_validation_set
 
-    speaker = Speaker(as_json, quiet)
+    launch = launch_of(os.environ)
+    speaker = Speaker(as_json, quiet if launch is None or launch.rank == 0 else True)
     chosen = options.choose(Settings.here(), detector, threads=threads)
     if chosen.threads is not None:
         torch.set_num_threads(chosen.threads)
@@ -135,40 +145,39 @@ def train(
         Overrides(net, depth, batch, workers, epochs, lr, head, margin, spheres, data, validate, start, seed),
     )  # fmt: skip
     aligner = _Aligner(speaker, chosen)
-    with place_of_process(device, settings.head.sample_rate < 1) as place:
-        # The first process aligns what is to be aligned, the others find it done.
-        if not place.first:
-            place.wait()
+    with meet(launch) as meeting:
+        # What takes long comes before the processes join: in a collective they would wait for each other.
         folders, twice = each_once(settings.data.folders)
         pictures = open_training_set([str(aligner.people(Path(folder))) for folder in folders])
         sets = [open_validation_set(Path(one), aligner.lfw) for one in settings.validation.sets]
-        if place.first:
-            place.wait()
-            for note in (*twice, *pictures.notes):
-                speaker.warn(note)
-            speaker.note(f"{len(pictures):,} pictures of {pictures.classes:,} people, on {place.device}")
-        if find_lr:
-            _find_rate(speaker, settings, pictures, place, out)
-            return
-        bar = speaker.training() if place.first else nullcontext(lambda *_: None)
-        with stop_on_signals() as stop, bar as progress:
-            outcome = run_training(
-                settings,
-                out,
-                pictures,
-                sets,
-                place,
-                resume,
-                Limits(max_steps, profile),
-                stop,
-                lambda done: progress(done.step, done.steps, done.loss, done.images_per_second),
-            )
-        if place.first:
-            _tell(speaker, outcome, out)
-        alone = place.processes == 1
+        with meeting.joined(device, settings.head.sample_rate < 1) as place:
+            if place.first:
+                for note in (*twice, *pictures.notes):
+                    speaker.warn(note)
+                speaker.note(f"{len(pictures):,} pictures of {pictures.classes:,} people, on {place.device}")
+                speaker.note(f"batches of {settings.run.batch}, learning rate {settings.optimiser.rate:.4g}")
+            if find_lr:
+                _find_rate(speaker, settings, pictures, place, out)
+                return
+            bar = speaker.training() if place.first else nullcontext(lambda *_: None)
+            with stop_on_signals() as stop, bar as progress:
+                outcome = run_training(
+                    settings,
+                    out,
+                    pictures,
+                    sets,
+                    place,
+                    resume,
+                    Limits(max_steps, profile),
+                    stop,
+                    lambda done: progress(done.step, done.steps, done.loss, done.images_per_second),
+                )
+            if place.first:
+                _tell(speaker, outcome, out)
+            alone = place.processes == 1
     if not outcome.finished and outcome.step != max_steps:
         raise typer.Exit(STOPPED)
-    # torchrun takes any other code than 0 for a process that broke down.
+    # A launcher takes any other code than 0 for a process that broke down.
     if alone and (outcome.unusable or aligner.unreadable):
         raise typer.Exit(3)
 
@@ -252,7 +261,7 @@ def _settings(name: str | None, run: Path, resume: bool, given: Overrides) -> "R
     """The recipe that is named, or that of the run to be resumed, or the original's settings; with the
     options in it.
     """
-    from multiface.train.loop import RECIPE
+    from multiface.train.beginning import RECIPE
     from multiface.train.recipe import Recipe, load_recipe
 
     if name is not None:
@@ -267,7 +276,9 @@ def _settings(name: str | None, run: Path, resume: bool, given: Overrides) -> "R
 def apply_options(base: "Recipe", given: Overrides) -> "Recipe":
     """The recipe with these options in it. Raises UsageError.
 
-    IR networks get the original's weight decay for them. Another number of epochs moves the milestones along.
+    IR networks get the original's weight decay for them. Another number of epochs moves the milestones along. Another
+    batch multiplies the recipe's rate by new batch / old batch, unless a rate is given: the linear scaling rule of
+    Goyal et al. 2017 (arXiv:1706.02677), which holds within about 256 to 8192 and with a warm-up of a few epochs.
     """
     replace = dataclasses.replace
     optimiser, schedule = base.optimiser, base.schedule
@@ -278,6 +289,8 @@ def apply_options(base: "Recipe", given: Overrides) -> "Recipe":
             optimiser = replace(optimiser, weight_decay=5e-4, last_weight_decay=5e-4)
     if given.lr is not None:
         optimiser = replace(optimiser, rate=given.lr)
+    elif given.batch is not None and given.batch > 0:
+        optimiser = replace(optimiser, rate=optimiser.rate * given.batch / base.run.batch)
     if given.epochs is not None:
         moved = tuple(round(m * given.epochs / schedule.epochs, 6) for m in schedule.milestones)
         schedule = replace(schedule, epochs=given.epochs, milestones=moved)
@@ -366,7 +379,7 @@ class _Aligner:
         from multiface.evaluate.photos import Reason, prepare_photos
 
         root = self._root("people", folder)
-        with self._speaker.progress(f"aligning {folder.name}") as progress:
+        with _alone(root), self._speaker.progress(f"aligning {folder.name}") as progress:
             prepared = prepare_photos(
                 folder, root, self._opened(), self._chosen.min_face, self._workers, progress
             )
@@ -385,7 +398,7 @@ class _Aligner:
         from multiface.evaluate.photos import prepare_lfw
 
         root = self._root("lfw", folder)
-        with self._speaker.progress(f"aligning {folder.name}") as progress:
+        with _alone(root), self._speaker.progress(f"aligning {folder.name}") as progress:
             return prepare_lfw(
                 folder, root, self._opened(), self._chosen.min_face, self._workers, progress
             ).folder
@@ -408,6 +421,18 @@ class _Aligner:
                 self._chosen.files(), self._chosen.detector, engine, self._chosen.min_face
             )
         return self._detector
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """One process at a time, of all that see this folder: the first one aligns, the others find it done."""
+    from multiface.file_lock import opened_alone
+
+    root.parent.mkdir(parents=True, exist_ok=True)
+    while (file := opened_alone(root.with_name(root.name + ".lock"))) is None:
+        time.sleep(0.2)
+    with file:
+        yield
 
 
 def _first_shape(paths: "Sequence[Path]") -> tuple[int, ...] | None:

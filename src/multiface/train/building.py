@@ -63,13 +63,18 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], name: str) -> 
 
     Raises WeightsError, and leaves the network as it was, where names or shapes differ.
     """
-    wanted = network.state_dict()
-    for key in (*wanted, *state):
-        if key not in state or key not in wanted or state[key].shape != wanted[key].shape:
-            found = tuple(state[key].shape) if key in state else "nothing"
-            want = tuple(wanted[key].shape) if key in wanted else "nothing"
-            raise WeightsError(
-                f"{name}: does not fit the network of the recipe: {key} is {found}, wanted {want}. "
-                "Give the recipe the [network] that the file was made with"
-            )
+    check_weights(network, {key: tuple(value.shape) for key, value in state.items()}, name)
     network.load_state_dict(dict(state))
+
+
+def check_weights(network: nn.Module, shapes: Mapping[str, tuple[int, ...]], name: str) -> None:
+    """Raises WeightsError where tensors of these names and shapes are not this network's; `name` is how errors call
+    the file.
+    """
+    wanted = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    for key in (*wanted, *shapes):
+        if wanted.get(key) != shapes.get(key):
+            raise WeightsError(
+                f"{name}: does not fit the network of the recipe: {key} is {shapes.get(key, 'nothing')}, wanted "
+                f"{wanted.get(key, 'nothing')}. Give the recipe the [network] that the file was made with"
+            )

@@ -20,6 +20,7 @@ from multiface.errors import InputError
 from multiface.images import save_picture
 from multiface.progress import Progress
 from multiface.train.batches import Share, batches
+from multiface.train.beginning import first_weights
 from multiface.train.chart import Axis, line_chart
 from multiface.train.loop import build_learner
 from multiface.train.optimiser import set_rate
@@ -52,11 +53,13 @@ def find_rate(
     steps: int = 100,
     report: Progress = lambda _done, _total: None,
 ) -> RateSearch:
-    """Learns with rising rates, by the recipe's network, head, data and batch, in one process.
+    """Learns with rising rates, by the recipe's network, head, data, batch and first weights, in one process.
 
-    Raises InputError where the loss is no number at the first step.
+    Raises InputError where the loss is no number at the first step, WeightsError for first weights that cannot be
+    used.
     """
     learner, _ = build_learner(recipe, pictures, place)
+    first_weights(recipe, pictures, learner, None)
     set_mode(learner.network, recipe.start)
     share = Share(recipe.run.batch, recipe.run.accumulate, 0, 1)
     stream = batches(pictures, recipe.augment, share, recipe.run.seed, range(steps), recipe.data.workers)

@@ -82,4 +82,9 @@ def set_momentum(optimiser: torch.optim.SGD, parameter: Tensor, momentum: Tensor
     """Take up a momentum that `momentum_of` gave, in the memory format of the parameter."""
     buffer = torch.empty_like(parameter)
     buffer.copy_(momentum)
+    take_momentum(optimiser, parameter, buffer)
+
+
+def take_momentum(optimiser: torch.optim.SGD, parameter: Tensor, buffer: Tensor) -> None:
+    """The buffer itself becomes the momentum of a parameter."""
     optimiser.state[parameter]["momentum_buffer"] = buffer

@@ -14,11 +14,10 @@ Sampled negatives (Partial FC, An et al. 2022, arXiv:2203.15565): a batch's own 
 part, `sample_rate` of all C in total. The sample follows from seed and step alone, not from the number of
 processes.
 
-State: the centres are saved whole and cut anew when loaded, so that a run may go on with another number of
-processes; margin_state and draws are equal everywhere.
+State: the centres are saved whole and cut anew when loaded (see shards.py), so that a run may go on with another
+number of processes; margin_state and draws are equal everywhere.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -26,44 +25,12 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from multiface.errors import UsageError, WeightsError
+from multiface.errors import UsageError
 from multiface.train.heads.chunked import blocked_loss
 from multiface.train.heads.head import HeadConfig, check_batch, first_centres, step_margin
 from multiface.train.heads.margins import first_state
+from multiface.train.heads.shards import shard_bounds
 from multiface.train.heads.sliced import split, target_cosines
-
-
-def shard_bounds(classes: int, rank: int, processes: int) -> tuple[int, int]:
-    """First class of a process, and one past its last."""
-    each, more = divmod(classes, processes)
-    start = rank * each + min(rank, more)
-    return start, start + each + (rank < more)
-
-
-def gather_shards(shard: Tensor, classes: int, group: dist.ProcessGroup) -> Tensor | None:
-    """Shards (N, C_r, ...) of all processes to the whole (N, C, ...) in the group's process 0, None in
-    others.
-
-    For centres and for optimiser state of their shape. One gather; every process must call it.
-    """
-    processes, rank = dist.get_world_size(group), dist.get_rank(group)
-    largest = shard_bounds(classes, 0, processes)[1]
-    padded = shard.new_zeros(shard.shape[0], largest, *shard.shape[2:])
-    padded[:, : shard.shape[1]] = shard.detach()
-    pieces = [torch.empty_like(padded) for _ in range(processes)] if rank == 0 else None
-    dist.gather(padded, pieces, dist.get_global_rank(group, 0), group)
-    if pieces is None:
-        return None
-    bounds = [shard_bounds(classes, other, processes) for other in range(processes)]
-    return torch.cat(
-        [piece[:, : stop - start] for piece, (start, stop) in zip(pieces, bounds, strict=True)], 1
-    )
-
-
-def own_shard(whole: Tensor, group: dist.ProcessGroup) -> Tensor:
-    """This process's part (N, C_r, ...) of a whole (N, C, ...), a copy; the inverse of gather_shards."""
-    start, stop = shard_bounds(whole.shape[1], dist.get_rank(group), dist.get_world_size(group))
-    return whole[:, start:stop].clone()
 
 
 def sample_classes(labels: Tensor, classes: int, sample_rate: float, seed: int, draw: int) -> Tensor:
@@ -150,41 +117,12 @@ class ShardedHead(nn.Module):
         targets = step_margin(config.margin, self.margin_state, cosine, norms, self.training)
         return blocked_loss(parts, centres, labels, targets, config.scale, config.average, self.group)
 
-    def whole_state(self) -> dict[str, Tensor] | None:
-        """The state_dict of the same head.Head (and `draws`) in the group's process 0, None in others.
-
-        One gather; every process must call it.
-        """
-        whole = gather_shards(self.centres, self.config.classes, self.group)
-        if whole is None:
-            return None
-        return {"centres": whole, "margin_state": self.margin_state.clone(), "draws": self.draws.clone()}
-
-    def load_whole_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take up a state of whole_state or of head.Head, made by any number of processes.
-
-        Raises WeightsError, and changes nothing, where names or shapes do not fit.
-        """
-        config = self.config
-        wanted = {
-            "centres": (config.slices, config.classes, config.slice_size),
-            "margin_state": tuple(self.margin_state.shape),
-        }
-        for name, shape in wanted.items():
-            found = tuple(state[name].shape) if name in state else "none"
-            if found != shape:
-                raise WeightsError(f"head state: wanted {name} {shape}, found {found}")
-        with torch.no_grad():
-            self.centres.copy_(state["centres"][:, self.start : self.stop])
-            self.margin_state.copy_(state["margin_state"])
-            self.draws.copy_(state.get("draws", torch.zeros((), dtype=torch.int64)))
-
 
 def _counts(embedding: Tensor, group: dist.ProcessGroup) -> list[int]:
     """Faces of each process."""
     own = torch.tensor([len(embedding)], device=embedding.device)
     counts = own.new_empty(dist.get_world_size(group))
-    dist.all_gather_into_tensor(counts, own, group)
+    dist.all_gather_single(counts, own, group)
     return [int(count) for count in counts]
 
 
@@ -194,7 +132,7 @@ def _gather(own: Tensor, counts: list[int], group: dist.ProcessGroup) -> Tensor:
     padded = own.new_zeros(largest, *own.shape[1:])
     padded[: len(own)] = own
     every = own.new_empty(largest * len(counts), *own.shape[1:])
-    dist.all_gather_into_tensor(every, padded, group)
+    dist.all_gather_single(every, padded, group)
     return torch.cat(
         [every[number * largest : number * largest + count] for number, count in enumerate(counts)]
     )

@@ -1,0 +1,272 @@
+"""The processes of a run meet, prepare, join for collectives, and end together.
+
+They meet at a store of names and values (PyTorch's TCPStore). It carries no tensors and nobody has to hurry, so what
+takes long (aligning photos) is done between meeting and joining. From the meeting on a thread of each process
+watches the store: a process that fails puts its error there and all others end within seconds with it, even if they
+wait in a collective for the one that is gone. One that vanishes without a word (killed, out of memory) is missed
+after SILENT seconds at the latest; gloo notices at once.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch.distributed import HashStore, PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
+
+from multiface.errors import InputError, MultifaceError, UsageError
+from multiface.train.launchers import Launch
+from multiface.train.processes import Place
+from multiface.visible import visible
+
+FIND = timedelta(minutes=10)
+"""So long a process looks for the meeting point."""
+COLLECTIVE = timedelta(minutes=30)
+"""So long a process waits in a collective; only for what nobody can tell of, such as a network that is cut."""
+LOOK = 0.5
+"""Seconds between two looks at the store."""
+SILENT = 60.0
+"""Seconds without a sign of life after which a process counts as lost."""
+GRACE = 5.0
+"""Seconds that the others have to end by themselves after one failed."""
+FAILED = 3
+"""Exit code of a process that ends because another one did."""
+
+
+class Meeting:
+    """A single process, or one of several that have found each other. rank, processes: as in Place."""
+
+    def __init__(self, launch: Launch | None, store: Store | None) -> None:
+        self.rank = 0 if launch is None else launch.rank
+        self.processes = 1 if launch is None else launch.processes
+        self._launch = launch
+        self._store = store
+        self._watch = None if launch is None or store is None else _Watch(launch, store)
+
+    @property
+    def first(self) -> bool:
+        """Whether this process speaks for the run."""
+        return self.rank == 0
+
+    @contextmanager
+    def joined(self, device: str | None, grouped: bool = False) -> Iterator[Place]:
+        """Joins all processes, once each of them is here, for collectives; leaves them at the end.
+
+        device: "cpu", "cuda", ...; None takes a GPU where there is one. grouped: a group even for a single process,
+        which sampled classes need. Raises UsageError for a device that this machine does not have.
+        """
+        kind = _device(device, self._launch)
+        if self._store is None and not grouped:
+            yield Place(kind)
+            return
+        self._until_all_are_here()
+        backend = "nccl" if kind.type == "cuda" else "gloo"
+        store = HashStore() if self._store is None else PrefixStore("group", self._store)
+        dist.init_process_group(
+            backend,
+            store=store,
+            rank=self.rank,
+            world_size=self.processes,
+            timeout=COLLECTIVE,
+            device_id=kind if kind.type == "cuda" else None,
+        )
+        group = dist.group.WORLD
+        assert group is not None
+        well = False
+        try:
+            yield Place.of_group(group, kind)
+            well = True
+        except RuntimeError as error:
+            # Of a collective, perhaps: then the process that failed has said why.
+            failure = None if self._watch is None else self._watch.failure_soon()
+            if failure is None:
+                raise
+            raise InputError(failure) from error
+        finally:
+            if well or self.processes == 1 or backend == "gloo":
+                dist.destroy_process_group()
+            # NCCL would wait here for the processes that are gone.
+
+    def _until_all_are_here(self) -> None:
+        """Waits as long as it takes, unless one fails."""
+        if self._store is None or self._watch is None:
+            return
+        self._store.add("here", 1)
+        while self._store.add("here", 0) < self.processes:
+            self._watch.raise_failure()
+            time.sleep(0.05)
+
+    def fail(self, error: BaseException) -> None:
+        """Tells the others why this process ends; not if it ends because another one did."""
+        if self._watch is not None:
+            self._watch.tell(error)
+
+    def end(self, well: bool) -> None:
+        """Leaves; whoever keeps the store stays until the others need it no more."""
+        if self._watch is not None:
+            self._watch.end(well)
+
+
+@contextmanager
+def meet(launch: Launch | None) -> Iterator[Meeting]:
+    """Finds the other processes, and tells them what error ends this block.
+
+    Raises InputError where the meeting point cannot be reached within FIND, or another process failed.
+    """
+    if launch is None:
+        yield Meeting(None, None)
+        return
+    meeting = Meeting(launch, _store(launch))
+    well = False
+    try:
+        yield meeting
+        well = True
+    except BaseException as error:
+        meeting.fail(error)
+        raise
+    finally:
+        meeting.end(well)
+
+
+class _Watch:
+    """Looks at the store every LOOK seconds, in a thread with a connection of its own."""
+
+    def __init__(self, launch: Launch, store: Store) -> None:
+        self._launch = launch
+        self._store = store
+        self._failure: str | None = None
+        self._known = threading.Event()
+        self._leaving = threading.Event()
+        self._thread = threading.Thread(
+            target=self._look,
+            args=(store.clone(),),  # type: ignore[attr-defined]
+            name="watch over processes",
+            daemon=True,
+        )
+        self._thread.start()
+
+    def raise_failure(self) -> None:
+        if self._failure is not None:
+            raise InputError(self._failure)
+
+    def failure_soon(self) -> str | None:
+        """What another process said when it failed; waited for a moment, since its connections end first."""
+        self._known.wait(4 * LOOK)
+        return self._failure
+
+    def tell(self, error: BaseException) -> None:
+        if self._failure is not None:
+            return
+        reason = str(error)
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            reason = "it was stopped"
+        elif not isinstance(error, MultifaceError):
+            reason = f"{type(error).__name__}: {error}"
+        with suppress(RuntimeError):  # the store is gone: so are the others
+            self._store.compare_set("failed", "", f"process {self._launch.rank} failed: {reason}")
+
+    def end(self, well: bool) -> None:
+        self._leaving.set()
+        self._thread.join(GRACE)
+        keeper = self._launch.rank == 0 and not self._launch.hosted
+        with suppress(RuntimeError):
+            self._store.set(f"done {self._launch.rank}", "")
+            everybody = [f"done {rank}" for rank in range(self._launch.processes)]
+            until = time.monotonic() + (SILENT if well else GRACE)
+            while keeper and time.monotonic() < until and not self._store.check(everybody):
+                time.sleep(0.05)
+
+    def _look(self, store: Store) -> None:
+        seen: list[tuple[int, float]] = [(-1, time.monotonic())] * self._launch.processes
+        lost = "the first process is gone, and with it the meeting point; see its own messages"
+        while not self._leaving.wait(LOOK):
+            try:
+                store.add(f"alive {self._launch.rank}", 1)
+                if self._launch.rank == 0:
+                    self._miss(store, seen)
+                if store.check(["failed"]):
+                    lost = store.get("failed").decode()
+                    store.set(f"done {self._launch.rank}", "")
+                    break
+            except RuntimeError:
+                break
+        else:
+            return
+        self._failure = lost
+        self._known.set()
+        if not self._leaving.wait(GRACE):
+            # The main thread waits in a collective that will not end.
+            sys.stderr.write(f"error: {visible(lost)}\n")
+            sys.stderr.flush()
+            os._exit(FAILED)
+
+    def _miss(self, store: Store, seen: list[tuple[int, float]]) -> None:
+        """Puts a process that gives no sign of life any more down as failed."""
+        now = time.monotonic()
+        for rank in range(1, self._launch.processes):
+            count = store.add(f"alive {rank}", 0)
+            if count != seen[rank][0]:
+                seen[rank] = (count, now)
+            elif count and now - seen[rank][1] > SILENT:
+                store.compare_set(
+                    "failed",
+                    "",
+                    f"process {rank} failed: it has given no sign of life for {SILENT:g} s; was it killed, or "
+                    "its machine out of memory?",
+                )
+
+
+def _store(launch: Launch) -> Store:
+    where = f"{launch.address} port {launch.port}"
+    try:
+        store = TCPStore(
+            launch.address,
+            launch.port,
+            launch.processes,
+            is_master=launch.rank == 0 and not launch.hosted,
+            timeout=FIND,
+            wait_for_workers=False,
+        )
+    except (RuntimeError, ValueError) as error:
+        what = (
+            "cannot listen at" if launch.rank == 0 and not launch.hosted else "cannot reach the first one at"
+        )
+        raise InputError(
+            f"process {launch.rank} of {launch.processes} {what} {where} ({str(error).splitlines()[0]})",
+            hint="check MASTER_ADDR and MASTER_PORT, and that the first process runs",
+        ) from error
+    return PrefixStore(f"multiface {launch.attempt}", store)
+
+
+def _device(device: str | None, launch: Launch | None) -> torch.device:
+    name = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(f"device {name!r}: PyTorch finds no GPU here", hint="use cpu")
+    if name == "cuda" and launch is not None:
+        name = f"cuda:{_gpu(launch, torch.cuda.device_count())}"
+    try:
+        kind = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"device {name!r} is none that PyTorch knows", hint="use cpu or cuda") from error
+    if kind.type == "cuda":
+        torch.cuda.set_device(kind)
+    return kind
+
+
+def _gpu(launch: Launch, seen: int) -> int:
+    """Which of the GPUs that this process sees is its own. A launcher may show each process its own only."""
+    if seen == 1:
+        return 0
+    if launch.local is None:
+        return launch.rank % seen
+    if launch.local >= seen:
+        raise UsageError(
+            f"process {launch.rank} is number {launch.local} of its machine (from 0), which has {seen} GPUs",
+            hint=f"start at most {seen} processes a machine",
+        )
+    return launch.local
