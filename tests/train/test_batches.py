@@ -53,6 +53,20 @@ def test_workers_processes_parts_and_a_later_start_change_no_pixel(records: Path
     assert torch.equal(joined(ordered)[0], pixels) and torch.equal(joined(ordered)[1], labels)
 
 
+def test_a_batch_that_cannot_be_shared_equally_is_shared_all_the_same(records: Path) -> None:
+    """Seven faces a part in two processes, 4 and 3, or in three, 3, 2 and 2: the same step."""
+    pictures = identities_from_records(records)
+    whole = joined(loaded(pictures, Share(14, 2, 0, 1), range(3)))
+    for processes, sizes in ((2, (4, 3)), (3, (3, 2, 2))):
+        shares = [Share(14, 2, rank, processes) for rank in range(processes)]
+        assert shares[0].sizes == sizes
+        found = [loaded(pictures, share, range(3)) for share in shares]
+        ordered = [
+            found[rank][2 * step + part] for step in range(3) for part in (0, 1) for rank in range(processes)
+        ]
+        assert torch.equal(joined(ordered)[0], whole[0]) and torch.equal(joined(ordered)[1], whole[1])
+
+
 def test_each_picture_comes_once_an_epoch_with_its_label_and_never_twice_the_same(records: Path) -> None:
     pictures = identities_from_records(records)
     pixels, labels, samples = joined(loaded(pictures, Share(9, 1, 0, 1), range(10)))  # 3 epochs of 30

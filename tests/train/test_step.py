@@ -4,17 +4,15 @@ formats.
 
 import copy
 import math
-import warnings
 from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import Tensor
 
 from multiface.train.building import BATCH_NORMS, build_head, build_network, head_config
 from multiface.train.heads.margins import ArcFace
+from multiface.train.heads.shards import shard_bounds
 from multiface.train.optimiser import build_optimiser, groups
 from multiface.train.processes import Place
 from multiface.train.recipe import HeadSettings, NetworkConfig, OptimiserConfig, StartConfig
@@ -28,6 +26,7 @@ from multiface.train.step import (
     to_input,
     update,
 )
+from tests.train.several import joined
 from tests.train.whole_checkpoint import whole_head
 
 TINY = NetworkConfig(width=0.1, embedding=16)
@@ -183,28 +182,14 @@ def test_a_frozen_backbone_stays_and_the_embedding_layer_learns() -> None:
 STEPS = 20
 
 
-def worker(rank: int, processes: int, folder: str) -> None:
-    """Twenty steps of 32 faces with frozen batch norms, and three with live ones; this process's share of
-    each.
-    """
-    torch.set_num_threads(1)
-    warnings.resetwarnings()  # as in an interpreter of its own: newer releases of PyTorch rename what older ones need
-    dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=processes)
-    group = dist.group.WORLD
-    assert group is not None
-    place = Place.of_group(group, torch.device("cpu"))
-    torch.save([learn(place, True, STEPS), learn(place, False, 3)], f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
-
-
-def learn(place: Place, frozen_norms: bool, steps: int) -> dict[str, Tensor]:
+def learn(place: Place, frozen_norms: bool, steps: int, faces: int) -> dict[str, Tensor]:
+    """Steps of so many faces in all processes; this process's share of each. Losses, weights, and all centres."""
     learner = learner_of(place, frozen_norms)
     losses = []
-    share = 32 // place.processes
+    first, last = shard_bounds(faces, place.rank, place.processes)
     for step in range(steps):
-        pictures, labels = batch(32, step)
-        rows = slice(place.rank * share, (place.rank + 1) * share)
-        losses.append(add_gradients(learner, pictures[rows], labels[rows], 1)[0])
+        pictures, labels = batch(faces, step)
+        losses.append(add_gradients(learner, pictures[first:last], labels[first:last], 1)[0])
         # The last process alone is asked to stop; all hear of it.
         asked = step == steps - 1 and place.rank == place.processes - 1
         assert share_gradients(learner, asked) == (step == steps - 1)
@@ -215,20 +200,27 @@ def learn(place: Place, frozen_norms: bool, steps: int) -> dict[str, Tensor]:
     return {"losses": torch.tensor(losses, dtype=torch.float64), **state, **centres}
 
 
-def test_one_process_of_32_and_two_of_16_are_the_same_run(tmp_path: Path) -> None:
-    """To 1e-5 in losses and weights where batch norms are frozen; live ones normalise each process's faces
-    alone, so the run is another one, but all processes keep the same weights and statistics."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forks beside threads
-        mp.start_processes(worker, (2, str(tmp_path)), nprocs=2, start_method="fork")
-    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+@pytest.mark.parametrize(("processes", "faces"), [(2, 32), (8, 36)])
+def test_one_process_and_several_are_the_same_run(tmp_path: Path, processes: int, faces: int) -> None:
+    """To 1e-5 in losses and weights where batch norms are frozen, shared equally (32 in two) or not (36 in eight);
+    live ones normalise each process's faces alone, so the run is another one, but all processes keep the same weights
+    and statistics."""
+
+    def one(place: Place) -> None:
+        found = [learn(place, True, STEPS, faces), learn(place, False, 3, faces)]
+        torch.save(found, tmp_path / f"{place.rank}.pt")
+
+    assert joined(processes, tmp_path, one) == [""] * processes
+    found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(processes)]
     for mode in (0, 1):
-        assert set(first[mode]) - set(second[mode]) == {"centres"}
-        assert [name for name in second[mode] if not torch.equal(first[mode][name], second[mode][name])] == []
-    alone_result = learn(alone(), True, STEPS)
+        first = found[0][mode]
+        for other in found[1:]:
+            assert set(first) - set(other[mode]) == {"centres"}
+            assert [name for name in other[mode] if not torch.equal(first[name], other[mode][name])] == []
+    alone_result = learn(alone(), True, STEPS, faces)
     assert alone_result["losses"][-1] < 0.8 * alone_result["losses"][0]
     for name, value in alone_result.items():
         torch.testing.assert_close(
-            first[0][name], value, atol=1e-5, rtol=1e-5, msg=lambda m, n=name: f"{n}: {m}"
+            found[0][0][name], value, atol=1e-5, rtol=1e-5, msg=lambda m, n=name: f"{n}: {m}"
         )
-    assert not torch.allclose(first[1]["losses"], learn(alone(), False, 3)["losses"], atol=1e-3)
+    assert not torch.allclose(found[0][1]["losses"], learn(alone(), False, 3, faces)["losses"], atol=1e-3)

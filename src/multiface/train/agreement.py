@@ -53,13 +53,13 @@ def agree(place: Place, parts: Mapping[str, str]) -> None:
     table = every.cpu().numpy().reshape(place.processes, len(parts), -1)
     differs = (table != table[0]).any(2)
     found = [
-        f"{_named([int(rank) for rank in np.flatnonzero(differs[:, number])])} another {name}"
+        f"{_named(np.flatnonzero(differs[:, number]).tolist())} from process 0 in {name}"
         for number, name in enumerate(parts)
         if differs[:, number].any()
     ]
     if found:
         raise UsageError(
-            f"the processes are not of the same run: {'; '.join(found)} than process 0",
+            f"the processes are not of the same run: {'; '.join(found)}",
             hint="start all of them with the same command, version, recipe and data",
         )
 
@@ -71,5 +71,5 @@ def digest_of_labels(labels: Ints) -> str:
 
 def _named(ranks: list[int]) -> str:
     if len(ranks) == 1:
-        return f"process {ranks[0]} has"
-    return f"processes {', '.join(map(str, ranks[:8]))}{' ...' if len(ranks) > 8 else ''} have"
+        return f"process {ranks[0]} differs"
+    return f"processes {', '.join(map(str, ranks[:8]))}{' ...' if len(ranks) > 8 else ''} differ"

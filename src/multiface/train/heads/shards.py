@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import torch.distributed as dist
 from torch import Tensor
 
-PIECE = 16 << 20
+PIECE = 8 << 20
 """Bytes that are on their way at a time."""
 
 Rows = Callable[[int, int], Tensor]
