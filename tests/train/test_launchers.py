@@ -105,28 +105,15 @@ def test_processes_that_would_not_find_each_other_are_refused_with_the_line_that
 
 
 COMMAND = "import typer; from multiface.cli.train_commands import train; typer.run(train)"
+OPTIONS = ["--device", "cpu", "--json", "--threads", "1"]
 
 
-def test_two_tasks_of_a_launcher_other_than_torchrun_are_one_run(
-    tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe]
-) -> None:
-    """The command as srun would start it: one run of two processes, not two runs that each believe to be the first."""
-    recipe = tiny_recipe(data={"folders": (str(records),)}, validation={"every": 9.0})
-    (tmp_path / "tiny.toml").write_text(recipe_to_toml(recipe))
-    words = [
-        sys.executable,
-        "-c",
-        COMMAND,
-        str(tmp_path / "tiny.toml"),
-        "--max-steps",
-        "2",
-        "--device",
-        "cpu",
-    ]
+def two_tasks(folder: Path, *words: str) -> list[str]:
+    """The command as srun would start it twice, each with a run folder of its own; what they printed."""
     port = str(free_port())
     tasks = [
         subprocess.Popen(
-            [*words, "--json", "--threads", "1", "--out", str(tmp_path / f"run{number}")],
+            [sys.executable, "-c", COMMAND, *words, *OPTIONS, "--out", str(folder / f"run{number}")],
             env={
                 **os.environ,
                 "OMP_NUM_THREADS": "1",
@@ -144,6 +131,19 @@ def test_two_tasks_of_a_launcher_other_than_torchrun_are_one_run(
     ]
     said = [task.communicate(timeout=90) for task in tasks]
     assert [task.returncode for task in tasks] == [0, 0], said
-    assert json.loads(said[0][0])["step"] == 2 and said[1][0] == ""
-    (path,) = checkpoints(tmp_path / "run0")
-    assert read_checkpoint(path)[1].step == 2 and not (tmp_path / "run1").exists()
+    return [out for out, _ in said]
+
+
+def test_two_tasks_of_a_launcher_other_than_torchrun_are_one_run(
+    tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    """One run of two processes, not two runs that each believe to be the first; resumed by the recipe in the first
+    one's folder, which the second does not see."""
+    recipe = tiny_recipe(data={"folders": (str(records),)}, validation={"every": 9.0})
+    (tmp_path / "tiny.toml").write_text(recipe_to_toml(recipe))
+    for words, steps in ((("tiny.toml",), 2), (("--resume",), 3)):
+        here = [str(tmp_path / word) if word.endswith("toml") else word for word in words]
+        said = two_tasks(tmp_path, *here, "--max-steps", str(steps))
+        assert json.loads(said[0])["step"] == steps and said[1] == ""
+        path = checkpoints(tmp_path / "run0")[-1]
+        assert read_checkpoint(path)[1].step == steps and not (tmp_path / "run1").exists()

@@ -19,6 +19,7 @@ from multiface.train.recipe import HeadSettings, NetworkConfig, OptimiserConfig,
 from multiface.train.step import (
     Learner,
     add_gradients,
+    embed,
     freeze,
     gradient_norm,
     set_mode,
@@ -60,14 +61,14 @@ def settle(network: torch.nn.Module) -> None:
         norm.momentum = 0.1
 
 
-def batch(size: int, seed: int = 1) -> tuple[Tensor, Tensor]:
-    """Smooth random pictures: those of pure noise look all alike to a network, up to rounding."""
+def batch(size: int, seed: int = 1, rows: slice = slice(None)) -> tuple[Tensor, Tensor]:
+    """Smooth random pictures, or some of them: those of pure noise look all alike to a network, up to rounding."""
     generator = torch.Generator().manual_seed(seed)
     small = 255 * torch.rand(size, 3, 6, 6, generator=generator)
-    smooth = torch.nn.functional.interpolate(small, (112, 112), mode="bilinear")
+    smooth = torch.nn.functional.interpolate(small[rows], (112, 112), mode="bilinear")
     pixels = smooth.permute(0, 2, 3, 1).to(torch.uint8)
     labels = torch.randint(0, CLASSES, (size,), generator=generator)
-    return to_input(pixels, torch.device("cpu"), "rgb", False), labels
+    return to_input(pixels, torch.device("cpu"), "rgb", False), labels[rows]
 
 
 def alone() -> Place:
@@ -163,6 +164,30 @@ def test_half_precision_is_near_and_the_scaler_steps_over_infinities(precision: 
         assert half.scaler.get_scale() == 2.0**7
 
 
+@pytest.mark.parametrize(
+    ("precision", "network"),
+    [("bf16", TINY), ("fp16", TINY), ("bf16", NetworkConfig("ir", depth=18))],
+    ids=["bf16", "fp16", "ir"],
+)
+def test_the_embedding_layer_and_its_batch_norm_stay_in_float32(
+    precision: str, network: NetworkConfig
+) -> None:
+    learner = learner_of(alone(), False, network)
+    learner.precision = precision  # type: ignore[assignment]
+    met: dict[str, set[torch.dtype]] = {}
+
+    def note(module: torch.nn.Module, given: tuple[Tensor], out: Tensor) -> None:
+        met.setdefault(type(module).__name__, set()).update((given[0].dtype, out.dtype))
+
+    for module in learner.network.modules():
+        if isinstance(module, (torch.nn.Linear, torch.nn.BatchNorm1d, torch.nn.Conv2d)):
+            module.register_forward_hook(note)
+    embedded = embed(learner, batch(2)[0])
+    half = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    assert met["Linear"] == met["BatchNorm1d"] == {torch.float32} and half in met["Conv2d"]
+    assert embedded.embedding.dtype == torch.float32
+
+
 def test_a_frozen_backbone_stays_and_the_embedding_layer_learns() -> None:
     start = StartConfig("some", backbone_rate=0.0)
     learner = learner_of(alone(), False)
@@ -188,8 +213,7 @@ def learn(place: Place, frozen_norms: bool, steps: int, faces: int) -> dict[str,
     losses = []
     first, last = shard_bounds(faces, place.rank, place.processes)
     for step in range(steps):
-        pictures, labels = batch(faces, step)
-        losses.append(add_gradients(learner, pictures[first:last], labels[first:last], 1)[0])
+        losses.append(add_gradients(learner, *batch(faces, step, slice(first, last)), 1)[0])
         # The last process alone is asked to stop; all hear of it.
         asked = step == steps - 1 and place.rank == place.processes - 1
         assert share_gradients(learner, asked) == (step == steps - 1)

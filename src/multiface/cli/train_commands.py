@@ -132,6 +132,7 @@ def train(
     from multiface.train.loop import Limits
     from multiface.train.loop import train as run_training
     from multiface.train.meeting import meet
+    from multiface.train.recipe import recipe_from_toml, recipe_to_toml
     from multiface.train.training_set import each_once, open_training_set
     from multiface.train.validation import open_validation_set
 
@@ -140,12 +141,16 @@ def train(
     chosen = options.choose(Settings.here(), detector, threads=threads)
     if chosen.threads is not None:
         torch.set_num_threads(chosen.threads)
-    settings = _settings(
-        recipe, out, resume,
-        Overrides(net, depth, batch, workers, epochs, lr, head, margin, spheres, data, validate, start, seed),
-    )  # fmt: skip
+    given = Overrides(
+        net, depth, batch, workers, epochs, lr, head, margin, spheres, data, validate, start, seed
+    )
+    base = _base(recipe, out, resume)
     aligner = _Aligner(speaker, chosen)
     with meet(launch) as meeting:
+        if recipe is None and resume:
+            # The run's recipe lies where the first process writes.
+            base = recipe_from_toml(meeting.told("recipe", recipe_to_toml(base)), str(out))
+        settings = apply_options(base, given)
         # What takes long comes before the processes join: in a collective they would wait for each other.
         folders, twice = each_once(settings.data.folders)
         pictures = open_training_set([str(aligner.people(Path(folder))) for folder in folders])
@@ -257,20 +262,16 @@ class Overrides:
     seed: int | None = None
 
 
-def _settings(name: str | None, run: Path, resume: bool, given: Overrides) -> "Recipe":
-    """The recipe that is named, or that of the run to be resumed, or the original's settings; with the
-    options in it.
-    """
+def _base(name: str | None, run: Path, resume: bool) -> "Recipe":
+    """The recipe that is named, or that of the run to be resumed, or the original's settings."""
     from multiface.train.beginning import RECIPE
     from multiface.train.recipe import Recipe, load_recipe
 
     if name is not None:
-        base = load_recipe(name)
-    elif resume and (run / RECIPE).is_file():
-        base = load_recipe(str(run / RECIPE))
-    else:
-        base = Recipe()
-    return apply_options(base, given)
+        return load_recipe(name)
+    if resume and (run / RECIPE).is_file():
+        return load_recipe(str(run / RECIPE))
+    return Recipe()
 
 
 def apply_options(base: "Recipe", given: Overrides) -> "Recipe":

@@ -92,6 +92,18 @@ class Meeting:
                 dist.destroy_process_group()
             # NCCL would wait here for the processes that are gone.
 
+    def told(self, name: str, text: str) -> str:
+        """What the first process says under this name, once, in every process."""
+        if self._store is None or self._watch is None:
+            return text
+        if self.first:
+            self._store.set(name, text)
+            return text
+        while not self._store.check([name]):
+            self._watch.raise_failure()
+            time.sleep(0.05)
+        return self._store.get(name).decode()
+
     def _until_all_are_here(self) -> None:
         """Waits as long as it takes, unless one fails."""
         if self._store is None or self._watch is None:

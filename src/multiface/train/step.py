@@ -84,13 +84,18 @@ class Embedded:
 
 
 def embed(learner: Learner, pictures: Tensor) -> Embedded:
-    """Pictures (B, 3, h, w) to embeddings with gradient, in float32 (float64 where the network is)."""
+    """Pictures (B, 3, h, w) to embeddings with gradient, in float32 (float64 where the network is).
+
+    In half precision the layers that make the embedding of the last feature map stay in float32, as in arcface_torch:
+    a sum over 25,088 products and a deviation over the batch lose too much of 8 bits.
+    """
     kinds = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     with torch.autocast(
         learner.place.device.type, kinds[learner.precision], enabled=learner.precision != "float32"
     ):
-        features = _features(learner.network, pictures, learner.activation_checkpoints)
-    features = features.to(torch.promote_types(features.dtype, torch.float32))
+        feature_map = _feature_map(learner.network, pictures, learner.activation_checkpoints)
+    feature_map = feature_map.to(torch.promote_types(feature_map.dtype, torch.float32))
+    features = learner.network.embedding_of(feature_map)
     adaface = isinstance(learner.head.config.margin, AdaFace)
     norms = torch.linalg.vector_norm(features.detach(), dim=1) if adaface else None
     return Embedded(unit(features)[:, : learner.head.config.embedding_size], norms)
@@ -173,15 +178,14 @@ def update(learner: Learner) -> float:
     return norm
 
 
-def _features(network: Network, pictures: Tensor, checkpoints: bool) -> Tensor:
+def _feature_map(network: Network, pictures: Tensor, checkpoints: bool) -> Tensor:
     if not (checkpoints and isinstance(network, IResNet) and torch.is_grad_enabled()):
-        return network.features(pictures)
+        return network.feature_map(pictures)
     out: Tensor = network.input_layer(pictures)
     for module in network.body:
         contexts = partial(_contexts, module)
         out = checkpoint(module, out, use_reentrant=False, context_fn=contexts)
-    result: Tensor = network.output_layer(out)
-    return result
+    return network.flat_map(out)
 
 
 def _contexts(

@@ -83,6 +83,22 @@ class IResNet(nn.Module):
                 inputs = outputs
         self.body = nn.Sequential(*units)
 
+    def feature_map(self, pictures: Tensor) -> Tensor:
+        """(n, 3, 112, 112) to what the embedding is made of, (n, 25088): normalised, dropped out, flat."""
+        return self.flat_map(self.body(self.input_layer(pictures)))
+
+    def flat_map(self, features: Tensor) -> Tensor:
+        """The last feature map (n, 512, 7, 7) to (n, 25088); the end of `feature_map`."""
+        norm, dropout, flatten, _, _ = self.output_layer
+        out: Tensor = flatten(dropout(norm(features)))
+        return out
+
+    def embedding_of(self, feature_map: Tensor) -> Tensor:
+        """A feature map (n, 25088) to the vector before it is brought to unit length, (n, 512)."""
+        *_, linear, norm = self.output_layer
+        out: Tensor = norm(linear(feature_map))
+        return out
+
     def features(self, pictures: Tensor) -> Tensor:
         """(n, 3, 112, 112) to the vector before it is brought to unit length, (n, 512)."""
         out: Tensor = self.output_layer(self.body(self.input_layer(pictures)))
