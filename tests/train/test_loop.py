@@ -23,6 +23,7 @@ from multiface.train.loop import Limits, Report, train
 from multiface.train.processes import Place
 from multiface.train.recipe import HeadSettings, NetworkConfig, Recipe, recipe_from_toml
 from multiface.train.slice_losses import SliceLosses
+from multiface.train.step import Embedded
 from multiface.train.validation import ValidationSet, measure, open_validation_set
 from multiface.weights.store import Store
 from tests.train.whole_checkpoint import read_checkpoint
@@ -228,7 +229,7 @@ def test_losses_of_slices_add_up_to_the_heads(margin: Margin, normalise: bool) -
     labels, norms = torch.arange(6) % 5, 20 + torch.arange(6.0)
     given = norms if isinstance(margin, AdaFace) else None
     loss = head(embedding, labels, given).detach()
-    losses = SliceLosses(head).of(embedding, labels, given)
+    losses = SliceLosses(head).of(Embedded(embedding, given), labels)
     assert len(losses) == 4 and math.fsum(losses) == pytest.approx(float(loss), rel=1e-5)
 
 
@@ -240,7 +241,7 @@ def test_the_average_is_the_literal_running_mean() -> None:
     for step in range(30):
         with torch.no_grad():
             network.linear.weight.add_(torch.randn_like(network.linear.weight))
-        average.update(network, step)
+        average.update(step)
         decay = min(0.9, (1 + step) / (10 + step))
         wanted = decay * wanted + (1 - decay) * network.linear.weight.detach()
     torch.testing.assert_close(average.network.linear.weight, wanted)

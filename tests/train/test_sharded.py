@@ -92,7 +92,7 @@ def run_cases(group: dist.ProcessGroup) -> dict[str, Any]:
     with pytest.raises(UsageError, match="sample rate"):
         ShardedHead(few.config, group, sample_rate=0)
     with pytest.raises(UsageError, match="labels"):
-        few(own, torch.tensor([2]))
+        few(own, torch.tensor([2, 1]))
     result = {"loss": loss.item(), "embedding": own.grad, "centres": few.centres.grad}
     return {"exact": exact, "sampled": sampled, "few": result}
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from multiface.train.building import BATCH_NORMS, build_head, build_network, head_config
 from multiface.train.heads.margins import ArcFace
 from multiface.train.heads.shards import shard_bounds
+from multiface.train.loss_scale import GROW, LossScale
 from multiface.train.optimiser import build_optimiser, groups
 from multiface.train.processes import Place
 from multiface.train.recipe import HeadSettings, NetworkConfig, OptimiserConfig, StartConfig
@@ -20,12 +21,10 @@ from multiface.train.step import (
     Learner,
     add_gradients,
     embed,
+    finish_step,
     freeze,
-    gradient_norm,
     set_mode,
-    share_gradients,
     to_input,
-    update,
 )
 from tests.train.several import joined
 from tests.train.whole_checkpoint import whole_head
@@ -94,8 +93,11 @@ def test_parts_add_up_to_the_whole() -> None:
         one.network.double()
         one.head.double()
     loss, _ = add_gradients(whole, pictures, labels, 1)
-    losses = [add_gradients(parts, pictures[rows], labels[rows], 4)[0] for rows in torch.arange(8).view(4, 2)]
-    assert sum(losses) / 4 == pytest.approx(loss, rel=1e-12)
+    losses = [
+        add_gradients(parts, pictures[rows], labels[rows], 4, number)[0]
+        for number, rows in enumerate(torch.arange(8).view(4, 2))
+    ]
+    assert float(sum(losses) / 4) == pytest.approx(float(loss), rel=1e-12)
     for a, b in zip(whole.network.parameters(), parts.network.parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad, atol=1e-10, rtol=1e-9)
     torch.testing.assert_close(whole.head.centres.grad, parts.head.centres.grad, atol=1e-10, rtol=1e-9)
@@ -127,20 +129,24 @@ def test_gradients_are_clipped_to_the_norm_of_all_together() -> None:
         add_gradients(one, pictures, labels, 1)
     gradients = [p.grad.reshape(-1) for p in (*free.network.parameters(), free.head.centres)]
     norm = float(torch.cat(gradients).norm())
-    assert gradient_norm(free) == pytest.approx(norm, rel=1e-5) and norm > 0.5
+    assert norm > 0.5
     before = clipped.head.centres.detach().clone()
     wanted = before - RATE * (free.head.centres.grad * 0.5 / norm + 1e-2 * before)
-    assert update(clipped) == pytest.approx(norm, rel=1e-5)
+    assert finish_step(free, torch.zeros(())).norm == pytest.approx(norm, rel=1e-5)
+    assert finish_step(clipped, torch.zeros(())).norm == pytest.approx(norm, rel=1e-5)
     torch.testing.assert_close(clipped.head.centres.detach(), wanted)
 
 
-def test_a_gradient_that_is_no_number_changes_nothing() -> None:
+@pytest.mark.parametrize("broken", ["gradient", "loss"])
+def test_a_gradient_or_loss_that_is_no_number_changes_nothing(broken: str) -> None:
     learner = learner_of(alone(), True)
     pictures, labels = batch(4)
     add_gradients(learner, pictures, labels, 1)
     before = copy.deepcopy(learner.network.state_dict())
-    next(learner.network.parameters()).grad[0] = math.nan
-    assert math.isnan(update(learner))
+    if broken == "gradient":
+        next(learner.network.parameters()).grad[0] = math.nan
+    told = finish_step(learner, torch.tensor(math.nan if broken == "loss" else 1.0))
+    assert not told.learned and math.isnan(told.loss if broken == "loss" else told.norm)
     assert all(torch.equal(before[name], value) for name, value in learner.network.state_dict().items())
 
 
@@ -150,18 +156,33 @@ def test_half_precision_is_near_and_the_scaler_steps_over_infinities(precision: 
     full, half = learner_of(alone(), True), learner_of(alone(), True)
     half.precision = precision  # type: ignore[assignment]
     if precision == "fp16":
-        half.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**8)
+        half.scale = LossScale(2.0**8)
     losses = [add_gradients(one, pictures, labels, 1)[0] for one in (full, half)]
-    assert losses[1] == pytest.approx(losses[0], rel=0.03)
-    norms = [update(one) for one in (full, half)]
-    assert norms[1] == pytest.approx(norms[0], rel=0.1)
-    if half.scaler is not None:
+    assert float(losses[1]) == pytest.approx(float(losses[0]), rel=0.03)
+    told = [finish_step(one, loss) for one, loss in zip((full, half), losses, strict=True)]
+    assert told[1].norm == pytest.approx(told[0].norm, rel=0.1) and told[1].learned
+    if half.scale is not None:
         before = copy.deepcopy(half.network.state_dict())
         add_gradients(half, pictures, labels, 1)
         next(half.network.parameters()).grad[0] = math.inf
-        update(half)
+        assert not finish_step(half, losses[1]).learned
         assert all(torch.equal(before[name], value) for name, value in half.network.state_dict().items())
-        assert half.scaler.get_scale() == 2.0**7
+        assert half.scale == LossScale(2.0**7, 0)
+
+
+def test_the_loss_scale_moves_as_pytorchs_own() -> None:
+    """Outside oracle: torch.amp.GradScaler over finite and infinite gradients."""
+    finite = [True] * 3 + [False] + [True] * GROW + [False, False] + [True] * (GROW + 5)
+    ours, theirs = LossScale(), torch.amp.GradScaler("cpu")
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimiser = torch.optim.SGD([weight], lr=0.0)
+    for one in finite:
+        theirs.scale(weight.sum()).backward()
+        weight.grad.fill_(1.0 if one else math.inf)
+        theirs.step(optimiser)
+        theirs.update()
+        ours.move(one)
+        assert (ours.value, ours.growth) == (theirs.get_scale(), theirs._get_growth_tracker())
 
 
 @pytest.mark.parametrize(
@@ -196,8 +217,7 @@ def test_a_frozen_backbone_stays_and_the_embedding_layer_learns() -> None:
     config = OptimiserConfig(rate=0.05)
     learner.optimiser = build_optimiser(groups(learner.network, learner.head.centres, config, 0.0), config)
     before = copy.deepcopy(learner.network.state_dict())
-    add_gradients(learner, *batch(8), 1)
-    update(learner)
+    finish_step(learner, add_gradients(learner, *batch(8), 1)[0])
     changed = {
         name for name, value in learner.network.state_dict().items() if not torch.equal(before[name], value)
     }
@@ -213,11 +233,12 @@ def learn(place: Place, frozen_norms: bool, steps: int, faces: int) -> dict[str,
     losses = []
     first, last = shard_bounds(faces, place.rank, place.processes)
     for step in range(steps):
-        losses.append(add_gradients(learner, *batch(faces, step, slice(first, last)), 1)[0])
+        loss, _ = add_gradients(learner, *batch(faces, step, slice(first, last)))
         # The last process alone is asked to stop; all hear of it.
         asked = step == steps - 1 and place.rank == place.processes - 1
-        assert share_gradients(learner, asked) == (step == steps - 1)
-        update(learner)
+        told = finish_step(learner, loss, asked)
+        assert told.stop == (step == steps - 1) and told.learned
+        losses.append(told.loss)
     whole = whole_head(learner.head)
     state = {f"network.{name}": value for name, value in learner.network.state_dict().items()}
     centres = {"centres": whole["centres"]} if whole else {}

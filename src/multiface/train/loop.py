@@ -30,6 +30,7 @@ from multiface.train.checkpoint import Position, save_checkpoint
 from multiface.train.crops import decode_crop
 from multiface.train.export import TrainedNetwork, export, input_spec, write_safetensors
 from multiface.train.log import RunLog
+from multiface.train.loss_scale import LossScale
 from multiface.train.optimiser import build_optimiser, groups, set_rate
 from multiface.train.processes import Place, seed_start, seed_step
 from multiface.train.recipe import Recipe
@@ -38,13 +39,13 @@ from multiface.train.slice_losses import SliceLosses
 from multiface.train.step import (
     Learner,
     add_gradients,
+    finish_step,
     freeze,
     set_mode,
-    share_gradients,
     to_input,
-    update,
 )
 from multiface.train.tracing import Trace
+from multiface.train.training_set import check_labels
 from multiface.train.validation import ValidationSet, measure
 from multiface.visible import log_of
 
@@ -114,6 +115,7 @@ def train(
     settings, batch = recipe.run, recipe.run.batch
     share = Share(batch, settings.accumulate, place.rank, place.processes)
     check_share(share)
+    check_labels(pictures)
     beginning = start_run(recipe, run, pictures, place, resume)
     progress = beginning.position
     steps = steps_of_run(recipe.schedule, len(pictures), batch)
@@ -123,7 +125,8 @@ def train(
     learner, average = build_learner(recipe, pictures, place)
     slices = SliceLosses(learner.head)
     average = load_beginning(recipe, run, beginning, pictures, learner, average)
-    _take_scale(learner, progress)
+    if learner.scale is not None and progress.step:
+        learner.scale = LossScale(progress.scale, progress.growth)
     check_agreement(recipe, pictures, sets, learner, average, range(progress.step, last))
     set_mode(learner.network, recipe.start)
     learner.head.train()
@@ -160,23 +163,25 @@ def train(
             seed_step(settings.seed, step, place.rank)
             factor = rate_factor_of_step(recipe.schedule, step, len(pictures), batch)
             set_rate(learner.optimiser, recipe.optimiser.rate * factor)
-            loss, parts = 0.0, []
-            for _ in range(settings.accumulate):
+            losses, parts = [], []
+            for number in range(settings.accumulate):
                 part = next(stream)
                 parts.append(part)
                 given = to_input(part.pixels, place.device, recipe.data.colour, settings.channels_last)
-                labels = part.labels.to(place.device)
-                part_loss, embedded = add_gradients(learner, given, labels, settings.accumulate)
-                loss += part_loss / settings.accumulate
+                labels = part.labels.to(place.device, non_blocking=True)
+                part_loss, embedded = add_gradients(
+                    learner, given, labels, settings.accumulate, number, share.sizes
+                )
+                losses.append(part_loss)
 
             # Over processes, and into the weights.
-            asked = share_gradients(learner, stop())
-            norm = update(learner)
-            scale_lost = learner.scaler is not None and learner.scaler.get_scale() < LEAST_SCALE
-            if not math.isfinite(loss) or scale_lost or (learner.scaler is None and not math.isfinite(norm)):
+            told = finish_step(learner, torch.stack(losses).mean(), stop())
+            loss, norm, asked = told.loss, told.norm, told.stop
+            scale_lost = learner.scale is not None and learner.scale.value < LEAST_SCALE
+            if not math.isfinite(loss) or scale_lost or (learner.scale is None and not told.learned):
                 raise _diverged(run, step, place, parts, loss, norm)
             if average is not None:
-                average.update(learner.network, step)
+                average.update(step)
             step += 1
             seen += batch
 
@@ -193,7 +198,7 @@ def train(
                 report(Report(step, steps, loss, rate, speed, (last - step) * batch / speed))
                 shown = now
             if step % settings.log_every == 0 or step == last:
-                of_slices = slices.of(embedded.embedding.detach(), labels, embedded.norms)
+                of_slices = slices.of(embedded, labels, share.sizes)
                 if log is not None:
                     log.train(step, step * batch / len(pictures), loss, of_slices, rate, norm, speed)
 
@@ -240,7 +245,7 @@ def build_learner(recipe: Recipe, pictures: IdentitySet, place: Place) -> tuple[
         network=network,
         head=head,
         optimiser=build_optimiser(of, recipe.optimiser),
-        scaler=torch.amp.GradScaler(place.device.type) if recipe.run.precision == "fp16" else None,
+        scale=LossScale() if recipe.run.precision == "fp16" else None,
         place=place,
         precision=recipe.run.precision,
         activation_checkpoints=recipe.run.activation_checkpoints,
@@ -248,14 +253,6 @@ def build_learner(recipe: Recipe, pictures: IdentitySet, place: Place) -> tuple[
     )
     average = Average(network, recipe.optimiser.average) if recipe.optimiser.average else None
     return learner, average
-
-
-def _take_scale(learner: Learner, progress: Position) -> None:
-    if learner.scaler is not None and progress.step:
-        scaler = learner.scaler.state_dict()
-        learner.scaler.load_state_dict(
-            {**scaler, "scale": progress.scale, "_growth_tracker": progress.growth}
-        )
 
 
 def _save(
@@ -268,14 +265,14 @@ def _save(
     unusable: dict[int, None],
     keep: int,
 ) -> None:
-    scaler = {} if learner.scaler is None else learner.scaler.state_dict()
+    scale = learner.scale
     progress = dataclasses.replace(
         before,
         step=step,
         best=best,
         unusable=tuple(unusable),
-        scale=scaler.get("scale", 0.0),
-        growth=scaler.get("_growth_tracker", 0),
+        scale=0.0 if scale is None else scale.value,
+        growth=0 if scale is None else scale.growth,
     )
     save_checkpoint(run, learner, average, progress, keep)
 

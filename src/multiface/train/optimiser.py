@@ -54,7 +54,7 @@ def groups(
 
 
 def build_optimiser(parameters: Iterable[Group], config: OptimiserConfig) -> torch.optim.SGD:
-    """SGD over the groups; `set_rate` sets what it learns with."""
+    """SGD over the groups, a few launches for all parameters of one; `set_rate` sets what it learns with."""
     return torch.optim.SGD(
         [
             {"params": list(group.parameters), "weight_decay": group.weight_decay, "factor": group.factor}
@@ -63,6 +63,7 @@ def build_optimiser(parameters: Iterable[Group], config: OptimiserConfig) -> tor
         lr=config.rate,
         momentum=config.momentum,
         nesterov=config.nesterov,
+        foreach=True,
     )
 
 

@@ -18,6 +18,7 @@ State: the centres are saved whole and cut anew when loaded (see shards.py), so 
 number of processes; margin_state and draws are equal everywhere.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -26,8 +27,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from multiface.errors import UsageError
-from multiface.train.heads.chunked import blocked_loss
-from multiface.train.heads.head import HeadConfig, check_batch, first_centres, step_margin
+from multiface.train.heads.chunked import BlockSizes, blocked_loss
+from multiface.train.heads.head import LONGEST, HeadConfig, check_batch, first_centres, step_margin
 from multiface.train.heads.margins import first_state
 from multiface.train.heads.shards import shard_bounds
 from multiface.train.heads.sliced import split, target_cosines
@@ -50,7 +51,7 @@ class ShardedHead(nn.Module):
     """A head whose classes are divided over the processes of a group; equal to head.Head in one process.
 
     centres: parameter (N, C_r, d), float32; begins as this process's part of the random unit rows.
-    margin_state: buffer, as in Head. draws: buffer, int64 scalar, number of samples drawn so far.
+    margin_state, sizes: as in Head. draws: buffer, int64 scalar, number of samples drawn so far.
     """
 
     margin_state: Tensor
@@ -78,25 +79,29 @@ class ShardedHead(nn.Module):
         self.centres = nn.Parameter(first_centres(config, self.start, self.stop, generator))
         self.register_buffer("margin_state", first_state(config.margin, config.slices))
         self.register_buffer("draws", torch.zeros((), dtype=torch.int64))
+        self.sizes: BlockSizes | None = None
 
-    def forward(self, embedding: Tensor, labels: Tensor, norms: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        embedding: Tensor,
+        labels: Tensor,
+        norms: Tensor | None = None,
+        counts: Sequence[int] | None = None,
+    ) -> Tensor:
         """This process's unit embeddings (B_r, D), labels (B_r,) int64 in 0..C-1, norms (B_r,) to the loss, a
         scalar.
 
+        counts: B_r of every process; asked for where None, for which the host waits for a GPU.
         B_r may differ between processes but is at least 1. Arguments are those of Head.forward; so are the
         errors, which a process raises before any collective: the others then wait for it.
 
-        Collectives in forward: all-gather of one count; all-gathers of (B, D) embeddings, (B,) labels and,
-        with AdaFace, (B,) norms, each padded to the largest B_r; one all-reduce of (N, B) target cosines; N
-        all-reduces of (B,), or 2 N where a running maximum is kept (see chunked.py). In backward: one
-        all-reduce of (B, D).
+        Collectives in forward: one all-gather of embeddings, labels and norms, padded to the largest B_r; one
+        all-reduce of (N, B) target cosines; those of chunked.blocked_loss. In backward: one all-reduce of (B, D).
         """
         config = self.config
         check_batch(config, embedding, labels, norms)
-        counts = _counts(embedding, self.group)
-        embedding = _Gather.apply(embedding, counts, self.group)  # type: ignore[no-untyped-call]
-        labels = _gather(labels, counts, self.group)
-        norms = None if norms is None else _gather(norms.detach(), counts, self.group)
+        counts = _counts(embedding, self.group) if counts is None else list(counts)
+        embedding, labels, norms = _Gather.apply(embedding, labels, norms, counts, self.group)  # type: ignore[no-untyped-call]
 
         centres: Tensor = self.centres
         start, stop = self.start, self.stop
@@ -109,13 +114,17 @@ class ShardedHead(nn.Module):
         labels = labels - start  # those outside 0 .. stop - start - 1 are other processes'
 
         parts = split(embedding, config.slices, config.normalise_slices)
-        held = (labels >= 0) & (labels < stop - start)
-        cosine = torch.zeros(parts.shape[:2], dtype=torch.promote_types(parts.dtype, torch.float32))
-        cosine = cosine.to(parts.device)
-        cosine[:, held] = target_cosines(parts[:, held], centres, labels[held]).to(cosine)
+        if stop > start:
+            cosine = target_cosines(parts, centres, labels.clamp(0, stop - start - 1))
+            cosine.masked_fill_((labels < 0) | (labels >= stop - start), 0)
+        else:
+            dtype = torch.promote_types(torch.promote_types(parts.dtype, centres.dtype), torch.float32)
+            cosine = torch.zeros(parts.shape[:2], dtype=dtype, device=parts.device)
         dist.all_reduce(cosine, dist.ReduceOp.SUM, self.group)
         targets = step_margin(config.margin, self.margin_state, cosine, norms, self.training)
-        return blocked_loss(parts, centres, labels, targets, config.scale, config.average, self.group)
+        return blocked_loss(
+            parts, centres, labels, targets, config.scale, config.average, self.group, self.sizes, LONGEST
+        )
 
 
 def _counts(embedding: Tensor, group: dist.ProcessGroup) -> list[int]:
@@ -123,38 +132,57 @@ def _counts(embedding: Tensor, group: dist.ProcessGroup) -> list[int]:
     own = torch.tensor([len(embedding)], device=embedding.device)
     counts = own.new_empty(dist.get_world_size(group))
     dist.all_gather_single(counts, own, group)
-    return [int(count) for count in counts]
+    return [int(count) for count in counts.tolist()]
 
 
-def _gather(own: Tensor, counts: list[int], group: dist.ProcessGroup) -> Tensor:
-    """Rows (B_r, ...) of all processes, in the order of the processes: (B, ...)."""
+def _gather(own: Sequence[Tensor], counts: list[int], group: dist.ProcessGroup) -> list[Tensor]:
+    """Rows (B_r, ...) of several tensors from all processes, in the order of the processes: (B, ...) each.
+
+    The bytes of a row of all tensors travel together, in one all-gather.
+    """
+    rows = len(own[0])
+    packed = torch.cat([one.detach().reshape(rows, -1).contiguous().view(torch.uint8) for one in own], 1)
     largest = max(counts)
-    padded = own.new_zeros(largest, *own.shape[1:])
-    padded[: len(own)] = own
-    every = own.new_empty(largest * len(counts), *own.shape[1:])
-    dist.all_gather_single(every, padded, group)
-    return torch.cat(
-        [every[number * largest : number * largest + count] for number, count in enumerate(counts)]
-    )
+    if rows < largest:
+        packed = torch.cat([packed, packed.new_zeros(largest - rows, packed.shape[1])])
+    every = packed.new_empty(largest * len(counts), packed.shape[1])
+    dist.all_gather_single(every, packed, group)
+    if min(counts) < largest:
+        every = torch.cat([every[k * largest : k * largest + count] for k, count in enumerate(counts)])
+    sizes = [one.element_size() * (one.numel() // rows) for one in own]
+    return [
+        piece.contiguous().view(one.dtype).view(-1, *one.shape[1:])
+        for one, piece in zip(own, torch.split(every, sizes, 1), strict=True)
+    ]
 
 
 class _Gather(torch.autograd.Function):
-    """Embeddings (B_r, D) of all processes to (B, D).
+    """Embeddings (B_r, D), labels (B_r,) and norms (B_r,) of all processes to (B, D), (B,) and (B,).
 
-    Backward: each process has its classes' share of the gradient of all B rows; the shares are summed and
-    each process keeps its own rows. One all-gather in forward, one all-reduce in backward.
+    Backward: each process has its classes' share of the gradient of all B rows of embeddings; the shares are summed
+    and each process keeps its own rows. One all-gather in forward, one all-reduce in backward.
     """
 
     @staticmethod
-    def forward(ctx: Any, own: Tensor, counts: list[int], group: dist.ProcessGroup) -> Tensor:
+    def forward(
+        ctx: Any,
+        embedding: Tensor,
+        labels: Tensor,
+        norms: Tensor | None,
+        counts: list[int],
+        group: dist.ProcessGroup,
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         ctx.settings = (counts, group)
-        return _gather(own, counts, group)
+        given = [embedding, labels] if norms is None else [embedding, labels, norms]
+        found = _gather(given, counts, group)
+        ctx.mark_non_differentiable(*found[1:])
+        return found[0], found[1], found[2] if norms is not None else None
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, share: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, share: Tensor, *_: Tensor) -> tuple[Tensor, None, None, None, None]:
         counts, group = ctx.settings
         total = share.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total, dist.ReduceOp.SUM, group)
         first = sum(counts[: dist.get_rank(group)])
-        return total[first : first + counts[dist.get_rank(group)]], None, None
+        return total[first : first + counts[dist.get_rank(group)]], None, None, None, None
