@@ -1,7 +1,7 @@
 """The network's gradients in a few flat tensors, summed over processes while backward is still at work.
 
 Gradients become ready from the last layer to the first. So the parameters, in that order, are cut into buckets of
-about BUCKET_BYTES; each parameter's gradient is a view of its bucket, and a bucket that is full sets off at once.
+about BUCKET_BYTES; once all gradients of a bucket are there they move into it, in one operation, and it sets off.
 The last one waits for the end of backward and takes along what else must be summed: the batch norms' statistics and a
 few numbers. Buckets go in the same order in all processes.
 
@@ -24,7 +24,7 @@ NUMBERS = 2
 @dataclass(slots=True, eq=False)
 class _Bucket:
     """flat: gradients of `parameters`, one behind the other, and in the last bucket what travels along behind them.
-    gradients: their part of it. missing: parameters whose gradients are not ready yet.
+    gradients: their part of it; views: of each. missing: parameters whose gradients are not ready yet.
     """
 
     parameters: list[nn.Parameter]
@@ -57,19 +57,10 @@ class Buckets:
         """The flat gradients, each of a bucket."""
         return [bucket.gradients for bucket in self._buckets]
 
-    def clear(self) -> None:
-        """Gradients to zero, before the first part of a step."""
-        torch._foreach_zero_([bucket.flat for bucket in self._buckets])
-        for bucket in self._buckets:
-            for parameter, view in zip(bucket.parameters, bucket.views, strict=True):
-                parameter.grad = view
-            bucket.missing = 0
-        self._sent.clear()
-        self._sending = False
-
     def send(self) -> None:
         """From now on full buckets set off: before backward of the last part of a step."""
         self._sending = True
+        self._sent.clear()
         for bucket in self._buckets:
             bucket.missing = len(bucket.parameters)
 
@@ -87,6 +78,7 @@ class Buckets:
         if views:
             tail[:-NUMBERS].div_(dist.get_world_size(self._group))
             torch._foreach_copy_(self._statistics, views)
+        self._sending = False
         return pieces[-1]
 
     def _ready(self, number: int) -> None:
@@ -100,6 +92,13 @@ class Buckets:
             self._send(bucket)
 
     def _send(self, bucket: _Bucket) -> None:
+        gradients = [
+            torch.zeros_like(view) if parameter.grad is None else parameter.grad
+            for parameter, view in zip(bucket.parameters, bucket.views, strict=True)
+        ]
+        torch._foreach_copy_(bucket.views, gradients)
+        for parameter, view in zip(bucket.parameters, bucket.views, strict=True):
+            parameter.grad = view
         work = dist.all_reduce(bucket.flat, dist.ReduceOp.SUM, self._group, async_op=True)
         assert work is not None
         self._sent.append(work)

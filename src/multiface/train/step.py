@@ -122,12 +122,8 @@ def add_gradients(
 
     counts: faces of each process in this part; where None they are asked for, for which the host waits for a GPU.
     """
-    if learner.place.processes > 1:
-        if learner.buckets is None:
-            assert learner.place.group is not None
-            learner.buckets = Buckets(learner.network, learner.place.group)
-        if part == 0:
-            learner.buckets.clear()
+    if learner.place.group is not None and learner.place.processes > 1 and learner.buckets is None:
+        learner.buckets = Buckets(learner.network, learner.place.group)
     embedded = embed(learner, pictures)
     loss = head_loss(learner.head, embedded, labels, counts)
     factor = (1.0 if learner.scale is None else learner.scale.value) / parts
@@ -191,10 +187,7 @@ def finish_step(learner: Learner, loss: Tensor, stop: bool = False) -> Told:
         if factor != 1:
             torch._foreach_mul_([*gradients, centres.grad], factor)
         learner.optimiser.step()
-    if learner.buckets is None:
-        learner.optimiser.zero_grad(set_to_none=True)
-    else:
-        centres.grad = None
+    learner.optimiser.zero_grad(set_to_none=True)
     return Told(told[0], step_norm, told[2] > 0, finite)
 
 

@@ -249,15 +249,18 @@ class _Owned:
 
     @staticmethod
     def of(labels: Tensor, classes: int) -> "_Owned":
-        return _Owned(labels.clamp(0, max(0, classes - 1)), (labels >= 0) & (labels < classes))
+        if not classes:
+            return _Owned(torch.zeros_like(labels), torch.zeros_like(labels, dtype=torch.bool))
+        near = labels.clamp(0, classes - 1)
+        return _Owned(near, near == labels)
 
     def block(self, start: int, stop: int, classes: int) -> "_Owned":
         """The same for the classes start..stop - 1 alone, counted from start."""
         if stop - start == classes:
             return self
         labels = self.labels - start
-        inside = self.held & (labels >= 0) & (labels < stop - start)
-        return _Owned(labels.clamp_(0, stop - start - 1), inside)
+        near = labels.clamp(0, stop - start - 1)
+        return _Owned(near, self.held & (near == labels))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -300,8 +303,9 @@ def _slices_loss(
     classes = some.centres.shape[1]
     bounded = some.bound() < 0.74 * math.log(torch.finfo(e.dtype).max)
     left = (e if some.hard_above is not None else e * scale).transpose(1, 2).contiguous()  # (S, d, B)
-    # (S, B), what exponents are less by.
-    shift = torch.zeros_like(some.logit) if bounded else some.logit.clone()
+    shift = (
+        some.logit if bounded else some.logit.clone()
+    )  # (S, B), what exponents are less by, unless bounded
     total = torch.zeros_like(some.logit)  # (S, B), sum of E over non-targets
     share = torch.zeros_like(e)  # (S, B, d), sum of E phi' u
     kept_shifts: list[Tensor] = []
@@ -342,9 +346,10 @@ def _slices_loss(
             share.mul_(shrink[..., None])
             shift = highest
         dist.all_reduce(total, dist.ReduceOp.SUM, group)
-    own = (some.logit - shift).exp_()
+    own = some.logit.exp() if bounded else (some.logit - shift).exp_()
     total.add_(own)
-    loss = (total.log() + shift - some.logit).mean(1).sum() * weight
+    lost = total.log() if bounded else total.log().add_(shift)
+    loss = lost.sub_(some.logit).sum() * (weight / batch)
     factor = weight * scale / batch / total  # (S, B)
     share.mul_(factor[..., None])
     if not classes:

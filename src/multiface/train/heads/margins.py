@@ -197,8 +197,11 @@ def next_state(margin: Margin, state: Tensor, cosine: Tensor, norms: Tensor | No
     match margin:
         case AdaFace():
             norms = _adaface_norms(norms)
-            std = norms.std() if len(norms) > 1 else state[1]
-            return torch.lerp(state, torch.stack((norms.mean(), std)).to(state), margin.momentum)
+            mean = norms.mean()
+            # Not `norms.std()`, which on a processor reads a number back.
+            spread = torch.linalg.vector_norm(norms - mean)
+            std = spread / math.sqrt(len(norms) - 1) if len(norms) > 1 else state[1]
+            return torch.lerp(state, torch.stack((mean, std)).to(state), margin.momentum)
         case CurricularFace():
             return torch.lerp(state, cosine.mean(1).to(state), margin.momentum)
         case _:

@@ -115,8 +115,8 @@ class ShardedHead(nn.Module):
 
         parts = split(embedding, config.slices, config.normalise_slices)
         if stop > start:
-            cosine = target_cosines(parts, centres, labels.clamp(0, stop - start - 1))
-            cosine.masked_fill_((labels < 0) | (labels >= stop - start), 0)
+            near = labels.clamp(0, stop - start - 1)
+            cosine = target_cosines(parts, centres, near).masked_fill_(near != labels, 0)
         else:
             dtype = torch.promote_types(torch.promote_types(parts.dtype, centres.dtype), torch.float32)
             cosine = torch.zeros(parts.shape[:2], dtype=dtype, device=parts.device)
