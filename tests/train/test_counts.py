@@ -111,11 +111,13 @@ def _works(event: Any) -> bool:
     return False
 
 
-def learner_of(place: Place, margin: Margin, precision: str = "float32", clip: float = 1e-3) -> Learner:
+def learner_of(
+    place: Place, margin: Margin, precision: str = "float32", clip: float = 1e-3, share: float = 1.0
+) -> Learner:
     torch.manual_seed(0)
     network = build_network(NetworkConfig(width=0.1, embedding=16))
     config = head_config(HeadSettings(margin, slices=4, scale=16.0), 16, 50)
-    head = build_head(config, 1.0, 1, place.group)
+    head = build_head(config, share, 1, place.group)
     head.sizes = BlockSizes.fitting(4, 1024, 128, torch.float32, "cuda")
     settings = OptimiserConfig(rate=0.01, clip=clip)
     optimiser = build_optimiser(groups(network, head.centres, settings, 1.0), settings)
@@ -169,11 +171,14 @@ def test_norm_update_and_average_are_a_few_operations_whatever_the_number_of_ten
     assert found["operations"] - made <= 60, found["names"]
 
 
-def test_several_processes_wait_once_and_share_gradients_in_one_collective(tmp_path: Path) -> None:
+@pytest.mark.parametrize("share", [1.0, 0.5], ids=["exact", "sampled"])
+def test_several_processes_wait_once_and_share_gradients_in_one_collective(
+    tmp_path: Path, share: float
+) -> None:
     """One all-gather, three all-reduces of the head (cosines, sums, embeddings), one of all gradients."""
 
     def one(place: Place) -> None:
-        found = counted(step_of(learner_of(place, ArcFace(0.3))))
+        found = counted(step_of(learner_of(place, ArcFace(0.3), share=share)))
         (tmp_path / f"{place.rank}.json").write_text(json.dumps(found))
 
     assert joined(2, tmp_path / "said", one) == ["", ""]

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,8 @@ def run_in_two(
 
 @pytest.fixture
 def recipe(tiny_recipe: Callable[..., Recipe]) -> Recipe:
-    return tiny_recipe(optimiser={"average": 0.9}, validation={"every": 9.0})
+    """With sampled classes, whose samples too must be those of the run that was never stopped."""
+    return tiny_recipe(optimiser={"average": 0.9}, validation={"every": 9.0}, head={"sample_rate": 0.7})
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +67,11 @@ def test_a_resume_goes_on_where_the_first_process_stands_whatever_the_other_fold
 
 
 def test_processes_that_are_not_of_the_same_run_all_end_with_what_differs(
-    tmp_path: Path, recipe: Recipe, pictures: IdentitySet, tiny_recipe: Callable[..., Recipe]
+    tmp_path: Path, recipe: Recipe, pictures: IdentitySet
 ) -> None:
     relabelled = IdentitySet(pictures.labels[::-1].copy(), pictures.classes, pictures)
-    faster = tiny_recipe(optimiser={"average": 0.9, "rate": 0.1}, validation={"every": 9.0})
-    moved = tiny_recipe(
-        optimiser={"average": 0.9}, validation={"every": 9.0}, data={"folders": ("elsewhere",)}
-    )
+    faster = replace(recipe, optimiser=replace(recipe.optimiser, rate=0.1))
+    moved = replace(recipe, data=replace(recipe.data, folders=("elsewhere",)))
     torch.manual_seed(3)
 
     def two(second: Recipe, others: IdentitySet, steps: int) -> list[str]:

@@ -167,8 +167,6 @@ def restore(learner: Learner, average: Average | None, file: TensorFile | None, 
         for key, tensor in equal_everywhere(learner, average).items():
             if key in shapes:
                 tensor.copy_(read(key, tensor))
-            elif key == "head.draws":
-                tensor.zero_()  # of a head that has drawn no samples
         for key, parameter in learner.network.named_parameters():
             if f"{_MOMENTUM}network.{key}" in shapes:
                 set_momentum(learner.optimiser, parameter, read(f"{_MOMENTUM}network.{key}", parameter))

@@ -89,3 +89,24 @@ def set_momentum(optimiser: torch.optim.SGD, parameter: Tensor, momentum: Tensor
 def take_momentum(optimiser: torch.optim.SGD, parameter: Tensor, buffer: Tensor) -> None:
     """The buffer itself becomes the momentum of a parameter."""
     optimiser.state[parameter]["momentum_buffer"] = buffer
+
+
+@torch.no_grad()
+def step_rows(optimiser: torch.optim.SGD, parameter: nn.Parameter, rows: Tensor, gradient: Tensor) -> None:
+    """A step of some rows of a parameter (N, C, d), as the optimiser would make it; the others stay as they are, their
+    momentum too.
+
+    rows: (k,) int64, each once. gradient: (N, k, d).
+    """
+    (group,) = (group for group in optimiser.param_groups if any(one is parameter for one in group["params"]))
+    values = parameter[:, rows]
+    move = gradient.add(values, alpha=group["weight_decay"])
+    if group["momentum"]:
+        buffer = momentum_of(optimiser, parameter)
+        if buffer is None:
+            buffer = torch.zeros_like(parameter)
+            take_momentum(optimiser, parameter, buffer)
+        momentum = buffer[:, rows].mul_(group["momentum"]).add_(move)
+        buffer.index_copy_(1, rows, momentum)
+        move = move.add_(momentum, alpha=group["momentum"]) if group["nesterov"] else momentum
+    parameter.index_copy_(1, rows, values.add_(move, alpha=-group["lr"]))

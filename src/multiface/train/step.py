@@ -24,10 +24,12 @@ from torch.utils.checkpoint import checkpoint
 from multiface.train.buckets import Buckets
 from multiface.train.building import BATCH_NORMS, AnyHead, Network, embedding_layers
 from multiface.train.heads.margins import AdaFace
+from multiface.train.heads.sampling import sampled_gradient
 from multiface.train.heads.sharded import ShardedHead
 from multiface.train.loss_scale import LossScale
 from multiface.train.networks.iresnet import IResNet
 from multiface.train.networks.unit import unit
+from multiface.train.optimiser import step_rows
 from multiface.train.processes import Place
 from multiface.train.recipe import Precision, StartConfig
 
@@ -163,10 +165,10 @@ def finish_step(learner: Learner, loss: Tensor, stop: bool = False) -> Told:
     Where loss or norm are not finite nothing is changed; a loss scale is then lowered, without one what to do is the
     caller's business.
     """
-    centres = learner.head.centres
-    assert centres.grad is not None
+    head = learner.head
+    rows, of_head = _centre_gradient(head)
     # A gradient that is not finite makes this so in all processes, and all leave the step out.
-    of_centres = torch.linalg.vector_norm(centres.grad).square()
+    of_centres = torch.linalg.vector_norm(of_head).square()
     numbers = torch.stack([of_centres, torch.full_like(of_centres, float(stop))])
     gradients = [p.grad for p in learner.network.parameters() if p.grad is not None]
     if learner.buckets is not None:
@@ -185,10 +187,22 @@ def finish_step(learner: Learner, loss: Tensor, stop: bool = False) -> Told:
         if learner.clip and step_norm > learner.clip:
             factor *= learner.clip / step_norm
         if factor != 1:
-            torch._foreach_mul_([*gradients, centres.grad], factor)
+            torch._foreach_mul_([*gradients, of_head], factor)
         learner.optimiser.step()
+        if rows is not None:
+            step_rows(learner.optimiser, head.centres, rows, of_head)
     learner.optimiser.zero_grad(set_to_none=True)
+    if isinstance(head, ShardedHead):
+        head.clear()
     return Told(told[0], step_norm, told[2] > 0, finite)
+
+
+def _centre_gradient(head: AnyHead) -> tuple[Tensor | None, Tensor]:
+    """Gradient of the centres (N, C, d); of some rows of them, where only these took part."""
+    if isinstance(head, ShardedHead) and head.sampled:
+        return sampled_gradient(head.sampled)
+    assert head.centres.grad is not None
+    return None, head.centres.grad
 
 
 def _feature_map(network: Network, pictures: Tensor, checkpoints: bool) -> Tensor:

@@ -10,12 +10,10 @@ embedding is that of the whole loss by this row, so a network's gradients must b
 wrapper that averages them (DDP) wants the embeddings' gradient multiplied by the number of processes. The
 head itself must not be wrapped.
 
-Sampled negatives (Partial FC, An et al. 2022, arXiv:2203.15565): a batch's own classes and random others take
-part, `sample_rate` of all C in total. The sample follows from seed and step alone, not from the number of
-processes.
+With sampled negatives (Partial FC, see sampling.py) each process lets `sample_rate` of its classes take part.
 
 State: the centres are saved whole and cut anew when loaded (see shards.py), so that a run may go on with another
-number of processes; margin_state and draws are equal everywhere.
+number of processes; margin_state is equal everywhere.
 """
 
 from collections.abc import Sequence
@@ -30,32 +28,21 @@ from multiface.errors import UsageError
 from multiface.train.heads.chunked import BlockSizes, blocked_loss
 from multiface.train.heads.head import LONGEST, HeadConfig, check_batch, first_centres, step_margin
 from multiface.train.heads.margins import first_state
+from multiface.train.heads.sampling import Sampled, sample_rows
 from multiface.train.heads.shards import shard_bounds
 from multiface.train.heads.sliced import split, target_cosines
-
-
-def sample_classes(labels: Tensor, classes: int, sample_rate: float, seed: int, draw: int) -> Tensor:
-    """The classes that take part in a step: those of `labels`, and random others up to round(sample_rate C).
-
-    Ascending, int64, on the device of `labels`; the same for the same arguments on any machine.
-    """
-    generator = torch.Generator().manual_seed((seed * 1_000_003 + draw) % (1 << 63))
-    keys = torch.rand(classes, generator=generator)
-    own = torch.unique(labels).cpu()
-    keys[own] = -1
-    count = max(len(own), round(sample_rate * classes))
-    return keys.topk(count, largest=False).indices.sort().values.to(labels.device)
 
 
 class ShardedHead(nn.Module):
     """A head whose classes are divided over the processes of a group; equal to head.Head in one process.
 
     centres: parameter (N, C_r, d), float32; begins as this process's part of the random unit rows.
-    margin_state, sizes: as in Head. draws: buffer, int64 scalar, number of samples drawn so far.
+    margin_state, sizes: as in Head.
+    sampled: what took part since the last `clear`, where classes are sampled; their gradients are there, not in
+        centres.grad.
     """
 
     margin_state: Tensor
-    draws: Tensor
 
     def __init__(
         self,
@@ -65,7 +52,7 @@ class ShardedHead(nn.Module):
         seed: int = 0,
     ) -> None:
         """sample_rate: share of the classes that takes part in a step, in (0, 1]; 1 is exact.
-        seed: of the first centres and of the samples; the same in every process.
+        seed: of the first centres; the same in every process.
         """
         super().__init__()
         if not 0 < sample_rate <= 1:
@@ -73,12 +60,11 @@ class ShardedHead(nn.Module):
         self.config = config
         self.group = group
         self.sample_rate = sample_rate
-        self.seed = seed
         self.start, self.stop = shard_bounds(config.classes, dist.get_rank(group), dist.get_world_size(group))
         generator = torch.Generator().manual_seed(seed)
         self.centres = nn.Parameter(first_centres(config, self.start, self.stop, generator))
         self.register_buffer("margin_state", first_state(config.margin, config.slices))
-        self.register_buffer("draws", torch.zeros((), dtype=torch.int64))
+        self.sampled: list[Sampled] = []
         self.sizes: BlockSizes | None = None
 
     def forward(
@@ -104,18 +90,19 @@ class ShardedHead(nn.Module):
         embedding, labels, norms = _Gather.apply(embedding, labels, norms, counts, self.group)  # type: ignore[no-untyped-call]
 
         centres: Tensor = self.centres
-        start, stop = self.start, self.stop
+        labels = labels - self.start  # those outside 0..classes - 1 are other processes'
+        classes = self.stop - self.start
         if self.sample_rate < 1 and self.training:
-            self.draws += 1
-            sample = sample_classes(labels, config.classes, self.sample_rate, self.seed, int(self.draws))
-            start, stop = torch.searchsorted(sample, torch.tensor([start, stop]).to(sample)).tolist()
-            centres = centres[:, sample[start:stop] - self.start]
-            labels = torch.searchsorted(sample, labels)
-        labels = labels - start  # those outside 0 .. stop - start - 1 are other processes'
+            rows = sample_rows(labels, classes, self.sample_rate)
+            centres = self.centres.detach()[:, rows].requires_grad_(self.centres.requires_grad)
+            self.sampled.append(Sampled(rows, centres))
+            held = (labels >= 0) & (labels < classes)
+            labels = torch.searchsorted(rows, labels).masked_fill_(~held, -1)
+            classes = len(rows)
 
         parts = split(embedding, config.slices, config.normalise_slices)
-        if stop > start:
-            near = labels.clamp(0, stop - start - 1)
+        if classes:
+            near = labels.clamp(0, classes - 1)
             cosine = target_cosines(parts, centres, near).masked_fill_(near != labels, 0)
         else:
             dtype = torch.promote_types(torch.promote_types(parts.dtype, centres.dtype), torch.float32)
@@ -125,6 +112,10 @@ class ShardedHead(nn.Module):
         return blocked_loss(
             parts, centres, labels, targets, config.scale, config.average, self.group, self.sizes, LONGEST
         )
+
+    def clear(self) -> None:
+        """Forgets what took part, and its gradients."""
+        self.sampled.clear()
 
 
 def _counts(embedding: Tensor, group: dist.ProcessGroup) -> list[int]:
