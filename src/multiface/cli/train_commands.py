@@ -34,9 +34,12 @@ Data = Annotated[
         show_default=False,
     ),
 ]
-Network = Annotated[str | None, typer.Option("--net", help="mobilefacenet, ir or ir_se.", show_default=False)]
+Network = Annotated[
+    str | None, typer.Option("--net", help="mobilefacenet, ir, ir_se or iresnet.", show_default=False)
+]
 Depth = Annotated[
-    int | None, typer.Option("--depth", help="Layers of ir and ir_se: 18 to 152.", show_default=False)
+    int | None,
+    typer.Option("--depth", help="Layers of ir, ir_se and iresnet: 18 to 200.", show_default=False),
 ]
 
 
@@ -92,7 +95,8 @@ def train(
         str | None,
         typer.Option(
             "--start",
-            help="Fine-tune these weights: a run, .safetensors, or the original's .pth.",
+            help="Fine-tune these weights: a run, .safetensors, .pth or .pt of the original or of arcface_torch, or an "
+            "IResNet as ONNX.",
             show_default=False,
         ),
     ] = None,
@@ -191,7 +195,7 @@ def export_weights(
     source: Annotated[
         Path,
         typer.Argument(
-            help="A run, a .safetensors file of a run, or a model file of the original (.pth).",
+            help="A run, a .safetensors file of a run, or a .pth or .pt file of the original or of arcface_torch.",
             show_default=False,
         ),
     ],
@@ -202,7 +206,7 @@ def export_weights(
         str | None,
         typer.Option(
             "--colour",
-            help="Colour order of a .pth file: rgb or bgr (default: bgr, as the original).",
+            help="Colour order of a .pth file: rgb or bgr (default: bgr, as the original; rgb for iresnet).",
             show_default=False,
         ),
     ] = None,
@@ -216,7 +220,7 @@ def export_weights(
     speaker = Speaker(as_json, quiet)
     if source.suffix in (".pth", ".pt"):
         config = _network_settings(net or "mobilefacenet", depth)
-        trained = read_original(source, config, colour or "bgr")
+        trained = read_original(source, config, colour or ("rgb" if config.name == "iresnet" else "bgr"))
     elif net is not None or depth is not None or colour is not None:
         raise UsageError(f"{source}: says itself which network it is; leave --net, --depth and --colour out")
     else:
@@ -340,16 +344,20 @@ def _network_settings(name: str, depth: int | None, base: Any = None) -> Any:
     """The network of these options; raises UsageError for an unknown name."""
     from typing import get_args
 
-    from multiface.train.networks.iresnet import Depth as Depths
+    from multiface.train.networks.arc_iresnet import ArcDepth
+    from multiface.train.networks.iresnet import Depth
     from multiface.train.recipe import NetworkConfig, NetworkName
 
     if name not in get_args(NetworkName):
         raise UsageError(f"--net {name}: the networks are {', '.join(get_args(NetworkName))}")
-    if depth is not None and depth not in get_args(Depths):
-        raise UsageError(f"--depth {depth}: the depths are {', '.join(map(str, get_args(Depths)))}")
+    depths = get_args(ArcDepth if name == "iresnet" else Depth)
+    if depth is not None and depth not in depths:
+        raise UsageError(f"--depth {depth}: the depths are {', '.join(map(str, depths))}")
     if depth is not None and name == "mobilefacenet":
-        raise UsageError("--depth is of ir and ir_se; mobilefacenet has one depth only")
+        raise UsageError("--depth is of ir, ir_se and iresnet; mobilefacenet has one depth only")
     base = base or NetworkConfig()
+    if name == "iresnet" and base.name != "iresnet":
+        base = dataclasses.replace(base, dropout=0.0)  # as it is trained
     return dataclasses.replace(base, name=name, depth=depth or base.depth)
 
 

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from multiface.errors import WeightsError
 from multiface.train.heads.head import Head, HeadConfig
 from multiface.train.heads.sharded import ShardedHead
+from multiface.train.networks.arc_iresnet import ArcIResNet
 from multiface.train.networks.iresnet import IResNet
 from multiface.train.networks.mobilefacenet import MobileFaceNet
 from multiface.train.recipe import HeadSettings, NetworkConfig
 
-Network = MobileFaceNet | IResNet
+Network = MobileFaceNet | IResNet | ArcIResNet
 AnyHead = Head | ShardedHead
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
@@ -22,6 +23,8 @@ def build_network(config: NetworkConfig) -> Network:
     """The network with torch's own random weights. Raises UsageError."""
     if config.name == "mobilefacenet":
         return MobileFaceNet(config.embedding, config.width, config.squeeze_excitation)
+    if config.name == "iresnet":
+        return ArcIResNet(config.depth, config.embedding, config.dropout)
     return IResNet(config.depth, config.name == "ir_se", config.dropout)
 
 
@@ -55,6 +58,8 @@ def embedding_layers(network: Network) -> tuple[nn.Module, ...]:
     """The layers that make the embedding of the last feature map; all before are the backbone."""
     if isinstance(network, MobileFaceNet):
         return network.linear, network.bn
+    if isinstance(network, ArcIResNet):
+        return network.fc, network.norm
     return (network.output_layer,)
 
 

@@ -125,6 +125,10 @@ def read_original(path: Path, config: NetworkConfig, colour: str) -> TrainedNetw
         state = read_state(path)
         if "linear.weight" in state:
             config = dataclasses.replace(config, embedding=len(state["linear.weight"]))
+    if config.name == "iresnet" and path.suffix != ".onnx":
+        state = read_state(path)
+        if "fc.weight" in state:
+            config = dataclasses.replace(config, embedding=len(state["fc.weight"]))
     network = build_network(config)
     load_network(network, path)
     return TrainedNetwork(network.eval(), config, input_spec(colour, network.embedding_size))

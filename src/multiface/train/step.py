@@ -27,6 +27,7 @@ from multiface.train.heads.margins import AdaFace
 from multiface.train.heads.sampling import sampled_gradient
 from multiface.train.heads.sharded import ShardedHead
 from multiface.train.loss_scale import LossScale
+from multiface.train.networks.arc_iresnet import ArcIResNet
 from multiface.train.networks.iresnet import IResNet
 from multiface.train.networks.unit import unit
 from multiface.train.optimiser import step_rows
@@ -77,9 +78,10 @@ def set_mode(network: Network, start: StartConfig) -> None:
 def freeze(network: Network, start: StartConfig) -> None:
     """Switches off the gradients of a frozen backbone."""
     if start.backbone_rate == 0:
-        network.requires_grad_(False)
-        for layer in embedding_layers(network):
-            layer.requires_grad_(True)
+        last = {id(p) for layer in embedding_layers(network) for p in layer.parameters()}
+        for parameter in network.parameters():
+            if id(parameter) not in last:
+                parameter.requires_grad_(False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -206,10 +208,10 @@ def _centre_gradient(head: AnyHead) -> tuple[Tensor | None, Tensor]:
 
 
 def _feature_map(network: Network, pictures: Tensor, checkpoints: bool) -> Tensor:
-    if not (checkpoints and isinstance(network, IResNet) and torch.is_grad_enabled()):
+    if not (checkpoints and isinstance(network, IResNet | ArcIResNet) and torch.is_grad_enabled()):
         return network.feature_map(pictures)
-    out: Tensor = network.input_layer(pictures)
-    for module in network.body:
+    out = network.stem(pictures)
+    for module in network.units:
         contexts = partial(_contexts, module)
         out = checkpoint(module, out, use_reentrant=False, context_fn=contexts)
     return network.flat_map(out)
