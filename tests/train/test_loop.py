@@ -18,7 +18,7 @@ from multiface.train.average import Average
 from multiface.train.building import build_head, build_network, head_config
 from multiface.train.checkpoint import checkpoints
 from multiface.train.export import read_trained
-from multiface.train.heads.margins import AdaFace, ArcFace, CurricularFace, Margin
+from multiface.train.heads.margins import WITH_NORMS, AdaFace, ArcFace, CurricularFace, MagFace, Margin
 from multiface.train.loop import Limits, Report, train
 from multiface.train.processes import Place
 from multiface.train.recipe import HeadSettings, NetworkConfig, Recipe, recipe_from_toml
@@ -180,10 +180,11 @@ def test_unusable_pictures_are_named_once_and_counted(
         {"run": {"precision": "fp16"}},
         {"run": {"channels_last": True}},
         {"head": {"margin": AdaFace()}},
+        {"head": {"margin": MagFace()}},
         {"head": {"slices": 3, "drop_remainder": True}},
         {"data": {"colour": "bgr"}},
     ],
-    ids=["bf16", "fp16", "channels_last", "adaface", "remainder", "bgr"],
+    ids=["bf16", "fp16", "channels_last", "adaface", "magface", "remainder", "bgr"],
 )
 def test_settings_run_and_resume(
     tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe], changes: dict[str, dict[str, object]]
@@ -219,7 +220,7 @@ def test_a_single_face_a_part_is_refused_since_batch_norms_need_more(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("margin", [ArcFace(0.3), CurricularFace(momentum=0.3), AdaFace()])
+@pytest.mark.parametrize("margin", [ArcFace(0.3), CurricularFace(momentum=0.3), AdaFace(), MagFace()])
 @pytest.mark.parametrize("normalise", [False, True])
 def test_losses_of_slices_add_up_to_the_heads(margin: Margin, normalise: bool) -> None:
     settings = HeadSettings(margin, slices=4, scale=16.0, normalise_slices=normalise)
@@ -227,7 +228,9 @@ def test_losses_of_slices_add_up_to_the_heads(margin: Margin, normalise: bool) -
     generator = torch.Generator().manual_seed(0)
     embedding = torch.nn.functional.normalize(torch.randn(6, 32, generator=generator))
     labels, norms = torch.arange(6) % 5, 20 + torch.arange(6.0)
-    given = norms if isinstance(margin, AdaFace) else None
+    given = norms if isinstance(margin, WITH_NORMS) else None
+    if isinstance(margin, MagFace):
+        head.eval()  # its reward is no slice's
     loss = head(embedding, labels, given).detach()
     losses = SliceLosses(head).of(Embedded(embedding, given), labels)
     assert len(losses) == 4 and math.fsum(losses) == pytest.approx(float(loss), rel=1e-5)

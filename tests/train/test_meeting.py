@@ -119,6 +119,17 @@ def test_one_without_a_sign_of_life_is_missed(tmp_path: Path, monkeypatch: pytes
     assert "process 1 failed: it has given no sign of life for 2 s" in (tmp_path / "0.txt").read_text()
 
 
+def test_one_that_never_comes_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meeting, "FIND", timedelta(seconds=1))
+    monkeypatch.setattr(meeting, "GRACE", 1.0)
+    with (
+        pytest.raises(InputError, match="process 1 of 2 did not come within 1 s: was it started"),
+        meet(Launch(0, 2, None, "127.0.0.1", free_port())) as met,
+        met.joined("cpu"),
+    ):
+        pass
+
+
 def test_a_meeting_point_that_nobody_keeps_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meeting, "FIND", timedelta(seconds=1))
     port = free_port()

@@ -18,7 +18,16 @@ from torch.nn.functional import cross_entropy, normalize
 
 from multiface.errors import UsageError
 from multiface.train.heads.head import Head, HeadConfig
-from multiface.train.heads.margins import AdaFace, ArcFace, Combined, CosFace, CurricularFace, Margin, Softmax
+from multiface.train.heads.margins import (
+    AdaFace,
+    ArcFace,
+    Combined,
+    CosFace,
+    CurricularFace,
+    MagFace,
+    Margin,
+    Softmax,
+)
 from multiface.train.heads.sampling import Sampled, sample_rows, sampled_gradient
 from multiface.train.heads.sharded import ShardedHead
 from multiface.train.heads.shards import shard_bounds
@@ -32,6 +41,7 @@ MARGINS: list[Margin] = [
     Combined(1.05, 0.3, 0.1),
     AdaFace(momentum=0.2),
     CurricularFace(momentum=0.2),
+    MagFace(0.4, 0.7, 17.0, 23.0),
 ]
 CLASSES, SIZE, BATCH = 11, 12, 7  # 11 classes: 6 + 5, or 4 + 4 + 3; 7 faces: 4 + 3, or 3 + 2 + 2
 CASES = [
@@ -57,10 +67,12 @@ def run_case(head: ShardedHead, steps: int) -> dict[str, Any]:
     embedding, labels, norms = batch()
     first, last = shard_bounds(BATCH, dist.get_rank(head.group), dist.get_world_size(head.group))
     own = embedding[first:last].clone().requires_grad_()
+    norms = norms[first:last].requires_grad_(isinstance(head.config.margin, MagFace))
     for _ in range(steps):
+        norms.grad = None
         own.grad = head.centres.grad = None
         head.clear()
-        loss = head(own, labels[first:last], norms[first:last])
+        loss = head(own, labels[first:last], norms)
         loss.backward()
     sampled = {}
     if head.sampled:
@@ -71,6 +83,7 @@ def run_case(head: ShardedHead, steps: int) -> dict[str, Any]:
         "loss": loss.item(),
         "embedding": own.grad,
         "centres": head.centres.grad,
+        "norms": norms.grad,
         "state": head.margin_state.clone(),
     }
 
@@ -168,12 +181,16 @@ def test_exact_head_equals_one_process(results: list[dict[str, Any]]) -> None:
         head = one_process(config_of(*case))
         embedding, labels, norms = batch()
         embedding.requires_grad_()
+        norms.requires_grad_(isinstance(case[0], MagFace))
         for _ in range(2):
-            embedding.grad = head.centres.grad = None
+            embedding.grad = head.centres.grad = norms.grad = None
             loss = head(embedding, labels, norms)
             loss.backward()
         got = [result["exact"][number] for result in results]
         assert_equal(got, loss, embedding.grad, head.centres.grad)
+        if norms.grad is not None:
+            of_norms = torch.cat([result["norms"] for result in got])
+            torch.testing.assert_close(of_norms, norms.grad, rtol=1e-9, atol=1e-9)
         for result in got:
             torch.testing.assert_close(result["state"], head.margin_state)
 
@@ -190,6 +207,9 @@ def test_sampled_head_equals_the_literal_formula_on_the_sample(results: list[dic
         logits = head.logits(embedding, labels, norms)[:, :, sample]
         positions = torch.searchsorted(sample, labels)
         loss = cross_entropy(logits[0], positions) + cross_entropy(logits[1], positions)
+        if isinstance(margin, MagFace):
+            length = norms.clamp(17, 23)
+            loss = loss + 35 * (1 / length + length / 23**2).mean()
         loss.backward()
         for one in got:
             assert one["loss"] == pytest.approx(loss.item(), rel=1e-11) and one["centres"] is None

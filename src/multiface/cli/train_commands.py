@@ -70,7 +70,9 @@ def train(
     head: Annotated[
         str | None,
         typer.Option(
-            "--head", help="softmax, cosface, arcface, combined, adaface, curricularface.", show_default=False
+            "--head",
+            help="softmax, cosface, arcface, combined, adaface, curricularface, magface.",
+            show_default=False,
         ),
     ] = None,
     margin: Annotated[
@@ -148,9 +150,9 @@ def train(
     given = Overrides(
         net, depth, batch, workers, epochs, lr, head, margin, spheres, data, validate, start, seed
     )
-    base = _base(recipe, out, resume)
     aligner = _Aligner(speaker, chosen)
     with meet(launch) as meeting:
+        base = _base(recipe, out, resume)
         if recipe is None and resume:
             # The run's recipe lies where the first process writes.
             base = recipe_from_toml(meeting.told("recipe", recipe_to_toml(base)), str(out))

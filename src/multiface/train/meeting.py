@@ -194,7 +194,7 @@ class _Watch:
                 time.sleep(0.05)
 
     def _look(self, store: Store) -> None:
-        seen: list[tuple[int, float]] = [(-1, time.monotonic())] * self._launch.processes
+        seen: list[tuple[int, float]] = [(0, time.monotonic())] * self._launch.processes
         lost = "the first process is gone, and with it the meeting point; see its own messages"
         while not self._leaving.wait(LOOK):
             try:
@@ -218,13 +218,21 @@ class _Watch:
             os._exit(FAILED)
 
     def _miss(self, store: Store, seen: list[tuple[int, float]]) -> None:
-        """Puts a process that gives no sign of life any more down as failed."""
+        """Puts a process that gives no sign of life any more, or never came, down as failed."""
         now = time.monotonic()
         for rank in range(1, self._launch.processes):
             count = store.add(f"alive {rank}", 0)
+            silent = now - seen[rank][1]
             if count != seen[rank][0]:
                 seen[rank] = (count, now)
-            elif count and now - seen[rank][1] > SILENT:
+            elif not count and silent > FIND.total_seconds():
+                store.compare_set(
+                    "failed",
+                    "",
+                    f"process {rank} of {self._launch.processes} did not come within {FIND.total_seconds():g} s: was "
+                    "it started, with the same MASTER_ADDR and MASTER_PORT?",
+                )
+            elif count and silent > SILENT:
                 store.compare_set(
                     "failed",
                     "",

@@ -21,6 +21,7 @@ from multiface.train.heads.margins import (
     Combined,
     CosFace,
     CurricularFace,
+    MagFace,
     Margin,
     Softmax,
 )
@@ -399,6 +400,7 @@ def _margin_classes() -> dict[str, type[Margin]]:
         "combined": Combined,
         "adaface": AdaFace,
         "curricularface": CurricularFace,
+        "magface": MagFace,
     }
 
 

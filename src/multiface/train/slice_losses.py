@@ -42,12 +42,13 @@ class SliceLosses:
         """
         size = self._head.config.slice_size
         losses = []
+        norms = None if embedded.norms is None else embedded.norms.detach()
         for number, part in enumerate(self._parts):
             state = self._head.margin_state
             if isinstance(part.config.margin, CurricularFace):
                 state = state[number : number + 1]
             part.margin_state.copy_(state)
             own = embedded.embedding.detach()[:, number * size : (number + 1) * size]
-            losses.append(head_loss(part, Embedded(own, embedded.norms), labels, counts))
+            losses.append(head_loss(part, Embedded(own, norms), labels, counts))
         found: list[float] = torch.stack(losses).tolist() if losses else []
         return found

@@ -23,7 +23,7 @@ from torch.utils.checkpoint import checkpoint
 
 from multiface.train.buckets import Buckets
 from multiface.train.building import BATCH_NORMS, AnyHead, Network, embedding_layers
-from multiface.train.heads.margins import AdaFace
+from multiface.train.heads.margins import WITH_NORMS, MagFace
 from multiface.train.heads.sampling import sampled_gradient
 from multiface.train.heads.sharded import ShardedHead
 from multiface.train.loss_scale import LossScale
@@ -87,7 +87,7 @@ def freeze(network: Network, start: StartConfig) -> None:
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
     """embedding: (B, D) of unit length, shortened to what the head sees. norms: (B,) of the features, for
-    AdaFace.
+    AdaFace and MagFace.
     """
 
     embedding: Tensor
@@ -107,8 +107,10 @@ def embed(learner: Learner, pictures: Tensor) -> Embedded:
         feature_map = _feature_map(learner.network, pictures, learner.activation_checkpoints)
     feature_map = feature_map.to(torch.promote_types(feature_map.dtype, torch.float32))
     features = learner.network.embedding_of(feature_map)
-    adaface = isinstance(learner.head.config.margin, AdaFace)
-    norms = torch.linalg.vector_norm(features.detach(), dim=1) if adaface else None
+    margin, norms = learner.head.config.margin, None
+    if isinstance(margin, WITH_NORMS):
+        learned = features if isinstance(margin, MagFace) else features.detach()
+        norms = torch.linalg.vector_norm(learned, dim=1)
     return Embedded(unit(features)[:, : learner.head.config.embedding_size], norms)
 
 

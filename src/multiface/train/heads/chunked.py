@@ -97,7 +97,8 @@ def blocked_loss(
     group: where given, each process holds other classes and the same batch; C may differ between processes
     and
         may be 0. The loss is that over all classes, the same everywhere; gradients of the centres are
-        complete, gradients of `parts` are this process's share, to be summed over processes. Collectives: one
+        complete, gradients of `parts` are this process's share, to be summed over processes; those of the targets'
+        logits, where they want any, are complete in every process. Collectives: one
         all-reduce of (S, B) for each S slices that are computed together, in forward (two where a running maximum is
         kept), none in backward.
     sizes: memory, chosen from N, B, d and the device where None.
@@ -107,8 +108,7 @@ def blocked_loss(
     Gradients flow to `parts` and `centres`, once: a gradient of the gradient raises. Holds at most about the kept
     exponentials plus a dozen blocks beside the gradients themselves.
     """
-    logit, slope = targets.logit.detach(), targets.slope.detach()
-    inputs = (labels, logit, slope, targets.hard_above, targets.hard_shift)
+    inputs = (labels, targets.logit, targets.slope.detach(), targets.hard_above, targets.hard_shift)
     settings = (scale, average, group, sizes, longest, torch.is_grad_enabled())
     result: Tensor = _BlockedLoss.apply(parts, centres, *inputs, *settings)  # type: ignore[no-untyped-call]
     return result
@@ -136,7 +136,7 @@ class _BlockedLoss(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(parts, centres, labels, logit, slope, hard_above, hard_shift)
         ctx.settings = (scale, average, group, sizes, longest)
-        ctx.wanted = (wanted and ctx.needs_input_grad[0], wanted and ctx.needs_input_grad[1])
+        ctx.wanted = tuple(wanted and ctx.needs_input_grad[number] for number in (0, 1, 3))
         targets = Targets(logit, slope, hard_above, hard_shift)
         loss, *gradients = _compute(parts, centres, labels, targets, *ctx.settings, *ctx.wanted)
         ctx.gradients = gradients
@@ -154,7 +154,8 @@ class _BlockedLoss(torch.autograd.Function):
             for gradient in gradients:
                 if gradient is not None:
                     gradient.mul_(upstream)
-        return (*gradients, *[None] * 11)
+        of_parts, of_centres, of_logit = gradients
+        return (of_parts, of_centres, None, of_logit, *[None] * 9)
 
 
 def _compute(
@@ -169,8 +170,9 @@ def _compute(
     longest: float | None,
     want_parts: bool,
     want_centres: bool,
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Loss, gradient of parts (N, B, d) and of centres (N, C, d); None where not wanted."""
+    want_logit: bool,
+) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+    """Loss, gradient of parts (N, B, d), of centres (N, C, d) and of the logits (N, B); None where not wanted."""
     slices, batch, size = parts.shape
     classes = centres.shape[1]
     dtype = torch.promote_types(torch.promote_types(parts.dtype, centres.dtype), torch.float32)
@@ -181,6 +183,7 @@ def _compute(
         weight = 1 / slices if average else 1.0
         grad_parts = torch.empty_like(parts, memory_format=torch.contiguous_format) if want_parts else None
         grad_centres = torch.empty_like(centres) if want_centres else None
+        grad_logit = torch.empty_like(targets.logit) if want_logit else None
         losses = []
         for first in range(0, slices, sizes.together):
             these = slice(first, first + sizes.together)
@@ -194,14 +197,17 @@ def _compute(
                 scale=scale,
                 longest=longest,
             )
-            loss, share = _slices_loss(
+            loss, share, away = _slices_loss(
                 some, owned, scratch, sizes, group, weight, want_parts,
                 None if grad_centres is None else grad_centres[these],
             )  # fmt: skip
             losses.append(loss)
             if grad_parts is not None:
                 grad_parts[these] = share
-    return losses[0] if len(losses) == 1 else torch.stack(losses).sum(), grad_parts, grad_centres
+            if grad_logit is not None:
+                grad_logit[these] = away
+    total = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+    return total, grad_parts, grad_centres, grad_logit
 
 
 @contextmanager
@@ -296,8 +302,11 @@ def _slices_loss(
     weight: float,
     want_parts: bool,
     grad_centres: Tensor | None,
-) -> tuple[Tensor, Tensor]:
-    """Loss of some slices times weight, and its gradient by the embedding (S, B, d); fills grad_centres (S, C, d)."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss of some slices times weight, its gradients by the embedding (S, B, d) and by the targets' logits (S, B).
+
+    Fills grad_centres (S, C, d).
+    """
     e, scale = some.embedding, some.scale
     slices, batch, _ = e.shape
     classes = some.centres.shape[1]
@@ -352,17 +361,18 @@ def _slices_loss(
     loss = lost.sub_(some.logit).sum() * (weight / batch)
     factor = weight * scale / batch / total  # (S, B)
     share.mul_(factor[..., None])
+    away = own.div_(total).sub_(1).mul_(weight * scale / batch)  # (S, B), d loss / d target logit
     if not classes:
-        return loss, share
+        return loss, share, away
 
     # The target's column: d loss / d cosine, of the faces whose class is here.
-    pull = (own.div_(total).sub_(1)).mul_(some.slope).mul_(owned.held).mul_(weight * scale / batch)
+    pull = (away * some.slope).mul_(owned.held)
     own_inverse = scratch.inverse[:slices, owned.labels]  # (S, B)
     own_unit = some.centres[:, owned.labels].to(e.dtype) * own_inverse[..., None]  # (S, B, d)
     if want_parts:
         share.addcmul_(own_unit, pull[..., None])
     if grad_centres is None:
-        return loss, share
+        return loss, share, away
 
     direct = grad_centres.dtype == e.dtype
     found = grad_centres if direct else torch.empty_like(grad_centres, dtype=e.dtype)
@@ -394,7 +404,7 @@ def _slices_loss(
     found.index_add_(1, owned.labels, pulled)
     if not direct:
         grad_centres.copy_(found)
-    return loss, share
+    return loss, share, away
 
 
 def _room(scratch: _Scratch, slices: int, start: int, stop: int, kept: bool) -> Tensor:

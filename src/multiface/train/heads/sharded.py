@@ -109,9 +109,10 @@ class ShardedHead(nn.Module):
             cosine = torch.zeros(parts.shape[:2], dtype=dtype, device=parts.device)
         dist.all_reduce(cosine, dist.ReduceOp.SUM, self.group)
         targets = step_margin(config.margin, self.margin_state, cosine, norms, self.training)
-        return blocked_loss(
+        loss = blocked_loss(
             parts, centres, labels, targets, config.scale, config.average, self.group, self.sizes, LONGEST
         )
+        return loss if targets.added is None or not self.training else loss + targets.added
 
     def clear(self) -> None:
         """Forgets what took part, and its gradients."""
@@ -151,7 +152,8 @@ class _Gather(torch.autograd.Function):
     """Embeddings (B_r, D), labels (B_r,) and norms (B_r,) of all processes to (B, D), (B,) and (B,).
 
     Backward: each process has its classes' share of the gradient of all B rows of embeddings; the shares are summed
-    and each process keeps its own rows. One all-gather in forward, one all-reduce in backward.
+    and each process keeps its own rows. That of the norms each process has whole. One all-gather in forward, one
+    all-reduce in backward.
     """
 
     @staticmethod
@@ -166,14 +168,17 @@ class _Gather(torch.autograd.Function):
         ctx.settings = (counts, group)
         given = [embedding, labels] if norms is None else [embedding, labels, norms]
         found = _gather(given, counts, group)
-        ctx.mark_non_differentiable(*found[1:])
+        ctx.mark_non_differentiable(found[1])
         return found[0], found[1], found[2] if norms is not None else None
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, share: Tensor, *_: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(
+        ctx: Any, share: Tensor, _: Tensor, of_norms: Tensor | None
+    ) -> tuple[Tensor, None, Tensor | None, None, None]:
         counts, group = ctx.settings
         total = share.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total, dist.ReduceOp.SUM, group)
         first = sum(counts[: dist.get_rank(group)])
-        return total[first : first + counts[dist.get_rank(group)]], None, None, None, None
+        own = slice(first, first + counts[dist.get_rank(group)])
+        return total[own], None, None if of_norms is None else of_norms[own], None, None
