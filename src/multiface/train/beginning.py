@@ -27,7 +27,14 @@ from multiface.json_text import document_of, parse_json, record_from
 from multiface.regular_file import read_regular_text
 from multiface.train.agreement import agree, digest_of_labels, tell
 from multiface.train.average import Average
-from multiface.train.checkpoint import Position, checkpoints, equal_everywhere, open_checkpoint, restore
+from multiface.train.checkpoint import (
+    FOLDER,
+    Position,
+    checkpoints,
+    equal_everywhere,
+    open_checkpoint,
+    restore,
+)
 from multiface.train.export import weights_sha256
 from multiface.train.fine_tune import centres_from_pictures, load_start
 from multiface.train.processes import Place
@@ -80,8 +87,7 @@ def load_beginning(
     """Fills a learner from the checkpoint, or with first weights; the average that belongs to it."""
     if not beginning.checkpoint:
         return first_weights(recipe, pictures, learner, average)
-    path = checkpoints(run)[-1] if learner.place.first else None
-    file = None if path is None else open_checkpoint(path)[0]
+    file = open_checkpoint(run / FOLDER / beginning.checkpoint)[0] if learner.place.first else None
     try:
         restore(learner, average, file, beginning.checkpoint)
     finally:

@@ -274,6 +274,8 @@ def _device(device: str | None, launch: Launch | None) -> torch.device:
     except RuntimeError as error:
         raise UsageError(f"device {name!r} is none that PyTorch knows", hint="use cpu or cuda") from error
     if kind.type == "cuda":
+        if kind.index is None:  # NCCL wants to know which
+            kind = torch.device("cuda", torch.cuda.current_device())
         torch.cuda.set_device(kind)
     return kind
 
