@@ -67,51 +67,58 @@ class Meeting:
         self._until_all_are_here()
         backend = "nccl" if kind.type == "cuda" else "gloo"
         store = HashStore() if self._store is None else PrefixStore("group", self._store)
-        dist.init_process_group(
-            backend,
-            store=store,
-            rank=self.rank,
-            world_size=self.processes,
-            timeout=COLLECTIVE,
-            device_id=kind if kind.type == "cuda" else None,
-        )
-        group = dist.group.WORLD
-        assert group is not None
         well = False
-        try:
-            yield Place.of_group(group, kind)
-            well = True
-        except RuntimeError as error:
-            # Of a collective, perhaps: then the process that failed has said why.
-            failure = None if self._watch is None else self._watch.failure_soon()
-            if failure is None:
-                raise
-            raise InputError(failure) from error
-        finally:
-            if well or self.processes == 1 or backend == "gloo":
-                dist.destroy_process_group()
-            # NCCL would wait here for the processes that are gone.
+        with self._own_reason():
+            dist.init_process_group(
+                backend,
+                store=store,
+                rank=self.rank,
+                world_size=self.processes,
+                timeout=COLLECTIVE,
+                device_id=kind if kind.type == "cuda" else None,
+            )
+            group = dist.group.WORLD
+            assert group is not None
+            try:
+                yield Place.of_group(group, kind)
+                well = True
+            finally:
+                if well or self.processes == 1 or backend == "gloo":
+                    dist.destroy_process_group()
+                # NCCL would wait here for the processes that are gone.
 
     def told(self, name: str, text: str) -> str:
         """What the first process says under this name, once, in every process."""
         if self._store is None or self._watch is None:
             return text
-        if self.first:
-            self._store.set(name, text)
-            return text
-        while not self._store.check([name]):
-            self._watch.raise_failure()
-            time.sleep(0.05)
-        return self._store.get(name).decode()
+        with self._own_reason():
+            if self.first:
+                self._store.set(name, text)
+            while not self._store.check([name]):
+                self._watch.raise_failure()
+                time.sleep(0.05)
+            return self._store.get(name).decode()
 
     def _until_all_are_here(self) -> None:
         """Waits as long as it takes, unless one fails."""
         if self._store is None or self._watch is None:
             return
-        self._store.add("here", 1)
-        while self._store.add("here", 0) < self.processes:
-            self._watch.raise_failure()
-            time.sleep(0.05)
+        with self._own_reason():
+            self._store.add("here", 1)
+            while self._store.add("here", 0) < self.processes:
+                self._watch.raise_failure()
+                time.sleep(0.05)
+
+    @contextmanager
+    def _own_reason(self) -> Iterator[None]:
+        """An error of PyTorch in here may come from another process's end: then that one's reason is the error."""
+        try:
+            yield
+        except RuntimeError as error:
+            failure = None if self._watch is None else self._watch.failure_soon()
+            if failure is None:
+                raise
+            raise InputError(failure) from error
 
     def fail(self, error: BaseException) -> None:
         """Tells the others why this process ends; not if it ends because another one did."""
@@ -267,15 +274,14 @@ def _device(device: str | None, launch: Launch | None) -> torch.device:
     name = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError(f"device {name!r}: PyTorch finds no GPU here", hint="use cpu")
-    if name == "cuda" and launch is not None:
-        name = f"cuda:{_gpu(launch, torch.cuda.device_count())}"
+    if name == "cuda":  # NCCL wants to know which
+        own = torch.cuda.current_device() if launch is None else _gpu(launch, torch.cuda.device_count())
+        name = f"cuda:{own}"
     try:
         kind = torch.device(name)
     except RuntimeError as error:
         raise UsageError(f"device {name!r} is none that PyTorch knows", hint="use cpu or cuda") from error
     if kind.type == "cuda":
-        if kind.index is None:  # NCCL wants to know which
-            kind = torch.device("cuda", torch.cuda.current_device())
         torch.cuda.set_device(kind)
     return kind
 
