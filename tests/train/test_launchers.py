@@ -8,11 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
+from multiface.datasets.identities import identities_from_records
 from multiface.errors import UsageError
 from multiface.train.checkpoint import checkpoints
 from multiface.train.launchers import Launch, launch_of
-from multiface.train.recipe import Recipe, recipe_to_toml
+from multiface.train.loop import Limits, train
+from multiface.train.processes import Place
+from multiface.train.recipe import Recipe, load_recipe
 from tests.train.several import free_port
 from tests.train.whole_checkpoint import read_checkpoint
 
@@ -137,13 +141,13 @@ def two_tasks(folder: Path, *words: str) -> list[str]:
 def test_two_tasks_of_a_launcher_other_than_torchrun_are_one_run(
     tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe]
 ) -> None:
-    """One run of two processes, not two runs that each believe to be the first; resumed by the recipe in the first
-    one's folder, which the second does not see."""
+    """One run of two processes, not two runs that each believe to be the first; resumed by the recipe and the
+    checkpoint in the first one's folder, which the second does not see."""
     recipe = tiny_recipe(data={"folders": (str(records),)}, validation={"every": 9.0})
-    (tmp_path / "tiny.toml").write_text(recipe_to_toml(recipe))
-    for words, steps in ((("tiny.toml",), 2), (("--resume",), 3)):
-        here = [str(tmp_path / word) if word.endswith("toml") else word for word in words]
-        said = two_tasks(tmp_path, *here, "--max-steps", str(steps))
-        assert json.loads(said[0])["step"] == steps and said[1] == ""
-        path = checkpoints(tmp_path / "run0")[-1]
-        assert read_checkpoint(path)[1].step == steps and not (tmp_path / "run1").exists()
+    begun = identities_from_records(records)
+    train(recipe, tmp_path / "run0", begun, [], Place(torch.device("cpu")), limits=Limits(2))
+    said = two_tasks(tmp_path, "--resume", "--max-steps", "4")
+    assert json.loads(said[0])["step"] == 4 and said[1] == ""
+    path = checkpoints(tmp_path / "run0")[-1]
+    assert read_checkpoint(path)[1].step == 4 and not (tmp_path / "run1").exists()
+    assert load_recipe(str(tmp_path / "run0" / "recipe.toml")) == recipe

@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from multiface.errors import WeightsError
+from multiface.json_text import parse_json
 from multiface.regular_file import open_regular
 
 _TYPES = {
@@ -93,7 +94,7 @@ class TensorFile:
                 self.metadata: dict[str, str] = dict(checked.metadata() or {})
             self._file = open_regular(path)
             length = int.from_bytes(self._file.read(8), "little")
-            header = json.loads(self._file.read(length))
+            header = parse_json(self._file.read(length))
         except FileNotFoundError as error:
             raise WeightsError(f"{path}: there is no such file", path=path) from error
         except (SafetensorError, OSError, ValueError) as error:
