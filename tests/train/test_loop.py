@@ -12,7 +12,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from multiface.datasets.bin_pack import write_bin
-from multiface.datasets.identities import identities_from_records
+from multiface.datasets.identities import IdentitySet, identities_from_records
 from multiface.errors import DataSetError, InputError, UsageError
 from multiface.train.average import Average
 from multiface.train.building import build_head, build_network, head_config
@@ -199,6 +199,22 @@ def test_settings_run_and_resume(
     assert all(torch.equal(a[name], b[name]) for name in a)
     if recipe.head.drop_remainder:
         assert a["head.centres"].shape == (3, 6, 5)
+
+
+@pytest.mark.parametrize("label", [-1, 6])
+def test_labels_that_are_nobodys_are_refused_before_anything_is_made(
+    label: int, tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    """Once, at the opening: the head does not look, and a GPU would die of them."""
+    pictures = identities_from_records(records)
+    labels = pictures.labels.copy()
+    labels[7] = label
+    wrong = IdentitySet(labels, pictures.classes, pictures)
+    with pytest.raises(
+        DataSetError, match=r"says that it has 6 people, but has labels from -?\d to \d; .*0\.\.5"
+    ):
+        train(tiny_recipe(), tmp_path / "run", wrong, [], place())
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from multiface.datasets.bin_pack import write_bin
 from multiface.datasets.identities import IdentitySet, identities_from_records
 from multiface.train.agreement import agree, share_tensor, tell
 from multiface.train.checkpoint import checkpoints
 from multiface.train.loop import Limits, train
 from multiface.train.processes import Place
 from multiface.train.recipe import Recipe
+from multiface.train.validation import open_validation_set
 from tests.train.several import joined
 from tests.train.whole_checkpoint import read_checkpoint
 
@@ -96,6 +98,27 @@ def test_processes_that_are_not_of_the_same_run_all_end_with_what_differs(
         assert all(f"process 1 differs from process 0 in {what}" in end for end in ends), ends
         assert not checkpoints(tmp_path / "run")
     assert two(moved, pictures, 1) == ["", ""]
+
+
+def test_another_validation_set_in_one_process_is_found_before_the_first_step(
+    tmp_path: Path, recipe: Recipe, pictures: IdentitySet, faces: list[tuple[int, bytes]]
+) -> None:
+    """It may lie elsewhere; of another size, processes would wait for each other in the middle of a run."""
+    for name, pairs in (("a", 20), ("b", 20), ("c", 22)):
+        (tmp_path / name).mkdir()
+        files = [faces[k % len(faces)][1] for k in range(2 * pairs)]
+        write_bin(tmp_path / name / "own.bin", files, [k % 2 == 0 for k in range(pairs)])
+
+    def two(second: str) -> list[str]:
+        def one(place: Place) -> None:
+            sets = [open_validation_set(tmp_path / ("a", second)[place.rank] / "own.bin", None)]
+            train(recipe, tmp_path / f"run-{second}", pictures, sets, place, limits=Limits(1))
+
+        return joined(2, tmp_path / "said", one)
+
+    assert two("b") == ["", ""]
+    ends = two("c")
+    assert all("process 1 differs from process 0 in validation sets" in end for end in ends), ends
 
 
 def test_other_first_weights_in_one_process_are_found_before_the_first_step(

@@ -83,9 +83,9 @@ class Meeting:
                 yield Place.of_group(group, kind)
                 well = True
             finally:
-                if well or self.processes == 1 or backend == "gloo":
-                    dist.destroy_process_group()
-                # NCCL would wait here for the processes that are gone.
+                if not well and backend == "nccl":
+                    group.abort()  # else it would wait for processes that are gone
+                dist.destroy_process_group()
 
     def told(self, name: str, text: str) -> str:
         """What the first process says under this name, once, in every process."""
