@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 
 from multiface.errors import InputError, UsageError
-from multiface.train import meeting
+from multiface.train import meeting, watch
 from multiface.train.launchers import Launch
 from multiface.train.meeting import meet
 from multiface.train.processes import Place
@@ -86,7 +86,7 @@ def test_one_that_fails_ends_those_that_cannot_be_woken(tmp_path: Path) -> None:
 
     since = time.monotonic()
     ends = ended(joined(2, tmp_path, one), since)
-    assert ends == [f"exit code {meeting.FAILED}", "UsageError: broken"]
+    assert ends == [f"exit code {watch.FAILED}", "UsageError: broken"]
     assert (tmp_path / "0.txt").read_text() == "error: process 1 failed: broken\n"
 
 
@@ -104,8 +104,8 @@ def test_one_that_is_killed_ends_the_other(tmp_path: Path, rank: int) -> None:
 
 
 def test_one_without_a_sign_of_life_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meeting, "SILENT", 2.0)
-    monkeypatch.setattr(meeting, "GRACE", 1.0)
+    monkeypatch.setattr(watch, "SILENT", 2.0)
+    monkeypatch.setattr(watch, "GRACE", 1.0)
 
     def one(place: Place) -> None:
         if place.rank == 1:
@@ -115,13 +115,13 @@ def test_one_without_a_sign_of_life_is_missed(tmp_path: Path, monkeypatch: pytes
 
     since = time.monotonic()
     ends = ended(joined(2, tmp_path, one), since)
-    assert ends == [f"exit code {meeting.FAILED}", f"signal {signal.SIGKILL.value}"]
+    assert ends == [f"exit code {watch.FAILED}", f"signal {signal.SIGKILL.value}"]
     assert "process 1 failed: it has given no sign of life for 2 s" in (tmp_path / "0.txt").read_text()
 
 
 def test_one_that_never_comes_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meeting, "FIND", timedelta(seconds=1))
-    monkeypatch.setattr(meeting, "GRACE", 1.0)
+    monkeypatch.setattr(watch, "FIND", timedelta(seconds=1))
+    monkeypatch.setattr(watch, "GRACE", 1.0)
     with (
         pytest.raises(InputError, match="process 1 of 2 did not come within 1 s: was it started"),
         meet(Launch(0, 2, None, "127.0.0.1", free_port())) as met,
@@ -131,7 +131,7 @@ def test_one_that_never_comes_is_missed(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_meeting_point_that_nobody_keeps_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meeting, "FIND", timedelta(seconds=1))
+    monkeypatch.setattr(watch, "FIND", timedelta(seconds=1))
     port = free_port()
     with (
         pytest.raises(
