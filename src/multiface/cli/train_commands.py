@@ -35,7 +35,7 @@ Data = Annotated[
     ),
 ]
 Network = Annotated[
-    str | None, typer.Option("--net", help="mobilefacenet, ir, ir_se or iresnet.", show_default=False)
+    str | None, typer.Option("--net", help="mobilefacenet, ir, ir_se, iresnet or plain.", show_default=False)
 ]
 Depth = Annotated[
     int | None,
@@ -131,7 +131,7 @@ def train(
     """Train, resume or fine-tune a network; several processes with `torchrun --no-python multiface train ...`, srun or
     mpirun.
     """
-    _need_torch()
+    need_torch()
     import torch
 
     from multiface.train.launchers import launch_of
@@ -216,7 +216,7 @@ def export_weights(
     quiet: options.Quiet = None,
 ) -> None:
     """Export a trained network as ONNX with its input spec, checked against PyTorch on real crops."""
-    _need_torch()
+    need_torch()
     from multiface.train.export import export, read_original, read_trained
 
     speaker = Speaker(as_json, quiet)
@@ -240,7 +240,7 @@ def original_as_onnx(file: Path, arch: str, colour: str, out: Path) -> None:
 
     arch: mobilefacenet, or ir or ir_se with its depth, such as ir_se_50. Raises UsageError, WeightsError.
     """
-    _need_torch()
+    need_torch()
     from multiface.train.export import export, read_original
 
     net, _, depth = arch.rpartition("_")
@@ -355,8 +355,8 @@ def _network_settings(name: str, depth: int | None, base: Any = None) -> Any:
     depths = get_args(ArcDepth if name == "iresnet" else Depth)
     if depth is not None and depth not in depths:
         raise UsageError(f"--depth {depth}: the depths are {', '.join(map(str, depths))}")
-    if depth is not None and name == "mobilefacenet":
-        raise UsageError("--depth is of ir, ir_se and iresnet; mobilefacenet has one depth only")
+    if depth is not None and name in ("mobilefacenet", "plain"):
+        raise UsageError(f"--depth is of ir, ir_se and iresnet; {name} has one depth only")
     base = base or NetworkConfig()
     if name == "iresnet" and base.name != "iresnet":
         base = dataclasses.replace(base, dropout=0.0)  # as it is trained
@@ -503,7 +503,8 @@ def _demo_crops(chosen: options.Chosen) -> Any:
     return np.concatenate([crops, crops[:, :, ::-1]])
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
+    """Raises ExtraMissing where the libraries of training are not there."""
     from importlib.util import find_spec
 
     if any(find_spec(name) is None for name in ("torch", "safetensors", "tensorboard")):

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from multiface.arrays import Floats
 from multiface.datasets.bin_pack import BinPack, read_bin
+from multiface.datasets.pack_people import pack_people
 from multiface.errors import DataSetError, PictureError
 from multiface.evaluate.protocol import PairSet, SetResult, evaluate_pairs, score_pairs
 from multiface.faces.align import align
@@ -80,7 +81,8 @@ def evaluate_packs(
     """The results pack by pack, in each embedder by embedder, in each for the wanted flips; each pack is read
     once.
 
-    The set is called after the file (`lfw.bin`: lfw), and its intervals take pairs as independent.
+    The set is called after the file (`lfw.bin`: lfw). Its intervals resample people where a file beside the pack says
+    who is who (`lfw.people`, see datasets.pack_people), else they take pairs as independent.
     workers: batches that are embedded at the same time; networks opened with one thread each and as many
     workers as processors is the fastest. progress: called, for each pack and embedder anew, with pictures
     done and all pictures. Raises DataSetError where a pack is broken, holds a picture that cannot be decoded,
@@ -88,7 +90,7 @@ def evaluate_packs(
     """
     for path in paths:
         pack = read_bin(path)
-        pairs = PairSet.from_pack(path.stem, pack.issame)
+        pairs = PairSet.from_pack(path.stem, pack.issame, pack_people(path, pack.issame))
         for embedder in embedders:
             embeddings = embed_pack(pack, str(path), embedder, any(flips), workers, progress)
             for flip in flips:

@@ -32,7 +32,7 @@ from multiface.train.schedule import ScheduleConfig
 FOLDER = Path(__file__).with_name("recipes")
 """Recipes that come with the package."""
 
-NetworkName = Literal["mobilefacenet", "ir", "ir_se", "iresnet"]
+NetworkName = Literal["mobilefacenet", "ir", "ir_se", "iresnet", "plain"]
 Precision = Literal["float32", "bf16", "fp16"]
 
 
@@ -55,9 +55,10 @@ class DataConfig:
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """Which network: the original's, or arcface_torch's iresnet.
+    """Which network: the original's, arcface_torch's iresnet, or a plain one for experiments of minutes.
 
-    embedding: of mobilefacenet and iresnet; that of ir and ir_se is 512. width, squeeze_excitation: of mobilefacenet.
+    embedding: of mobilefacenet, iresnet and plain; that of ir and ir_se is 512. width: of mobilefacenet and plain;
+    squeeze_excitation: of mobilefacenet.
     depth, dropout: of ir, ir_se and iresnet; 152 is of the former, 200 of the latter, which is trained without dropout.
     """
 
@@ -71,7 +72,7 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         _at_least("network", "embedding", self.embedding, 1)
         depths = get_args(ArcDepth if self.name == "iresnet" else Depth)
-        if self.name != "mobilefacenet" and self.depth not in depths:
+        if self.name not in ("mobilefacenet", "plain") and self.depth not in depths:
             raise UsageError(
                 f"network: the depths of {self.name} are {', '.join(map(str, depths))}, not {self.depth}"
             )
