@@ -2,7 +2,8 @@
 
     python benchmarks/multi/pack_people.py heldout.bin heldout.json FOLDER
 
-heldout.json: a list with `identity`, a number, for each picture of the pack. FOLDER gets a link to the pack and the file.
+heldout.json: a list with `identity`, a number, for each picture of the pack. FOLDER gets a link to the pack, and the
+file.
 """
 
 import argparse

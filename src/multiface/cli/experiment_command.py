@@ -15,6 +15,7 @@ from multiface.cli.console import Speaker
 from multiface.cli.internal_error import STOPPED
 from multiface.cli.stopping import stop_on_signals
 from multiface.cli.train_commands import Data, need_torch
+from multiface.errors import UsageError
 
 
 def experiment(
@@ -35,6 +36,10 @@ def experiment(
             "--jobs", "-j", help="Runs at once, a thread each (default: all processors).", show_default=False
         ),
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", help="Compare with this arm (default: the file's).", show_default=False),
+    ] = None,
     report_only: Annotated[
         bool, typer.Option("--report", help="Run nothing; report what is done so far.")
     ] = False,
@@ -53,6 +58,10 @@ def experiment(
         plan = replace(plan, data=tuple(str(folder.resolve()) for folder in data))
     if judge:
         plan = replace(plan, judge=tuple(str(one.resolve()) for one in judge))
+    if against is not None:
+        if against not in [arm.name for arm in plan.arms]:
+            raise UsageError(f"--against {against}: the arms are {', '.join(arm.name for arm in plan.arms)}")
+        plan = replace(plan, against=against)
     finished = False
     if not report_only:
         with stop_on_signals() as stop, speaker.progress("runs") as progress:

@@ -1,7 +1,7 @@
 """Who is shown in the pictures of a verification pack: a text file beside it, `lfw.people` for `lfw.bin`.
 
-One line a picture, in the pack's order: the person's name, or any sign for the person. Packs themselves do not say who is
-shown, so their pairs would have to be taken as independent.
+One line a picture, in the pack's order: the person's name, or any sign for the person. Packs themselves do not say who
+is shown, so their pairs would have to be taken as independent.
 """
 
 from pathlib import Path
@@ -37,8 +37,8 @@ def pack_people(pack: Path, issame: Bools) -> Ints | None:
     wrong = np.flatnonzero((people[::2] == people[1::2]) != issame)
     if len(wrong):
         raise DataSetError(
-            f"{path}: {len(wrong)} pairs, the first of them number {wrong[0]} (from 0), have the same name where the pack "
-            "says two people, or the other way round: the file belongs to another pack",
+            f"{path}: {len(wrong)} pairs, the first of them number {wrong[0]} (from 0), have the same name where the "
+            "pack says two people, or the other way round: the file belongs to another pack",
             path=path,
         )
     return people

@@ -74,7 +74,8 @@ class PairSet:
     def from_pack(name: str, issame: npt.ArrayLike, people: Ints | None = None) -> "PairSet":
         """The pairs of a verification pack: pair q is pictures 2q and 2q + 1.
 
-        people: int64 (2 n,), who is in each picture (see datasets.pack_people); None where that is not known. Folds are ten runs of pairs, as the field cuts packs. Raises UsageError for fewer than ten pairs.
+        people: int64 (2 n,), who is in each picture (see datasets.pack_people); None where that is not known.
+        Folds are ten runs of pairs, as the field cuts packs. Raises UsageError for fewer than ten pairs.
         """
         same = np.asarray(issame, np.bool_)
         left = 2 * np.arange(len(same), dtype=np.int64)

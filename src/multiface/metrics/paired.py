@@ -4,11 +4,12 @@ Outcomes are true or false for each pair (decided rightly, accepted). Two source
 are in both rates, so that a set that happens to be hard hardly moves the difference; and the runs (seeds), of which
 number k of the first goes with number k of the second (same seed, same noise).
 
-The variance is that of a bootstrap in which each replicate draws people (as `intervals` says, and less what the product
-of multiplicities adds) and runs, each with replacement (Owen, "The pigeonhole bootstrap", 2007), with the runs' share
-times n / (n - 1), since few runs vary too little among themselves. The interval is the difference +- t times its root,
-with Satterthwaite's degrees of freedom ("An approximate distribution of estimates of variance components", 1946) of the
-two shares: n - 1 for the runs, people - 1 for the people.
+The variance is the sum of two. That over the people is of a bootstrap of people (as `intervals` says, and less what the
+product of multiplicities adds). That over the runs is the variance of their differences by their number. What is of a
+pair in a run alone is in both, and is taken off once: the bootstrap variance of each run's deviation from the mean of
+the runs, by n - 1. (Bootstrapping runs and people together would count it twice or more: Owen, "The pigeonhole
+bootstrap", 2007.) The interval is the difference +- t times the root, with Satterthwaite's degrees of freedom ("An
+approximate distribution of estimates of variance components", 1946): runs - 1 and people - 1 for the two.
 """
 
 import math
@@ -33,8 +34,8 @@ POWER = 0.8
 
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """difference: first rate less second, -1..1; positive: the first is higher. interval: of it. deviation: its standard
-    error. detectable: a true difference as large as this would have an interval without 0 in 80 of 100 such
+    """difference: first rate less second, -1..1; positive: the first is higher. interval: of it. deviation: its
+    standard error. detectable: a true difference as large as this would have an interval without 0 in 80 of 100 such
     measurements. runs: of each.
     """
 
@@ -57,7 +58,8 @@ def paired_difference(
 ) -> PairedDifference:
     """The difference of two rates on the same pairs (the head of this file says how).
 
-    first, second: bool (n,), or (runs, n). left, right: int (n,), the two people of each pair; equal for a genuine pair.
+    first, second: bool (n,), or (runs, n). left, right: int (n,), the two people of each pair; equal for a genuine
+        pair.
     With one run each, the interval knows of the people alone. Where the outcomes never differ it is as wide as
     Wilson's for no event among the pairs that share nobody.
     Raises InputError for shapes that do not agree, UsageError for replicates < 1 or a confidence outside (0, 1).
@@ -67,6 +69,8 @@ def paired_difference(
         raise InputError(f"paired difference: outcomes of shapes {a.shape} and {b.shape} do not go together")
     if not 0 < confidence < 1:
         raise UsageError(f"confidence: wanted a share between 0 and 1, got {confidence}")
+    if np.shape(left) != a.shape[1:] or np.shape(right) != a.shape[1:]:
+        raise InputError(f"paired difference: wanted two people for each of {a.shape[1]} pairs")
     people = numbered_people(left, right, a.shape[1])
     differences = a.astype(np.float64) - b  # (runs, n)
     runs = len(differences)
@@ -76,21 +80,25 @@ def paired_difference(
         half = wilson(0, independent_pairs(people), confidence).high
         return PairedDifference(0.0, Interval(-half, half), half / 2, half, runs)
 
-    drawn, over_people = [], []
-    random = np.random.default_rng((seed, 1))
+    drawn = []  # (some replicates, runs): the difference of each run
     for weights in pair_weights(people, replicates, seed):
         total = weights.sum(axis=1, keepdims=True)
-        rates = weights @ differences.T / np.where(total > 0, total, np.nan)  # (replicates, runs)
-        over_people.append(rates.mean(axis=1))
-        picked = random.integers(0, runs, rates.shape)
-        drawn.append(np.take_along_axis(rates, picked, axis=1).mean(axis=1))
-    excess = excess_variance(differences.mean(axis=0) - difference, people)
-    run_variance = float(of_runs.var(ddof=1)) / runs if runs > 1 else 0.0
-    floor = _least_variance(differences)
-    people_variance = max(float(np.nanvar(np.concatenate(over_people))) - excess, floor)
-    both = float(np.nanvar(np.concatenate(drawn))) - excess + run_variance / runs
-    variance = max(both, people_variance)
-    freedom = _freedom(variance, people_variance, int(people.max()), run_variance, runs - 1)
+        drawn.append(weights @ differences.T / np.where(total > 0, total, np.nan))
+    rates = np.concatenate(drawn)
+    mean = differences.mean(axis=0)
+    least = float(mean.var()) / len(mean)  # of independent pairs; less is luck
+    of_people = float(np.nanvar(rates.mean(axis=1))) - excess_variance(mean - difference, people)
+    of_seeds = in_both = 0.0
+    if runs > 1:
+        of_seeds = float(of_runs.var(ddof=1)) / runs
+        own = differences - mean - (of_runs - difference)[:, None]  # of a pair in a run alone
+        excess = np.mean([excess_variance(one, people) for one in own])
+        in_both = float(np.nanvar(rates - rates.mean(axis=1, keepdims=True), axis=0).mean() - excess) / (
+            runs - 1
+        )
+    of_people = max(of_people - max(in_both, 0.0), 0.0)
+    variance = max(of_people + of_seeds, least)
+    freedom = _freedom(variance, of_seeds, runs - 1, int(people.max()))
     deviation = math.sqrt(variance)
     t = t_quantile(0.5 + confidence / 2, freedom)
     half = t * deviation
@@ -125,16 +133,8 @@ def t_quantile(share: float, freedom: float) -> float:
     return part * at[low] + (1 - part) * at[low + 1]
 
 
-def _least_variance(differences: npt.NDArray[np.float64]) -> float:
-    """Of the mean difference if all pairs were independent: no dependence makes it less, but luck does."""
-    mean = differences.mean(axis=0)
-    return float(mean.var()) / len(mean)
-
-
-def _freedom(variance: float, people: float, people_freedom: int, runs: float, runs_freedom: int) -> float:
-    if runs_freedom < 1:
-        return float(max(people_freedom, 1))
-    of_runs = min(runs, variance)
-    of_people = max(variance - of_runs, min(people, variance))
-    below = of_runs**2 / runs_freedom + of_people**2 / max(people_freedom, 1)
+def _freedom(variance: float, of_seeds: float, seeds: int, people: int) -> float:
+    if seeds < 1:
+        return float(max(people, 1))
+    below = of_seeds**2 / seeds + max(variance - of_seeds, 0.0) ** 2 / max(people, 1)
     return max(1.0, variance**2 / below)
