@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from multiface.arrays import Bools, Doubles, Ints
 from multiface.datasets.lfw import LfwPairs
-from multiface.errors import DataSetError, InputError
+from multiface.errors import DataSetError, InputError, RateNotSupported, UsageError
 from multiface.metrics.curves import area_under_roc, equal_error_rate, tar_at_far
 from multiface.metrics.folds import fold_accuracy, fold_index, squared_distances
 from multiface.metrics.intervals import Interval, rate_interval, tar_at_far_intervals
@@ -124,6 +124,22 @@ class SetResult:
     tar_at_far: tuple[RateAtFar, ...]
     eer: float
     auc: float
+
+
+def check_fars(pairs: PairSet, fars: Sequence[float]) -> None:
+    """Raises RateNotSupported where a set has too few impostor pairs for a FAR that is asked for, UsageError for a rate
+    that is none.
+    """
+    impostors = int((~pairs.issame).sum())
+    for far in fars:
+        if not 0 < far < 1:
+            raise UsageError(f"a false accept rate lies between 0 and 1, not at {far:g}")
+        if far * impostors < EXPECTED_FALSE_MATCHES:
+            raise RateNotSupported(
+                f"{pairs.name}: has {impostors:,} pairs of two people, of which {far * impostors:.3g} would be accepted "
+                f"at a FAR of {far:g}; wanted {EXPECTED_FALSE_MATCHES:g} or more, lest the threshold hangs on a few pairs",
+                hint=f"ask for {EXPECTED_FALSE_MATCHES / impostors:.2g} or more, or take a larger set",
+            )
 
 
 def score_pairs(embeddings: npt.NDArray[np.float32], pairs: PairSet) -> Doubles:

@@ -15,7 +15,9 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from multiface.evaluate.comparison import Compared, Comparison
 from multiface.evaluate.protocol import EXPECTED_FALSE_MATCHES, RateAtFar, SetResult
+from multiface.evaluate.subgroups import GroupRates
 from multiface.metrics.intervals import Interval
 from multiface.visible import visible
 
@@ -77,6 +79,36 @@ def to_table(results: Sequence[SetResult], labels: Sequence[Label] = ()) -> Tabl
     return table
 
 
+def differences_table(comparisons: Sequence[Comparison]) -> Table:
+    """A row for each pair of embedders on a set: what the first has more than the second, in points."""
+    table = Table(title="Differences on the same pairs (points, 95 % intervals)")
+    for name in ("set", "weights", "less"):
+        table.add_column(name)
+    measures = list(
+        dict.fromkeys(one.measure for comparison in comparisons for one in comparison.differences)
+    )
+    for measure in measures:
+        table.add_column(measure, justify="right")
+    for comparison in comparisons:
+        found = {one.measure: one for one in comparison.differences}
+        table.add_row(
+            *(escape(visible(word)) for word in (comparison.set, comparison.first, comparison.second)),
+            *(_points(found.get(measure)) for measure in measures),
+        )
+    return table
+
+
+def groups_table(name: str, weights: str, groups: Sequence[GroupRates]) -> Table:
+    """A row for each group, in per cent, all at one threshold."""
+    table = Table(title=escape(visible(f"{name}, {weights}: groups at one threshold (95 % intervals)")))
+    table.add_column("group")
+    for head in ("pairs of one person", "FNMR", "pairs of two", "FMR"):
+        table.add_column(head, justify="right")
+    for group in groups:
+        table.add_row(*(escape(visible(cell)) for cell in group.cells()))
+    return table
+
+
 def _published(label: Label) -> tuple[str]:
     return ("-" if label.published is None else f"{label.published:.2f}",)
 
@@ -124,6 +156,12 @@ def _tar(rate: RateAtFar | None) -> str:
 def _percent(rate: float, interval: Interval) -> str:
     # A backslash keeps Rich from reading the bracket as markup.
     return f"{100 * rate:.2f} \\[{100 * interval.low:.2f}, {100 * interval.high:.2f}]"
+
+
+def _points(one: Compared | None) -> str:
+    if one is None:
+        return ""
+    return f"{100 * one.difference:+.2f} \\[{100 * one.interval.low:+.2f}, {100 * one.interval.high:+.2f}]"
 
 
 def _ends(interval: Interval) -> list[float]:
