@@ -17,7 +17,8 @@ def evaluate(
     sets: Annotated[
         list[Path],
         typer.Argument(
-            help="LFW folders (NAME/NAME_0001.jpg and pairs.txt), .bin packs, or folders of packs.",
+            help="LFW folders (NAME/NAME_0001.jpg and pairs.txt), IJB-B and IJB-C folders (meta, loose_crop), "
+            ".bin packs, or folders of packs.",
             show_default=False,
         ),
     ],
@@ -70,6 +71,7 @@ def evaluate(
     from multiface.evaluate.report import (
         differences_table,
         groups_table,
+        identification_table,
         to_document,
         to_table,
     )
@@ -96,6 +98,8 @@ def evaluate(
         if one.groups:
             entry["groups"] = [document_of(group) for group in one.groups]
             speaker.result(groups_table(one.result.name, one.name, one.groups))
+        if one.identification:
+            speaker.result(identification_table(one.result.name, one.name, one.identification))
     if comparisons:
         document["differences"] = [document_of(one) for one in comparisons]
     if scores is not None:

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from multiface.arrays import Doubles
 from multiface.atomic_write import write_whole
 from multiface.cli.console import Speaker
 from multiface.cli.options import Chosen
+from multiface.datasets.ijb import IjbFolder
 from multiface.datasets.lfw import PAIRS_FILE, LfwFolder
 from multiface.errors import DataSetError, InputError
 from multiface.evaluate.comparison import Comparison, compare
 from multiface.evaluate.evaluation_page import Measured, evaluation_page
+from multiface.evaluate.ijb import Identification, embed_faces, identify_in, pool_templates, template_pairs
 from multiface.evaluate.measure import Portraits, embed_portraits
 from multiface.evaluate.packs import evaluate_packs
 from multiface.evaluate.protocol import FARS, PairSet, SetResult, check_fars, evaluate_pairs, score_pairs
@@ -24,7 +28,11 @@ from multiface.evaluate.subgroups import ENDING, GroupRates, by_group, read_grou
 from multiface.faces.embedder import Embedder
 from multiface.faces.opening import open_detector, open_embedder
 from multiface.file_name import file_name
+from multiface.json_text import document_of
 from multiface.weights.session import Engine
+
+MANY_PAIRS = 200_000
+"""From so many on, intervals are of fewer replicates."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +47,7 @@ class Evaluated:
     pairs: PairSet
     scores: Doubles
     groups: tuple[GroupRates, ...] = ()
+    identification: tuple[Identification, ...] = ()
 
     @property
     def name(self) -> str:
@@ -60,6 +69,9 @@ def evaluated(
         if (path / PAIRS_FILE).is_file():
             for choice in chosen:
                 yield _folder(speaker, path, choice, fars)
+        elif IjbFolder.is_one(path):
+            for choice in chosen:
+                yield _ijb(speaker, path, choice, fars)
         else:
             flips = [False, True] if flip is None else [flip]
             yield from _packs(speaker, _packs_of(path), chosen, flips, fars)
@@ -111,6 +123,29 @@ def _folder(speaker: Speaker, root: Path, chosen: Chosen, fars: Sequence[float])
     return Evaluated(result, label, facts, pairs, scores, _groups(pairs, scores, groups, result))
 
 
+def _ijb(speaker: Speaker, root: Path, chosen: Chosen, fars: Sequence[float]) -> Evaluated:
+    folder = IjbFolder.open(root)
+    pairs = template_pairs(folder, np.unique(folder.template))
+    check_fars(pairs, fars)
+    embedder = open_embedder(chosen.files(), chosen.weights, Engine(chosen.engine, 1))
+    flip = chosen.flips(embedder.flip)
+    with speaker.progress("faces") as progress:
+        embeddings = embed_faces(folder, embedder, flip, chosen.engine_value().thread_count, progress)
+    names, vectors = pool_templates(embeddings, folder.template, folder.media)
+    scores = score_pairs(vectors, pairs)
+    replicates = 1000 if len(pairs) < MANY_PAIRS else 100
+    result = evaluate_pairs(scores, pairs, fars=fars or FARS, replicates=replicates)
+    found = identify_in(folder, names, vectors)
+    facts = {
+        "faces": len(folder.paths),
+        "templates": len(names),
+        "identification": [document_of(one) for one in found],
+        **_facts(embedder.name, embedder.fingerprint, flip),
+    }
+    label = _label(embedder.name, flip, result.name)
+    return Evaluated(result, label, facts, pairs, scores, (), found)
+
+
 def _packs(
     speaker: Speaker,
     packs: Sequence[Path],
@@ -155,7 +190,9 @@ def _groups(
 def _packs_of(path: Path) -> list[Path]:
     """The pack itself, or the packs in a folder in the order in which the field lists them."""
     if not path.exists():
-        raise DataSetError(f"{path}: there is no such file or folder; name an LFW folder or a .bin pack")
+        raise DataSetError(
+            f"{path}: there is no such file or folder; name an LFW or IJB folder, or a .bin pack"
+        )
     if not path.is_dir():
         return [path]
     place = {name: number for number, name in enumerate(SETS)}

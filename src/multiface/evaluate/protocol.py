@@ -136,8 +136,8 @@ def check_fars(pairs: PairSet, fars: Sequence[float]) -> None:
             raise UsageError(f"a false accept rate lies between 0 and 1, not at {far:g}")
         if far * impostors < EXPECTED_FALSE_MATCHES:
             raise RateNotSupported(
-                f"{pairs.name}: has {impostors:,} pairs of two people, of which {far * impostors:.3g} would be accepted "
-                f"at a FAR of {far:g}; wanted {EXPECTED_FALSE_MATCHES:g} or more, lest the threshold hangs on a few pairs",
+                f"{pairs.name}: has {impostors:,} pairs of two people, too few for a FAR of {far:g}: "
+                f"{far * impostors:.3g} of them would be accepted, wanted {EXPECTED_FALSE_MATCHES:g} or more",
                 hint=f"ask for {EXPECTED_FALSE_MATCHES / impostors:.2g} or more, or take a larger set",
             )
 

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from multiface.evaluate.comparison import Compared, Comparison
+from multiface.evaluate.ijb import Identification, RateAtFpir
 from multiface.evaluate.protocol import EXPECTED_FALSE_MATCHES, RateAtFar, SetResult
 from multiface.evaluate.subgroups import GroupRates
 from multiface.metrics.intervals import Interval
@@ -107,6 +108,33 @@ def groups_table(name: str, weights: str, groups: Sequence[GroupRates]) -> Table
     for group in groups:
         table.add_row(*(escape(visible(cell)) for cell in group.cells()))
     return table
+
+
+def identification_table(name: str, weights: str, found: Sequence[Identification]) -> Table:
+    """A row for each gallery of a 1:N protocol, in per cent."""
+    table = Table(title=escape(visible(f"{name}, {weights}: identification (95 % intervals)")))
+    table.add_column("gallery")
+    for head in ("people", "probes", "strangers", "rank 1", "rank 5", "rank 10"):
+        table.add_column(head, justify="right")
+    fpirs = list(dict.fromkeys(rate.fpir for one in found for rate in one.tpir_at_fpir))
+    for fpir in fpirs:
+        table.add_column(f"TPIR at FPIR {fpir:g}", justify="right")
+    for one in found:
+        rates = {rate.fpir: rate for rate in one.tpir_at_fpir}
+        shares = dict(one.ranks)
+        table.add_row(
+            one.gallery,
+            *(f"{number:,}" for number in (one.people, one.mated, one.strangers)),
+            _percent(shares[1], one.rank1_interval),
+            *(f"{100 * shares[rank]:.2f}" for rank in (5, 10)),
+            *(_found(rates.get(fpir)) for fpir in fpirs),
+        )
+    table.caption = "*: fewer than ten strangers are expected to find somebody; the set is too small."
+    return table
+
+
+def _found(rate: RateAtFpir | None) -> str:
+    return "" if rate is None else _percent(rate.tpir, rate.interval) + ("" if rate.supported else " *")
 
 
 def _published(label: Label) -> tuple[str]:
