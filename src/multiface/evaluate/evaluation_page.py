@@ -13,8 +13,8 @@ from multiface.evaluate.svg_chart import Axis, Line, Row, interval_chart, line_c
 from multiface.html_page import page, text
 from multiface.metrics.curves import roc
 
-_POINTS = 400
-"""Of a curve, at most."""
+_RATES = 400
+"""Of a curve, at most; each has two points."""
 _STYLE = """
 body { max-width: 72em; }
 table { border-collapse: collapse; margin: 1em 0; }
@@ -110,15 +110,17 @@ def _det(name: str, mine: Sequence[Measured]) -> str:
 
 
 def _curve(one: Measured) -> list[tuple[float, float]]:
-    """Points (FMR, FNMR) of a set, those that matter for a line of this many points."""
+    """The corners (FMR, FNMR) of a set's curve, those of some rates where there are many."""
     curve = roc(one.scores[one.pairs.issame], one.scores[~one.pairs.issame])
-    corners = np.flatnonzero(np.diff(curve.fmr, prepend=-1.0) > 0)
-    corners = np.unique(np.concatenate([corners, np.maximum(corners - 1, 0), [len(curve.fmr) - 1]]))
-    if len(corners) > _POINTS:
-        # Evenly over the logarithm of the rate: where FARs are small, every point counts.
-        rates = np.maximum(curve.fmr[corners], 1 / one.result.impostor)
-        wanted = np.geomspace(rates[0], 1, _POINTS)
-        corners = corners[np.unique(np.minimum(np.searchsorted(rates, wanted), len(corners) - 1))]
+    # Each rate has a first and a last point, between which the line rises: both are kept.
+    first = np.flatnonzero(np.diff(curve.fmr, prepend=-1.0) > 0)
+    last = np.append(first[1:] - 1, len(curve.fmr) - 1)
+    if len(first) > _RATES:
+        # Evenly over the logarithm of the rate, so that where rates are small every one is there.
+        wanted = np.geomspace(1 / one.result.impostor, 1, _RATES) * (1 - 1e-9)
+        kept = np.union1d(np.searchsorted(curve.fmr[first], wanted), [0])
+        first, last = first[kept], last[kept]
+    corners = np.unique(np.concatenate([first, last]))
     return [(float(x), float(y)) for x, y in zip(curve.fmr[corners], curve.fnmr[corners], strict=True)]
 
 
