@@ -36,6 +36,10 @@ def experiment(
             "--jobs", "-j", help="Runs at once, a thread each (default: all processors).", show_default=False
         ),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help="cpu or cuda (default: GPUs if there are any).", show_default=False),
+    ] = None,
     against: Annotated[
         str | None,
         typer.Option("--against", help="Compare with this arm (default: the file's).", show_default=False),
@@ -48,6 +52,8 @@ def experiment(
 ) -> None:
     """Train arms x seeds and compare them; the same command resumes, and keeps what is done."""
     need_torch()
+    import torch
+
     from multiface.train.experiment.plan import load_experiment
     from multiface.train.experiment.report import tell, write_report
     from multiface.train.experiment.running import run_all
@@ -62,10 +68,13 @@ def experiment(
         if against not in [arm.name for arm in plan.arms]:
             raise UsageError(f"--against {against}: the arms are {', '.join(arm.name for arm in plan.arms)}")
         plan = replace(plan, against=against)
+    if device not in (None, "cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
+        raise UsageError(f"--device {device}: wanted cpu, or cuda where there is a GPU")
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     finished = False
     if not report_only:
         with stop_on_signals() as stop, speaker.progress("runs") as progress:
-            finished = run_all(plan, out, jobs or os.cpu_count() or 1, stop, progress)
+            finished = run_all(plan, out, jobs or os.cpu_count() or 1, stop, progress, place)
     document = write_report(plan, out, file.stem)
     for thing in tell(document):
         speaker.result(thing)

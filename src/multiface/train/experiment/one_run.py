@@ -62,6 +62,7 @@ def carry_out(
     people: People,
     judged: Sequence[ValidationSet],
     stop: Callable[[], bool],
+    device: str = "cpu",
 ) -> RunResult | None:
     """Trains and measures; None where `stop` came before the end.
 
@@ -70,7 +71,7 @@ def carry_out(
     began = time.monotonic()
     recipe = experiment.recipe_of(run)
     pictures = with_wrong_labels(people.learned, run.noise, run.seed)
-    place = Place(torch.device("cpu"))
+    place = Place(torch.device(device))
     try:
         outcome = train(recipe, folder, pictures, [people.tuned], place, True, Limits(), stop)
     except InputError as error:
@@ -81,7 +82,7 @@ def carry_out(
         return _done(folder, RunResult(run, str(error).split(".")[0], (), (), time.monotonic() - began), [])
     if not outcome.finished:
         return None
-    network = read_trained(folder / "last.safetensors").network
+    network = read_trained(folder / "last.safetensors").network.to(place.device)
     found = [
         measure(network, one, recipe.data.colour, recipe.validation.flip, place)
         for one in ([people.tuned] if run.tuning else judged)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from multiface.atomic_write import write_whole
 from multiface.errors import DataSetError, InputError, UsageError
@@ -39,11 +40,12 @@ def run_all(
     jobs: int,
     stop: Callable[[], bool] = lambda: False,
     progress: Progress = lambda *_: None,
+    device: str = "cpu",
 ) -> bool:
     """Carries out what is not done yet, `jobs` runs at once; whether all is done now.
 
-    progress: runs done, and all. Raises UsageError for a folder with another experiment or jobs < 1, and what a run
-    raises.
+    device: cpu, or cuda: process k then takes GPU number k modulo their number. progress: runs done, and all.
+    Raises UsageError for a folder with another experiment or jobs < 1, and what a run raises.
     """
     if jobs < 1:
         raise UsageError(f"--jobs must be at least 1, not {jobs}")
@@ -51,14 +53,16 @@ def run_all(
     _claim(experiment, out)
     tuning = experiment.tuning_runs()
     total = len(tuning) + len(experiment.judged_runs({arm.name: arm.choices[0] for arm in experiment.arms}))
-    if not _carry_out(experiment, out, tuning, jobs, stop, lambda done: progress(done, total)):
+    if not _carry_out(experiment, out, tuning, jobs, stop, lambda done: progress(done, total), device):
         return False
     chosen = choose(experiment, out)
     write_whole(
         out / TUNED, json.dumps({name: document_of(one) for name, one in chosen.items()}, indent=1).encode()
     )
     judged = experiment.judged_runs(chosen)
-    return _carry_out(experiment, out, judged, jobs, stop, lambda done: progress(len(tuning) + done, total))
+    return _carry_out(
+        experiment, out, judged, jobs, stop, lambda done: progress(len(tuning) + done, total), device
+    )
 
 
 def choose(experiment: Experiment, out: Path) -> dict[str, Choice]:
@@ -142,6 +146,7 @@ def _carry_out(
     jobs: int,
     stop: Callable[[], bool],
     progress: Callable[[int], None],
+    device: str,
 ) -> bool:
     waiting = [run for run in runs if read_result(out / run.name) is None]
     done = len(runs) - len(waiting)
@@ -156,14 +161,17 @@ def _carry_out(
     processes = min(jobs, len(waiting))
     for run in (*waiting, *[None] * processes):
         given.put(run)
+    devices = [device]
+    if device == "cuda":
+        devices = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
     workers = [
         context.Process(
             target=_work,
-            args=(experiment, str(out), given, told, stopping, os.getpid()),
+            args=(experiment, str(out), given, told, stopping, os.getpid(), devices[number % len(devices)]),
             name="experiment",
             daemon=True,
         )
-        for _ in range(processes)
+        for number in range(processes)
     ]
     for worker in workers:
         worker.start()
@@ -199,10 +207,10 @@ def _carry_out(
     return not left
 
 
-def _work(experiment: Experiment, out: str, given: Any, told: Any, stopping: Any, parent: int) -> None:
+def _work(
+    experiment: Experiment, out: str, given: Any, told: Any, stopping: Any, parent: int, device: str
+) -> None:
     """A process: runs until none is left, the experiment is stopped, or whoever started it is gone."""
-    import torch
-
     for number in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, number):
             signal.signal(getattr(signal, number), signal.SIG_IGN)
@@ -220,7 +228,7 @@ def _work(experiment: Experiment, out: str, given: Any, told: Any, stopping: Any
             if run is None:
                 return
             name = run.name
-            if carry_out(experiment, run, Path(out) / run.name, people, judged, stop) is not None:
+            if carry_out(experiment, run, Path(out) / run.name, people, judged, stop, device) is not None:
                 told.put(None)
     except Exception as error:
         text = str(error) if isinstance(error, InputError | UsageError) else traceback.format_exc()
