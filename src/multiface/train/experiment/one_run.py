@@ -111,7 +111,7 @@ def read_scores(folder: Path) -> list[Doubles]:
 
 def curve_of(folder: Path) -> tuple[tuple[float, float], ...]:
     """(epoch, accuracy on the tuning pairs) of the validations in a run's log."""
-    lines = [json.loads(line) for line in read_regular_text(folder / METRICS).splitlines()]
+    lines = [parse_json(line) for line in read_regular_text(folder / METRICS).splitlines()]
     epochs = {line["step"]: line["epoch"] for line in lines if line["kind"] == "train"}
     last = max(epochs)
     return tuple(
@@ -123,7 +123,7 @@ def curve_of(folder: Path) -> tuple[tuple[float, float], ...]:
 
 def loss_curve(folder: Path) -> tuple[tuple[float, float], ...]:
     """(epoch, loss a slice) of the steps in a run's log."""
-    lines = [json.loads(line) for line in read_regular_text(folder / METRICS).splitlines()]
+    lines = [parse_json(line) for line in read_regular_text(folder / METRICS).splitlines()]
     return tuple(
         (line["epoch"], float(np.mean(line["loss_slices"] or [line["loss"]])))
         for line in lines
