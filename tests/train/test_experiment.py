@@ -307,6 +307,8 @@ def test_the_page_stands_alone(done: tuple[Experiment, Path]) -> None:
     for chart in out.glob("*.svg"):
         ET.parse(chart)
     assert len((out / "runs.csv").read_text().splitlines()) == 17
+    tuned = [line.split(",") for line in (out / "tuning.csv").read_text().splitlines()]
+    assert [line[:4] for line in tuned[1:]] == [["one", "0.05", "", "0"], ["one", "0.2", "", "0"]]
 
 
 def test_a_loss_that_is_no_number_is_a_result(experiment: Experiment, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from multiface.evaluate.protocol import PairSet
 from multiface.metrics.curves import area_under_roc, threshold_at_far
 from multiface.metrics.folds import fold_accuracy, squared_distances
 from multiface.metrics.paired import PairedDifference, paired_difference
-from multiface.train.experiment.one_run import RunResult, loss_curve, read_scores
+from multiface.train.experiment.one_run import RunResult, loss_curve, read_result, read_scores
 from multiface.train.experiment.plan import Choice, Experiment, Run
 
 FAR = 0.01
@@ -197,6 +197,21 @@ def runs_as_csv(results: Mapping[str, RunResult], found: Found) -> str:
             table.writerow([*first, measured.name, *(f"{figure:.6f}" for figure in figures), ""])
         if not result.sets:
             table.writerow([*first, "", "", "", "", result.diverged])
+    return file.getvalue()
+
+
+def tuning_as_csv(experiment: Experiment, out: Path) -> str:
+    """A line for each tuning run that is done: measured on the tuning pairs."""
+    file = io.StringIO()
+    table = csv.writer(file, lineterminator="\n")
+    table.writerow(["arm", "rate", "margin", "seed", "accuracy", "area", "diverged"])
+    for run in experiment.tuning_runs():
+        result = read_result(out / run.name)
+        if result is not None:
+            figures = (
+                [f"{result.sets[0].accuracy:.6f}", f"{result.sets[0].area:.6f}"] if result.sets else ["", ""]
+            )
+            table.writerow([run.arm, run.choice.rate, run.choice.margin, run.seed, *figures, result.diverged])
     return file.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""The outcome of an experiment as files: `report.json`, `runs.csv`, `report.html` and `PLOT.svg` in its folder."""
+"""The outcome of an experiment as files: `report.json`, `report.html`, `runs.csv`, `tuning.csv` and plots in SVG."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +22,7 @@ from multiface.train.experiment.outcome import (
     mean_losses,
     outcomes_of,
     runs_as_csv,
+    tuning_as_csv,
 )
 from multiface.train.experiment.plan import Experiment
 from multiface.train.experiment.running import chosen_before, open_sets, results
@@ -76,6 +77,7 @@ def write_report(experiment: Experiment, out: Path, title: str) -> dict[str, Any
     try:
         write_whole(out / "report.json", json.dumps(document, indent=1).encode())
         write_whole(out / "runs.csv", runs_as_csv(done, found).encode())
+        write_whole(out / "tuning.csv", tuning_as_csv(experiment, out).encode())
         write_whole(out / "report.html", page(f"Experiment: {title}", _STYLE, _body(document, charts)))
         for name, chart in charts.items():
             write_whole(out / f"{name}.svg", chart.encode())
