@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from multiface.errors import InputError, UsageError
-from multiface.metrics.paired import paired_difference, t_quantile
+from multiface.metrics.paired import difference_of_replicates, paired_difference, t_quantile
 
 
 def simulated(
@@ -105,6 +105,24 @@ def test_an_effect_as_large_as_detectable_is_seen_four_times_of_five() -> None:
         found = paired_difference(*simulated(random, 6, float(detectable)), replicates=100)
         seen += found.interval.low > 0
     assert 0.65 <= seen / 120 <= 0.95
+
+
+def test_a_figure_of_replicates_has_the_interval_of_the_rate_itself() -> None:
+    """A rate is a figure, too: handed in as replicates it gets nearly the interval that its outcomes get."""
+    from multiface.metrics.intervals import rate_replicates
+
+    a, b, _, _ = simulated(np.random.default_rng(7), 5, 0.1, spread=0.6)
+    alone = np.arange(a.shape[1])
+    drawn = [
+        np.stack([rate_replicates(one, alone, alone, replicates=400) for one in side], axis=1)
+        for side in (a, b)
+    ]
+    found = difference_of_replicates(a.mean(1) - b.mean(1), drawn[0] - drawn[1], a.shape[1])
+    wanted = paired_difference(a, b, alone, alone, replicates=400)
+    assert found.difference == pytest.approx(wanted.difference)
+    assert found.deviation == pytest.approx(wanted.deviation, rel=0.02)
+    with pytest.raises(InputError, match="go together"):
+        difference_of_replicates(a.mean(1), drawn[0][:, :2], 40)
 
 
 def test_no_difference_at_all_is_no_certainty() -> None:

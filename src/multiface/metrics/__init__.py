@@ -44,7 +44,7 @@ from multiface.metrics.open_set import (
     open_set_rates,
     open_set_scores,
 )
-from multiface.metrics.paired import PairedDifference, paired_difference
+from multiface.metrics.paired import PairedDifference, difference_of_replicates, paired_difference
 
 __all__ = [
     "ErrorRates",
@@ -57,6 +57,7 @@ __all__ = [
     "TarAtFar",
     "area_under_roc",
     "cmc",
+    "difference_of_replicates",
     "equal_error_rate",
     "error_rates",
     "expected_fpir",

@@ -19,6 +19,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from multiface.arrays import Doubles
 from multiface.errors import InputError, UsageError
 from multiface.metrics.intervals import (
     Interval,
@@ -84,28 +85,57 @@ def paired_difference(
     for weights in pair_weights(people, replicates, seed):
         total = weights.sum(axis=1, keepdims=True)
         drawn.append(weights @ differences.T / np.where(total > 0, total, np.nan))
-    rates = np.concatenate(drawn)
     mean = differences.mean(axis=0)
+    own = differences - mean - (of_runs - difference)[:, None]  # of a pair in a run alone
+    excess = excess_variance(mean - difference, people)
+    excess_of_own = float(np.mean([excess_variance(one, people) for one in own])) if runs > 1 else 0.0
     least = float(mean.var()) / len(mean)  # of independent pairs; less is luck
-    of_people = float(np.nanvar(rates.mean(axis=1))) - excess_variance(mean - difference, people)
+    rates = np.concatenate(drawn)
+    return _combined(of_runs, rates, excess, excess_of_own, least, int(people.max()), confidence)
+
+
+def difference_of_replicates(
+    values: npt.ArrayLike, replicates: npt.ArrayLike, people: int, *, confidence: float = 0.95
+) -> PairedDifference:
+    """The same for any figure that can be made of a replicate of the people, such as a TAR with its own threshold.
+
+    values: (runs,), the differences of the figure, first less second. replicates: (r, runs), the same in each replicate
+    of the people, the same one for all runs and both figures; NaN where a figure cannot be made. people: in the set.
+    The product of multiplicities is not taken off, so the interval is rather too wide.
+    Raises InputError for shapes that do not agree.
+    """
+    of_runs, rates = np.asarray(values, np.float64), np.asarray(replicates, np.float64)
+    if of_runs.ndim != 1 or not of_runs.size or rates.shape[1:] != of_runs.shape:
+        raise InputError(f"differences of shapes {of_runs.shape} and {rates.shape} do not go together")
+    return _combined(of_runs, rates, 0.0, 0.0, 0.0, people - 1, confidence)
+
+
+def _combined(
+    of_runs: Doubles,
+    rates: Doubles,
+    excess: float,
+    excess_of_own: float,
+    least: float,
+    people_freedom: int,
+    confidence: float,
+) -> PairedDifference:
+    """of_runs: (runs,). rates: (replicates, runs). excess: to be taken off the variance over people of the mean of the
+    runs, excess_of_own off that of a run's deviation from it. least: the variance is no less.
+    """
+    runs, difference = len(of_runs), float(of_runs.mean())
+    of_people = float(np.nanvar(rates.mean(axis=1))) - excess
     of_seeds = in_both = 0.0
     if runs > 1:
         of_seeds = float(of_runs.var(ddof=1)) / runs
-        own = differences - mean - (of_runs - difference)[:, None]  # of a pair in a run alone
-        excess = np.mean([excess_variance(one, people) for one in own])
-        in_both = float(np.nanvar(rates - rates.mean(axis=1, keepdims=True), axis=0).mean() - excess) / (
-            runs - 1
-        )
-    of_people = max(of_people - max(in_both, 0.0), 0.0)
-    variance = max(of_people + of_seeds, least)
-    freedom = _freedom(variance, of_seeds, runs - 1, int(people.max()))
+        own = np.nanvar(rates - rates.mean(axis=1, keepdims=True), axis=0)
+        in_both = (float(own.mean()) - excess_of_own) / (runs - 1)
+    variance = max(max(of_people - max(in_both, 0.0), 0.0) + of_seeds, least)
+    freedom = _freedom(variance, of_seeds, runs - 1, people_freedom)
     deviation = math.sqrt(variance)
     t = t_quantile(0.5 + confidence / 2, freedom)
-    half = t * deviation
-    interval = Interval(max(difference - half, -1.0), min(difference + half, 1.0))
-    return PairedDifference(
-        difference, interval, deviation, (t + t_quantile(POWER, freedom)) * deviation, runs
-    )
+    interval = Interval(max(difference - t * deviation, -1.0), min(difference + t * deviation, 1.0))
+    detectable = (t + t_quantile(POWER, freedom)) * deviation
+    return PairedDifference(difference, interval, deviation, detectable, runs)
 
 
 def t_quantile(share: float, freedom: float) -> float:
@@ -137,4 +167,4 @@ def _freedom(variance: float, of_seeds: float, seeds: int, people: int) -> float
     if seeds < 1:
         return float(max(people, 1))
     below = of_seeds**2 / seeds + max(variance - of_seeds, 0.0) ** 2 / max(people, 1)
-    return max(1.0, variance**2 / below)
+    return max(1.0, variance**2 / below) if below > 0 else 1.0

@@ -2,7 +2,7 @@
 
 A difference is paired: run by run (same levels, same seed) and pair by pair of the pack; its interval knows of people
 and runs (`metrics.paired`). Measures: the accuracy of the ten folds, and the TAR at `FAR`, each run at its own
-threshold.
+threshold, which is found anew in each replicate of the people.
 """
 
 import csv
@@ -12,18 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from multiface.arrays import Bools, Doubles
+from multiface.arrays import Bools, Doubles, Ints
+from multiface.evaluate.comparison import people_of
 from multiface.evaluate.protocol import PairSet
 from multiface.metrics.curves import area_under_roc, threshold_at_far
 from multiface.metrics.folds import fold_accuracy, squared_distances
-from multiface.metrics.paired import PairedDifference, paired_difference
+from multiface.metrics.intervals import tar_at_far_replicates
+from multiface.metrics.paired import PairedDifference, difference_of_replicates, paired_difference
 from multiface.train.experiment.one_run import RunResult, loss_curve, read_result, read_scores
 from multiface.train.experiment.plan import Choice, Experiment, Run
 
 FAR = 0.01
 MEASURES = ("accuracy", f"TAR at FAR {FAR:g}")
+REPLICATES = 200
 EVERYWHERE = "all"
 """Instead of a level: all levels together."""
 
@@ -60,10 +62,13 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Outcomes:
-    """Of one run on one set: per pair whether it was decided rightly; per genuine pair whether it was accepted."""
+    """Of one run on one set. right: per pair, whether it was decided rightly. accepted: per genuine pair, whether it
+    was. tar_replicates: (REPLICATES,), the TAR in each replicate of the people.
+    """
 
     right: Bools
     accepted: Bools
+    tar_replicates: Doubles
     accuracy: float
     area: float
 
@@ -131,9 +136,7 @@ def differences(
         *(f"{name}={value}" for name, values in experiment.levels for value in values if len(values) > 1),
     ]
     for number, pairs in enumerate(sets):
-        everybody = np.arange(len(pairs), dtype=np.int64)
-        left = everybody if pairs.left_subject is None else pairs.left_subject
-        right = everybody if pairs.right_subject is None else pairs.right_subject
+        left, right = people_of(pairs)
         for arm in (arm.name for arm in experiment.arms if arm.name != against):
             for where in places:
                 both = [
@@ -146,16 +149,12 @@ def differences(
                 ]
                 if not both:
                     continue
-                for measure in MEASURES:
-                    rows: list[npt.NDArray[np.bool_]] = []
-                    for side in range(2):
-                        kept = [
-                            one[side].right if measure == MEASURES[0] else one[side].accepted for one in both
-                        ]
-                        rows.append(np.stack(kept))
-                    of = slice(None) if measure == MEASURES[0] else pairs.issame
-                    result = paired_difference(rows[0], rows[1], left[of], right[of])
-                    yield Difference(arm, pairs.name, measure, where, result)
+                rows = [np.stack([one[side].right for one in both]) for side in range(2)]
+                result = paired_difference(*rows, left, right, replicates=REPLICATES)
+                yield Difference(arm, pairs.name, MEASURES[0], where, result)
+                yield Difference(
+                    arm, pairs.name, MEASURES[1], where, _tar_difference(both, left, right, pairs.issame)
+                )
 
 
 def mean_curves(
@@ -230,12 +229,28 @@ def _means(
     return found
 
 
+def _tar_difference(
+    both: Sequence[tuple[_Outcomes, _Outcomes]], left: Ints, right: Ints, issame: Bools
+) -> PairedDifference:
+    """With thresholds found anew in each replicate, but no surer than with those of the set itself."""
+    rows = [np.stack([one[side].accepted for one in both]) for side in range(2)]
+    fixed = paired_difference(*rows, left[issame], right[issame], replicates=REPLICATES)
+    moved = difference_of_replicates(
+        [float(one.accepted.mean() - other.accepted.mean()) for one, other in both],
+        np.stack([one.tar_replicates - other.tar_replicates for one, other in both], axis=1),
+        len(np.unique(np.concatenate([left, right]))),
+    )
+    return max(fixed, moved, key=lambda one: one.deviation)
+
+
 def _outcomes(scores: Doubles, pairs: PairSet) -> _Outcomes:
     scores = np.clip(scores, -1, 1)
     accuracy = fold_accuracy(squared_distances(scores), pairs.issame, pairs.fold)
     genuine, impostor = scores[pairs.issame], scores[~pairs.issame]
     accepted = genuine >= threshold_at_far(impostor, FAR)
-    return _Outcomes(accuracy.correct, accepted, accuracy.mean, area_under_roc(genuine, impostor))
+    replicates = tar_at_far_replicates(scores, pairs.issame, *people_of(pairs), [FAR], replicates=REPLICATES)
+    area = area_under_roc(genuine, impostor)
+    return _Outcomes(accuracy.correct, accepted, replicates[:, 0], accuracy.mean, area)
 
 
 def _spread(runs: Sequence[Run], accuracies: Sequence[float]) -> float | None:

@@ -36,9 +36,10 @@ svg { max-width: 100%; height: auto; }
 .scroll { overflow-x: auto; }
 """
 _EXPLAINED = (
-    "A difference is paired: the same seeds, levels and pairs of pictures. Its 95 % interval resamples people and "
-    "runs. Detectable: a true difference of this size would give an interval without 0 in 80 of 100 such experiments. "
-    "Many differences are shown; of 20 without any truth behind them one interval leaves 0 out by chance."
+    "A difference is paired: the same seeds, levels and pairs of pictures. Its 95 % interval knows of people and runs; "
+    "that of a single run of people alone. Detectable: a true difference of this size would give an interval without 0 "
+    "in 80 of 100 such experiments. Many differences are shown; of 20 without any truth behind them one interval leaves "
+    "0 out by chance."
 )
 
 
@@ -227,4 +228,5 @@ def _difference(result: Mapping[str, Any] | None) -> str:
     if result is None:
         return ""
     low, high = result["interval"]["low"], result["interval"]["high"]
-    return f"{100 * result['difference']:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
+    words = f"{100 * result['difference']:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
+    return words + (" 1 run" if result["runs"] == 1 else "")
