@@ -150,7 +150,7 @@ def differences(
                 if not both:
                     continue
                 rows = [np.stack([one[side].right for one in both]) for side in range(2)]
-                result = paired_difference(*rows, left, right, replicates=REPLICATES)
+                result = paired_difference(rows[0], rows[1], left, right, replicates=REPLICATES)
                 yield Difference(arm, pairs.name, MEASURES[0], where, result)
                 yield Difference(
                     arm, pairs.name, MEASURES[1], where, _tar_difference(both, left, right, pairs.issame)
@@ -234,7 +234,7 @@ def _tar_difference(
 ) -> PairedDifference:
     """With thresholds found anew in each replicate, but no surer than with those of the set itself."""
     rows = [np.stack([one[side].accepted for one in both]) for side in range(2)]
-    fixed = paired_difference(*rows, left[issame], right[issame], replicates=REPLICATES)
+    fixed = paired_difference(rows[0], rows[1], left[issame], right[issame], replicates=REPLICATES)
     moved = difference_of_replicates(
         [float(one.accepted.mean() - other.accepted.mean()) for one, other in both],
         np.stack([one.tar_replicates - other.tar_replicates for one, other in both], axis=1),

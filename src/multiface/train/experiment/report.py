@@ -38,8 +38,8 @@ svg { max-width: 100%; height: auto; }
 _EXPLAINED = (
     "A difference is paired: the same seeds, levels and pairs of pictures. Its 95 % interval knows of people and runs; "
     "that of a single run of people alone. Detectable: a true difference of this size would give an interval without 0 "
-    "in 80 of 100 such experiments. Many differences are shown; of 20 without any truth behind them one interval leaves "
-    "0 out by chance."
+    "in 80 of 100 such experiments. Many differences are shown; of 20 without any truth behind them one interval "
+    "leaves 0 out by chance."
 )
 
 
