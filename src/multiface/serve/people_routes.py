@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from multiface.errors import NotInGallery
-from multiface.gallery import Gallery, Person, album_pictures, camera_events, people_rows
+from multiface.gallery import Change, Gallery, Person, album_pictures, camera_events, people_rows
 from multiface.gallery import changes as change_rows
 from multiface.gallery.person_copy import person_copy
 from multiface.gallery.person_ids import ID_PATTERN, is_id
@@ -28,6 +28,8 @@ from multiface.serve.request_body import RequestBody
 from multiface.serve.work import Work
 
 Document = dict[str, Any]
+_OF_PEOPLE = ("enrol", "rename", "edit", "merge", "split")
+"""Kinds of changes that are about enrolled people and nobody else."""
 
 
 class PersonChange(RequestBody):
@@ -102,13 +104,15 @@ def people_routes(
             raise Problem(
                 422, "name_is_an_id", "a new person has a name; send pictures to /v1/people/ID/faces"
             )
-        if caller.groups and any(not caller.sees(one.groups) for one in gallery.named(name)):
-            another = True
-        answer = await enrolled(request, name, force, another)
-        if caller.groups:
-            person = str(answer["person"])
-            groups = gallery.person(person).groups
-            gallery.edit(person, groups=sorted({*groups, *caller.groups}))
+        who = name
+        if caller.groups and not another:
+            own = [one.id for one in gallery.named(name) if caller.sees(one.groups)]
+            if len(own) > 1:
+                raise Problem(409, "ambiguous_name", f"several people are called so: {', '.join(own)}")
+            who, another = (own[0], False) if own else (name, True)
+        answer = await enrolled(request, who, force, another)
+        if caller.groups and another:
+            gallery.edit(str(answer["person"]), groups=caller.groups)
         return made(answer)
 
     @router.get("/alike", summary="The people who are most alike")
@@ -241,7 +245,8 @@ def people_routes(
                     "change": one.id,
                     "made": one.made,
                     "kind": one.kind,
-                    "people": list(one.people),
+                    # Ids of others, such as of a folder's people, are nothing for a key for groups.
+                    "people": [person] if caller.groups else list(one.people),
                     "undone": one.undone,
                     "can_be_undone": one.can_be_undone,
                 }
@@ -255,10 +260,24 @@ def people_routes(
         if caller.groups:
             with gallery.engine.database.reading() as connection:
                 about = change_rows.change(connection, change)
-            for one in () if about is None else about.people:
-                seen(caller, one)
+            if about is not None:
+                may_undo(caller, about)
         undone = gallery.undo(change)
         return {"undone": undone.id, "kind": undone.kind, "people": list(undone.people)}
+
+    def may_undo(caller: Caller, about: Change) -> None:
+        """Raises NotInGallery, Problem (403) unless it is about people of the caller, before and after, alone."""
+        if about.kind not in _OF_PEOPLE or not about.people:
+            raise Problem(403, "everybody", "a key for groups of people cannot undo this: it is about everybody")
+        gone = about.facts["from"] if about.kind == "merge" else {}
+        if gone and not caller.sees(gone["groups"]):
+            raise NotInGallery(f"there is no change {about.id}")
+        for one in about.people:
+            if one != gone.get("id"):
+                seen(caller, one)
+        if about.kind == "edit":
+            old, new = (set(about.facts[when]["groups"]) for when in ("old", "new"))
+            caller.groups_among(old ^ new)
 
     async def enrolled(request: Request, who: str, force: bool, another: bool) -> Document:
         work.check()

@@ -13,11 +13,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from multiface.errors import MultifaceError
+from multiface.errors import AmbiguousName, GalleryConflict, MultifaceError
 from multiface.gallery import Gallery, audit, kept_answers
 from multiface.gallery.kept_answers import KeptAnswer
 from multiface.serve.access import Access, Caller
-from multiface.serve.problems import Problem, problem_of
+from multiface.serve.problems import Problem, kind_of, problem_of
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _BOUNDARY = re.compile(r'boundary="?([^";,\s]{10,70})')
@@ -45,6 +45,10 @@ def write_route(access: Access, gallery: Gallery) -> type[APIRoute]:
                 except (Problem, MultifaceError) as error:
                     status = (error if isinstance(error, Problem) else problem_of(error)).status
                     await run_in_threadpool(_note, gallery, caller, request, self.path, status)
+                    if caller.groups and isinstance(error, GalleryConflict | AmbiguousName):
+                        # The error's own words may be about people of other groups.
+                        words = "it does not fit what is known of somebody, perhaps of another group"
+                        raise Problem(409, kind_of(error), words) from error
                     raise
                 await run_in_threadpool(_note, gallery, caller, request, self.path, answer.status_code)
                 return answer
