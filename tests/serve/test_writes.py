@@ -47,6 +47,29 @@ def test_the_same_key_again_gets_the_same_answer_and_does_nothing(client: Client
     assert asked.post("/v1/people?name=x", headers={"Idempotency-Key": "two words"}).status_code == 400
 
 
+def test_answers_that_are_kept_hold_no_key_and_nobody_who_was_removed(
+    client: Client, gallery: Gallery
+) -> None:
+    def kept() -> str:
+        with gallery.engine.database.reading() as connection:
+            rows = connection.execute("SELECT body FROM kept_answer WHERE body IS NOT NULL").fetchall()
+        return "".join(bytes(body).decode() for (body,) in rows)
+
+    asked, admin = client(*BOTH), client("admin")
+    wanted, headers = {"name": "reader", "scopes": ["people:read"]}, {"Idempotency-Key": "a-key"}
+    made = admin.post("/v1/keys", json=wanted, headers=headers)
+    again = admin.post("/v1/keys", json=wanted, headers=headers)
+    assert made.status_code == 201 and made.json()["key"] not in kept()
+    assert (again.status_code, again.json()["type"]) == (409, "urn:multiface:shown_once")
+    assert sum(one["name"] == "reader" for one in admin.get("/v1/keys").json()["keys"]) == 1
+    enrolled = asked.post("/v1/people?name=Cleo", content=encoded(drawn_face("cleo")), headers=IMAGE)
+    place = f"/v1/people/{enrolled.json()['person']}"
+    asked.patch(place, json={"note": "Cleopatra VII"}, headers={"Idempotency-Key": "b"}).raise_for_status()
+    assert "Cleopatra" in kept()
+    asked.delete(place).raise_for_status()
+    assert "Cleopatra" not in kept()
+
+
 @pytest.mark.usefixtures("clean")
 def test_a_form_made_anew_has_another_boundary_and_is_the_same_request(client: Client) -> None:
     asked = client(*BOTH)

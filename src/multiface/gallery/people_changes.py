@@ -7,7 +7,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from multiface.errors import GalleryConflict, NotInGallery, UsageError
-from multiface.gallery import album_faces, camera_events, changes, folder_rows, people_rows, template_rows
+from multiface.gallery import (
+    album_faces,
+    camera_events,
+    changes,
+    folder_rows,
+    kept_answers,
+    people_rows,
+    template_rows,
+)
 from multiface.gallery.engine import NewTemplate, Person, VectorOrigin
 from multiface.gallery.sql import Connection
 
@@ -171,6 +179,7 @@ def remove(connection: Connection, who: str, place: str) -> tuple[Person, int]:
     faces = album_faces.remove_person(connection, person.number)
     ids = changes.forget_person(connection, person.id)
     camera_events.forget_person(connection, person.number, ids)
+    kept_answers.forget_people(connection, ids)
     people_rows.remove_person(connection, person.number)
     folder_rows.forget_refusals(connection, person.name)
     return person, faces

@@ -268,7 +268,9 @@ def people_routes(
     def may_undo(caller: Caller, about: Change) -> None:
         """Raises NotInGallery, Problem (403) unless it is about people of the caller, before and after, alone."""
         if about.kind not in _OF_PEOPLE or not about.people:
-            raise Problem(403, "everybody", "a key for groups of people cannot undo this: it is about everybody")
+            raise Problem(
+                403, "everybody", "a key for groups of people cannot undo this: it is about everybody"
+            )
         gone = about.facts["from"] if about.kind == "merge" else {}
         if gone and not caller.sees(gone["groups"]):
             raise NotInGallery(f"there is no change {about.id}")

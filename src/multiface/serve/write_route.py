@@ -17,7 +17,7 @@ from multiface.errors import AmbiguousName, GalleryConflict, MultifaceError
 from multiface.gallery import Gallery, audit, kept_answers
 from multiface.gallery.kept_answers import KeptAnswer
 from multiface.serve.access import Access, Caller
-from multiface.serve.problems import Problem, kind_of, problem_of
+from multiface.serve.problems import Problem, kind_of, problem_of, problem_response
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _BOUNDARY = re.compile(r'boundary="?([^";,\s]{10,70})')
@@ -61,6 +61,9 @@ def write_route(access: Access, gallery: Gallery) -> type[APIRoute]:
 _QUESTIONS = frozenset(f"/v1/{name}" for name in ("identify", "verify", "detect", "embed", "search"))
 """Sent with POST since they have a body; they change nothing."""
 
+_SHOWN_ONCE = frozenset(("/v1/keys",))
+"""Their answers hold a secret that is kept nowhere."""
+
 
 async def _once(gallery: Gallery, caller: Caller, request: Request, inner: Handler) -> Response:
     """The answer of a handler, or the one that was kept. Raises Problem (400, 409)."""
@@ -87,10 +90,18 @@ async def _once(gallery: Gallery, caller: Caller, request: Request, inner: Handl
     except BaseException:
         await run_in_threadpool(_given_up, gallery, caller.key, key)
         raise
-    headers = tuple((name, answer.headers[name]) for name in _KEPT_HEADERS if name in answer.headers)
-    kept = KeptAnswer(digest, answer.status_code, headers, bytes(answer.body))
+    kept = _to_keep(digest, request, answer)
     await run_in_threadpool(_answered, gallery, caller.key, key, kept)
     return answer
+
+
+def _to_keep(digest: str, request: Request, answer: Response) -> KeptAnswer:
+    """What is said when the same is asked again."""
+    if request.url.path in _SHOWN_ONCE:
+        words = "this was done, and its answer is shown once; revoke the key and make another"
+        answer = problem_response(Problem(409, "shown_once", words), request.state.request_id)
+    headers = tuple((name, answer.headers[name]) for name in _KEPT_HEADERS if name in answer.headers)
+    return KeptAnswer(digest, answer.status_code, headers, bytes(answer.body))
 
 
 async def _digest(request: Request) -> str:
