@@ -103,7 +103,7 @@ def make_app(recognizer: Recognizer, settings: ServeSettings) -> Guard:
     app.openapi = described_by(app)  # type: ignore[method-assign]  # FastAPI's own way to change it
     routers = (
         recognition_routes(recognizer, access, work),
-        people_routes(recognizer, gallery, access, work, route),
+        people_routes(recognizer, gallery, album, access, work, route),
         stranger_routes(album, gallery, access, route),
         photo_routes(album, gallery, access, work, jobs, route),
         sprite_routes(gallery, access, route),
