@@ -54,6 +54,12 @@ class SomeFaces(RequestBody):
     faces: list[RowId] = Field(min_length=1, max_length=10_000)
 
 
+class NotThePerson(SomeFaces):
+    """Faces, and who they are not."""
+
+    person: str = Field(pattern=ID_PATTERN)
+
+
 class FaceChange(RequestBody):
     """What somebody says of a face: who it is, who not, or that it is of no interest. One of these."""
 
@@ -187,6 +193,13 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
         with recorded() as made:
             person = album.name_faces(wanted.faces, who.who(), another=who.another)
         return {"person": person.id, "name": person.name, "undo": last_of(made)}
+
+    @router.post("/faces/not", dependencies=[write], summary="Say who several faces are not")
+    def not_several(wanted: NotThePerson) -> Document:
+        """For ever, in one change."""
+        with recorded() as made:
+            album.not_person(wanted.faces, wanted.person)
+        return {"faces": wanted.faces, "not": wanted.person, "undo": last_of(made)}
 
     @router.post("/faces/ignore", dependencies=[write], summary="Several faces are of no interest")
     def ignore_several(wanted: SomeFaces) -> Document:
