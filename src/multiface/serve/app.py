@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from multiface.serve.cameras.supervisor import Supervisor
 from multiface.serve.description import described_by
 from multiface.serve.event_routes import event_routes
 from multiface.serve.guard import Guard
-from multiface.serve.job_kinds import doing, forget_old_backups
+from multiface.serve.job_kinds import doing
 from multiface.serve.job_routes import job_routes
 from multiface.serve.jobs import Jobs
 from multiface.serve.page_files import page_routes
@@ -38,6 +39,7 @@ from multiface.serve.sessions import session_routes
 from multiface.serve.sprite_routes import sprite_routes
 from multiface.serve.stranger_routes import stranger_routes
 from multiface.serve.system_routes import Figures, system_routes
+from multiface.serve.tidying import tidy
 from multiface.serve.work import Work
 from multiface.serve.write_route import write_route
 from multiface.version import __version__
@@ -76,10 +78,8 @@ def make_app(recognizer: Recognizer, settings: ServeSettings) -> Guard:
     )
     album, route = Album(recognizer, as_it_is=settings.read_only), write_route(access, gallery)
     backups = None if settings.backups is None else Path(settings.backups)
-    if backups is not None and backups.is_dir():
-        forget_old_backups(backups)
     cameras = Supervisor(recognizer, settings.camera_hosts)
-    jobs = Jobs(gallery, doing(recognizer, gallery, album, backups))
+    jobs = Jobs(gallery, doing(recognizer, gallery, album, backups), partial(tidy, gallery, backups))
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
