@@ -18,7 +18,9 @@ from multiface.gallery import Gallery, audit, kept_answers
 from multiface.gallery.kept_answers import KeptAnswer
 from multiface.serve.access import Access, Caller
 from multiface.serve.problems import Problem, kind_of, problem_of, problem_response
+from multiface.visible import log_of
 
+_log = log_of(__name__)
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _BOUNDARY = re.compile(r'boundary="?([^";,\s]{10,70})')
 _KEPT_HEADERS = ("content-type", "location", "etag")
@@ -91,7 +93,10 @@ async def _once(gallery: Gallery, caller: Caller, request: Request, inner: Handl
         await run_in_threadpool(_given_up, gallery, caller.key, key)
         raise
     kept = _to_keep(digest, request, answer)
-    await run_in_threadpool(_answered, gallery, caller.key, key, kept)
+    try:
+        await run_in_threadpool(_answered, gallery, caller.key, key, kept)
+    except MultifaceError as error:  # it was done all the same: who hears so does not ask again
+        _log.warning("%s: the answer is not kept (%s)", request.state.request_id, kind_of(error))
     return answer
 
 
@@ -129,6 +134,11 @@ def _given_up(gallery: Gallery, access_key: str, key: str) -> None:
 
 
 def _note(gallery: Gallery, caller: Caller, request: Request, route: str, status: int) -> None:
+    """Write a request down. Where that cannot be, the log says so: what was done was done."""
     ids = {name: str(value)[:100] for name, value in request.path_params.items()}
-    with gallery.engine.database.writing() as connection:
-        audit.add_entry(connection, caller.key, request.state.request_id, request.method, route, status, ids)
+    number = request.state.request_id
+    try:
+        with gallery.engine.database.writing() as connection:
+            audit.add_entry(connection, caller.key, number, request.method, route, status, ids)
+    except MultifaceError as error:
+        _log.warning("%s: not in the audit log (%s)", number, kind_of(error))
