@@ -134,8 +134,8 @@ def readers(work: Path) -> dict[str, Callable[[Path], object]]:
     from multiface.decision.calibration import read_calibration
     from multiface.gallery import Gallery
     from multiface.images import open_picture
-    from multiface.train.checkpoint import read_tensors
     from multiface.train.recipe import recipe_from_toml
+    from multiface.train.tensor_file import read_tensors
     from multiface.video.events.event_store import EventStore
     from multiface.weights.onnx_model import parse_model
     from multiface.weights.session import Engine, open_session

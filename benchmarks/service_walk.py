@@ -3,9 +3,9 @@
     python benchmarks/service_walk.py [--gallery postgresql://...] [--workers 4] [--picture docs/service-page.png]
 
 In a fresh virtual environment and home folder: `pip install '.[serve]'`, `multiface serve start`, the printed link in
-Chromium, three drawn pictures of Ada enrolled on the page, and a picture of her and a stranger recognised. With --workers
-a program asks twelve times on connections of its own, a second after she was enrolled: every process has to know her.
-Times are seconds from the start. Needs playwright and /usr/bin/chromium.
+Chromium, three drawn pictures of Ada enrolled on the page, and a picture of her and a stranger recognised. With
+--workers a program asks twelve times on connections of its own, a second after she was enrolled: every process has to
+know her. Times are seconds from the start. Needs playwright and /usr/bin/chromium.
 """
 
 import argparse

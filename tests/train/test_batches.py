@@ -53,6 +53,20 @@ def test_workers_processes_parts_and_a_later_start_change_no_pixel(records: Path
     assert torch.equal(joined(ordered)[0], pixels) and torch.equal(joined(ordered)[1], labels)
 
 
+def test_a_batch_that_cannot_be_shared_equally_is_shared_all_the_same(records: Path) -> None:
+    """Seven faces a part in two processes, 4 and 3, or in three, 3, 2 and 2: the same step."""
+    pictures = identities_from_records(records)
+    whole = joined(loaded(pictures, Share(14, 2, 0, 1), range(3)))
+    for processes, sizes in ((2, (4, 3)), (3, (3, 2, 2))):
+        shares = [Share(14, 2, rank, processes) for rank in range(processes)]
+        assert shares[0].sizes == sizes
+        found = [loaded(pictures, share, range(3)) for share in shares]
+        ordered = [
+            found[rank][2 * step + part] for step in range(3) for part in (0, 1) for rank in range(processes)
+        ]
+        assert torch.equal(joined(ordered)[0], whole[0]) and torch.equal(joined(ordered)[1], whole[1])
+
+
 def test_each_picture_comes_once_an_epoch_with_its_label_and_never_twice_the_same(records: Path) -> None:
     pictures = identities_from_records(records)
     pixels, labels, samples = joined(loaded(pictures, Share(9, 1, 0, 1), range(10)))  # 3 epochs of 30
@@ -232,3 +246,23 @@ def test_gaps_in_the_labels_and_people_with_one_picture_are_taken(
     rows = [(10 * label, data) for label, data in faces[:10]] + [(90, faces[12][1])]
     pictures = open_training_set([str(write_records(tmp_path, rows))])
     assert pictures.classes == 3 and pictures.labels.tolist() == [0] * 5 + [1] * 5 + [2]
+
+
+def test_a_crop_in_place_leaves_the_face_where_it_is_and_black_around_it() -> None:
+    """As AdaFace: a rectangle of the picture, unchanged, with the stated areas and sides."""
+    pixels = np.random.default_rng(0).integers(1, 256, (112, 112, 3), np.uint8)  # nowhere black
+    config = AugmentConfig(flip=0.0, crop=1.0, crop_smallest=0.45, crop_in_place=True)
+    areas, ratios, corners = [], [], set()
+    for number in range(300):
+        changed = np.asarray(augment(Image.fromarray(pixels), config, Draws(3).of(0, number)))
+        kept = changed.any(2)
+        rows, columns = (np.flatnonzero(kept.any(axis)) for axis in (1, 0))
+        inside = np.ix_(rows, columns)
+        assert kept.sum() == len(rows) * len(columns) and kept[inside].all()
+        assert np.array_equal(changed[inside], pixels[inside])
+        areas.append(kept.sum() / 112**2)
+        ratios.append(len(columns) / len(rows))
+        corners.add((int(rows[0]), int(columns[0])))
+    assert 0.19 < min(areas) < 0.25 and max(areas) > 0.85 and 0.5 < np.mean(areas) < 0.65
+    assert 0.73 < min(ratios) < 0.8 and 1.25 < max(ratios) < 1.37 and abs(np.mean(np.log(ratios))) < 0.03
+    assert len(corners) > 200

@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 from multiface.datasets.identities import IdentitySet, identities_from_records
 from multiface.errors import WeightsError
 from multiface.train.building import build_head, build_network, head_config
-from multiface.train.checkpoint import checkpoints, read_checkpoint
+from multiface.train.checkpoint import checkpoints
 from multiface.train.crops import decode_crops
 from multiface.train.export import TrainedNetwork, input_spec, write_safetensors
 from multiface.train.fine_tune import PICTURES_A_PERSON, centres_from_pictures, load_start
@@ -22,6 +22,7 @@ from multiface.train.loop import Limits, train
 from multiface.train.processes import Place
 from multiface.train.recipe import HeadSettings, NetworkConfig, Recipe
 from multiface.train.validation import embed_crops
+from tests.train.whole_checkpoint import read_checkpoint
 
 TINY = NetworkConfig(width=0.1, embedding=16)
 CPU = torch.device("cpu")

@@ -12,19 +12,21 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from multiface.datasets.bin_pack import write_bin
-from multiface.datasets.identities import identities_from_records
+from multiface.datasets.identities import IdentitySet, identities_from_records
 from multiface.errors import DataSetError, InputError, UsageError
 from multiface.train.average import Average
 from multiface.train.building import build_head, build_network, head_config
-from multiface.train.checkpoint import checkpoints, read_checkpoint
+from multiface.train.checkpoint import checkpoints
 from multiface.train.export import read_trained
-from multiface.train.heads.margins import AdaFace, ArcFace, CurricularFace, Margin
+from multiface.train.heads.margins import WITH_NORMS, AdaFace, ArcFace, CurricularFace, MagFace, Margin
 from multiface.train.loop import Limits, Report, train
 from multiface.train.processes import Place
 from multiface.train.recipe import HeadSettings, NetworkConfig, Recipe, recipe_from_toml
 from multiface.train.slice_losses import SliceLosses
+from multiface.train.step import Embedded
 from multiface.train.validation import ValidationSet, measure, open_validation_set
 from multiface.weights.store import Store
+from tests.train.whole_checkpoint import read_checkpoint
 
 
 def place() -> Place:
@@ -178,10 +180,11 @@ def test_unusable_pictures_are_named_once_and_counted(
         {"run": {"precision": "fp16"}},
         {"run": {"channels_last": True}},
         {"head": {"margin": AdaFace()}},
+        {"head": {"margin": MagFace()}},
         {"head": {"slices": 3, "drop_remainder": True}},
         {"data": {"colour": "bgr"}},
     ],
-    ids=["bf16", "fp16", "channels_last", "adaface", "remainder", "bgr"],
+    ids=["bf16", "fp16", "channels_last", "adaface", "magface", "remainder", "bgr"],
 )
 def test_settings_run_and_resume(
     tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe], changes: dict[str, dict[str, object]]
@@ -198,16 +201,25 @@ def test_settings_run_and_resume(
         assert a["head.centres"].shape == (3, 6, 5)
 
 
-def test_a_batch_that_processes_cannot_share_is_refused(
-    tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe]
+@pytest.mark.parametrize("label", [-1, 6])
+def test_labels_that_are_nobodys_are_refused_before_anything_is_made(
+    label: int, tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe]
 ) -> None:
-    three = Place(torch.device("cpu"), 0, 3)
-    with pytest.raises(UsageError, match="batch of 8 cannot be divided equally among 3 processes"):
-        train(tiny_recipe(), tmp_path / "run", identities_from_records(records), [], three)
+    """Once, at the opening: the head does not look, and a GPU would die of them."""
+    pictures = identities_from_records(records)
+    labels = pictures.labels.copy()
+    labels[7] = label
+    wrong = IdentitySet(labels, pictures.classes, pictures)
+    with pytest.raises(
+        DataSetError, match=r"says that it has 6 people, but has labels from -?\d to \d; .*0\.\.5"
+    ):
+        train(tiny_recipe(), tmp_path / "run", wrong, [], place())
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("batch", "accumulate", "processes"), [(1, 1, 1), (4, 4, 1), (8, 4, 2)])
+@pytest.mark.parametrize(
+    ("batch", "accumulate", "processes"), [(1, 1, 1), (4, 4, 1), (8, 4, 2), (8, 1, 5), (2, 1, 3)]
+)
 def test_a_single_face_a_part_is_refused_since_batch_norms_need_more(
     tmp_path: Path,
     records: Path,
@@ -219,12 +231,12 @@ def test_a_single_face_a_part_is_refused_since_batch_norms_need_more(
     recipe = tiny_recipe()
     recipe = replace(recipe, run=replace(recipe.run, batch=batch, accumulate=accumulate))
     where = Place(torch.device("cpu"), 0, processes)
-    with pytest.raises(UsageError, match="one face a part, and batch norms need two or more"):
+    with pytest.raises(UsageError, match="one face a part or none, and batch norms need two or more"):
         train(recipe, tmp_path / "run", identities_from_records(records), [], where)
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("margin", [ArcFace(0.3), CurricularFace(momentum=0.3), AdaFace()])
+@pytest.mark.parametrize("margin", [ArcFace(0.3), CurricularFace(momentum=0.3), AdaFace(), MagFace()])
 @pytest.mark.parametrize("normalise", [False, True])
 def test_losses_of_slices_add_up_to_the_heads(margin: Margin, normalise: bool) -> None:
     settings = HeadSettings(margin, slices=4, scale=16.0, normalise_slices=normalise)
@@ -232,9 +244,11 @@ def test_losses_of_slices_add_up_to_the_heads(margin: Margin, normalise: bool) -
     generator = torch.Generator().manual_seed(0)
     embedding = torch.nn.functional.normalize(torch.randn(6, 32, generator=generator))
     labels, norms = torch.arange(6) % 5, 20 + torch.arange(6.0)
-    given = norms if isinstance(margin, AdaFace) else None
+    given = norms if isinstance(margin, WITH_NORMS) else None
+    if isinstance(margin, MagFace):
+        head.eval()  # its reward is no slice's
     loss = head(embedding, labels, given).detach()
-    losses = SliceLosses(head).of(embedding, labels, given)
+    losses = SliceLosses(head).of(Embedded(embedding, given), labels)
     assert len(losses) == 4 and math.fsum(losses) == pytest.approx(float(loss), rel=1e-5)
 
 
@@ -246,7 +260,7 @@ def test_the_average_is_the_literal_running_mean() -> None:
     for step in range(30):
         with torch.no_grad():
             network.linear.weight.add_(torch.randn_like(network.linear.weight))
-        average.update(network, step)
+        average.update(step)
         decay = min(0.9, (1 + step) / (10 + step))
         wanted = decay * wanted + (1 - decay) * network.linear.weight.detach()
     torch.testing.assert_close(average.network.linear.weight, wanted)

@@ -10,6 +10,8 @@ import torch
 from PIL import Image
 
 from multiface.datasets.identities import identities_from_records
+from multiface.errors import WeightsError
+from multiface.train.loop import train
 from multiface.train.lr_finder import RateSearch, Smoothing, draw_search, find_rate, save_search
 from multiface.train.processes import Place
 from multiface.train.recipe import Recipe
@@ -58,3 +60,21 @@ def test_the_chart_shows_the_line_where_it_belongs() -> None:
     assert columns[0] <= 72 and columns[-1] >= 697
     height = [np.flatnonzero(blue[:, column]).mean() for column in (75, 70 + round(630 * 4 / 6))]
     assert height[0] < height[1]  # the loss falls: further down in the picture
+
+
+def test_the_search_begins_with_the_weights_to_start_from(
+    tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    """Known people in known places: the first loss is far below that of random centres. A missing file is an error."""
+    pictures, place = identities_from_records(records), Place(torch.device("cpu"))
+    longer = tiny_recipe(schedule={"epochs": 8.0}, validation={"every": 9.0})
+    train(longer, tmp_path / "base", pictures, [], place)
+    losses = {}
+    for weights in ("", str(tmp_path / "base")):
+        start = {"weights": weights, "freeze_batch_norm": bool(weights)}
+        search = find_rate(tiny_recipe(start=start), pictures, place, low=1e-8, high=1e-7, steps=2)
+        losses[weights] = search.losses[0]
+    assert losses[str(tmp_path / "base")] < 0.8 * losses[""]
+    missing = tiny_recipe(start={"weights": str(tmp_path / "none.safetensors")})
+    with pytest.raises(WeightsError, match=r"none\.safetensors: there is no such file"):
+        find_rate(missing, pictures, place, steps=2)

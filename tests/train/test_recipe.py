@@ -101,7 +101,7 @@ def test_a_remainder_may_be_dropped_where_that_is_said() -> None:
 
 
 def test_shipped_recipes_are_known_by_name_and_a_wrong_name_is_helped() -> None:
-    assert set(PUBLISHED) | {"modern", "small"} == set(shipped_recipes())
+    assert set(PUBLISHED) | {"modern", "small", "r50_8gpus", "r100_8gpus"} == set(shipped_recipes())
     with pytest.raises(UsageError, match="did you mean 'mobilefacenet_arcface'"):
         load_recipe("mobilefacenet_arcfac")
 
@@ -128,6 +128,7 @@ def test_the_command_line_of_the_original() -> None:
     assert (recipe.run.batch, recipe.data.workers, recipe.optimiser.rate, recipe.run.seed) == (200, 4, 0.1, 3)
     assert recipe.head == HeadSettings(ArcFace(0.3), slices=2)
     assert recipe.schedule.epochs == 10 and recipe.schedule.milestones == (6, 7.5, 9)
+    assert apply_options(Recipe(), Overrides(batch=45)).optimiser.rate == pytest.approx(0.1 / 4)
     ir = apply_options(Recipe(), Overrides(net="ir_se", depth=100, head="cosface", margin=0.4))
     assert (ir.network.name, ir.network.depth) == ("ir_se", 100) and ir.head.margin == CosFace(0.4)
     assert (ir.optimiser.weight_decay, ir.optimiser.last_weight_decay) == (5e-4, 5e-4)
@@ -140,6 +141,16 @@ def test_the_command_line_of_the_original() -> None:
     ):
         with pytest.raises(UsageError):
             apply_options(Recipe(), wrong)
+
+
+@pytest.mark.parametrize(("batch", "rate"), [(180, 0.05), (360, 0.1), (1440, 0.4), (90, 0.025)])
+def test_another_batch_changes_the_rate_in_proportion_unless_a_rate_is_given(batch: int, rate: float) -> None:
+    """The linear scaling rule; the batch of the recipe itself, as when a run is resumed, changes nothing."""
+    base = load_recipe("mobilefacenet_cosface")
+    assert apply_options(base, Overrides(batch=batch)).optimiser.rate == pytest.approx(rate)
+    assert apply_options(base, Overrides(batch=batch, lr=0.3)).optimiser.rate == 0.3
+    once = apply_options(base, Overrides(batch=batch))
+    assert apply_options(once, Overrides(batch=batch)) == once
 
 
 def test_margins_are_known_by_name() -> None:

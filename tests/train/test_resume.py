@@ -9,21 +9,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from multiface.cli.stopping import stop_on_signals
-from multiface.datasets.identities import identities_from_records
+from multiface.datasets.identities import IdentitySet, identities_from_records
 from multiface.errors import DataSetError, UsageError, WeightsError
-from multiface.train.checkpoint import checkpoints, read_checkpoint
+from multiface.train.beginning import start_run
+from multiface.train.checkpoint import KEY, checkpoints
 from multiface.train.loop import Limits, Outcome, train
 from multiface.train.processes import Place, seed_step
-from multiface.train.recipe import Recipe, recipe_to_toml
+from multiface.train.recipe import Recipe, load_recipe, recipe_to_toml
 from multiface.weights.store import Store
+from tests.train.whole_checkpoint import read_checkpoint
 
 STEPS = 15
 """4 epochs of 30 pictures in batches of 8; checkpoints at 3, 6, ..., 15; an epoch is 3.75 steps."""
@@ -212,3 +215,90 @@ def test_what_cannot_be_resumed_is_refused(
     (run / "recipe.toml").write_text(recipe_to_toml(wider))
     with pytest.raises(WeightsError, match="does not fit the network"):
         run_training(wider, run, records, resume=True)
+
+
+def test_what_changes_nothing_of_what_is_learned_may_change_and_is_told(
+    tmp_path: Path,
+    records: Path,
+    faces: list[tuple[int, bytes]],
+    write_records: Callable[[Path, list[tuple[int, bytes]]], Path],
+    tiny_recipe: Callable[..., Recipe],
+) -> None:
+    """Resumed with every such setting changed, from moved data, the run ends with the bits of one that was not
+    (parts of a step add up by rounding, so `accumulate` is changed in a run of its own)."""
+    before = {"validation": {"sets": ("old/pack.bin",), "every": 9.0}, "data": {"folders": (str(records),)}}
+    after = {
+        "validation": {"sets": ("new/pack.bin",), "every": 8.0},
+        "data": {"folders": ("moved",), "workers": 1},
+        "run": {"log_every": 1, "keep": 3, "checkpoint_every": 4, "activation_checkpoints": True},
+    }
+    moved = write_records(tmp_path / "moved", faces)
+    run_training(tiny_recipe(**before), tmp_path / "whole", records, limits=Limits(6))
+    run_training(tiny_recipe(**before), tmp_path / "cut", records, limits=Limits(3))
+    run_training(tiny_recipe(**after), tmp_path / "cut", moved, limits=Limits(6), resume=True)
+    (whole, _), (cut, _) = (read_checkpoint(checkpoints(tmp_path / name)[-1]) for name in ("whole", "cut"))
+    assert [name for name in whole if not torch.equal(whole[name], cut[name])] == []
+    assert load_recipe(str(tmp_path / "cut" / "recipe.toml")) == tiny_recipe(**after)
+    (line,) = [line for line in lines(tmp_path / "cut") if line["kind"] == "resumed"]
+    assert line["step"] == 3 and "[run] keep = 3 (was 2)" in line["changed"] and len(line["changed"]) == 8
+
+    run_training(tiny_recipe(run={"accumulate": 2}), tmp_path / "cut", records, limits=Limits(7), resume=True)
+    assert read_checkpoint(checkpoints(tmp_path / "cut")[-1])[1].step == 7
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"run": {"batch": 6}},
+        {"run": {"seed": 6}},
+        {"run": {"precision": "bf16"}},
+        {"optimiser": {"clip": 1.0}},
+        {"schedule": {"epochs": 5.0}},
+        {"augment": {"flip": 0.0}},
+        {"data": {"colour": "bgr"}},
+        {"head": {"scale": 8.0}},
+        {"network": {"squeeze_excitation": True}},
+    ],
+    ids=lambda changes: "-".join(next(iter(changes.values()))),
+)
+def test_what_changes_what_is_learned_is_refused_and_named(
+    changes: dict[str, dict[str, object]], tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    run_training(tiny_recipe(), tmp_path / "run", records, limits=Limits(1))
+    kept = (tmp_path / "run" / "recipe.toml").read_bytes()
+    ((section, values),) = changes.items()
+    (name,) = values
+    with pytest.raises(UsageError, match=rf"other settings .*\[{section}\] {name} = .* \(was .*\)"):
+        run_training(tiny_recipe(**changes), tmp_path / "run", records, resume=True)
+    assert (tmp_path / "run" / "recipe.toml").read_bytes() == kept
+
+
+def test_other_labels_are_refused_though_there_are_as_many(
+    tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    pictures = identities_from_records(records)
+    here = Place(torch.device("cpu"))
+    train(tiny_recipe(), tmp_path / "run", pictures, [], here, limits=Limits(1))
+    turned = IdentitySet(pictures.labels[::-1].copy(), pictures.classes, pictures)
+    with pytest.raises(DataSetError, match="stood in another order or belonged to others"):
+        train(tiny_recipe(), tmp_path / "run", turned, [], here, resume=True)
+
+
+def test_a_best_score_of_another_pack_counts_no_more_and_that_of_a_moved_one_does(
+    tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    pictures = identities_from_records(records)
+    here = Place(torch.device("cpu"))
+
+    def after(name: str, flip: bool) -> float | None:
+        recipe = tiny_recipe(validation={"sets": (name,), "every": 9.0, "flip": flip})
+        return start_run(recipe, tmp_path / "run", pictures, here, resume=True).position.best
+
+    first = tiny_recipe(validation={"sets": ("a/own.bin",), "every": 9.0})
+    train(first, tmp_path / "run", pictures, [], here, limits=Limits(1))
+    path = checkpoints(tmp_path / "run")[-1]
+    state, progress = read_checkpoint(path)
+    save_file(state, path, {KEY: replace(progress, best=0.75).to_json()})
+    assert after("b/own.bin", False) == 0.75
+    assert after("b/own.bin", True) is None
+    assert after("b/other.bin", True) is None

@@ -16,16 +16,23 @@ import torch.multiprocessing as mp
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from multiface.errors import UsageError, WeightsError
+from multiface.errors import UsageError
 from multiface.train.heads.head import Head, HeadConfig
-from multiface.train.heads.margins import AdaFace, ArcFace, Combined, CosFace, CurricularFace, Margin, Softmax
-from multiface.train.heads.sharded import (
-    ShardedHead,
-    gather_shards,
-    own_shard,
-    sample_classes,
-    shard_bounds,
+from multiface.train.heads.margins import (
+    AdaFace,
+    ArcFace,
+    Combined,
+    CosFace,
+    CurricularFace,
+    MagFace,
+    Margin,
+    Softmax,
 )
+from multiface.train.heads.sampling import Sampled, sample_rows, sampled_gradient
+from multiface.train.heads.sharded import ShardedHead
+from multiface.train.heads.shards import shard_bounds
+from multiface.train.optimiser import momentum_of, step_rows
+from tests.train.whole_checkpoint import own_part, whole_head, whole_shards
 
 MARGINS: list[Margin] = [
     Softmax(),
@@ -34,6 +41,7 @@ MARGINS: list[Margin] = [
     Combined(1.05, 0.3, 0.1),
     AdaFace(momentum=0.2),
     CurricularFace(momentum=0.2),
+    MagFace(0.4, 0.7, 17.0, 23.0),
 ]
 CLASSES, SIZE, BATCH = 11, 12, 7  # 11 classes: 6 + 5, or 4 + 4 + 3; 7 faces: 4 + 3, or 3 + 2 + 2
 CASES = [
@@ -59,14 +67,23 @@ def run_case(head: ShardedHead, steps: int) -> dict[str, Any]:
     embedding, labels, norms = batch()
     first, last = shard_bounds(BATCH, dist.get_rank(head.group), dist.get_world_size(head.group))
     own = embedding[first:last].clone().requires_grad_()
+    norms = norms[first:last].requires_grad_(isinstance(head.config.margin, MagFace))
     for _ in range(steps):
+        norms.grad = None
         own.grad = head.centres.grad = None
-        loss = head(own, labels[first:last], norms[first:last])
+        head.clear()
+        loss = head(own, labels[first:last], norms)
         loss.backward()
+    sampled = {}
+    if head.sampled:
+        rows, gradient = sampled_gradient(head.sampled)
+        sampled = {"rows": head.start + rows, "gradient": gradient}
     return {
+        **sampled,
         "loss": loss.item(),
         "embedding": own.grad,
         "centres": head.centres.grad,
+        "norms": norms.grad,
         "state": head.margin_state.clone(),
     }
 
@@ -93,35 +110,32 @@ def run_cases(group: dist.ProcessGroup) -> dict[str, Any]:
     own = batch()[0][rank : rank + 1].clone().requires_grad_()
     loss = few(own, torch.tensor([rank % 2]))
     loss.backward()
-    with pytest.raises(WeightsError, match="centres"):
-        few.load_whole_state({"centres": torch.zeros(2, 3, 6)})
     with pytest.raises(UsageError, match="sample rate"):
         ShardedHead(few.config, group, sample_rate=0)
     with pytest.raises(UsageError, match="labels"):
-        few(own, torch.tensor([2]))
+        few(own, torch.tensor([2, 1]))
     result = {"loss": loss.item(), "embedding": own.grad, "centres": few.centres.grad}
     return {"exact": exact, "sampled": sampled, "few": result}
 
 
 def train(group: dist.ProcessGroup, steps: int, before: Path) -> dict[str, Any]:
     """A run with momentum, saved whole at its end."""
-    head = head_of(config_of(CurricularFace(momentum=0.2), 4, False, False, 64.0), group, RATE)
+    head = head_of(config_of(CurricularFace(momentum=0.2), 4, False, False, 64.0), group)
     momentum = torch.zeros_like(head.centres)
     if before.exists():
         state = torch.load(before, weights_only=True)
-        momentum = own_shard(state.pop("momentum"), group)
-        head.load_whole_state(state)
+        momentum = own_part(state["momentum"], momentum, CLASSES, group)
+        head.centres.data = own_part(state["centres"], head.centres, CLASSES, group)
+        head.margin_state.copy_(state["margin_state"])
     for _ in range(steps):
         head.centres.grad = None
         run_case(head, 1)
         with torch.no_grad():
             momentum.mul_(0.9).add_(head.centres.grad)
             head.centres -= 0.01 * momentum
-    whole = head.whole_state()
-    whole_momentum = gather_shards(momentum, CLASSES, group)
-    if whole is None:
-        return {}
-    return {**whole, "momentum": whole_momentum}
+    whole = whole_head(head)
+    whole_momentum = whole_shards(momentum, CLASSES, group)
+    return {**whole, "momentum": whole_momentum} if whole else {}
 
 
 def head_of(config: HeadConfig, group: dist.ProcessGroup, rate: float = 1.0) -> ShardedHead:
@@ -167,33 +181,42 @@ def test_exact_head_equals_one_process(results: list[dict[str, Any]]) -> None:
         head = one_process(config_of(*case))
         embedding, labels, norms = batch()
         embedding.requires_grad_()
+        norms.requires_grad_(isinstance(case[0], MagFace))
         for _ in range(2):
-            embedding.grad = head.centres.grad = None
+            embedding.grad = head.centres.grad = norms.grad = None
             loss = head(embedding, labels, norms)
             loss.backward()
         got = [result["exact"][number] for result in results]
         assert_equal(got, loss, embedding.grad, head.centres.grad)
+        if norms.grad is not None:
+            of_norms = torch.cat([result["norms"] for result in got])
+            torch.testing.assert_close(of_norms, norms.grad, rtol=1e-9, atol=1e-9)
         for result in got:
             torch.testing.assert_close(result["state"], head.margin_state)
 
 
 def test_sampled_head_equals_the_literal_formula_on_the_sample(results: list[dict[str, Any]]) -> None:
     for number, margin in enumerate(MARGINS):
+        got = [result["sampled"][number] for result in results]
+        sample = torch.cat([one["rows"] for one in got])
+        assert sample.tolist() == sorted(set(sample.tolist()))
         head = one_process(config_of(margin, 2, False, False, 64.0))
         embedding, labels, norms = batch()
         embedding.requires_grad_()
         head.logits(embedding, labels, norms)  # the margin's state moves by the whole batch, sampled or not
-        sample = sample_classes(labels, CLASSES, RATE, 4, 2)
         logits = head.logits(embedding, labels, norms)[:, :, sample]
         positions = torch.searchsorted(sample, labels)
         loss = cross_entropy(logits[0], positions) + cross_entropy(logits[1], positions)
+        if isinstance(margin, MagFace):
+            length = norms.clamp(17, 23)
+            loss = loss + 35 * (1 / length + length / 23**2).mean()
         loss.backward()
-        assert_equal(
-            [result["sampled"][number] for result in results], loss, embedding.grad, head.centres.grad
-        )
-        left_out = sorted(set(range(CLASSES)) - set(sample.tolist()))
-        assert left_out
-        assert (head.centres.grad[:, left_out] == 0).all()
+        for one in got:
+            assert one["loss"] == pytest.approx(loss.item(), rel=1e-11) and one["centres"] is None
+        embedded = torch.cat([one["embedding"] for one in got])
+        torch.testing.assert_close(embedded, embedding.grad, rtol=1e-9, atol=1e-9)
+        gradient = torch.cat([one["gradient"] for one in got], 1)
+        torch.testing.assert_close(gradient, head.centres.grad[:, sample], rtol=1e-9, atol=1e-9)
 
 
 def test_fewer_classes_than_processes(results: list[dict[str, Any]]) -> None:
@@ -205,13 +228,12 @@ def test_fewer_classes_than_processes(results: list[dict[str, Any]]) -> None:
 
 
 def test_resuming_with_another_number_of_processes(tmp_path: Path) -> None:
-    """Two steps in 3 processes, then two in 2, equal four in 1: centres, momentum, state, samples."""
+    """Two steps in 3 processes, then two in 2, equal four in 1: centres, momentum, state."""
     alone = start(1, tmp_path / "alone", 4)[0]
     first, *others = start(3, tmp_path / "three", 2)
     assert not any(others)
     torch.save(first, tmp_path / "whole.pt")
     changing = start(2, tmp_path / "two", 2)[0]
-    assert alone["draws"] == changing["draws"] == 4
     for name in ("centres", "margin_state", "momentum"):
         torch.testing.assert_close(alone[name], changing[name], rtol=1e-9, atol=1e-9)
 
@@ -225,17 +247,64 @@ def test_shards_cover_all_classes_once() -> None:
 
 
 def test_samples_hold_the_own_classes_and_are_repeatable() -> None:
-    labels = torch.tensor([5, 99, 5, 0])
-    sample = sample_classes(labels, 100, 0.2, seed=1, draw=7)
+    def drawn(seed: int, share: float) -> Tensor:
+        torch.manual_seed(seed)
+        return sample_rows(labels, 100, share)
+
+    labels = torch.tensor([5, 99, 5, 0, -3, 100])  # the last two are other processes'
+    sample = drawn(7, 0.2)
     assert sample.tolist() == sorted(set(sample.tolist()))
     assert len(sample) == 20
     assert {0, 5, 99} <= set(sample.tolist())
-    assert torch.equal(sample, sample_classes(labels, 100, 0.2, seed=1, draw=7))
-    assert not torch.equal(sample, sample_classes(labels, 100, 0.2, seed=1, draw=8))
-    assert sample_classes(labels, 100, 0.01, seed=1, draw=7).tolist() == [0, 5, 99]
+    assert torch.equal(sample, drawn(7, 0.2))
+    assert not torch.equal(sample, drawn(8, 0.2))
+    few = drawn(7, 0.01).tolist()
+    assert len(few) == len(labels) and {0, 5, 99} <= set(few)  # never fewer than faces
+    assert (
+        len(drawn(7, 1.0)) == 100
+        and len(sample_rows(labels, 2, 0.1)) == 2
+        and not len(sample_rows(labels, 0, 0.1))
+    )
     counts = torch.zeros(100)
-    for draw in range(400):
-        counts[sample_classes(labels, 100, 0.2, seed=1, draw=draw)] += 1
+    for seed in range(400):
+        counts[drawn(seed, 0.2)] += 1
     others = counts[[c for c in range(100) if c not in (0, 5, 99)]]
     assert others.mean().item() == pytest.approx(400 * 17 / 97)
     assert others.min() > 40  # 70 expected, deviation 7.6
+
+
+def test_parts_of_a_step_share_their_rows() -> None:
+    """Rows that took part in two parts get the sum."""
+    parts = []
+    for rows in ([1, 4], [0, 4, 7]):
+        leaf = torch.rand(2, len(rows), 3).requires_grad_()
+        leaf.grad = torch.rand(2, len(rows), 3)
+        parts.append(Sampled(torch.tensor(rows), leaf))
+    rows, gradient = sampled_gradient(parts)
+    assert rows.tolist() == [0, 1, 4, 7]
+    first, second = (part.centres.grad for part in parts)
+    wanted = torch.stack([second[:, 0], first[:, 0], first[:, 1] + second[:, 1], second[:, 2]], 1)
+    torch.testing.assert_close(gradient, wanted)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_a_step_of_rows_is_that_of_the_optimiser_and_the_others_stay(momentum: float, nesterov: bool) -> None:
+    """Against torch's SGD on the rows alone, over several steps with other rows each."""
+    if nesterov and not momentum:
+        return
+    whole = torch.nn.Parameter(torch.rand(2, 6, 3))
+    wanted = whole.detach().clone()
+    settings = {"lr": 0.1, "momentum": momentum, "nesterov": nesterov, "weight_decay": 0.01}
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.5)
+    optimiser.add_param_group({"params": [whole], **settings})
+    singles = [torch.nn.Parameter(wanted[:, row].clone()) for row in range(6)]
+    oracles = [torch.optim.SGD([single], **settings) for single in singles]
+    for rows in ([0, 2, 5], [2, 3], [0, 1, 2, 3], [5]):
+        gradient = torch.rand(2, len(rows), 3)
+        step_rows(optimiser, whole, torch.tensor(rows), gradient)
+        for place, row in enumerate(rows):
+            singles[row].grad = gradient[:, place].clone()
+            oracles[row].step()
+        torch.testing.assert_close(whole.detach(), torch.stack([one.detach() for one in singles], 1))
+    assert (momentum_of(optimiser, whole) is None) == (momentum == 0)

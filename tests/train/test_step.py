@@ -4,30 +4,30 @@ formats.
 
 import copy
 import math
-import warnings
 from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import Tensor
 
 from multiface.train.building import BATCH_NORMS, build_head, build_network, head_config
 from multiface.train.heads.margins import ArcFace
+from multiface.train.heads.shards import shard_bounds
+from multiface.train.loss_scale import GROW, LossScale
 from multiface.train.optimiser import build_optimiser, groups
 from multiface.train.processes import Place
 from multiface.train.recipe import HeadSettings, NetworkConfig, OptimiserConfig, StartConfig
 from multiface.train.step import (
     Learner,
     add_gradients,
+    embed,
+    finish_step,
     freeze,
-    gradient_norm,
     set_mode,
-    share_gradients,
     to_input,
-    update,
 )
+from tests.train.several import joined
+from tests.train.whole_checkpoint import whole_head
 
 TINY = NetworkConfig(width=0.1, embedding=16)
 CLASSES = 7
@@ -60,14 +60,14 @@ def settle(network: torch.nn.Module) -> None:
         norm.momentum = 0.1
 
 
-def batch(size: int, seed: int = 1) -> tuple[Tensor, Tensor]:
-    """Smooth random pictures: those of pure noise look all alike to a network, up to rounding."""
+def batch(size: int, seed: int = 1, rows: slice = slice(None)) -> tuple[Tensor, Tensor]:
+    """Smooth random pictures, or some of them: those of pure noise look all alike to a network, up to rounding."""
     generator = torch.Generator().manual_seed(seed)
     small = 255 * torch.rand(size, 3, 6, 6, generator=generator)
-    smooth = torch.nn.functional.interpolate(small, (112, 112), mode="bilinear")
+    smooth = torch.nn.functional.interpolate(small[rows], (112, 112), mode="bilinear")
     pixels = smooth.permute(0, 2, 3, 1).to(torch.uint8)
     labels = torch.randint(0, CLASSES, (size,), generator=generator)
-    return to_input(pixels, torch.device("cpu"), "rgb", False), labels
+    return to_input(pixels, torch.device("cpu"), "rgb", False), labels[rows]
 
 
 def alone() -> Place:
@@ -93,8 +93,11 @@ def test_parts_add_up_to_the_whole() -> None:
         one.network.double()
         one.head.double()
     loss, _ = add_gradients(whole, pictures, labels, 1)
-    losses = [add_gradients(parts, pictures[rows], labels[rows], 4)[0] for rows in torch.arange(8).view(4, 2)]
-    assert sum(losses) / 4 == pytest.approx(loss, rel=1e-12)
+    losses = [
+        add_gradients(parts, pictures[rows], labels[rows], 4, number)[0]
+        for number, rows in enumerate(torch.arange(8).view(4, 2))
+    ]
+    assert float(sum(losses) / 4) == pytest.approx(float(loss), rel=1e-12)
     for a, b in zip(whole.network.parameters(), parts.network.parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad, atol=1e-10, rtol=1e-9)
     torch.testing.assert_close(whole.head.centres.grad, parts.head.centres.grad, atol=1e-10, rtol=1e-9)
@@ -126,20 +129,24 @@ def test_gradients_are_clipped_to_the_norm_of_all_together() -> None:
         add_gradients(one, pictures, labels, 1)
     gradients = [p.grad.reshape(-1) for p in (*free.network.parameters(), free.head.centres)]
     norm = float(torch.cat(gradients).norm())
-    assert gradient_norm(free) == pytest.approx(norm, rel=1e-5) and norm > 0.5
+    assert norm > 0.5
     before = clipped.head.centres.detach().clone()
     wanted = before - RATE * (free.head.centres.grad * 0.5 / norm + 1e-2 * before)
-    assert update(clipped) == pytest.approx(norm, rel=1e-5)
+    assert finish_step(free, torch.zeros(())).norm == pytest.approx(norm, rel=1e-5)
+    assert finish_step(clipped, torch.zeros(())).norm == pytest.approx(norm, rel=1e-5)
     torch.testing.assert_close(clipped.head.centres.detach(), wanted)
 
 
-def test_a_gradient_that_is_no_number_changes_nothing() -> None:
+@pytest.mark.parametrize("broken", ["gradient", "loss"])
+def test_a_gradient_or_loss_that_is_no_number_changes_nothing(broken: str) -> None:
     learner = learner_of(alone(), True)
     pictures, labels = batch(4)
     add_gradients(learner, pictures, labels, 1)
     before = copy.deepcopy(learner.network.state_dict())
-    next(learner.network.parameters()).grad[0] = math.nan
-    assert math.isnan(update(learner))
+    if broken == "gradient":
+        next(learner.network.parameters()).grad[0] = math.nan
+    told = finish_step(learner, torch.tensor(math.nan if broken == "loss" else 1.0))
+    assert not told.learned and math.isnan(told.loss if broken == "loss" else told.norm)
     assert all(torch.equal(before[name], value) for name, value in learner.network.state_dict().items())
 
 
@@ -149,18 +156,57 @@ def test_half_precision_is_near_and_the_scaler_steps_over_infinities(precision: 
     full, half = learner_of(alone(), True), learner_of(alone(), True)
     half.precision = precision  # type: ignore[assignment]
     if precision == "fp16":
-        half.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**8)
+        half.scale = LossScale(2.0**8)
     losses = [add_gradients(one, pictures, labels, 1)[0] for one in (full, half)]
-    assert losses[1] == pytest.approx(losses[0], rel=0.03)
-    norms = [update(one) for one in (full, half)]
-    assert norms[1] == pytest.approx(norms[0], rel=0.1)
-    if half.scaler is not None:
+    assert float(losses[1]) == pytest.approx(float(losses[0]), rel=0.03)
+    told = [finish_step(one, loss) for one, loss in zip((full, half), losses, strict=True)]
+    assert told[1].norm == pytest.approx(told[0].norm, rel=0.1) and told[1].learned
+    if half.scale is not None:
         before = copy.deepcopy(half.network.state_dict())
         add_gradients(half, pictures, labels, 1)
         next(half.network.parameters()).grad[0] = math.inf
-        update(half)
+        assert not finish_step(half, losses[1]).learned
         assert all(torch.equal(before[name], value) for name, value in half.network.state_dict().items())
-        assert half.scaler.get_scale() == 2.0**7
+        assert half.scale == LossScale(2.0**7, 0)
+
+
+def test_the_loss_scale_moves_as_pytorchs_own() -> None:
+    """Outside oracle: torch.amp.GradScaler over finite and infinite gradients."""
+    finite = [True] * 3 + [False] + [True] * GROW + [False, False] + [True] * (GROW + 5)
+    ours, theirs = LossScale(), torch.amp.GradScaler("cpu")
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimiser = torch.optim.SGD([weight], lr=0.0)
+    for one in finite:
+        theirs.scale(weight.sum()).backward()
+        weight.grad.fill_(1.0 if one else math.inf)
+        theirs.step(optimiser)
+        theirs.update()
+        ours.move(one)
+        assert (ours.value, ours.growth) == (theirs.get_scale(), theirs._get_growth_tracker())
+
+
+@pytest.mark.parametrize(
+    ("precision", "network"),
+    [("bf16", TINY), ("fp16", TINY), ("bf16", NetworkConfig("ir", depth=18))],
+    ids=["bf16", "fp16", "ir"],
+)
+def test_the_embedding_layer_and_its_batch_norm_stay_in_float32(
+    precision: str, network: NetworkConfig
+) -> None:
+    learner = learner_of(alone(), False, network)
+    learner.precision = precision  # type: ignore[assignment]
+    met: dict[str, set[torch.dtype]] = {}
+
+    def note(module: torch.nn.Module, given: tuple[Tensor], out: Tensor) -> None:
+        met.setdefault(type(module).__name__, set()).update((given[0].dtype, out.dtype))
+
+    for module in learner.network.modules():
+        if isinstance(module, (torch.nn.Linear, torch.nn.BatchNorm1d, torch.nn.Conv2d)):
+            module.register_forward_hook(note)
+    embedded = embed(learner, batch(2)[0])
+    half = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    assert met["Linear"] == met["BatchNorm1d"] == {torch.float32} and half in met["Conv2d"]
+    assert embedded.embedding.dtype == torch.float32
 
 
 def test_a_frozen_backbone_stays_and_the_embedding_layer_learns() -> None:
@@ -171,8 +217,7 @@ def test_a_frozen_backbone_stays_and_the_embedding_layer_learns() -> None:
     config = OptimiserConfig(rate=0.05)
     learner.optimiser = build_optimiser(groups(learner.network, learner.head.centres, config, 0.0), config)
     before = copy.deepcopy(learner.network.state_dict())
-    add_gradients(learner, *batch(8), 1)
-    update(learner)
+    finish_step(learner, add_gradients(learner, *batch(8), 1)[0])
     changed = {
         name for name, value in learner.network.state_dict().items() if not torch.equal(before[name], value)
     }
@@ -182,52 +227,45 @@ def test_a_frozen_backbone_stays_and_the_embedding_layer_learns() -> None:
 STEPS = 20
 
 
-def worker(rank: int, processes: int, folder: str) -> None:
-    """Twenty steps of 32 faces with frozen batch norms, and three with live ones; this process's share of
-    each.
-    """
-    torch.set_num_threads(1)
-    warnings.resetwarnings()  # as in an interpreter of its own: newer releases of PyTorch rename what older ones need
-    dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=processes)
-    group = dist.group.WORLD
-    assert group is not None
-    place = Place.of_group(group, torch.device("cpu"))
-    torch.save([learn(place, True, STEPS), learn(place, False, 3)], f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
-
-
-def learn(place: Place, frozen_norms: bool, steps: int) -> dict[str, Tensor]:
+def learn(place: Place, frozen_norms: bool, steps: int, faces: int) -> dict[str, Tensor]:
+    """Steps of so many faces in all processes; this process's share of each. Losses, weights, and all centres."""
     learner = learner_of(place, frozen_norms)
     losses = []
-    share = 32 // place.processes
+    first, last = shard_bounds(faces, place.rank, place.processes)
     for step in range(steps):
-        pictures, labels = batch(32, step)
-        rows = slice(place.rank * share, (place.rank + 1) * share)
-        losses.append(add_gradients(learner, pictures[rows], labels[rows], 1)[0])
+        loss, _ = add_gradients(learner, *batch(faces, step, slice(first, last)))
         # The last process alone is asked to stop; all hear of it.
         asked = step == steps - 1 and place.rank == place.processes - 1
-        assert share_gradients(learner, asked) == (step == steps - 1)
-        update(learner)
-    whole = learner.head.whole_state() if place.group is not None else learner.head.state_dict()
+        told = finish_step(learner, loss, asked)
+        assert told.stop == (step == steps - 1) and told.learned
+        losses.append(told.loss)
+    whole = whole_head(learner.head)
     state = {f"network.{name}": value for name, value in learner.network.state_dict().items()}
-    centres = {} if whole is None else {"centres": whole["centres"]}
+    centres = {"centres": whole["centres"]} if whole else {}
     return {"losses": torch.tensor(losses, dtype=torch.float64), **state, **centres}
 
 
-def test_one_process_of_32_and_two_of_16_are_the_same_run(tmp_path: Path) -> None:
-    """To 1e-5 in losses and weights where batch norms are frozen; live ones normalise each process's faces
-    alone, so the run is another one, but all processes keep the same weights and statistics."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forks beside threads
-        mp.start_processes(worker, (2, str(tmp_path)), nprocs=2, start_method="fork")
-    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+@pytest.mark.parametrize(("processes", "faces"), [(2, 16), (8, 18)])
+def test_one_process_and_several_are_the_same_run(tmp_path: Path, processes: int, faces: int) -> None:
+    """To 1e-5 in losses and weights where batch norms are frozen, shared equally (16 in two) or not (18 in eight);
+    live ones normalise each process's faces alone, so the run is another one, but all processes keep the same weights
+    and statistics."""
+
+    def one(place: Place) -> None:
+        found = [learn(place, True, STEPS, faces), learn(place, False, 3, faces)]
+        torch.save(found, tmp_path / f"{place.rank}.pt")
+
+    assert joined(processes, tmp_path, one) == [""] * processes
+    found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(processes)]
     for mode in (0, 1):
-        assert set(first[mode]) - set(second[mode]) == {"centres"}
-        assert [name for name in second[mode] if not torch.equal(first[mode][name], second[mode][name])] == []
-    alone_result = learn(alone(), True, STEPS)
+        first = found[0][mode]
+        for other in found[1:]:
+            assert set(first) - set(other[mode]) == {"centres"}
+            assert [name for name in other[mode] if not torch.equal(first[name], other[mode][name])] == []
+    alone_result = learn(alone(), True, STEPS, faces)
     assert alone_result["losses"][-1] < 0.8 * alone_result["losses"][0]
     for name, value in alone_result.items():
         torch.testing.assert_close(
-            first[0][name], value, atol=1e-5, rtol=1e-5, msg=lambda m, n=name: f"{n}: {m}"
+            found[0][0][name], value, atol=1e-5, rtol=1e-5, msg=lambda m, n=name: f"{n}: {m}"
         )
-    assert not torch.allclose(first[1]["losses"], learn(alone(), False, 3)["losses"], atol=1e-3)
+    assert not torch.allclose(found[0][1]["losses"], learn(alone(), False, 3, faces)["losses"], atol=1e-3)

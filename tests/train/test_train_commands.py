@@ -2,16 +2,18 @@
 
 import itertools
 import json
+import time
 from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from multiface.cli.train_commands import export_weights, train
-from multiface.errors import UsageError
+from multiface.cli.train_commands import _alone, export_weights, train
+from multiface.errors import UsageError, WeightsError
 from multiface.train.recipe import load_recipe
 from multiface.weights.store import Store
+from tests.train.several import forked
 
 app = typer.Typer()
 app.command()(train)
@@ -95,6 +97,30 @@ def test_a_folder_a_person_of_crops_and_the_rate_finder(
     two = done("train", "tiny.toml", "--data", "people", "--data", "again", "--out", "run", "-w", 0,
                "--threads", 1, "--max-steps", 1)  # fmt: skip
     assert two["steps"] == 20
+
+
+def test_the_rate_finder_begins_with_the_weights_to_start_from(tmp_path: Path, records: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(TINY)
+    command = ["train", "tiny.toml", "--data", records, "--out", "run", "-w", 0, "--threads", 1, "--find-lr"]
+    with pytest.raises(WeightsError, match=r"none\.safetensors: there is no such file"):
+        done(*command, "--start", "none.safetensors")
+    assert not (tmp_path / "run").exists()
+
+
+def _align(root: Path, times: Path) -> None:
+    with _alone(root):
+        began = time.monotonic()
+        time.sleep(0.3)
+        with times.open("a") as file:
+            file.write(f"{began} {time.monotonic()}\n")
+
+
+def test_processes_of_a_machine_align_one_after_the_other(tmp_path: Path) -> None:
+    """Before they join; each then finds done what another did. They write the same files, so never at once."""
+    times = tmp_path / "times"
+    assert forked(3, tmp_path / "said", lambda _: _align(tmp_path / "crops" / "people", times)) == [""] * 3
+    spans = sorted(tuple(map(float, line.split())) for line in times.read_text().splitlines())
+    assert len(spans) == 3 and all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
 
 
 def test_odd_files_end_no_run_and_a_folder_given_twice_counts_once(

@@ -5,8 +5,10 @@ PyTorch is imported only when one of these commands runs.
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
-from contextlib import nullcontext
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,9 +34,12 @@ Data = Annotated[
         show_default=False,
     ),
 ]
-Network = Annotated[str | None, typer.Option("--net", help="mobilefacenet, ir or ir_se.", show_default=False)]
+Network = Annotated[
+    str | None, typer.Option("--net", help="mobilefacenet, ir, ir_se or iresnet.", show_default=False)
+]
 Depth = Annotated[
-    int | None, typer.Option("--depth", help="Layers of ir and ir_se: 18 to 152.", show_default=False)
+    int | None,
+    typer.Option("--depth", help="Layers of ir, ir_se and iresnet: 18 to 200.", show_default=False),
 ]
 
 
@@ -49,7 +54,13 @@ def train(
     net: Network = None,
     depth: Depth = None,
     batch: Annotated[
-        int | None, typer.Option("--batch", "-b", help="Batch size.", show_default=False)
+        int | None,
+        typer.Option(
+            "--batch",
+            "-b",
+            help="Batch size, in all processes together; the recipe's learning rate changes in proportion.",
+            show_default=False,
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", "-w", help="Processes that load pictures.", show_default=False)
@@ -59,7 +70,9 @@ def train(
     head: Annotated[
         str | None,
         typer.Option(
-            "--head", help="softmax, cosface, arcface, combined, adaface, curricularface.", show_default=False
+            "--head",
+            help="softmax, cosface, arcface, combined, adaface, curricularface, magface.",
+            show_default=False,
         ),
     ] = None,
     margin: Annotated[
@@ -84,7 +97,8 @@ def train(
         str | None,
         typer.Option(
             "--start",
-            help="Fine-tune these weights: a run, .safetensors, or the original's .pth.",
+            help="Fine-tune these weights: a run, .safetensors, .pth or .pt of the original or of arcface_torch, or an "
+            "IResNet as ONNX.",
             show_default=False,
         ),
     ] = None,
@@ -114,61 +128,67 @@ def train(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Train, resume or fine-tune a network; several processes with `torchrun --no-python multiface train
-    ...`.
+    """Train, resume or fine-tune a network; several processes with `torchrun --no-python multiface train ...`, srun or
+    mpirun.
     """
     _need_torch()
     import torch
 
+    from multiface.train.launchers import launch_of
     from multiface.train.loop import Limits
     from multiface.train.loop import train as run_training
-    from multiface.train.processes import place_of_process
+    from multiface.train.meeting import meet
+    from multiface.train.recipe import recipe_from_toml, recipe_to_toml
     from multiface.train.training_set import each_once, open_training_set
     from multiface.train.validation import open_validation_set
 
-    speaker = Speaker(as_json, quiet)
+    launch = launch_of(os.environ)
+    speaker = Speaker(as_json, quiet if launch is None or launch.rank == 0 else True)
     chosen = options.choose(Settings.here(), detector, threads=threads)
     if chosen.threads is not None:
         torch.set_num_threads(chosen.threads)
-    settings = _settings(
-        recipe, out, resume,
-        Overrides(net, depth, batch, workers, epochs, lr, head, margin, spheres, data, validate, start, seed),
-    )  # fmt: skip
+    given = Overrides(
+        net, depth, batch, workers, epochs, lr, head, margin, spheres, data, validate, start, seed
+    )
     aligner = _Aligner(speaker, chosen)
-    with place_of_process(device, settings.head.sample_rate < 1) as place:
-        # The first process aligns what is to be aligned, the others find it done.
-        if not place.first:
-            place.wait()
+    with meet(launch) as meeting:
+        base = _base(recipe, out, resume)
+        if recipe is None and resume:
+            # The run's recipe lies where the first process writes.
+            base = recipe_from_toml(meeting.told("recipe", recipe_to_toml(base)), str(out))
+        settings = apply_options(base, given)
+        # What takes long comes before the processes join: in a collective they would wait for each other.
         folders, twice = each_once(settings.data.folders)
         pictures = open_training_set([str(aligner.people(Path(folder))) for folder in folders])
         sets = [open_validation_set(Path(one), aligner.lfw) for one in settings.validation.sets]
-        if place.first:
-            place.wait()
-            for note in (*twice, *pictures.notes):
-                speaker.warn(note)
-            speaker.note(f"{len(pictures):,} pictures of {pictures.classes:,} people, on {place.device}")
-        if find_lr:
-            _find_rate(speaker, settings, pictures, place, out)
-            return
-        bar = speaker.training() if place.first else nullcontext(lambda *_: None)
-        with stop_on_signals() as stop, bar as progress:
-            outcome = run_training(
-                settings,
-                out,
-                pictures,
-                sets,
-                place,
-                resume,
-                Limits(max_steps, profile),
-                stop,
-                lambda done: progress(done.step, done.steps, done.loss, done.images_per_second),
-            )
-        if place.first:
-            _tell(speaker, outcome, out)
-        alone = place.processes == 1
+        with meeting.joined(device, settings.head.sample_rate < 1) as place:
+            if place.first:
+                for note in (*twice, *pictures.notes):
+                    speaker.warn(note)
+                speaker.note(f"{len(pictures):,} pictures of {pictures.classes:,} people, on {place.device}")
+                speaker.note(f"batches of {settings.run.batch}, learning rate {settings.optimiser.rate:.4g}")
+            if find_lr:
+                _find_rate(speaker, settings, pictures, place, out)
+                return
+            bar = speaker.training() if place.first else nullcontext(lambda *_: None)
+            with stop_on_signals() as stop, bar as progress:
+                outcome = run_training(
+                    settings,
+                    out,
+                    pictures,
+                    sets,
+                    place,
+                    resume,
+                    Limits(max_steps, profile),
+                    stop,
+                    lambda done: progress(done.step, done.steps, done.loss, done.images_per_second),
+                )
+            if place.first:
+                _tell(speaker, outcome, out)
+            alone = place.processes == 1
     if not outcome.finished and outcome.step != max_steps:
         raise typer.Exit(STOPPED)
-    # torchrun takes any other code than 0 for a process that broke down.
+    # A launcher takes any other code than 0 for a process that broke down.
     if alone and (outcome.unusable or aligner.unreadable):
         raise typer.Exit(3)
 
@@ -177,7 +197,7 @@ def export_weights(
     source: Annotated[
         Path,
         typer.Argument(
-            help="A run, a .safetensors file of a run, or a model file of the original (.pth).",
+            help="A run, a .safetensors file of a run, or a .pth or .pt file of the original or of arcface_torch.",
             show_default=False,
         ),
     ],
@@ -188,7 +208,7 @@ def export_weights(
         str | None,
         typer.Option(
             "--colour",
-            help="Colour order of a .pth file: rgb or bgr (default: bgr, as the original).",
+            help="Colour order of a .pth file: rgb or bgr (default: bgr, as the original; rgb for iresnet).",
             show_default=False,
         ),
     ] = None,
@@ -202,7 +222,7 @@ def export_weights(
     speaker = Speaker(as_json, quiet)
     if source.suffix in (".pth", ".pt"):
         config = _network_settings(net or "mobilefacenet", depth)
-        trained = read_original(source, config, colour or "bgr")
+        trained = read_original(source, config, colour or ("rgb" if config.name == "iresnet" else "bgr"))
     elif net is not None or depth is not None or colour is not None:
         raise UsageError(f"{source}: says itself which network it is; leave --net, --depth and --colour out")
     else:
@@ -248,26 +268,24 @@ class Overrides:
     seed: int | None = None
 
 
-def _settings(name: str | None, run: Path, resume: bool, given: Overrides) -> "Recipe":
-    """The recipe that is named, or that of the run to be resumed, or the original's settings; with the
-    options in it.
-    """
-    from multiface.train.loop import RECIPE
+def _base(name: str | None, run: Path, resume: bool) -> "Recipe":
+    """The recipe that is named, or that of the run to be resumed, or the original's settings."""
+    from multiface.train.beginning import RECIPE
     from multiface.train.recipe import Recipe, load_recipe
 
     if name is not None:
-        base = load_recipe(name)
-    elif resume and (run / RECIPE).is_file():
-        base = load_recipe(str(run / RECIPE))
-    else:
-        base = Recipe()
-    return apply_options(base, given)
+        return load_recipe(name)
+    if resume and (run / RECIPE).is_file():
+        return load_recipe(str(run / RECIPE))
+    return Recipe()
 
 
 def apply_options(base: "Recipe", given: Overrides) -> "Recipe":
     """The recipe with these options in it. Raises UsageError.
 
-    IR networks get the original's weight decay for them. Another number of epochs moves the milestones along.
+    IR networks get the original's weight decay for them. Another number of epochs moves the milestones along. Another
+    batch multiplies the recipe's rate by new batch / old batch, unless a rate is given: the linear scaling rule of
+    Goyal et al. 2017 (arXiv:1706.02677), which holds within about 256 to 8192 and with a warm-up of a few epochs.
     """
     replace = dataclasses.replace
     optimiser, schedule = base.optimiser, base.schedule
@@ -278,6 +296,8 @@ def apply_options(base: "Recipe", given: Overrides) -> "Recipe":
             optimiser = replace(optimiser, weight_decay=5e-4, last_weight_decay=5e-4)
     if given.lr is not None:
         optimiser = replace(optimiser, rate=given.lr)
+    elif given.batch is not None and given.batch > 0:
+        optimiser = replace(optimiser, rate=optimiser.rate * given.batch / base.run.batch)
     if given.epochs is not None:
         moved = tuple(round(m * given.epochs / schedule.epochs, 6) for m in schedule.milestones)
         schedule = replace(schedule, epochs=given.epochs, milestones=moved)
@@ -326,16 +346,20 @@ def _network_settings(name: str, depth: int | None, base: Any = None) -> Any:
     """The network of these options; raises UsageError for an unknown name."""
     from typing import get_args
 
-    from multiface.train.networks.iresnet import Depth as Depths
+    from multiface.train.networks.arc_iresnet import ArcDepth
+    from multiface.train.networks.iresnet import Depth
     from multiface.train.recipe import NetworkConfig, NetworkName
 
     if name not in get_args(NetworkName):
         raise UsageError(f"--net {name}: the networks are {', '.join(get_args(NetworkName))}")
-    if depth is not None and depth not in get_args(Depths):
-        raise UsageError(f"--depth {depth}: the depths are {', '.join(map(str, get_args(Depths)))}")
+    depths = get_args(ArcDepth if name == "iresnet" else Depth)
+    if depth is not None and depth not in depths:
+        raise UsageError(f"--depth {depth}: the depths are {', '.join(map(str, depths))}")
     if depth is not None and name == "mobilefacenet":
-        raise UsageError("--depth is of ir and ir_se; mobilefacenet has one depth only")
+        raise UsageError("--depth is of ir, ir_se and iresnet; mobilefacenet has one depth only")
     base = base or NetworkConfig()
+    if name == "iresnet" and base.name != "iresnet":
+        base = dataclasses.replace(base, dropout=0.0)  # as it is trained
     return dataclasses.replace(base, name=name, depth=depth or base.depth)
 
 
@@ -366,7 +390,7 @@ class _Aligner:
         from multiface.evaluate.photos import Reason, prepare_photos
 
         root = self._root("people", folder)
-        with self._speaker.progress(f"aligning {folder.name}") as progress:
+        with _alone(root), self._speaker.progress(f"aligning {folder.name}") as progress:
             prepared = prepare_photos(
                 folder, root, self._opened(), self._chosen.min_face, self._workers, progress
             )
@@ -385,7 +409,7 @@ class _Aligner:
         from multiface.evaluate.photos import prepare_lfw
 
         root = self._root("lfw", folder)
-        with self._speaker.progress(f"aligning {folder.name}") as progress:
+        with _alone(root), self._speaker.progress(f"aligning {folder.name}") as progress:
             return prepare_lfw(
                 folder, root, self._opened(), self._chosen.min_face, self._workers, progress
             ).folder
@@ -408,6 +432,18 @@ class _Aligner:
                 self._chosen.files(), self._chosen.detector, engine, self._chosen.min_face
             )
         return self._detector
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """One process at a time, of all that see this folder: the first one aligns, the others find it done."""
+    from multiface.file_lock import opened_alone
+
+    root.parent.mkdir(parents=True, exist_ok=True)
+    while (file := opened_alone(root.with_name(root.name + ".lock"))) is None:
+        time.sleep(0.2)
+    with file:
+        yield
 
 
 def _first_shape(paths: "Sequence[Path]") -> tuple[int, ...] | None:

@@ -174,14 +174,16 @@ def import_weights(
     arch: Annotated[
         str | None,
         typer.Option(
-            "--arch", help="Network of a .pth file: mobilefacenet, ir_50, ir_se_50, ...", show_default=False
+            "--arch",
+            help="Network of a .pth file: mobilefacenet, ir_50, ir_se_50, iresnet_50, ...",
+            show_default=False,
         ),
     ] = None,
     colour: Annotated[
         str | None,
         typer.Option(
             "--colour",
-            help="Colour order of a .pth file: rgb or bgr (default: bgr, as the original).",
+            help="Colour order of a .pth file: rgb or bgr (default: bgr, as the original; rgb for iresnet).",
             show_default=False,
         ),
     ] = None,
@@ -203,7 +205,9 @@ def import_weights(
             raise UsageError(
                 "--spec is for ONNX files; how a .pth file is fed follows from --arch and --colour"
             )
-        _import_original(speaker, file, name, arch, colour or "bgr")
+        _import_original(
+            speaker, file, name, arch, colour or ("rgb" if arch.startswith("iresnet") else "bgr")
+        )
         return
     if colour is not None:
         raise UsageError("--colour is for .pth files; an ONNX file's colour stands in its input spec")

@@ -34,7 +34,9 @@ class AugmentConfig:
     """Probabilities (0..1) and strengths.
 
     flip: mirror image.
-    crop: a square whose side is `crop_smallest`..1 of the picture's, anywhere in it, enlarged again.
+    crop: a square whose side is `crop_smallest`..1 of the picture's, anywhere in it, enlarged again. With
+        `crop_in_place` as AdaFace: a rectangle of `crop_smallest` ** 2..1 of the area with sides as 3:4..4:3, which
+        stays where it is, and all around it is black; the face stays aligned.
     low_resolution: shrunk to `low_resolution_smallest`..1 of the side, and enlarged again.
     blur: Gaussian with a deviation of 0..`blur_largest` pixels.
     colour: brightness, contrast and saturation times 1 - `colour_strength`..1 + `colour_strength` each.
@@ -44,6 +46,7 @@ class AugmentConfig:
     flip: float = 0.5
     crop: float = 0.0
     crop_smallest: float = 0.8
+    crop_in_place: bool = False
     low_resolution: float = 0.0
     low_resolution_smallest: float = 0.2
     blur: float = 0.0
@@ -88,7 +91,9 @@ def augment(picture: Image.Image, config: AugmentConfig, numbers: Draw) -> Image
     width, height = picture.size
     if draw[0] < config.flip:
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    if draw[1] < config.crop:
+    if draw[1] < config.crop and config.crop_in_place:
+        picture = _kept_in_place(picture, config.crop_smallest, [*draw[2:5], draw[22]])
+    elif draw[1] < config.crop:
         share = config.crop_smallest + (1 - config.crop_smallest) * draw[2]
         x, y = draw[3] * (1 - share) * width, draw[4] * (1 - share) * height
         box = (x, y, x + share * width, y + share * height)
@@ -105,6 +110,19 @@ def augment(picture: Image.Image, config: AugmentConfig, numbers: Draw) -> Image
     if draw[14] < config.erase:
         picture = _erased(picture, config.erase_largest, draw[15:22])
     return picture
+
+
+def _kept_in_place(picture: Image.Image, smallest: float, draw: list[float]) -> Image.Image:
+    """A rectangle of the picture on black. Four numbers: area, place (two), ratio of the sides."""
+    width, height = picture.size
+    area = smallest**2 + (1 - smallest**2) * draw[0]
+    ratio = 0.75 * (16 / 9) ** draw[3]  # 3/4..4/3, each as likely as its inverse
+    w = min(width, max(1, round((area * ratio) ** 0.5 * width)))
+    h = min(height, max(1, round((area / ratio) ** 0.5 * height)))
+    x, y = int(draw[1] * (width - w + 1)), int(draw[2] * (height - h + 1))
+    black = Image.new("RGB", picture.size)
+    black.paste(picture.crop((x, y, x + w, y + h)), (x, y))
+    return black
 
 
 def _recoloured(picture: Image.Image, strength: float, draw: list[float]) -> Image.Image:

@@ -9,7 +9,6 @@ Statistics of batch norm are averaged in the same way, counters copied.
 import copy
 
 import torch
-from torch import Tensor
 
 from multiface.train.building import Network
 
@@ -18,16 +17,19 @@ class Average:
     """The mean of a network's weights. network: a network with these weights, in evaluation mode."""
 
     def __init__(self, network: Network, decay: float) -> None:
+        """network: what is averaged from now on; its tensors must stay in their places."""
         self.network = copy.deepcopy(network).requires_grad_(False).eval()
         self._decay = decay
+        own, of = self.network.state_dict(), network.state_dict()
+        means = [name for name, value in own.items() if value.is_floating_point()]
+        counters = [name for name in own if name not in set(means)]
+        self._means = [own[name] for name in means], [of[name] for name in means]
+        self._counters = [own[name] for name in counters], [of[name] for name in counters]
 
     @torch.no_grad()
-    def update(self, network: Network, step: int) -> None:
+    def update(self, step: int) -> None:
         """Take in the weights after step `step` (from 0)."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        own: dict[str, Tensor] = self.network.state_dict()
-        for name, value in network.state_dict().items():
-            if value.is_floating_point():
-                own[name].lerp_(value, 1 - decay)
-            else:
-                own[name].copy_(value)
+        torch._foreach_lerp_(*self._means, 1 - decay)
+        if self._counters[0]:
+            torch._foreach_copy_(*self._counters)

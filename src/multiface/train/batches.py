@@ -19,9 +19,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from multiface.datasets.identities import IdentitySet
-from multiface.errors import DataSetError
+from multiface.errors import DataSetError, UsageError
 from multiface.train.augment import AugmentConfig, Draws, augment
 from multiface.train.crops import SIDE, decode_crop
+from multiface.train.heads.shards import shard_bounds
 from multiface.train.order import Order, Sample
 
 UNUSABLE_IN_A_ROW = 100
@@ -56,7 +57,8 @@ class Batch:
 class Share:
     """Which faces of each step are this process's.
 
-    batch: faces of a step in all processes together, a multiple of processes x accumulate.
+    batch: faces of a step in all processes together, a multiple of `accumulate`. Where the faces of a part cannot be
+    shared equally, the first processes have one more.
     """
 
     batch: int
@@ -65,14 +67,36 @@ class Share:
     processes: int
 
     @property
+    def part(self) -> int:
+        """Faces of one part in all processes."""
+        return self.batch // self.accumulate
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """B of each process, faces of one of its parts."""
+        bounds = [shard_bounds(self.part, rank, self.processes) for rank in range(self.processes)]
+        return tuple(stop - start for start, stop in bounds)
+
+    @property
     def size(self) -> int:
-        """B, faces of one part in one process."""
-        return self.batch // (self.accumulate * self.processes)
+        """B, faces of one part in this process."""
+        return self.sizes[self.rank]
 
     def starts(self, step: int) -> tuple[int, ...]:
         """Positions in the order where this process's parts of a step begin."""
-        first = step * self.batch + self.rank * self.size
-        return tuple(first + part * self.size * self.processes for part in range(self.accumulate))
+        first = step * self.batch + shard_bounds(self.part, self.rank, self.processes)[0]
+        return tuple(first + part * self.part for part in range(self.accumulate))
+
+
+def check_share(share: Share) -> None:
+    """Raises UsageError where a part would hold one face or none: batch norms need two or more."""
+    if min(share.sizes) < 2:
+        least = 2 * share.accumulate * share.processes
+        raise UsageError(
+            f"run: a batch of {share.batch} for {share.processes} processes with {share.accumulate} parts each leaves "
+            "one face a part or none, and batch norms need two or more",
+            hint=f"choose a batch of at least {least}, fewer processes or a smaller `accumulate`",
+        )
 
 
 def batches(

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from multiface.errors import WeightsError
 from multiface.train.heads.head import Head, HeadConfig
 from multiface.train.heads.sharded import ShardedHead
+from multiface.train.networks.arc_iresnet import ArcIResNet
 from multiface.train.networks.iresnet import IResNet
 from multiface.train.networks.mobilefacenet import MobileFaceNet
 from multiface.train.recipe import HeadSettings, NetworkConfig
 
-Network = MobileFaceNet | IResNet
+Network = MobileFaceNet | IResNet | ArcIResNet
 AnyHead = Head | ShardedHead
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
@@ -22,6 +23,8 @@ def build_network(config: NetworkConfig) -> Network:
     """The network with torch's own random weights. Raises UsageError."""
     if config.name == "mobilefacenet":
         return MobileFaceNet(config.embedding, config.width, config.squeeze_excitation)
+    if config.name == "iresnet":
+        return ArcIResNet(config.depth, config.embedding, config.dropout)
     return IResNet(config.depth, config.name == "ir_se", config.dropout)
 
 
@@ -55,6 +58,8 @@ def embedding_layers(network: Network) -> tuple[nn.Module, ...]:
     """The layers that make the embedding of the last feature map; all before are the backbone."""
     if isinstance(network, MobileFaceNet):
         return network.linear, network.bn
+    if isinstance(network, ArcIResNet):
+        return network.fc, network.norm
     return (network.output_layer,)
 
 
@@ -63,13 +68,18 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], name: str) -> 
 
     Raises WeightsError, and leaves the network as it was, where names or shapes differ.
     """
-    wanted = network.state_dict()
-    for key in (*wanted, *state):
-        if key not in state or key not in wanted or state[key].shape != wanted[key].shape:
-            found = tuple(state[key].shape) if key in state else "nothing"
-            want = tuple(wanted[key].shape) if key in wanted else "nothing"
-            raise WeightsError(
-                f"{name}: does not fit the network of the recipe: {key} is {found}, wanted {want}. "
-                "Give the recipe the [network] that the file was made with"
-            )
+    check_weights(network, {key: tuple(value.shape) for key, value in state.items()}, name)
     network.load_state_dict(dict(state))
+
+
+def check_weights(network: nn.Module, shapes: Mapping[str, tuple[int, ...]], name: str) -> None:
+    """Raises WeightsError where tensors of these names and shapes are not this network's; `name` is how errors call
+    the file.
+    """
+    wanted = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    for key in (*wanted, *shapes):
+        if wanted.get(key) != shapes.get(key):
+            raise WeightsError(
+                f"{name}: does not fit the network of the recipe: {key} is {shapes.get(key, 'nothing')}, wanted "
+                f"{wanted.get(key, 'nothing')}. Give the recipe the [network] that the file was made with"
+            )

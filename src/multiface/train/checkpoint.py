@@ -6,33 +6,41 @@ Tensors: `network.*`, `head.*` (centres whole, whatever the number of processes)
 `Position`.
 Random numbers need nothing: order, augmentation and dropout are functions of seed and position.
 
-A checkpoint is written beside its name, then renamed; older ones are deleted after that. Nothing is pickled.
+The first process alone writes and reads; the others send it their centres, and are sent theirs, in pieces (see
+heads/shards.py). So no process ever holds the whole head, and no other process needs to see the run folder. A
+checkpoint is written beside its name, then renamed; older ones are deleted after that. Nothing is pickled.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+import torch
+import torch.distributed as dist
 from torch import Tensor
 
-from multiface.atomic_write import write_whole
+from multiface.atomic_write import whole_file
 from multiface.errors import InputError, WeightsError
 from multiface.json_text import document_of, parse_json, record_from
-from multiface.regular_file import open_regular
+from multiface.train.agreement import share_tensor, tell
 from multiface.train.average import Average
-from multiface.train.building import load_weights
-from multiface.train.heads.head import Head
-from multiface.train.heads.sharded import ShardedHead, gather_shards, own_shard
-from multiface.train.optimiser import momentum_of, set_momentum
+from multiface.train.building import check_weights
+from multiface.train.heads.sharded import ShardedHead
+from multiface.train.heads.shards import fill_shards, parts_of_shards
+from multiface.train.optimiser import momentum_of, set_momentum, take_momentum
+from multiface.train.processes import Place
 from multiface.train.step import Learner
+from multiface.train.tensor_file import Entry, TensorFile, in_file_order, write_tensors
 
 KEY = "multiface.checkpoint"
 FOLDER = "checkpoints"
 _NAME = re.compile(r"step-(\d{9})\.safetensors")
+_CENTRES = "head.centres"
+_MOMENTUM = "momentum."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +48,8 @@ class Position:
     """How far a run is.
 
     step: steps done. pictures, classes: of the training set. best: the highest score so far, None before the
-    first validation. unusable: numbers of the pictures that were skipped. scale, growth: of the fp16 gradient
-    scaler.
+    first validation. unusable: numbers of the pictures that were skipped. scale, growth: of the fp16 loss
+    scale. labels: digest of the training set's labels, "" in checkpoints of earlier versions.
     """
 
     step: int
@@ -51,6 +59,7 @@ class Position:
     unusable: tuple[int, ...]
     scale: float
     growth: int
+    labels: str = ""
 
     def to_json(self) -> str:
         """As JSON; inverse of `from_json`."""
@@ -62,41 +71,50 @@ class Position:
         return record_from(parse_json(text), Position)
 
 
-def whole_state(learner: Learner, average: Average | None) -> dict[str, Tensor] | None:
-    """All tensors of a checkpoint in the first process, None in others; every process must call it."""
-    head = learner.head
-    momentum = momentum_of(learner.optimiser, head.centres)
-    if isinstance(head, ShardedHead):
-        of_head = head.whole_state()
-        if momentum is not None:
-            momentum = gather_shards(momentum, head.config.classes, head.group)
-        if of_head is None:
-            return None
-    else:
-        of_head = dict(head.state_dict())
-    state = {f"network.{name}": value for name, value in learner.network.state_dict().items()}
-    state |= {f"head.{name}": value for name, value in of_head.items()}
-    for name, parameter in learner.network.named_parameters():
-        own = momentum_of(learner.optimiser, parameter)
-        if own is not None:
-            state[f"momentum.network.{name}"] = own
-    if momentum is not None:
-        state["momentum.head.centres"] = momentum
-    if average is not None:
-        state |= {f"average.{name}": value for name, value in average.network.state_dict().items()}
-    return {name: value.detach().cpu().contiguous() for name, value in state.items()}
+def save_checkpoint(
+    run: Path, learner: Learner, average: Average | None, progress: Position, keep: int
+) -> None:
+    """Writes a checkpoint, then deletes all but the newest `keep`. Every process must call it; the first writes.
 
-
-def save_checkpoint(run: Path, state: Mapping[str, Tensor], progress: Position, keep: int) -> Path:
-    """Writes a checkpoint, then deletes all but the newest `keep`.
-
-    Raises InputError where it cannot be written (a full disk): those there were are then still there.
+    Raises InputError, in the first process, where it cannot be written (a full disk): those there were are then
+    still there.
     """
+    entries = entries_of(learner, average)
+    if learner.place.first:
+        write_checkpoint(run, entries, progress, keep)
+    else:
+        for entry in entries:
+            for _ in entry.parts:  # sends what is asked for
+                pass
+
+
+def entries_of(learner: Learner, average: Average | None) -> list[Entry]:
+    """All tensors of a checkpoint in the order of the file; those of other processes' centres come when their turn
+    is. In other processes than the first, what goes through a part is sent there.
+    """
+    head, place = learner.head, learner.place
+    shape = (head.config.slices, head.config.classes, head.config.slice_size)
+    momentum = momentum_of(learner.optimiser, head.centres)
+    sharded: dict[str, Tensor] = {_CENTRES: head.centres}
+    if momentum is not None:
+        sharded[_MOMENTUM + _CENTRES] = momentum
+    entries = [
+        Entry(name, shard.dtype, shape, parts_of_shards(shard, head.config.classes, _group(learner)))
+        for name, shard in sharded.items()
+    ]
+    for name, tensor in equal_everywhere(learner, average).items():
+        entries.append(Entry.of(name, tensor) if place.first else Entry(name, tensor.dtype, (), ()))
+    return in_file_order(entries)
+
+
+def write_checkpoint(run: Path, entries: Iterable[Entry], progress: Position, keep: int) -> Path:
+    """Writes entries, which must be in the order of the file, as a checkpoint. Errors as in `save_checkpoint`."""
     folder = run / FOLDER
     path = folder / f"step-{progress.step:09d}.safetensors"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, save(dict(state), {KEY: progress.to_json()}))
+        with whole_file(path) as file:
+            write_tensors(file, list(entries), {KEY: progress.to_json()})
     except OSError as error:
         there = checkpoints(run)
         kept = f"{there[-1].name} is still there: make room and resume" if there else "there is none yet"
@@ -115,69 +133,93 @@ def checkpoints(run: Path) -> tuple[Path, ...]:
     return tuple(folder / name for name in names if _NAME.fullmatch(name))
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Position]:
-    """Tensors on the CPU, and the progress. Raises WeightsError where the file is broken or something
+def open_checkpoint(path: Path) -> tuple[TensorFile, Position]:
+    """The file, to be closed by the caller, and the progress. Raises WeightsError where it is broken or something
     else.
     """
-    tensors, metadata = read_tensors(path)
+    file = TensorFile(path)
     try:
-        return tensors, Position.from_json(metadata[KEY])
+        return file, Position.from_json(file.metadata[KEY])
     except (KeyError, ValueError) as error:
+        file.close()
         raise WeightsError(
             f"{path}: is no checkpoint of a run ({type(error).__name__}: {error})", path=path
         ) from error
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file. Raises WeightsError."""
-    try:
-        open_regular(path).close()  # safetensors would wait at a pipe
-        with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise WeightsError(f"{path}: there is no such file", path=path) from error
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"{path}: cannot be read ({error}); a checkpoint that is damaged may be deleted, and the run "
-            "goes on from "
-            "the one before",
-            path=path,
-        ) from error
+def restore(learner: Learner, average: Average | None, file: TensorFile | None, name: str) -> None:
+    """Fill a learner (and the average) from a checkpoint; `name` is how errors call it. Every process must call it;
+    `file` is None in all but the first, which reads and sends.
 
-
-def restore(learner: Learner, average: Average | None, state: Mapping[str, Tensor], name: str) -> None:
-    """Fill a learner (and the average) with the tensors of a checkpoint; `name` is how errors call it.
-
-    Raises WeightsError where they belong to another network or head.
+    Raises WeightsError, and changes nothing, where it belongs to another network or head.
     """
-    load_weights(learner.network, _below("network.", state), name)
-    of_head = _below("head.", state)
-    head = learner.head
-    if isinstance(head, ShardedHead):
-        head.load_whole_state(of_head)
-    else:
-        _load_head(head, of_head, name)
-    for key, parameter in learner.network.named_parameters():
-        if f"momentum.network.{key}" in state:
-            set_momentum(learner.optimiser, parameter, state[f"momentum.network.{key}"])
-    if "momentum.head.centres" in state:
-        momentum = state["momentum.head.centres"]
-        if isinstance(head, ShardedHead):
-            momentum = own_shard(momentum, head.group)
-        set_momentum(learner.optimiser, head.centres, momentum)
+    place, head = learner.place, learner.head
+    shapes = _told_shapes(place, file)
+    check_weights(learner.network, _below("network.", shapes), name)
+    _check_head(learner, _below("head.", shapes), name)
     if average is not None:
-        load_weights(average.network, _below("average.", state), name)
+        check_weights(average.network, _below("average.", shapes), name)
+
+    def read(key: str, like: Tensor) -> Tensor:
+        return share_tensor(place, None if file is None else file.whole(key), shapes[key], like.dtype)
+
+    with torch.no_grad():
+        for key, tensor in equal_everywhere(learner, average).items():
+            if key in shapes:
+                tensor.copy_(read(key, tensor))
+        for key, parameter in learner.network.named_parameters():
+            if f"{_MOMENTUM}network.{key}" in shapes:
+                set_momentum(learner.optimiser, parameter, read(f"{_MOMENTUM}network.{key}", parameter))
+        _fill(head.centres, learner, file, _CENTRES)
+        if _MOMENTUM + _CENTRES in shapes:
+            momentum = torch.empty_like(head.centres)
+            _fill(momentum, learner, file, _MOMENTUM + _CENTRES)
+            take_momentum(learner.optimiser, head.centres, momentum)
 
 
-def _load_head(head: Head, state: dict[str, Tensor], name: str) -> None:
-    for key, value in head.state_dict().items():
-        if key not in state or state[key].shape != value.shape:
-            found = tuple(state[key].shape) if key in state else "nothing"
+def equal_everywhere(learner: Learner, average: Average | None) -> dict[str, Tensor]:
+    """What each process has whole, by its name in checkpoints: the tensors themselves, not copies."""
+    found = {f"network.{name}": value for name, value in learner.network.state_dict().items()}
+    found |= {f"head.{name}": value for name, value in learner.head.state_dict().items() if name != "centres"}
+    for name, parameter in learner.network.named_parameters():
+        momentum = momentum_of(learner.optimiser, parameter)
+        if momentum is not None:
+            found[f"{_MOMENTUM}network.{name}"] = momentum
+    if average is not None:
+        found |= {f"average.{name}": value for name, value in average.network.state_dict().items()}
+    return found
+
+
+def _fill(shard: Tensor, learner: Learner, file: TensorFile | None, name: str) -> None:
+    rows = None if file is None else partial(file.rows, name)
+    fill_shards(shard, learner.head.config.classes, _group(learner), rows)
+
+
+def _told_shapes(place: Place, file: TensorFile | None) -> dict[str, tuple[int, ...]]:
+    """Names and shapes in the first process's file."""
+    told = tell(place, None if file is None else json.dumps(file.shapes))
+    return {name: tuple(shape) for name, shape in parse_json(told).items()}
+
+
+def _check_head(learner: Learner, found: Mapping[str, tuple[int, ...]], name: str) -> None:
+    config = learner.head.config
+    wanted = {
+        "centres": (config.slices, config.classes, config.slice_size),
+        "margin_state": tuple(learner.head.margin_state.shape),
+    }
+    for key, shape in wanted.items():
+        if found.get(key) != shape:
             raise WeightsError(
-                f"{name}: does not fit the head of the recipe: {key} is {found}, wanted {tuple(value.shape)}"
+                f"{name}: does not fit the head of the recipe: {key} is {found.get(key, 'nothing')}, wanted {shape}"
             )
-    head.load_state_dict({key: state[key] for key in head.state_dict()})
 
 
-def _below(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _group(learner: Learner) -> dist.ProcessGroup | None:
+    return learner.head.group if isinstance(learner.head, ShardedHead) else None
+
+
+T = TypeVar("T")
+
+
+def _below(prefix: str, state: Mapping[str, T]) -> dict[str, T]:
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

@@ -29,11 +29,12 @@ from multiface.atomic_write import write_whole
 from multiface.errors import InputError, WeightsError
 from multiface.json_text import parse_json
 from multiface.train.building import Network, build_network, load_weights
-from multiface.train.checkpoint import FOLDER, checkpoints, read_tensors
+from multiface.train.checkpoint import FOLDER, checkpoints
 from multiface.train.crops import SIDE
 from multiface.train.recipe import NetworkConfig
 from multiface.train.reference_checkpoint import load_network, read_state
 from multiface.train.step import to_input
+from multiface.train.tensor_file import read_tensors
 from multiface.weights.session import Engine, open_session
 from multiface.weights.spec import ARCFACE_TEMPLATE, InputSpec
 from multiface.weights.store import SPEC_KEY
@@ -124,6 +125,10 @@ def read_original(path: Path, config: NetworkConfig, colour: str) -> TrainedNetw
         state = read_state(path)
         if "linear.weight" in state:
             config = dataclasses.replace(config, embedding=len(state["linear.weight"]))
+    if config.name == "iresnet" and path.suffix != ".onnx":
+        state = read_state(path)
+        if "fc.weight" in state:
+            config = dataclasses.replace(config, embedding=len(state["fc.weight"]))
     network = build_network(config)
     load_network(network, path)
     return TrainedNetwork(network.eval(), config, input_spec(colour, network.embedding_size))

@@ -12,11 +12,13 @@ import torch
 from multiface.arrays import Pixels
 from multiface.datasets.identities import IdentitySet
 from multiface.errors import DataSetError, WeightsError
+from multiface.train.arcface_checkpoint import load_onnx
 from multiface.train.building import AnyHead, Network, load_weights
 from multiface.train.crops import decode_crop
 from multiface.train.export import read_trained
 from multiface.train.heads.sharded import ShardedHead
 from multiface.train.heads.sliced import split
+from multiface.train.networks.arc_iresnet import ArcIResNet
 from multiface.train.networks.unit import SMALLEST_NORM
 from multiface.train.reference_checkpoint import load_network
 from multiface.train.validation import embed_crops
@@ -27,13 +29,21 @@ _BATCH = 64
 
 
 def load_start(network: Network, weights: Path, colour: str) -> None:
-    """Fill a network from a run folder, a .safetensors file of a run, or a model file of the original (.pth).
+    """Fill a network from a run folder, a .safetensors file of a run, a model file of the original or of arcface_torch
+    (.pth, .pt), or an ONNX file of InsightFace's IResNets.
 
     Raises WeightsError where there is no such file, it does not fit the network, or a run's was fed the other
-    colour order (the original's are fed bgr; there it is not checked).
+    colour order (the original's are fed bgr, arcface_torch's and InsightFace's rgb; there it is not checked).
     """
     if weights.suffix in (".pth", ".pt"):
         load_network(network, weights)
+        return
+    if weights.suffix == ".onnx":
+        if not isinstance(network, ArcIResNet):
+            raise WeightsError(
+                f'{weights}: an ONNX file can be fine-tuned as an iresnet only: give name = "iresnet" under [network]'
+            )
+        load_onnx(network, weights)
         return
     trained = read_trained(weights)
     load_weights(network, trained.network.state_dict(), str(weights))

@@ -6,6 +6,7 @@ A line is a JSON object with `kind` and `step` (steps done):
   deviation], degrees),
   best (whether these weights are the best so far)
 - skipped: picture (number in the set), reason
+- resumed: changed (settings that are other ones from here on, and change nothing of what is learned)
 After a resume the lines behind the checkpoint's step are cut off first, for these steps are done again.
 """
 
@@ -96,6 +97,10 @@ class RunLog:
     def skipped(self, step: int, picture: int, reason: str) -> None:
         """A picture that could not be used."""
         self._line("skipped", step, picture=picture, reason=reason)
+
+    def resumed(self, step: int, changed: Sequence[str]) -> None:
+        """Settings that are other ones than before."""
+        self._line("resumed", step, changed=list(changed))
 
     def close(self) -> None:
         """Writes what is left."""

@@ -20,44 +20,35 @@ import numpy as np
 import torch
 
 from multiface.arrays import Pixels
-from multiface.atomic_write import write_whole
 from multiface.datasets.identities import IdentitySet
-from multiface.errors import DataSetError, InputError, UsageError, WeightsError
-from multiface.regular_file import read_regular_text
+from multiface.errors import DataSetError, InputError, WeightsError
 from multiface.train.average import Average
-from multiface.train.batches import Batch, Share, batches
+from multiface.train.batches import Batch, Share, batches, check_share
+from multiface.train.beginning import check_agreement, load_beginning, start_run
 from multiface.train.building import Network, build_head, build_network, head_config
-from multiface.train.checkpoint import (
-    Position,
-    checkpoints,
-    read_checkpoint,
-    restore,
-    save_checkpoint,
-    whole_state,
-)
+from multiface.train.checkpoint import Position, save_checkpoint
 from multiface.train.crops import decode_crop
 from multiface.train.export import TrainedNetwork, export, input_spec, write_safetensors
-from multiface.train.fine_tune import centres_from_pictures, load_start
 from multiface.train.log import RunLog
+from multiface.train.loss_scale import LossScale
 from multiface.train.optimiser import build_optimiser, groups, set_rate
 from multiface.train.processes import Place, seed_start, seed_step
-from multiface.train.recipe import Recipe, recipe_from_toml, recipe_to_toml
+from multiface.train.recipe import Recipe
 from multiface.train.schedule import rate_factor_of_step, steps_of_run
 from multiface.train.slice_losses import SliceLosses
 from multiface.train.step import (
     Learner,
     add_gradients,
+    finish_step,
     freeze,
     set_mode,
-    share_gradients,
     to_input,
-    update,
 )
 from multiface.train.tracing import Trace
+from multiface.train.training_set import check_labels
 from multiface.train.validation import ValidationSet, measure
 from multiface.visible import log_of
 
-RECIPE = "recipe.toml"
 EXPORT_CROPS = 8
 """Training pictures on which an exported network is checked."""
 LEAST_SCALE = 2.0**-10
@@ -122,40 +113,25 @@ def train(
     WeightsError for broken files; InputError where the loss is no number any more, or the disk is full.
     """
     settings, batch = recipe.run, recipe.run.batch
-    if batch % (settings.accumulate * place.processes):
-        raise UsageError(
-            f"run: a batch of {batch} cannot be divided equally among {place.processes} processes with "
-            f"{settings.accumulate} parts each",
-            hint=f"choose a multiple of {settings.accumulate * place.processes}",
-        )
-    if batch == settings.accumulate * place.processes:
-        raise UsageError(
-            f"run: a batch of {batch} in {settings.accumulate * place.processes} parts leaves one face a part, and "
-            "batch norms need two or more",
-            hint="choose a larger batch",
-        )
-    start_run(recipe, run, place, resume)
+    share = Share(batch, settings.accumulate, place.rank, place.processes)
+    check_share(share)
+    check_labels(pictures)
+    beginning = start_run(recipe, run, pictures, place, resume)
+    progress = beginning.position
+    steps = steps_of_run(recipe.schedule, len(pictures), batch)
+    last = steps if limits.max_steps is None else min(steps, limits.max_steps)
 
     # What learns.
     learner, average = build_learner(recipe, pictures, place)
     slices = SliceLosses(learner.head)
-    progress = Position(0, len(pictures), pictures.classes, None, (), 0.0, 0)
-    saved = checkpoints(run) if resume else ()
-    if saved:
-        progress = _resume(saved[-1], learner, average, progress)
-    elif recipe.start.weights:
-        load_start(learner.network, Path(recipe.start.weights), recipe.data.colour)
-        if recipe.start.centres_from_pictures:
-            centres_from_pictures(learner.network, learner.head, pictures, recipe.data.colour, place.device)
-        if average is not None:
-            average = Average(learner.network, recipe.optimiser.average)
+    average = load_beginning(recipe, run, beginning, pictures, learner, average)
+    if learner.scale is not None and progress.step:
+        learner.scale = LossScale(progress.scale, progress.growth)
+    check_agreement(recipe, pictures, sets, learner, average, range(progress.step, last))
     set_mode(learner.network, recipe.start)
     learner.head.train()
 
     # What is learned from.
-    steps = steps_of_run(recipe.schedule, len(pictures), batch)
-    last = steps if limits.max_steps is None else min(steps, limits.max_steps)
-    share = Share(batch, settings.accumulate, place.rank, place.processes)
     on_gpu = place.device.type == "cuda"
     stream = batches(
         pictures,
@@ -169,6 +145,9 @@ def train(
     every = max(1, round(recipe.validation.every * len(pictures) / batch))
     crops = _export_crops(pictures) if place.first else np.empty(0, np.uint8)
     log = RunLog(run, progress.step) if place.first else None
+    if log is not None and beginning.changed:
+        log.resumed(progress.step, beginning.changed)
+        _log.warning("%s: goes on with %s", run, "; ".join(beginning.changed))
     unusable = dict.fromkeys(progress.unusable)
     best = progress.best
     asked = False
@@ -184,23 +163,25 @@ def train(
             seed_step(settings.seed, step, place.rank)
             factor = rate_factor_of_step(recipe.schedule, step, len(pictures), batch)
             set_rate(learner.optimiser, recipe.optimiser.rate * factor)
-            loss, parts = 0.0, []
-            for _ in range(settings.accumulate):
+            losses, parts = [], []
+            for number in range(settings.accumulate):
                 part = next(stream)
                 parts.append(part)
                 given = to_input(part.pixels, place.device, recipe.data.colour, settings.channels_last)
-                labels = part.labels.to(place.device)
-                part_loss, embedded = add_gradients(learner, given, labels, settings.accumulate)
-                loss += part_loss / settings.accumulate
+                labels = part.labels.to(place.device, non_blocking=True)
+                part_loss, embedded = add_gradients(
+                    learner, given, labels, settings.accumulate, number, share.sizes
+                )
+                losses.append(part_loss)
 
             # Over processes, and into the weights.
-            asked = share_gradients(learner, stop())
-            norm = update(learner)
-            scale_lost = learner.scaler is not None and learner.scaler.get_scale() < LEAST_SCALE
-            if not math.isfinite(loss) or scale_lost or (learner.scaler is None and not math.isfinite(norm)):
+            told = finish_step(learner, torch.stack(losses).mean(), stop())
+            loss, norm, asked = told.loss, told.norm, told.stop
+            scale_lost = learner.scale is not None and learner.scale.value < LEAST_SCALE
+            if not math.isfinite(loss) or scale_lost or (learner.scale is None and not told.learned):
                 raise _diverged(run, step, place, parts, loss, norm)
             if average is not None:
-                average.update(learner.network, step)
+                average.update(step)
             step += 1
             seen += batch
 
@@ -217,7 +198,7 @@ def train(
                 report(Report(step, steps, loss, rate, speed, (last - step) * batch / speed))
                 shown = now
             if step % settings.log_every == 0 or step == last:
-                of_slices = slices.of(embedded.embedding.detach(), labels, embedded.norms)
+                of_slices = slices.of(embedded, labels, share.sizes)
                 if log is not None:
                     log.train(step, step * batch / len(pictures), loss, of_slices, rate, norm, speed)
 
@@ -233,7 +214,7 @@ def train(
                     _keep(run, "last", recipe, measured_network, crops)
                 clock += time.monotonic() - paused
             if step % settings.checkpoint_every == 0 or step == last or asked:
-                _save(run, learner, average, step, pictures, best, unusable, settings.keep)
+                _save(run, learner, average, step, progress, best, unusable, settings.keep)
             trace.after(step - progress.step - 1)
         # Stopped before anything was measured: the run is weights all the same.
         if place.first and step < steps and best is None:
@@ -246,42 +227,6 @@ def train(
         if log is not None:
             log.close()
     return Outcome(step >= steps, step, steps, best, len(unusable))
-
-
-def start_run(recipe: Recipe, run: Path, place: Place, resume: bool) -> None:
-    """Makes the run folder with its recipe, or checks that the one that is there is of the same.
-
-    Raises UsageError where there is a run already and `resume` is off, or its recipe differs in more than the
-    folders and workers of the data.
-    """
-    file = run / RECIPE
-    if place.first:
-        if not resume and checkpoints(run):
-            raise UsageError(
-                f"{run}: there is a run already",
-                path=run,
-                hint="add --resume to go on with it, or choose another --out",
-            )
-        if resume and file.is_file():
-            there = recipe_from_toml(read_regular_text(file), str(file))
-            if (
-                dataclasses.replace(there, data=recipe.data) != recipe
-                or there.data.colour != recipe.data.colour
-            ):
-                raise UsageError(
-                    f"{run}: was started with other settings (see its {RECIPE})",
-                    path=run,
-                    hint="resume it with those",
-                )
-        else:
-            try:
-                run.mkdir(parents=True, exist_ok=True)
-                write_whole(file, recipe_to_toml(recipe).encode())
-            except OSError as error:
-                raise UsageError(
-                    f"{run}: cannot be written ({error.strerror})", path=run, hint="choose another --out"
-                ) from error
-    place.wait()
 
 
 def build_learner(recipe: Recipe, pictures: IdentitySet, place: Place) -> tuple[Learner, Average | None]:
@@ -300,7 +245,7 @@ def build_learner(recipe: Recipe, pictures: IdentitySet, place: Place) -> tuple[
         network=network,
         head=head,
         optimiser=build_optimiser(of, recipe.optimiser),
-        scaler=torch.amp.GradScaler(place.device.type) if recipe.run.precision == "fp16" else None,
+        scale=LossScale() if recipe.run.precision == "fp16" else None,
         place=place,
         precision=recipe.run.precision,
         activation_checkpoints=recipe.run.activation_checkpoints,
@@ -310,47 +255,26 @@ def build_learner(recipe: Recipe, pictures: IdentitySet, place: Place) -> tuple[
     return learner, average
 
 
-def _resume(path: Path, learner: Learner, average: Average | None, fresh: Position) -> Position:
-    state, progress = read_checkpoint(path)
-    if (progress.pictures, progress.classes) != (fresh.pictures, fresh.classes):
-        raise DataSetError(
-            f"{path.parent.parent}: was trained on {progress.pictures} pictures of {progress.classes} "
-            "people, the data "
-            f"now has {fresh.pictures} of {fresh.classes}: give the same --data",
-            path=path.parent.parent,
-        )
-    restore(learner, average, state, str(path))
-    if learner.scaler is not None:
-        scaler = learner.scaler.state_dict()
-        learner.scaler.load_state_dict(
-            {**scaler, "scale": progress.scale, "_growth_tracker": progress.growth}
-        )
-    return progress
-
-
 def _save(
     run: Path,
     learner: Learner,
     average: Average | None,
     step: int,
-    pictures: IdentitySet,
+    before: Position,
     best: float | None,
     unusable: dict[int, None],
     keep: int,
 ) -> None:
-    state = whole_state(learner, average)
-    scaler = {} if learner.scaler is None else learner.scaler.state_dict()
-    if learner.place.first and state is not None:
-        progress = Position(
-            step=step,
-            pictures=len(pictures),
-            classes=pictures.classes,
-            best=best,
-            unusable=tuple(unusable),
-            scale=scaler.get("scale", 0.0),
-            growth=scaler.get("_growth_tracker", 0),
-        )
-        save_checkpoint(run, state, progress, keep)
+    scale = learner.scale
+    progress = dataclasses.replace(
+        before,
+        step=step,
+        best=best,
+        unusable=tuple(unusable),
+        scale=0.0 if scale is None else scale.value,
+        growth=0 if scale is None else scale.growth,
+    )
+    save_checkpoint(run, learner, average, progress, keep)
 
 
 def _validate(
@@ -390,6 +314,7 @@ def _diverged(
     run: Path, step: int, place: Place, parts: Sequence[Batch], loss: float, norm: float
 ) -> InputError:
     """Saves the faces of the step, and says where."""
+    run.mkdir(parents=True, exist_ok=True)  # of another machine, perhaps
     file = run / f"diverged-step-{step:09d}-process-{place.rank}.npz"
     np.savez(
         file,

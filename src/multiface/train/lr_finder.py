@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from multiface.arrays import Pixels
 from multiface.datasets.identities import IdentitySet
@@ -20,12 +21,13 @@ from multiface.errors import InputError
 from multiface.images import save_picture
 from multiface.progress import Progress
 from multiface.train.batches import Share, batches
+from multiface.train.beginning import first_weights
 from multiface.train.chart import Axis, line_chart
 from multiface.train.loop import build_learner
 from multiface.train.optimiser import set_rate
 from multiface.train.processes import Place, seed_step
 from multiface.train.recipe import Recipe
-from multiface.train.step import add_gradients, set_mode, to_input, update
+from multiface.train.step import add_gradients, finish_step, set_mode, to_input
 
 SMOOTHING = 0.98
 EXPLODED = 3.0
@@ -52,11 +54,13 @@ def find_rate(
     steps: int = 100,
     report: Progress = lambda _done, _total: None,
 ) -> RateSearch:
-    """Learns with rising rates, by the recipe's network, head, data and batch, in one process.
+    """Learns with rising rates, by the recipe's network, head, data, batch and first weights, in one process.
 
-    Raises InputError where the loss is no number at the first step.
+    Raises InputError where the loss is no number at the first step, WeightsError for first weights that cannot be
+    used.
     """
     learner, _ = build_learner(recipe, pictures, place)
+    first_weights(recipe, pictures, learner, None)
     set_mode(learner.network, recipe.start)
     share = Share(recipe.run.batch, recipe.run.accumulate, 0, 1)
     stream = batches(pictures, recipe.augment, share, recipe.run.seed, range(steps), recipe.data.workers)
@@ -67,17 +71,16 @@ def find_rate(
         seed_step(recipe.run.seed, step, 0)
         rate = low * (high / low) ** (step / steps)
         set_rate(learner.optimiser, rate)
-        loss = 0.0
-        for _ in range(share.accumulate):
+        parts = []
+        for number in range(share.accumulate):
             part = next(stream)
             given = to_input(part.pixels, place.device, recipe.data.colour, recipe.run.channels_last)
-            part_loss, _ = add_gradients(learner, given, part.labels.to(place.device), share.accumulate)
-            loss += part_loss / share.accumulate
-        if smoothing.exploded(loss):
+            labels = part.labels.to(place.device)
+            parts.append(add_gradients(learner, given, labels, share.accumulate, number, share.sizes)[0])
+        if smoothing.exploded(finish_step(learner, torch.stack(parts).mean()).loss):
             break
         rates.append(rate)
         losses.append(smoothing.value)
-        update(learner)
         report(step + 1, steps)
     if not rates:
         raise InputError("the loss is no number at the first step already: look at the data")

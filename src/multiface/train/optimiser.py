@@ -54,7 +54,7 @@ def groups(
 
 
 def build_optimiser(parameters: Iterable[Group], config: OptimiserConfig) -> torch.optim.SGD:
-    """SGD over the groups; `set_rate` sets what it learns with."""
+    """SGD over the groups, a few launches for all parameters of one; `set_rate` sets what it learns with."""
     return torch.optim.SGD(
         [
             {"params": list(group.parameters), "weight_decay": group.weight_decay, "factor": group.factor}
@@ -63,6 +63,7 @@ def build_optimiser(parameters: Iterable[Group], config: OptimiserConfig) -> tor
         lr=config.rate,
         momentum=config.momentum,
         nesterov=config.nesterov,
+        foreach=True,
     )
 
 
@@ -82,4 +83,30 @@ def set_momentum(optimiser: torch.optim.SGD, parameter: Tensor, momentum: Tensor
     """Take up a momentum that `momentum_of` gave, in the memory format of the parameter."""
     buffer = torch.empty_like(parameter)
     buffer.copy_(momentum)
+    take_momentum(optimiser, parameter, buffer)
+
+
+def take_momentum(optimiser: torch.optim.SGD, parameter: Tensor, buffer: Tensor) -> None:
+    """The buffer itself becomes the momentum of a parameter."""
     optimiser.state[parameter]["momentum_buffer"] = buffer
+
+
+@torch.no_grad()
+def step_rows(optimiser: torch.optim.SGD, parameter: nn.Parameter, rows: Tensor, gradient: Tensor) -> None:
+    """A step of some rows of a parameter (N, C, d), as the optimiser would make it; the others stay as they are, their
+    momentum too.
+
+    rows: (k,) int64, each once. gradient: (N, k, d).
+    """
+    (group,) = (group for group in optimiser.param_groups if any(one is parameter for one in group["params"]))
+    values = parameter[:, rows]
+    move = gradient.add(values, alpha=group["weight_decay"])
+    if group["momentum"]:
+        buffer = momentum_of(optimiser, parameter)
+        if buffer is None:
+            buffer = torch.zeros_like(parameter)
+            take_momentum(optimiser, parameter, buffer)
+        momentum = buffer[:, rows].mul_(group["momentum"]).add_(move)
+        buffer.index_copy_(1, rows, momentum)
+        move = move.add_(momentum, alpha=group["momentum"]) if group["nesterov"] else momentum
+    parameter.index_copy_(1, rows, values.add_(move, alpha=-group["lr"]))

@@ -21,16 +21,18 @@ from multiface.train.heads.margins import (
     Combined,
     CosFace,
     CurricularFace,
+    MagFace,
     Margin,
     Softmax,
 )
+from multiface.train.networks.arc_iresnet import ArcDepth
 from multiface.train.networks.iresnet import Depth
 from multiface.train.schedule import ScheduleConfig
 
 FOLDER = Path(__file__).with_name("recipes")
 """Recipes that come with the package."""
 
-NetworkName = Literal["mobilefacenet", "ir", "ir_se"]
+NetworkName = Literal["mobilefacenet", "ir", "ir_se", "iresnet"]
 Precision = Literal["float32", "bf16", "fp16"]
 
 
@@ -53,19 +55,27 @@ class DataConfig:
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """Which network. embedding, width, squeeze_excitation: of mobilefacenet; depth, dropout: of ir and ir_se
-    (whose embedding is 512)."""
+    """Which network: the original's, or arcface_torch's iresnet.
+
+    embedding: of mobilefacenet and iresnet; that of ir and ir_se is 512. width, squeeze_excitation: of mobilefacenet.
+    depth, dropout: of ir, ir_se and iresnet; 152 is of the former, 200 of the latter, which is trained without dropout.
+    """
 
     name: NetworkName = "mobilefacenet"
     embedding: int = 512
     width: float = 1.0
     squeeze_excitation: bool = False
-    depth: Depth = 50
+    depth: Literal[18, 34, 50, 100, 152, 200] = 50
     dropout: float = 0.6
 
     def __post_init__(self) -> None:
         _at_least("network", "embedding", self.embedding, 1)
-        if self.name != "mobilefacenet" and self.embedding != 512:
+        depths = get_args(ArcDepth if self.name == "iresnet" else Depth)
+        if self.name != "mobilefacenet" and self.depth not in depths:
+            raise UsageError(
+                f"network: the depths of {self.name} are {', '.join(map(str, depths))}, not {self.depth}"
+            )
+        if self.name in ("ir", "ir_se") and self.embedding != 512:
             raise UsageError(
                 f"network: the embedding of {self.name} has 512 dimensions, not {self.embedding}"
             )
@@ -390,6 +400,7 @@ def _margin_classes() -> dict[str, type[Margin]]:
         "combined": Combined,
         "adaface": AdaFace,
         "curricularface": CurricularFace,
+        "magface": MagFace,
     }
 
 

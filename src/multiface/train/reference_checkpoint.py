@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from multiface.errors import WeightsError
 from multiface.regular_file import open_regular
+from multiface.train.arcface_checkpoint import own_names
+from multiface.train.networks.arc_iresnet import ArcIResNet
 
 _PREFIX = "module."
 _COUNTER = "num_batches_tracked"
@@ -51,6 +53,8 @@ def load_network(network: nn.Module, path: Path) -> None:
     Raises WeightsError, and leaves the network as it was, where names or shapes do not fit.
     """
     state = read_state(path)
+    if isinstance(network, ArcIResNet):
+        state = own_names(state)
     wanted = network.state_dict()
     for name, value in wanted.items():
         if name.endswith(_COUNTER) and name not in state:

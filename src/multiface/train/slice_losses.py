@@ -1,6 +1,7 @@
 """The loss of each slice alone, for the log: a slice is the head of its part of the embedding."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from multiface.train.building import AnyHead
 from multiface.train.heads.head import Head
 from multiface.train.heads.margins import CurricularFace
 from multiface.train.heads.sharded import ShardedHead
+from multiface.train.step import Embedded, head_loss
 
 
 class SliceLosses:
@@ -32,18 +34,21 @@ class SliceLosses:
             self._parts.append(part.to(head.centres.device).eval())
 
     @torch.no_grad()
-    def of(self, embedding: Tensor, labels: Tensor, norms: Tensor | None) -> list[float]:
+    def of(self, embedded: Embedded, labels: Tensor, counts: Sequence[int] | None = None) -> list[float]:
         """Of a batch as the head takes it, with the head's margin state as it is; [] for a single slice.
 
-        With classes divided over processes every process must call it; the losses are over all classes.
+        counts: as in `step.add_gradients`. With classes divided over processes every process must call it; the losses
+        are over all classes.
         """
         size = self._head.config.slice_size
         losses = []
+        norms = None if embedded.norms is None else embedded.norms.detach()
         for number, part in enumerate(self._parts):
             state = self._head.margin_state
             if isinstance(part.config.margin, CurricularFace):
                 state = state[number : number + 1]
             part.margin_state.copy_(state)
-            own = embedding[:, number * size : (number + 1) * size]
-            losses.append(float(part(own, labels, norms)))
-        return losses
+            own = embedded.embedding.detach()[:, number * size : (number + 1) * size]
+            losses.append(head_loss(part, Embedded(own, norms), labels, counts))
+        found: list[float] = torch.stack(losses).tolist() if losses else []
+        return found

@@ -4,42 +4,52 @@ Letters: B faces of this process's part, D embedding. Pixels are uint8 (B, 112, 
 fed float (B, 3, 112, 112), value (pixel / 255 - 0.5) / 0.5.
 
 The loss of a part is the mean over its faces in all processes; a step's is the mean over its parts. Gradients
-of the network are summed over processes, which is the gradient of that mean (see heads/sharded.py), in one
-all-reduce together with the batch norms' statistics (averaged, so that all processes keep the same).
+of the network are summed over processes, which is the gradient of that mean (see heads/sharded.py), in a few
+all-reduces that begin while backward is at work, together with the batch norms' statistics (averaged, so that all
+processes keep the same).
+
+The host waits for a GPU once a step, in `finish_step`: there it reads loss and norm, and decides by them.
 """
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from multiface.train.buckets import Buckets
 from multiface.train.building import BATCH_NORMS, AnyHead, Network, embedding_layers
-from multiface.train.heads.margins import AdaFace
+from multiface.train.heads.margins import WITH_NORMS, MagFace
+from multiface.train.heads.sampling import sampled_gradient
+from multiface.train.heads.sharded import ShardedHead
+from multiface.train.loss_scale import LossScale
+from multiface.train.networks.arc_iresnet import ArcIResNet
 from multiface.train.networks.iresnet import IResNet
 from multiface.train.networks.unit import unit
+from multiface.train.optimiser import step_rows
 from multiface.train.processes import Place
 from multiface.train.recipe import Precision, StartConfig
 
 
 @dataclass(slots=True)
 class Learner:
-    """All that learns, and how. scaler: of the gradients, for fp16 only. clip: 0 is no limit."""
+    """All that learns, and how. scale: of the loss, for fp16 only. clip: 0 is no limit. buckets: of several
+    processes; made at the first step.
+    """
 
     network: Network
     head: AnyHead
     optimiser: torch.optim.SGD
-    scaler: torch.amp.GradScaler | None
+    scale: LossScale | None
     place: Place
     precision: Precision = "float32"
-    channels_last: bool = False
     activation_checkpoints: bool = False
     clip: float = 0.0
+    buckets: Buckets | None = None
 
 
 def to_input(pixels: Tensor, device: torch.device, colour: str, channels_last: bool) -> Tensor:
@@ -68,15 +78,16 @@ def set_mode(network: Network, start: StartConfig) -> None:
 def freeze(network: Network, start: StartConfig) -> None:
     """Switches off the gradients of a frozen backbone."""
     if start.backbone_rate == 0:
-        network.requires_grad_(False)
-        for layer in embedding_layers(network):
-            layer.requires_grad_(True)
+        last = {id(p) for layer in embedding_layers(network) for p in layer.parameters()}
+        for parameter in network.parameters():
+            if id(parameter) not in last:
+                parameter.requires_grad_(False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
     """embedding: (B, D) of unit length, shortened to what the head sees. norms: (B,) of the features, for
-    AdaFace.
+    AdaFace and MagFace.
     """
 
     embedding: Tensor
@@ -84,104 +95,128 @@ class Embedded:
 
 
 def embed(learner: Learner, pictures: Tensor) -> Embedded:
-    """Pictures (B, 3, h, w) to embeddings with gradient, in float32 (float64 where the network is)."""
+    """Pictures (B, 3, h, w) to embeddings with gradient, in float32 (float64 where the network is).
+
+    In half precision the layers that make the embedding of the last feature map stay in float32, as in arcface_torch:
+    a sum over 25,088 products and a deviation over the batch lose too much of 8 bits.
+    """
     kinds = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     with torch.autocast(
         learner.place.device.type, kinds[learner.precision], enabled=learner.precision != "float32"
     ):
-        features = _features(learner.network, pictures, learner.activation_checkpoints)
-    features = features.to(torch.promote_types(features.dtype, torch.float32))
-    adaface = isinstance(learner.head.config.margin, AdaFace)
-    norms = torch.linalg.vector_norm(features.detach(), dim=1) if adaface else None
+        feature_map = _feature_map(learner.network, pictures, learner.activation_checkpoints)
+    feature_map = feature_map.to(torch.promote_types(feature_map.dtype, torch.float32))
+    features = learner.network.embedding_of(feature_map)
+    margin, norms = learner.head.config.margin, None
+    if isinstance(margin, WITH_NORMS):
+        learned = features if isinstance(margin, MagFace) else features.detach()
+        norms = torch.linalg.vector_norm(learned, dim=1)
     return Embedded(unit(features)[:, : learner.head.config.embedding_size], norms)
 
 
-def add_gradients(learner: Learner, pictures: Tensor, labels: Tensor, parts: int) -> tuple[float, Embedded]:
-    """Adds the gradients of one of `parts` parts of a step; the loss of this part, and what it was made
-    of.
+def add_gradients(
+    learner: Learner,
+    pictures: Tensor,
+    labels: Tensor,
+    parts: int = 1,
+    part: int = 0,
+    counts: Sequence[int] | None = None,
+) -> tuple[Tensor, Embedded]:
+    """Adds the gradients of part number `part` (from 0) of the `parts` of a step.
+
+    Gives the loss of this part, a scalar on the device, and what it was made of.
+
+    counts: faces of each process in this part; where None they are asked for, for which the host waits for a GPU.
     """
+    if learner.place.group is not None and learner.place.processes > 1 and learner.buckets is None:
+        learner.buckets = Buckets(learner.network, learner.place.group)
     embedded = embed(learner, pictures)
-    loss: Tensor = learner.head(embedded.embedding, labels, embedded.norms)
-    share = loss / parts
-    if learner.scaler is not None:
-        share = learner.scaler.scale(share)
+    loss = head_loss(learner.head, embedded, labels, counts)
+    factor = (1.0 if learner.scale is None else learner.scale.value) / parts
+    share = loss if factor == 1 else loss * factor
+    if learner.buckets is not None and part == parts - 1:
+        learner.buckets.send()
     share.backward()  # type: ignore[no-untyped-call]
-    return loss.item(), embedded
+    return loss.detach(), embedded
 
 
-def share_gradients(learner: Learner, stop: bool) -> bool:
-    """Sums gradients over processes; whether any process was asked to stop."""
-    group, processes = learner.place.group, learner.place.processes
-    if group is None or processes == 1:
-        return stop
+def head_loss(
+    head: AnyHead, embedded: Embedded, labels: Tensor, counts: Sequence[int] | None = None
+) -> Tensor:
+    """The loss of a head. counts: as in `add_gradients`."""
+    if isinstance(head, ShardedHead):
+        loss: Tensor = head(embedded.embedding, labels, embedded.norms, counts)
+    else:
+        loss = head(embedded.embedding, labels, embedded.norms)
+    return loss
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the host learns of a step. loss: its mean. norm: of all gradients together, before clipping; not finite
+    if any gradient is not. stop: whether any process was asked to stop. learned: whether the weights have moved.
+    """
+
+    loss: float
+    norm: float
+    stop: bool
+    learned: bool
+
+
+def finish_step(learner: Learner, loss: Tensor, stop: bool = False) -> Told:
+    """Sums the gradients over processes, clips and applies them, and clears them. loss: of the step, a scalar.
+
+    Where loss or norm are not finite nothing is changed; a loss scale is then lowered, without one what to do is the
+    caller's business.
+    """
+    head = learner.head
+    rows, of_head = _centre_gradient(head)
+    # A gradient that is not finite makes this so in all processes, and all leave the step out.
+    of_centres = torch.linalg.vector_norm(of_head).square()
+    numbers = torch.stack([of_centres, torch.full_like(of_centres, float(stop))])
     gradients = [p.grad for p in learner.network.parameters() if p.grad is not None]
-    norms = [m for m in learner.network.modules() if isinstance(m, BATCH_NORMS) and m.training]
-    statistics = [b for norm in norms for b in norm.buffers() if b.is_floating_point()]
-    centres = learner.head.centres.grad
-    assert centres is not None
-    # NaN where a gradient of these centres, which other processes do not have, is not finite: all then skip
-    # the step.
-    fault = (centres * 0).sum()
-    asked = torch.tensor(float(stop), device=fault.device, dtype=fault.dtype)
-    pieces = [*gradients, *statistics, fault, asked]
-    flat = torch.cat([piece.reshape(-1).to(fault.dtype) for piece in pieces])
-    dist.all_reduce(flat, dist.ReduceOp.SUM, group)
-    for piece, summed in zip(pieces, torch.split(flat, [piece.numel() for piece in pieces]), strict=True):
-        piece.copy_(summed.view(piece.shape))
-    for buffer in statistics:
-        buffer /= processes
-    gradients[0] += fault
-    return bool(asked.item() > 0)
+    if learner.buckets is not None:
+        numbers = learner.buckets.finish(numbers)
+        gradients = learner.buckets.gradients
+    of_network = torch.nn.utils.get_total_norm(gradients, foreach=True)
+    norm = (of_network.square() + numbers[0]).sqrt()
+    told = torch.stack([loss, norm.to(loss), numbers[1].to(loss)]).tolist()
 
-
-def gradient_norm(learner: Learner) -> float:
-    """Norm of all gradients together, those of other processes' centres included. Not finite if any is
-    not.
-    """
-    own = [torch.linalg.vector_norm(p.grad) for p in learner.network.parameters() if p.grad is not None]
-    centres = learner.head.centres.grad
-    assert centres is not None
-    of_centres = torch.linalg.vector_norm(centres).square()
-    if learner.place.group is not None:
-        dist.all_reduce(of_centres, dist.ReduceOp.SUM, learner.place.group)
-    return (
-        math.sqrt(float(torch.stack(own).square().sum() + of_centres))
-        if own
-        else math.sqrt(float(of_centres))
-    )
-
-
-def update(learner: Learner) -> float:
-    """Clips and applies the gradients, and clears them; their norm before clipping.
-
-    Where the norm is not finite nothing is changed; with a scaler that is its business (it lowers its scale),
-    without one the caller's.
-    """
-    if learner.scaler is not None:
-        learner.scaler.unscale_(learner.optimiser)
-    norm = gradient_norm(learner)
-    if learner.clip and math.isfinite(norm) and norm > learner.clip:
-        for parameter in (*learner.network.parameters(), learner.head.centres):
-            if parameter.grad is not None:
-                parameter.grad.mul_(learner.clip / norm)
-    if learner.scaler is not None:
-        learner.scaler.step(learner.optimiser)
-        learner.scaler.update()
-    elif math.isfinite(norm):
+    factor = 1.0 if learner.scale is None else 1 / learner.scale.value
+    step_norm = told[1] * factor
+    finite = math.isfinite(told[0]) and math.isfinite(step_norm)
+    if learner.scale is not None:
+        learner.scale.move(finite)
+    if finite:
+        if learner.clip and step_norm > learner.clip:
+            factor *= learner.clip / step_norm
+        if factor != 1:
+            torch._foreach_mul_([*gradients, of_head], factor)
         learner.optimiser.step()
+        if rows is not None:
+            step_rows(learner.optimiser, head.centres, rows, of_head)
     learner.optimiser.zero_grad(set_to_none=True)
-    return norm
+    if isinstance(head, ShardedHead):
+        head.clear()
+    return Told(told[0], step_norm, told[2] > 0, finite)
 
 
-def _features(network: Network, pictures: Tensor, checkpoints: bool) -> Tensor:
-    if not (checkpoints and isinstance(network, IResNet) and torch.is_grad_enabled()):
-        return network.features(pictures)
-    out: Tensor = network.input_layer(pictures)
-    for module in network.body:
+def _centre_gradient(head: AnyHead) -> tuple[Tensor | None, Tensor]:
+    """Gradient of the centres (N, C, d); of some rows of them, where only these took part."""
+    if isinstance(head, ShardedHead) and head.sampled:
+        return sampled_gradient(head.sampled)
+    assert head.centres.grad is not None
+    return None, head.centres.grad
+
+
+def _feature_map(network: Network, pictures: Tensor, checkpoints: bool) -> Tensor:
+    if not (checkpoints and isinstance(network, IResNet | ArcIResNet) and torch.is_grad_enabled()):
+        return network.feature_map(pictures)
+    out = network.stem(pictures)
+    for module in network.units:
         contexts = partial(_contexts, module)
         out = checkpoint(module, out, use_reentrant=False, context_fn=contexts)
-    result: Tensor = network.output_layer(out)
-    return result
+    return network.flat_map(out)
 
 
 def _contexts(

@@ -33,7 +33,8 @@ class Trace:
 
     def close(self) -> None:
         """Writes the trace of what there was."""
-        if self._running:
+        if self._running and self._path is not None:
             self._profile.stop()
+            self._path.parent.mkdir(parents=True, exist_ok=True)  # of another machine, perhaps
             self._profile.export_chrome_trace(str(self._path))
             self._running = False

@@ -41,6 +41,16 @@ def open_training_set(folders: Sequence[str]) -> IdentitySet:
     return joined
 
 
+def check_labels(pictures: IdentitySet) -> None:
+    """Raises DataSetError where a label is not within 0..classes-1. Done once: the head does not look any more."""
+    low, high = int(pictures.labels.min()), int(pictures.labels.max())
+    if low < 0 or high >= pictures.classes:
+        raise DataSetError(
+            f"the training set says that it has {pictures.classes} people, but has labels from {low} to {high}; they "
+            f"must be within 0..{pictures.classes - 1}"
+        )
+
+
 def each_once(folders: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The folders without those that are one of the earlier ones, and a line about each of these."""
     once: dict[Path, str] = {}

@@ -9,19 +9,25 @@ for hard non-targets, see margins.py), z the target's logit before the scale.
     d loss / d c_by = s/B (exp(s z_b) / Z_b - 1) slope_b               for the target
     d loss / d w_j = (g - (g u) u) / ||w||  with  g = sum_b e_b d loss / d c_bj
 
-Only the target's column knows a margin; all else is a plain exponential. So a slice takes two passes over
-blocks of classes. The first makes E = exp(s phi(c)) from one product, sums it to Z, and adds E u to the
+Only the target's column knows a margin; all else is a plain exponential. So a slice (or several at once) takes two
+passes over blocks of classes. The first makes E = exp(s phi(c)) from one product, sums it to Z, and adds E u to the
 gradient of the embedding, which is divided by Z at the end (as a softmax is accumulated online: Milakov &
 Gimelshein 2018, arXiv:1805.02867). The second multiplies E with the rows e_b s / (B Z_b): the gradient of the
-centres. 1 / Z never touches E itself. E is kept for the second pass up to KEPT_BYTES, and made again beyond.
+centres. The target's own share of both is added behind them, for all faces at once. 1 / Z never touches E itself.
+E is kept for the second pass up to KEPT_BYTES, and made again beyond.
 Three matrix products per class, four where E is made again; all gradients come with the loss, so that
 backward only hands them out.
+
+On a GPU all slices go together in blocks of GPU_BLOCK_BYTES, so that a step is some sixty launches; nothing is read
+back. On a processor a slice at a time stays in the cache.
 
 Exponentials need no running maximum where s ||e|| is small against the logarithm of the largest float (s = 64
 and unit slices in float32: exp(64) 1e5 classes = 6e32); where it is not, one is kept per face.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,28 +40,41 @@ from multiface.train.heads.margins import Targets
 from multiface.train.networks.unit import SMALLEST_NORM
 
 BLOCK_ELEMENTS = 1 << 20
-"""Numbers in a block of logits (n x B) or of centres (n x d): 4 MB in float32.
+"""On a processor: numbers in a block of logits (n x B) or of centres (n x d): 4 MB in float32.
 
 Smaller blocks stay nearer to a core and are no faster; each operation on a block ends with all threads
 waiting for the last, which on a busy machine costs more than the work.
 """
 
 KEPT_BYTES = 64 << 20
-"""Exponentials kept from the first pass to the second, in bytes, for one slice at a time."""
+"""On a processor: exponentials kept from the first pass to the second, in bytes, for one slice at a time."""
+
+GPU_BLOCK_BYTES = 512 << 20
+"""On a GPU: bytes in a block of logits of all slices (N x n x B)."""
+
+GPU_KEPT_BYTES = 2 << 30
+"""On a GPU: exponentials kept from the first pass to the second, in bytes, of all slices."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockSizes:
-    """Memory of the blocked loss: classes in a block, and classes whose exponentials are kept."""
+    """Memory of the blocked loss: classes in a block, classes whose exponentials are kept, and slices that are computed
+    together.
+    """
 
     block: int
     kept: int
+    together: int = 1
 
     @staticmethod
-    def fitting(batch: int, size: int, dtype: torch.dtype) -> "BlockSizes":
-        """Sizes for a batch of B faces and slices of d dimensions, held in `dtype`."""
-        block = max(16, BLOCK_ELEMENTS // max(batch, size))
-        return BlockSizes(block, KEPT_BYTES // (batch * dtype.itemsize) // block * block)
+    def fitting(slices: int, batch: int, size: int, dtype: torch.dtype, device: str) -> "BlockSizes":
+        """Sizes for N slices of d dimensions and a batch of B faces, held in `dtype` on a kind of device."""
+        if device == "cpu":
+            block = max(16, BLOCK_ELEMENTS // max(batch, size))
+            return BlockSizes(block, KEPT_BYTES // (batch * dtype.itemsize) // block * block)
+        row = slices * max(batch, size) * dtype.itemsize
+        block = max(16, GPU_BLOCK_BYTES // row)
+        return BlockSizes(block, GPU_KEPT_BYTES // row // block * block, slices)
 
 
 def blocked_loss(
@@ -67,6 +86,7 @@ def blocked_loss(
     average: bool,
     group: dist.ProcessGroup | None = None,
     sizes: BlockSizes | None = None,
+    longest: float | None = None,
 ) -> Tensor:
     """Mean cross entropy over the batch, per slice, summed over the slices (or averaged): a scalar.
 
@@ -77,17 +97,19 @@ def blocked_loss(
     group: where given, each process holds other classes and the same batch; C may differ between processes
     and
         may be 0. The loss is that over all classes, the same everywhere; gradients of the centres are
-        complete, gradients of `parts` are this process's share, to be summed over processes. Collectives: per
-        slice one all-reduce of (B,) in forward (two where a running maximum is kept), none in backward.
-    sizes: memory, chosen from B and d where None.
+        complete, gradients of `parts` are this process's share, to be summed over processes; those of the targets'
+        logits, where they want any, are complete in every process. Collectives: one
+        all-reduce of (S, B) for each S slices that are computed together, in forward (two where a running maximum is
+        kept), none in backward.
+    sizes: memory, chosen from N, B, d and the device where None.
+    longest: no row of `parts` is longer than this; measured where None, for which the host waits for a GPU.
 
-    Computed in float32 (float64 where an input is). Gradients flow to `parts` and `centres`, once: a gradient
-    of the gradient raises. Holds at most about KEPT_BYTES plus a dozen blocks beside the gradients
-    themselves.
+    Computed in float32 (float64 where an input is); on a GPU the products of float32 in TF32, summed in float32.
+    Gradients flow to `parts` and `centres`, once: a gradient of the gradient raises. Holds at most about the kept
+    exponentials plus a dozen blocks beside the gradients themselves.
     """
-    logit, slope = targets.logit.detach(), targets.slope.detach()
-    inputs = (labels, logit, slope, targets.hard_above, targets.hard_shift)
-    settings = (scale, average, group, sizes, torch.is_grad_enabled())
+    inputs = (labels, targets.logit, targets.slope.detach(), targets.hard_above, targets.hard_shift)
+    settings = (scale, average, group, sizes, longest, torch.is_grad_enabled())
     result: Tensor = _BlockedLoss.apply(parts, centres, *inputs, *settings)  # type: ignore[no-untyped-call]
     return result
 
@@ -109,15 +131,14 @@ class _BlockedLoss(torch.autograd.Function):
         average: bool,
         group: dist.ProcessGroup | None,
         sizes: BlockSizes | None,
+        longest: float | None,
         wanted: bool,
     ) -> Tensor:
         ctx.save_for_backward(parts, centres, labels, logit, slope, hard_above, hard_shift)
-        ctx.settings = (scale, average, group, sizes)
-        ctx.wanted = (wanted and ctx.needs_input_grad[0], wanted and ctx.needs_input_grad[1])
+        ctx.settings = (scale, average, group, sizes, longest)
+        ctx.wanted = tuple(wanted and ctx.needs_input_grad[number] for number in (0, 1, 3))
         targets = Targets(logit, slope, hard_above, hard_shift)
-        loss, *gradients = _compute(
-            parts, centres, labels, targets, scale, average, group, sizes, *ctx.wanted
-        )
+        loss, *gradients = _compute(parts, centres, labels, targets, *ctx.settings, *ctx.wanted)
         ctx.gradients = gradients
         return loss
 
@@ -129,11 +150,12 @@ class _BlockedLoss(torch.autograd.Function):
         if gradients is None:
             parts, centres, labels, *rest = ctx.saved_tensors
             _, *gradients = _compute(parts, centres, labels, Targets(*rest), *ctx.settings, *ctx.wanted)
-        if upstream.is_cuda or upstream.item() != 1:
+        if upstream.is_cuda or upstream.numpy() != 1:  # on a GPU looking would cost more than multiplying
             for gradient in gradients:
                 if gradient is not None:
                     gradient.mul_(upstream)
-        return (*gradients, *[None] * 10)
+        of_parts, of_centres, of_logit = gradients
+        return (of_parts, of_centres, None, of_logit, *[None] * 9)
 
 
 def _compute(
@@ -145,44 +167,66 @@ def _compute(
     average: bool,
     group: dist.ProcessGroup | None,
     sizes: BlockSizes | None,
+    longest: float | None,
     want_parts: bool,
     want_centres: bool,
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Loss, gradient of parts (N, B, d) and of centres (N, C, d); None where not wanted."""
+    want_logit: bool,
+) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+    """Loss, gradient of parts (N, B, d), of centres (N, C, d) and of the logits (N, B); None where not wanted."""
     slices, batch, size = parts.shape
     classes = centres.shape[1]
     dtype = torch.promote_types(torch.promote_types(parts.dtype, centres.dtype), torch.float32)
-    sizes = sizes or BlockSizes.fitting(batch, size, dtype)
-    with torch.autocast(parts.device.type, enabled=False):
-        owned = _Owned.of(labels, classes, sizes.block)
+    sizes = sizes or BlockSizes.fitting(slices, batch, size, dtype, parts.device.type)
+    with torch.autocast(parts.device.type, enabled=False), _products_of(parts.device):
+        owned = _Owned.of(labels, classes)
         scratch = _Scratch.of(sizes, batch, size, classes, dtype, parts.device)
         weight = 1 / slices if average else 1.0
         grad_parts = torch.empty_like(parts, memory_format=torch.contiguous_format) if want_parts else None
         grad_centres = torch.empty_like(centres) if want_centres else None
-        loss = torch.zeros((), dtype=dtype, device=parts.device)
-        for i in range(slices):
-            part = _Slice(
-                embedding=parts[i].to(dtype).contiguous(),
-                centres=centres[i],
-                logit=targets.logit[i].to(dtype) * scale,
-                slope=targets.slope[i].to(dtype),
-                hard_above=None if targets.hard_above is None else targets.hard_above[i].to(dtype),
-                hard_shift=None if targets.hard_shift is None else targets.hard_shift[i].to(dtype),
+        grad_logit = torch.empty_like(targets.logit) if want_logit else None
+        losses = []
+        for first in range(0, slices, sizes.together):
+            these = slice(first, first + sizes.together)
+            some = _Slices(
+                embedding=parts[these].to(dtype).contiguous(),
+                centres=centres[these],
+                logit=targets.logit[these].to(dtype) * scale,
+                slope=targets.slope[these].to(dtype),
+                hard_above=None if targets.hard_above is None else targets.hard_above[these].to(dtype),
+                hard_shift=None if targets.hard_shift is None else targets.hard_shift[these].to(dtype),
                 scale=scale,
+                longest=longest,
             )
-            slice_loss, share = _slice_loss(
-                part, owned, scratch, sizes, group, weight, want_parts, want_centres,
-                None if grad_centres is None else grad_centres[i],
+            loss, share, away = _slices_loss(
+                some, owned, scratch, sizes, group, weight, want_parts,
+                None if grad_centres is None else grad_centres[these],
             )  # fmt: skip
-            loss += slice_loss
+            losses.append(loss)
             if grad_parts is not None:
-                grad_parts[i] = share
-    return loss, grad_parts, grad_centres
+                grad_parts[these] = share
+            if grad_logit is not None:
+                grad_logit[these] = away
+    total = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+    return total, grad_parts, grad_centres, grad_logit
+
+
+@contextmanager
+def _products_of(device: torch.device) -> Iterator[None]:
+    """On a GPU, products of float32 in TF32: 10 bits of a factor, which cosines can spare; sums in float32."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Slice:
-    """One slice of a batch: embedding (B, d), centres (C, d), scaled target logits (B,), and so on."""
+class _Slices:
+    """S slices of a batch: embedding (S, B, d), centres (S, C, d), scaled target logits (S, B), and so on."""
 
     embedding: Tensor
     centres: Tensor
@@ -191,40 +235,45 @@ class _Slice:
     hard_above: Tensor | None
     hard_shift: Tensor | None
     scale: float
+    longest: float | None
 
     def bound(self) -> float:
         """No |logit| of a non-target exceeds this."""
-        largest = torch.linalg.vector_norm(self.embedding, dim=1).max()
-        if self.hard_shift is not None:
-            largest = largest * (self.hard_shift.abs() + largest).clamp_min(1)
-        return float(largest) * self.scale
+        longest = self.longest
+        if longest is None:
+            longest = float(torch.linalg.vector_norm(self.embedding, dim=2).max())
+        # A hard logit is c (t + c), and t is a mean of cosines.
+        return longest * self.scale * (1 if self.hard_shift is None else 1 + max(longest, 1.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Owned:
-    """The faces whose class is held here, in the order of their labels.
+    """Whose classes are held here. labels: (B,) in 0..C-1, of others anything in it. held: (B,), whether it is."""
 
-    faces, labels: (k,) rows of the batch, and their classes.
-    bounds: block number b holds faces[bounds[b]:bounds[b + 1]].
-    """
-
-    faces: Tensor
     labels: Tensor
-    bounds: list[int]
+    held: Tensor
 
     @staticmethod
-    def of(labels: Tensor, classes: int, block: int) -> "_Owned":
-        ordered, faces = labels.sort()
-        held = (ordered >= 0) & (ordered < classes)
-        ordered, faces = ordered[held], faces[held]
-        starts = torch.arange(0, classes + block, block, device=labels.device)
-        return _Owned(faces, ordered, torch.searchsorted(ordered, starts).tolist())
+    def of(labels: Tensor, classes: int) -> "_Owned":
+        if not classes:
+            return _Owned(torch.zeros_like(labels), torch.zeros_like(labels, dtype=torch.bool))
+        near = labels.clamp(0, classes - 1)
+        return _Owned(near, near == labels)
+
+    def block(self, start: int, stop: int, classes: int) -> "_Owned":
+        """The same for the classes start..stop - 1 alone, counted from start."""
+        if stop - start == classes:
+            return self
+        labels = self.labels - start
+        near = labels.clamp(0, stop - start - 1)
+        return _Owned(near, self.held & (near == labels))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scratch:
-    """Buffers of one call: kept exponentials (kept, B), exponentials of a block (n, B), unit centres (n, d),
-    1 / ||w|| (C,)."""
+    """Buffers of one call: kept exponentials (S, kept, B), exponentials of a block (S, n, B), unit centres (S, n, d),
+    1 / ||w|| (S, C).
+    """
 
     kept: Tensor
     spare: Tensor
@@ -235,62 +284,65 @@ class _Scratch:
     def of(
         sizes: BlockSizes, batch: int, size: int, classes: int, dtype: torch.dtype, device: torch.device
     ) -> "_Scratch":
-        block = min(sizes.block, classes)
-        return _Scratch(
-            kept=torch.empty(min(sizes.kept, classes), batch, dtype=dtype, device=device),
-            spare=torch.empty(block, batch, dtype=dtype, device=device),
-            unit=torch.empty(block, size, dtype=dtype, device=device),
-            inverse=torch.empty(classes, dtype=dtype, device=device),
-        )
+        block, kept = min(sizes.block, classes), min(sizes.kept, classes)
+
+        def empty(*shape: int) -> Tensor:
+            return torch.empty(sizes.together, *shape, dtype=dtype, device=device)
+
+        spare = block if kept < classes else 0
+        return _Scratch(empty(kept, batch), empty(spare, batch), empty(block, size), empty(classes))
 
 
-def _slice_loss(
-    part: _Slice,
+def _slices_loss(
+    some: _Slices,
     owned: _Owned,
     scratch: _Scratch,
     sizes: BlockSizes,
     group: dist.ProcessGroup | None,
     weight: float,
     want_parts: bool,
-    want_centres: bool,
     grad_centres: Tensor | None,
-) -> tuple[Tensor, Tensor]:
-    """Loss of one slice times weight, and its gradient by the embedding (B, d); fills grad_centres (C, d)."""
-    e, scale = part.embedding, part.scale
-    batch, classes = len(e), len(part.centres)
-    bounded = part.bound() < 0.74 * math.log(torch.finfo(e.dtype).max)
-    left = (e if part.hard_above is not None else e * scale).T.contiguous()  # (d, B)
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss of some slices times weight, its gradients by the embedding (S, B, d) and by the targets' logits (S, B).
+
+    Fills grad_centres (S, C, d).
+    """
+    e, scale = some.embedding, some.scale
+    slices, batch, _ = e.shape
+    classes = some.centres.shape[1]
+    bounded = some.bound() < 0.74 * math.log(torch.finfo(e.dtype).max)
+    left = (e if some.hard_above is not None else e * scale).transpose(1, 2).contiguous()  # (S, d, B)
     shift = (
-        torch.zeros_like(part.logit) if bounded else part.logit.clone()
-    )  # (B,), what exponents are less by
-    total = torch.zeros_like(part.logit)  # (B,), sum of E over non-targets
-    share = torch.zeros_like(e)  # (B, d), sum of E phi' u
+        some.logit if bounded else some.logit.clone()
+    )  # (S, B), what exponents are less by, unless bounded
+    total = torch.zeros_like(some.logit)  # (S, B), sum of E over non-targets
+    share = torch.zeros_like(e)  # (S, B, d), sum of E phi' u
     kept_shifts: list[Tensor] = []
 
     starts = range(0, classes, sizes.block)
-    for number, start in enumerate(starts):
+    for start in starts:
         stop = min(start + sizes.block, classes)
-        w = part.centres[start:stop].to(e.dtype)
-        inverse = scratch.inverse[start:stop]
-        torch.linalg.vector_norm(w, dim=1, out=inverse)
+        w = some.centres[:, start:stop].to(e.dtype)
+        inverse = scratch.inverse[:slices, start:stop]
+        torch.linalg.vector_norm(w, dim=2, out=inverse)
         inverse.masked_fill_(inverse < SMALLEST_NORM, torch.inf).reciprocal_()
-        u = torch.mul(w, inverse[:, None], out=scratch.unit[: stop - start])
-        keep = stop <= len(scratch.kept) and want_centres
-        out = scratch.kept[start:stop] if keep else scratch.spare[: stop - start]
-        slopes = _logits(part, u, left, owned, number, start, out)
+        u = torch.mul(w, inverse[..., None], out=scratch.unit[:slices, : stop - start])
+        keep = stop <= scratch.kept.shape[1] and grad_centres is not None
+        out = _room(scratch, slices, start, stop, keep)
+        slopes = _logits(some, u, left, owned.block(start, stop, classes), out)
         if not bounded:
-            higher = torch.maximum(shift, out.amax(0))
+            higher = torch.maximum(shift, out.amax(1))
             shrink = (shift - higher).exp_()
             total.mul_(shrink)
-            share.mul_(shrink[:, None])
+            share.mul_(shrink[..., None])
             shift = higher
-            out.sub_(shift)
+            out.sub_(shift[:, None])
         out.exp_()
-        total.add_(out.sum(0))
+        total.add_(out.sum(1))
         if slopes is not None:
             out.mul_(slopes)
         if want_parts:
-            share.addmm_(out.T, u)
+            _add_product(share, out.transpose(1, 2), u)
         if keep:
             kept_shifts.append(shift)
 
@@ -300,66 +352,96 @@ def _slice_loss(
             dist.all_reduce(highest, dist.ReduceOp.MAX, group)
             shrink = (shift - highest).exp_()
             total.mul_(shrink)
-            share.mul_(shrink[:, None])
+            share.mul_(shrink[..., None])
             shift = highest
         dist.all_reduce(total, dist.ReduceOp.SUM, group)
-    own = (part.logit - shift).exp()
+    own = some.logit.exp() if bounded else (some.logit - shift).exp_()
     total.add_(own)
-    loss = (total.log() + shift - part.logit).mean() * weight
-    factor = weight * scale / batch / total  # (B,)
-    pull = weight * scale / batch * (own / total - 1) * part.slope  # (B,), d loss / d target cosine
-    share.mul_(factor[:, None])
-    if want_parts and len(owned.faces):
-        w = part.centres[owned.labels].to(e.dtype)
-        pulled = pull[owned.faces] * scratch.inverse[owned.labels]
-        share.index_add_(0, owned.faces, w * pulled[:, None])
+    lost = total.log() if bounded else total.log().add_(shift)
+    loss = lost.sub_(some.logit).sum() * (weight / batch)
+    factor = weight * scale / batch / total  # (S, B)
+    share.mul_(factor[..., None])
+    away = own.div_(total).sub_(1).mul_(weight * scale / batch)  # (S, B), d loss / d target logit
+    if not classes:
+        return loss, share, away
+
+    # The target's column: d loss / d cosine, of the faces whose class is here.
+    pull = (away * some.slope).mul_(owned.held)
+    own_inverse = scratch.inverse[:slices, owned.labels]  # (S, B)
+    own_unit = some.centres[:, owned.labels].to(e.dtype) * own_inverse[..., None]  # (S, B, d)
+    if want_parts:
+        share.addcmul_(own_unit, pull[..., None])
     if grad_centres is None:
-        return loss, share
+        return loss, share, away
 
     direct = grad_centres.dtype == e.dtype
-    rows = e * factor[:, None]
+    found = grad_centres if direct else torch.empty_like(grad_centres, dtype=e.dtype)
+    rows = e * factor[..., None]
     for number, start in enumerate(starts):
         stop = min(start + sizes.block, classes)
-        w = part.centres[start:stop].to(e.dtype)
-        inverse = scratch.inverse[start:stop]
-        if stop <= len(scratch.kept):
-            exponentials = scratch.kept[start:stop]
-            scaled = rows if bounded else rows * (kept_shifts[number] - shift).exp_()[:, None]
+        w = some.centres[:, start:stop].to(e.dtype)
+        inverse = scratch.inverse[:slices, start:stop]
+        kept = stop <= scratch.kept.shape[1]
+        exponentials = _room(scratch, slices, start, stop, kept)
+        if kept:
+            scaled = rows if bounded else rows * (kept_shifts[number] - shift).exp_()[..., None]
         else:
-            u = torch.mul(w, inverse[:, None], out=scratch.unit[: stop - start])
-            exponentials = scratch.spare[: stop - start]
-            slopes = _logits(part, u, left, owned, number, start, exponentials)
+            u = torch.mul(w, inverse[..., None], out=scratch.unit[:slices, : stop - start])
+            slopes = _logits(some, u, left, owned.block(start, stop, classes), exponentials)
             if not bounded:
-                exponentials.sub_(shift)
+                exponentials.sub_(shift[:, None])
             exponentials.exp_()
             if slopes is not None:
                 exponentials.mul_(slopes)
             scaled = rows
-        g = grad_centres[start:stop] if direct else torch.empty_like(w)
-        torch.mm(exponentials, scaled, out=g)
-        faces = owned.faces[owned.bounds[number] : owned.bounds[number + 1]]
-        if len(faces):
-            own_rows = owned.labels[owned.bounds[number] : owned.bounds[number + 1]] - start
-            g.index_add_(0, own_rows, e[faces] * pull[faces, None])
-        along = torch.mul(g, w, out=scratch.unit[: stop - start]).sum(1)
+        g = _product(exponentials, scaled, found[:, start:stop])
+        along = torch.mul(g, w, out=scratch.unit[:slices, : stop - start]).sum(2)
         along.mul_(inverse).mul_(inverse).mul_(inverse)
-        g.mul_(inverse[:, None]).addcmul_(w, along[:, None], value=-1)
-        if not direct:
-            grad_centres[start:stop] = g
-    return loss, share
+        g.mul_(inverse[..., None]).addcmul_(w, along[..., None], value=-1)
+    pulled = e * pull[..., None]
+    along = (pulled * own_unit).sum(2, keepdim=True)
+    pulled.addcmul_(own_unit, along, value=-1).mul_(own_inverse[..., None])
+    found.index_add_(1, owned.labels, pulled)
+    if not direct:
+        grad_centres.copy_(found)
+    return loss, share, away
 
 
-def _logits(
-    part: _Slice, u: Tensor, left: Tensor, owned: _Owned, number: int, start: int, out: Tensor
-) -> Tensor | None:
-    """Scaled logits of a block into `out` (n, B), -inf at targets; phi' (n, B), or None where it is 1."""
-    torch.mm(u, left, out=out)
+def _room(scratch: _Scratch, slices: int, start: int, stop: int, kept: bool) -> Tensor:
+    """Where the exponentials of a block go, (S, n, B)."""
+    if kept:
+        return scratch.kept[:slices, start:stop]
+    if not scratch.spare.shape[1]:
+        return scratch.kept[:slices, : stop - start]  # all could be kept, and nobody wants them
+    return scratch.spare[:slices, : stop - start]
+
+
+def _product(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
+    """(S, m, k) times (S, k, n) into `out` (S, m, n)."""
+    if len(a) == 1:
+        torch.mm(a[0], b[0], out=out[0])
+    else:
+        torch.bmm(a, b, out=out)
+    return out
+
+
+def _add_product(to: Tensor, a: Tensor, b: Tensor) -> None:
+    """Adds (S, m, k) times (S, k, n) to (S, m, n)."""
+    if len(a) == 1:
+        to[0].addmm_(a[0], b[0])
+    else:
+        to.baddbmm_(a, b)
+
+
+def _logits(some: _Slices, u: Tensor, left: Tensor, owned: _Owned, out: Tensor) -> Tensor | None:
+    """Scaled logits of a block into `out` (S, n, B), -inf at targets; phi' (S, n, B), or None where it is 1."""
+    _product(u, left, out)
     slopes = None
-    if part.hard_above is not None and part.hard_shift is not None:
-        hard = out > part.hard_above
-        slopes = torch.where(hard, part.hard_shift + 2 * out, 1.0)
-        out.mul_(torch.where(hard, part.hard_shift + out, 1.0)).mul_(part.scale)
-    first, last = owned.bounds[number], owned.bounds[number + 1]
-    if first < last:
-        out[owned.labels[first:last] - start, owned.faces[first:last]] = -torch.inf
+    if some.hard_above is not None and some.hard_shift is not None:
+        shift = some.hard_shift[:, None, None]
+        hard = out > some.hard_above[:, None]
+        slopes = torch.where(hard, shift + 2 * out, 1.0)
+        out.mul_(torch.where(hard, shift + out, 1.0)).mul_(some.scale)
+    column = owned.labels.expand(len(out), 1, -1)
+    out.scatter_(1, column, out.gather(1, column).masked_fill_(owned.held, -torch.inf))
     return slopes

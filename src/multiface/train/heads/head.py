@@ -9,9 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from multiface.errors import UsageError
-from multiface.train.heads.chunked import blocked_loss
-from multiface.train.heads.margins import AdaFace, Margin, Targets, first_state, next_state
+from multiface.train.heads.chunked import BlockSizes, blocked_loss
+from multiface.train.heads.margins import WITH_NORMS, Margin, Targets, first_state, next_state
 from multiface.train.heads.sliced import sliced_logits, split, target_cosines
+
+LONGEST = 1.01
+"""No embedding is longer, having been brought to unit length in whatever precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class Head(nn.Module):
 
     centres: parameter (N, C, d), float32; begins as random unit rows.
     margin_state: buffer, what the margin carries from batch to batch (see margins.first_state).
+    sizes: memory of the loss; chosen from the batch and the device where None.
     """
 
     margin_state: Tensor
@@ -67,20 +71,26 @@ class Head(nn.Module):
         self.config = config
         self.centres = nn.Parameter(first_centres(config, 0, config.classes, generator))
         self.register_buffer("margin_state", first_state(config.margin, config.slices))
+        self.sizes: BlockSizes | None = None
 
     def forward(self, embedding: Tensor, labels: Tensor, norms: Tensor | None = None) -> Tensor:
         """Embeddings (B, D) of unit length and labels (B,) int64 to the loss, a scalar; see
         chunked.blocked_loss.
 
-        norms: (B,), the lengths of the features before they were brought to unit length; for AdaFace only.
-        In training mode the margin's state moves on first. Raises UsageError for labels out of range or
-        shapes that do not fit.
+        norms: (B,), the lengths of the features before they were brought to unit length; for AdaFace and MagFace
+            only, and of the latter with gradient.
+        In training mode the margin's state moves on first. Raises UsageError for shapes that do not fit. Labels must
+        be within 0..C-1: that is not looked at here, since a GPU would have to be waited for (see
+        `training_set.check_labels`).
         """
         config = self.config
         check_batch(config, embedding, labels, norms)
         parts = split(embedding, config.slices, config.normalise_slices)
         targets = self._targets(parts, labels, norms)
-        return blocked_loss(parts, self.centres, labels, targets, config.scale, config.average)
+        loss = blocked_loss(
+            parts, self.centres, labels, targets, config.scale, config.average, None, self.sizes, LONGEST
+        )
+        return loss if targets.added is None or not self.training else loss + targets.added
 
     def logits(self, embedding: Tensor, labels: Tensor, norms: Tensor | None = None) -> Tensor:
         """The literal logits (N, B, C), scaled, with the margins of `labels`; arguments as in forward.
@@ -102,10 +112,10 @@ def step_margin(
     margin: Margin, state: Tensor, cosine: Tensor, norms: Tensor | None, training: bool
 ) -> Targets:
     """Targets of a batch with cosines (N, B); in training, `state` is first moved on in place."""
-    with torch.no_grad():
-        if training:
+    if training:
+        with torch.no_grad():
             state.copy_(next_state(margin, state, cosine, norms))
-        return margin.targets(cosine, state, norms)
+    return margin.targets(cosine, state, norms)
 
 
 def first_centres(config: HeadConfig, start: int, stop: int, generator: torch.Generator | None) -> Tensor:
@@ -126,7 +136,7 @@ def first_centres(config: HeadConfig, start: int, stop: int, generator: torch.Ge
 
 
 def check_batch(config: HeadConfig, embedding: Tensor, labels: Tensor, norms: Tensor | None) -> None:
-    """Raises UsageError where shapes, labels or norms do not fit the head."""
+    """Raises UsageError where shapes or types do not fit the head."""
     batch = len(embedding)
     if embedding.ndim != 2 or embedding.shape[1] != config.embedding_size or not batch:
         raise UsageError(
@@ -134,10 +144,8 @@ def check_batch(config: HeadConfig, embedding: Tensor, labels: Tensor, norms: Te
         )
     if labels.shape != (batch,) or labels.dtype != torch.int64:
         raise UsageError(f"head: wanted int64 labels ({batch},), got {labels.dtype} {tuple(labels.shape)}")
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= config.classes:
-        raise UsageError(f"head: labels must be within 0..{config.classes - 1}, found {low}..{high}")
-    if isinstance(config.margin, AdaFace) and norms is None:
-        raise UsageError("head: AdaFace wants the norms of the features beside the unit embeddings")
+    if isinstance(config.margin, WITH_NORMS) and norms is None:
+        name = type(config.margin).__name__
+        raise UsageError(f"head: {name} wants the norms of the features beside the unit embeddings")
     if norms is not None and norms.shape != (batch,):
         raise UsageError(f"head: wanted norms ({batch},), got {tuple(norms.shape)}")

@@ -30,18 +30,21 @@ MIN_ANGLE = 1e-3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Targets:
-    """What a margin makes of a batch. Tensors without gradient, in the dtype of the cosines.
+    """What a margin makes of a batch. Tensors in the dtype of the cosines, without gradient where nothing else is said.
 
     logit: (N, B), the target's logit before the scale.
     slope: (N, B), derivative of `logit` by the target's cosine, finite and >= 0.
+        Of MagFace it has a gradient, by the norms.
     hard_above: (N, B), non-targets with a larger cosine are hard; None where the margin knows none.
     hard_shift: (N,), t in the hard logit c (t + c); None together with hard_above.
+    added: a scalar that the loss of a training step has besides, with gradient by the norms; None where there is none.
     """
 
     logit: Tensor
     slope: Tensor
     hard_above: Tensor | None = None
     hard_shift: Tensor | None = None
+    added: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +181,47 @@ class CurricularFace:
         return Targets(plain.logit, plain.slope, moved, state.to(cosine.dtype))
 
 
-Margin = Softmax | CosFace | ArcFace | Combined | AdaFace | CurricularFace
+@dataclass(frozen=True, slots=True)
+class MagFace:
+    """cos(theta + m(a)) and a reward for long features (MagFace, Meng et al. 2021, arXiv:2103.06627, eq. 3-5).
+
+    a is the length of the whole feature, for every slice, clipped to [lower_norm, upper_norm]; m(a) rises in a straight
+    line from `lower_margin` to `upper_margin` (radians) between these. To the loss comes `reward` times the mean of
+    g(a) = 1 / a + a / upper_norm ** 2, which falls as a rises. Both have gradients by the norms: a face that is
+    easily told learns to be long. Fallback as ArcFace's. Defaults are the authors' for R100.
+    """
+
+    lower_margin: float = 0.45
+    upper_margin: float = 0.8
+    lower_norm: float = 10.0
+    upper_norm: float = 110.0
+    reward: float = 35.0
+
+    def __post_init__(self) -> None:
+        _check("MagFace", "lower_margin", self.lower_margin, 0, math.pi / 2)
+        _check("MagFace", "upper_margin", self.upper_margin, self.lower_margin, math.pi / 2)
+        _check("MagFace", "lower_norm", self.lower_norm, 1e-3, 1e6)
+        _check("MagFace", "upper_norm", self.upper_norm, self.lower_norm * (1 + 1e-6), 1e6)
+        _check("MagFace", "reward", self.reward, 0, 1e6)
+
+    def targets(self, cosine: Tensor, state: Tensor, norms: Tensor | None) -> Targets:  # noqa: ARG002
+        """Cosines (N, B) and norms (B,) of the features to targets; state is not used."""
+        if norms is None:
+            raise UsageError("MagFace wants the norms of the features beside the unit embeddings")
+        length = norms.clamp(self.lower_norm, self.upper_norm)
+        rise = (self.upper_margin - self.lower_margin) / (self.upper_norm - self.lower_norm)
+        margin = (self.lower_margin + rise * (length - self.lower_norm)).to(cosine.dtype)
+        moved, slope = _turned(cosine, margin.cos(), margin.sin())
+        inside = cosine > -margin.cos()
+        logit = torch.where(inside, moved, cosine - margin * margin.sin())
+        added = self.reward * (1 / length + length / self.upper_norm**2).mean()
+        return Targets(logit, torch.where(inside, slope, 1.0).detach(), added=added)
+
+
+Margin = Softmax | CosFace | ArcFace | Combined | AdaFace | CurricularFace | MagFace
+
+WITH_NORMS = (AdaFace, MagFace)
+"""Margins that want the norms of the features."""
 
 
 def first_state(margin: Margin, slices: int) -> Tensor:
@@ -197,8 +240,11 @@ def next_state(margin: Margin, state: Tensor, cosine: Tensor, norms: Tensor | No
     match margin:
         case AdaFace():
             norms = _adaface_norms(norms)
-            std = norms.std() if len(norms) > 1 else state[1]
-            return torch.lerp(state, torch.stack((norms.mean(), std)).to(state), margin.momentum)
+            mean = norms.mean()
+            # Not `norms.std()`, which on a processor reads a number back.
+            spread = torch.linalg.vector_norm(norms - mean)
+            std = spread / math.sqrt(len(norms) - 1) if len(norms) > 1 else state[1]
+            return torch.lerp(state, torch.stack((mean, std)).to(state), margin.momentum)
         case CurricularFace():
             return torch.lerp(state, cosine.mean(1).to(state), margin.momentum)
         case _:
@@ -207,13 +253,16 @@ def next_state(margin: Margin, state: Tensor, cosine: Tensor, norms: Tensor | No
 
 def _add_angle(cosine: Tensor, margin: float) -> tuple[Tensor, Tensor]:
     """cos(theta + margin) and its derivative by the cosine, sin(theta + margin) / sin(theta)."""
+    return _turned(cosine, math.cos(margin), math.sin(margin))
+
+
+def _turned(cosine: Tensor, cos: Tensor | float, sin: Tensor | float) -> tuple[Tensor, Tensor]:
+    """The same for a margin of this cosine and sine, one for all or one a face (B,)."""
     cosine = cosine.clamp(-1, 1)
     sine = ((1 - cosine) * (1 + cosine)).sqrt()
-    moved = cosine * math.cos(margin) - sine * math.sin(margin)
+    moved = cosine * cos - sine * sin
     bound = math.cos(MIN_ANGLE)
-    slope = math.cos(margin) + cosine.clamp(-bound, bound) * math.sin(margin) / sine.clamp_min(
-        math.sin(MIN_ANGLE)
-    )
+    slope = cos + cosine.clamp(-bound, bound) * sin / sine.clamp_min(math.sin(MIN_ANGLE))
     return moved, slope
 
 

@@ -10,15 +10,13 @@ embedding is that of the whole loss by this row, so a network's gradients must b
 wrapper that averages them (DDP) wants the embeddings' gradient multiplied by the number of processes. The
 head itself must not be wrapped.
 
-Sampled negatives (Partial FC, An et al. 2022, arXiv:2203.15565): a batch's own classes and random others take
-part, `sample_rate` of all C in total. The sample follows from seed and step alone, not from the number of
-processes.
+With sampled negatives (Partial FC, see sampling.py) each process lets `sample_rate` of its classes take part.
 
-State: the centres are saved whole and cut anew when loaded, so that a run may go on with another number of
-processes; margin_state and draws are equal everywhere.
+State: the centres are saved whole and cut anew when loaded (see shards.py), so that a run may go on with another
+number of processes; margin_state is equal everywhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -26,68 +24,25 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from multiface.errors import UsageError, WeightsError
-from multiface.train.heads.chunked import blocked_loss
-from multiface.train.heads.head import HeadConfig, check_batch, first_centres, step_margin
+from multiface.errors import UsageError
+from multiface.train.heads.chunked import BlockSizes, blocked_loss
+from multiface.train.heads.head import LONGEST, HeadConfig, check_batch, first_centres, step_margin
 from multiface.train.heads.margins import first_state
+from multiface.train.heads.sampling import Sampled, sample_rows
+from multiface.train.heads.shards import shard_bounds
 from multiface.train.heads.sliced import split, target_cosines
-
-
-def shard_bounds(classes: int, rank: int, processes: int) -> tuple[int, int]:
-    """First class of a process, and one past its last."""
-    each, more = divmod(classes, processes)
-    start = rank * each + min(rank, more)
-    return start, start + each + (rank < more)
-
-
-def gather_shards(shard: Tensor, classes: int, group: dist.ProcessGroup) -> Tensor | None:
-    """Shards (N, C_r, ...) of all processes to the whole (N, C, ...) in the group's process 0, None in
-    others.
-
-    For centres and for optimiser state of their shape. One gather; every process must call it.
-    """
-    processes, rank = dist.get_world_size(group), dist.get_rank(group)
-    largest = shard_bounds(classes, 0, processes)[1]
-    padded = shard.new_zeros(shard.shape[0], largest, *shard.shape[2:])
-    padded[:, : shard.shape[1]] = shard.detach()
-    pieces = [torch.empty_like(padded) for _ in range(processes)] if rank == 0 else None
-    dist.gather(padded, pieces, dist.get_global_rank(group, 0), group)
-    if pieces is None:
-        return None
-    bounds = [shard_bounds(classes, other, processes) for other in range(processes)]
-    return torch.cat(
-        [piece[:, : stop - start] for piece, (start, stop) in zip(pieces, bounds, strict=True)], 1
-    )
-
-
-def own_shard(whole: Tensor, group: dist.ProcessGroup) -> Tensor:
-    """This process's part (N, C_r, ...) of a whole (N, C, ...), a copy; the inverse of gather_shards."""
-    start, stop = shard_bounds(whole.shape[1], dist.get_rank(group), dist.get_world_size(group))
-    return whole[:, start:stop].clone()
-
-
-def sample_classes(labels: Tensor, classes: int, sample_rate: float, seed: int, draw: int) -> Tensor:
-    """The classes that take part in a step: those of `labels`, and random others up to round(sample_rate C).
-
-    Ascending, int64, on the device of `labels`; the same for the same arguments on any machine.
-    """
-    generator = torch.Generator().manual_seed((seed * 1_000_003 + draw) % (1 << 63))
-    keys = torch.rand(classes, generator=generator)
-    own = torch.unique(labels).cpu()
-    keys[own] = -1
-    count = max(len(own), round(sample_rate * classes))
-    return keys.topk(count, largest=False).indices.sort().values.to(labels.device)
 
 
 class ShardedHead(nn.Module):
     """A head whose classes are divided over the processes of a group; equal to head.Head in one process.
 
     centres: parameter (N, C_r, d), float32; begins as this process's part of the random unit rows.
-    margin_state: buffer, as in Head. draws: buffer, int64 scalar, number of samples drawn so far.
+    margin_state, sizes: as in Head.
+    sampled: what took part since the last `clear`, where classes are sampled; their gradients are there, not in
+        centres.grad.
     """
 
     margin_state: Tensor
-    draws: Tensor
 
     def __init__(
         self,
@@ -97,7 +52,7 @@ class ShardedHead(nn.Module):
         seed: int = 0,
     ) -> None:
         """sample_rate: share of the classes that takes part in a step, in (0, 1]; 1 is exact.
-        seed: of the first centres and of the samples; the same in every process.
+        seed: of the first centres; the same in every process.
         """
         super().__init__()
         if not 0 < sample_rate <= 1:
@@ -105,118 +60,125 @@ class ShardedHead(nn.Module):
         self.config = config
         self.group = group
         self.sample_rate = sample_rate
-        self.seed = seed
         self.start, self.stop = shard_bounds(config.classes, dist.get_rank(group), dist.get_world_size(group))
         generator = torch.Generator().manual_seed(seed)
         self.centres = nn.Parameter(first_centres(config, self.start, self.stop, generator))
         self.register_buffer("margin_state", first_state(config.margin, config.slices))
-        self.register_buffer("draws", torch.zeros((), dtype=torch.int64))
+        self.sampled: list[Sampled] = []
+        self.sizes: BlockSizes | None = None
 
-    def forward(self, embedding: Tensor, labels: Tensor, norms: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        embedding: Tensor,
+        labels: Tensor,
+        norms: Tensor | None = None,
+        counts: Sequence[int] | None = None,
+    ) -> Tensor:
         """This process's unit embeddings (B_r, D), labels (B_r,) int64 in 0..C-1, norms (B_r,) to the loss, a
         scalar.
 
+        counts: B_r of every process; asked for where None, for which the host waits for a GPU.
         B_r may differ between processes but is at least 1. Arguments are those of Head.forward; so are the
         errors, which a process raises before any collective: the others then wait for it.
 
-        Collectives in forward: all-gather of one count; all-gathers of (B, D) embeddings, (B,) labels and,
-        with AdaFace, (B,) norms, each padded to the largest B_r; one all-reduce of (N, B) target cosines; N
-        all-reduces of (B,), or 2 N where a running maximum is kept (see chunked.py). In backward: one
-        all-reduce of (B, D).
+        Collectives in forward: one all-gather of embeddings, labels and norms, padded to the largest B_r; one
+        all-reduce of (N, B) target cosines; those of chunked.blocked_loss. In backward: one all-reduce of (B, D).
         """
         config = self.config
         check_batch(config, embedding, labels, norms)
-        counts = _counts(embedding, self.group)
-        embedding = _Gather.apply(embedding, counts, self.group)  # type: ignore[no-untyped-call]
-        labels = _gather(labels, counts, self.group)
-        norms = None if norms is None else _gather(norms.detach(), counts, self.group)
+        counts = _counts(embedding, self.group) if counts is None else list(counts)
+        embedding, labels, norms = _Gather.apply(embedding, labels, norms, counts, self.group)  # type: ignore[no-untyped-call]
 
         centres: Tensor = self.centres
-        start, stop = self.start, self.stop
+        labels = labels - self.start  # those outside 0..classes - 1 are other processes'
+        classes = self.stop - self.start
         if self.sample_rate < 1 and self.training:
-            self.draws += 1
-            sample = sample_classes(labels, config.classes, self.sample_rate, self.seed, int(self.draws))
-            start, stop = torch.searchsorted(sample, torch.tensor([start, stop]).to(sample)).tolist()
-            centres = centres[:, sample[start:stop] - self.start]
-            labels = torch.searchsorted(sample, labels)
-        labels = labels - start  # those outside 0 .. stop - start - 1 are other processes'
+            rows = sample_rows(labels, classes, self.sample_rate)
+            centres = self.centres.detach()[:, rows].requires_grad_(self.centres.requires_grad)
+            self.sampled.append(Sampled(rows, centres))
+            held = (labels >= 0) & (labels < classes)
+            labels = torch.searchsorted(rows, labels).masked_fill_(~held, -1)
+            classes = len(rows)
 
         parts = split(embedding, config.slices, config.normalise_slices)
-        held = (labels >= 0) & (labels < stop - start)
-        cosine = torch.zeros(parts.shape[:2], dtype=torch.promote_types(parts.dtype, torch.float32))
-        cosine = cosine.to(parts.device)
-        cosine[:, held] = target_cosines(parts[:, held], centres, labels[held]).to(cosine)
+        if classes:
+            near = labels.clamp(0, classes - 1)
+            cosine = target_cosines(parts, centres, near).masked_fill_(near != labels, 0)
+        else:
+            dtype = torch.promote_types(torch.promote_types(parts.dtype, centres.dtype), torch.float32)
+            cosine = torch.zeros(parts.shape[:2], dtype=dtype, device=parts.device)
         dist.all_reduce(cosine, dist.ReduceOp.SUM, self.group)
         targets = step_margin(config.margin, self.margin_state, cosine, norms, self.training)
-        return blocked_loss(parts, centres, labels, targets, config.scale, config.average, self.group)
+        loss = blocked_loss(
+            parts, centres, labels, targets, config.scale, config.average, self.group, self.sizes, LONGEST
+        )
+        return loss if targets.added is None or not self.training else loss + targets.added
 
-    def whole_state(self) -> dict[str, Tensor] | None:
-        """The state_dict of the same head.Head (and `draws`) in the group's process 0, None in others.
-
-        One gather; every process must call it.
-        """
-        whole = gather_shards(self.centres, self.config.classes, self.group)
-        if whole is None:
-            return None
-        return {"centres": whole, "margin_state": self.margin_state.clone(), "draws": self.draws.clone()}
-
-    def load_whole_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take up a state of whole_state or of head.Head, made by any number of processes.
-
-        Raises WeightsError, and changes nothing, where names or shapes do not fit.
-        """
-        config = self.config
-        wanted = {
-            "centres": (config.slices, config.classes, config.slice_size),
-            "margin_state": tuple(self.margin_state.shape),
-        }
-        for name, shape in wanted.items():
-            found = tuple(state[name].shape) if name in state else "none"
-            if found != shape:
-                raise WeightsError(f"head state: wanted {name} {shape}, found {found}")
-        with torch.no_grad():
-            self.centres.copy_(state["centres"][:, self.start : self.stop])
-            self.margin_state.copy_(state["margin_state"])
-            self.draws.copy_(state.get("draws", torch.zeros((), dtype=torch.int64)))
+    def clear(self) -> None:
+        """Forgets what took part, and its gradients."""
+        self.sampled.clear()
 
 
 def _counts(embedding: Tensor, group: dist.ProcessGroup) -> list[int]:
     """Faces of each process."""
     own = torch.tensor([len(embedding)], device=embedding.device)
     counts = own.new_empty(dist.get_world_size(group))
-    dist.all_gather_into_tensor(counts, own, group)
-    return [int(count) for count in counts]
+    dist.all_gather_single(counts, own, group)
+    return [int(count) for count in counts.tolist()]
 
 
-def _gather(own: Tensor, counts: list[int], group: dist.ProcessGroup) -> Tensor:
-    """Rows (B_r, ...) of all processes, in the order of the processes: (B, ...)."""
+def _gather(own: Sequence[Tensor], counts: list[int], group: dist.ProcessGroup) -> list[Tensor]:
+    """Rows (B_r, ...) of several tensors from all processes, in the order of the processes: (B, ...) each.
+
+    The bytes of a row of all tensors travel together, in one all-gather.
+    """
+    rows = len(own[0])
+    packed = torch.cat([one.detach().reshape(rows, -1).contiguous().view(torch.uint8) for one in own], 1)
     largest = max(counts)
-    padded = own.new_zeros(largest, *own.shape[1:])
-    padded[: len(own)] = own
-    every = own.new_empty(largest * len(counts), *own.shape[1:])
-    dist.all_gather_into_tensor(every, padded, group)
-    return torch.cat(
-        [every[number * largest : number * largest + count] for number, count in enumerate(counts)]
-    )
+    if rows < largest:
+        packed = torch.cat([packed, packed.new_zeros(largest - rows, packed.shape[1])])
+    every = packed.new_empty(largest * len(counts), packed.shape[1])
+    dist.all_gather_single(every, packed, group)
+    if min(counts) < largest:
+        every = torch.cat([every[k * largest : k * largest + count] for k, count in enumerate(counts)])
+    sizes = [one.element_size() * (one.numel() // rows) for one in own]
+    return [
+        piece.contiguous().view(one.dtype).view(-1, *one.shape[1:])
+        for one, piece in zip(own, torch.split(every, sizes, 1), strict=True)
+    ]
 
 
 class _Gather(torch.autograd.Function):
-    """Embeddings (B_r, D) of all processes to (B, D).
+    """Embeddings (B_r, D), labels (B_r,) and norms (B_r,) of all processes to (B, D), (B,) and (B,).
 
-    Backward: each process has its classes' share of the gradient of all B rows; the shares are summed and
-    each process keeps its own rows. One all-gather in forward, one all-reduce in backward.
+    Backward: each process has its classes' share of the gradient of all B rows of embeddings; the shares are summed
+    and each process keeps its own rows. That of the norms each process has whole. One all-gather in forward, one
+    all-reduce in backward.
     """
 
     @staticmethod
-    def forward(ctx: Any, own: Tensor, counts: list[int], group: dist.ProcessGroup) -> Tensor:
+    def forward(
+        ctx: Any,
+        embedding: Tensor,
+        labels: Tensor,
+        norms: Tensor | None,
+        counts: list[int],
+        group: dist.ProcessGroup,
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         ctx.settings = (counts, group)
-        return _gather(own, counts, group)
+        given = [embedding, labels] if norms is None else [embedding, labels, norms]
+        found = _gather(given, counts, group)
+        ctx.mark_non_differentiable(found[1])
+        return found[0], found[1], found[2] if norms is not None else None
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, share: Tensor) -> tuple[Tensor, None, None]:
+    def backward(
+        ctx: Any, share: Tensor, _: Tensor, of_norms: Tensor | None
+    ) -> tuple[Tensor, None, Tensor | None, None, None]:
         counts, group = ctx.settings
         total = share.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total, dist.ReduceOp.SUM, group)
         first = sum(counts[: dist.get_rank(group)])
-        return total[first : first + counts[dist.get_rank(group)]], None, None
+        own = slice(first, first + counts[dist.get_rank(group)])
+        return total[own], None, None if of_norms is None else of_norms[own], None, None

@@ -6,6 +6,7 @@ PReLU, 3x3 with the stride, batch norm; IR-SE adds squeeze-and-excitation. Input
 value (pixel / 255 - 0.5) / 0.5; the stem keeps 112, each of the four stages halves it: 56, 28, 14, 7.
 """
 
+from collections.abc import Iterator
 from typing import Literal, get_args
 
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from multiface.train.networks.unit import unit
 
 Depth = Literal[18, 34, 50, 100, 152]
 
-_UNITS: dict[Depth, tuple[int, int, int, int]] = {
+_UNITS: dict[int, tuple[int, int, int, int]] = {
     18: (2, 2, 2, 2),
     34: (3, 4, 6, 3),
     50: (3, 4, 14, 3),
@@ -58,7 +59,7 @@ class IResNet(nn.Module):
     dropout: share of the last feature map that is dropped while training, 0 <= dropout < 1.
     """
 
-    def __init__(self, depth: Depth, squeeze_excitation: bool = False, dropout: float = 0.6) -> None:
+    def __init__(self, depth: int, squeeze_excitation: bool = False, dropout: float = 0.6) -> None:
         super().__init__()
         if depth not in _UNITS:
             raise UsageError(f"IResNet: depth must be one of {get_args(Depth)}, not {depth}")
@@ -82,6 +83,32 @@ class IResNet(nn.Module):
                 units.append(_Unit(inputs, outputs, 2 if number == 0 else 1, squeeze_excitation))
                 inputs = outputs
         self.body = nn.Sequential(*units)
+
+    @property
+    def units(self) -> Iterator[nn.Module]:
+        """The residual units, the first one first."""
+        yield from self.body
+
+    def stem(self, pictures: Tensor) -> Tensor:
+        """(n, 3, 112, 112) to what the first unit is fed, (n, 64, 112, 112)."""
+        out: Tensor = self.input_layer(pictures)
+        return out
+
+    def feature_map(self, pictures: Tensor) -> Tensor:
+        """(n, 3, 112, 112) to what the embedding is made of, (n, 25088): normalised, dropped out, flat."""
+        return self.flat_map(self.body(self.stem(pictures)))
+
+    def flat_map(self, features: Tensor) -> Tensor:
+        """The last feature map (n, 512, 7, 7) to (n, 25088); the end of `feature_map`."""
+        norm, dropout, flatten, _, _ = self.output_layer
+        out: Tensor = flatten(dropout(norm(features)))
+        return out
+
+    def embedding_of(self, feature_map: Tensor) -> Tensor:
+        """A feature map (n, 25088) to the vector before it is brought to unit length, (n, 512)."""
+        *_, linear, norm = self.output_layer
+        out: Tensor = norm(linear(feature_map))
+        return out
 
     def features(self, pictures: Tensor) -> Tensor:
         """(n, 3, 112, 112) to the vector before it is brought to unit length, (n, 512)."""

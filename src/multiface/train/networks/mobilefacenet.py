@@ -99,13 +99,21 @@ class MobileFaceNet(nn.Module):
         self.linear = nn.Linear(c512, embedding_size, bias=False)
         self.bn = nn.BatchNorm1d(embedding_size)
 
-    def features(self, pictures: Tensor) -> Tensor:
-        """(n, 3, 112, 112) to the vector before it is brought to unit length, (n, embedding_size)."""
+    def feature_map(self, pictures: Tensor) -> Tensor:
+        """(n, 3, 112, 112) to what the embedding is made of, (n, c) with c = 512 at width 1."""
         out = self.conv_3(self.conv_23(self.conv2_dw(self.conv1(pictures))))
         out = self.conv_5(self.conv_45(self.conv_4(self.conv_34(out))))
-        out = self.conv_6_dw(self.conv_6_sep(out)).flatten(1)
-        result: Tensor = self.bn(self.linear(out))
+        flat: Tensor = self.conv_6_dw(self.conv_6_sep(out)).flatten(1)
+        return flat
+
+    def embedding_of(self, feature_map: Tensor) -> Tensor:
+        """A feature map (n, c) to the vector before it is brought to unit length, (n, embedding_size)."""
+        result: Tensor = self.bn(self.linear(feature_map))
         return result
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """(n, 3, 112, 112) to the vector before it is brought to unit length, (n, embedding_size)."""
+        return self.embedding_of(self.feature_map(pictures))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(n, 3, 112, 112) to unit embeddings (n, embedding_size)."""
