@@ -40,6 +40,12 @@ def test_a_wrong_method_is_told_the_right_ones(client: Client) -> None:
     assert client("admin").put("/livez").headers["allow"] == "GET"
 
 
+def test_a_page_that_a_proxy_packed_is_not_sent_again(address: str) -> None:
+    tag = httpx.get(f"{address}/").headers["etag"]
+    for asked, status in ((tag, 304), (f"W/{tag}", 304), (f'"x", {tag}', 304), ('"x"', 200)):
+        assert httpx.get(f"{address}/", headers={"If-None-Match": asked}).status_code == status
+
+
 def test_methods_that_there_are_not_are_one_in_the_figures(client: Client) -> None:
     admin = client("admin")
     for number in range(20):
