@@ -306,4 +306,5 @@ def test_a_closed_client_asks_nothing_more(address: str, key: str) -> None:
         with pytest.raises(UsageError, match="closed"):
             await other.groups()
 
-    asyncio.run(awaited())
+    with ThreadPoolExecutor(1) as own:
+        own.submit(asyncio.run, awaited()).result()
