@@ -41,6 +41,7 @@ def head_config(settings: HeadSettings, embedding: int, classes: int) -> HeadCon
         scale=settings.scale,
         normalise_slices=settings.normalise_slices,
         average=settings.average,
+        subcentres=settings.subcentres,
     )
 
 

@@ -93,7 +93,7 @@ def entries_of(learner: Learner, average: Average | None) -> list[Entry]:
     is. In other processes than the first, what goes through a part is sent there.
     """
     head, place = learner.head, learner.place
-    shape = (head.config.slices, head.config.classes, head.config.slice_size)
+    shape = (head.config.slices, head.config.classes, head.config.row_size)
     momentum = momentum_of(learner.optimiser, head.centres)
     sharded: dict[str, Tensor] = {_CENTRES: head.centres}
     if momentum is not None:
@@ -204,7 +204,7 @@ def _told_shapes(place: Place, file: TensorFile | None) -> dict[str, tuple[int, 
 def _check_head(learner: Learner, found: Mapping[str, tuple[int, ...]], name: str) -> None:
     config = learner.head.config
     wanted = {
-        "centres": (config.slices, config.classes, config.slice_size),
+        "centres": (config.slices, config.classes, config.row_size),
         "margin_state": tuple(learner.head.margin_state.shape),
     }
     for key, shape in wanted.items():

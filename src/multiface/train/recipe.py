@@ -89,6 +89,7 @@ class HeadSettings:
         slices)
         dimensions, as the original does in silence; otherwise that is refused.
     sample_rate: share of the classes that takes part in a step (Partial FC); 1 is exact.
+    subcentres: centres of each class, as in heads.head.HeadConfig; 3 is usual where labels are wrong now and then.
     """
 
     margin: Margin = field(default_factory=Softmax)
@@ -98,9 +99,11 @@ class HeadSettings:
     average: bool = False
     drop_remainder: bool = False
     sample_rate: float = 1.0
+    subcentres: int = 1
 
     def __post_init__(self) -> None:
         _at_least("head", "slices", self.slices, 1)
+        _at_least("head", "subcentres", self.subcentres, 1)
         if not 0 < self.sample_rate <= 1:
             raise UsageError(f"head: sample_rate must be above 0 and at most 1, not {self.sample_rate:g}")
 

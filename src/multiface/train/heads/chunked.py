@@ -9,6 +9,9 @@ for hard non-targets, see margins.py), z the target's logit before the scale.
     d loss / d c_by = s/B (exp(s z_b) / Z_b - 1) slope_b               for the target
     d loss / d w_j = (g - (g u) u) / ||w||  with  g = sum_b e_b d loss / d c_bj
 
+With K sub-centres a class, c_bj is the cosine with the nearest: each sub-centre is a class of its own in all that
+follows, whose E is 0 for the faces that are nearer to another one of the class.
+
 Only the target's column knows a margin; all else is a plain exponential. So a slice (or several at once) takes two
 passes over blocks of classes. The first makes E = exp(s phi(c)) from one product, sums it to Z, and adds E u to the
 gradient of the embedding, which is divided by Z at the end (as a softmax is accumulated online: Milakov &
@@ -28,7 +31,7 @@ and unit slices in float32: exp(64) 1e5 classes = 6e32); where it is not, one is
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -87,11 +90,13 @@ def blocked_loss(
     group: dist.ProcessGroup | None = None,
     sizes: BlockSizes | None = None,
     longest: float | None = None,
+    nearest: Tensor | None = None,
 ) -> Tensor:
     """Mean cross entropy over the batch, per slice, summed over the slices (or averaged): a scalar.
 
     parts: (N, B, d) slices of the embeddings; float32, float64, bfloat16 or float16.
-    centres: (N, C, d), rows of any length; a zero row has cosine 0 with everything and gets no gradient.
+    centres: (N, C, K d), K sub-centres of each class in a row, mostly one, of any length; a zero one has cosine 0 with
+        everything and gets no gradient.
     labels: (B,) int64; of classes of this process 0..C-1, anything else belongs to another process.
     targets: of the whole batch, (N, B), equal in every process.
     group: where given, each process holds other classes and the same batch; C may differ between processes
@@ -103,13 +108,15 @@ def blocked_loss(
         kept), none in backward.
     sizes: memory, chosen from N, B, d and the device where None.
     longest: no row of `parts` is longer than this; measured where None, for which the host waits for a GPU.
+    nearest: int64 (N, B), which of the own class's sub-centres the targets are of (see sliced.target_cosines); of
+        other processes' classes anything in 0..K-1. None where K is 1, or where there is no class.
 
     Computed in float32 (float64 where an input is); on a GPU the products of float32 in TF32, summed in float32.
     Gradients flow to `parts` and `centres`, once: a gradient of the gradient raises. Holds at most about the kept
     exponentials plus a dozen blocks beside the gradients themselves.
     """
     inputs = (labels, targets.logit, targets.slope.detach(), targets.hard_above, targets.hard_shift)
-    settings = (scale, average, group, sizes, longest, torch.is_grad_enabled())
+    settings = (nearest, scale, average, group, sizes, longest, torch.is_grad_enabled())
     result: Tensor = _BlockedLoss.apply(parts, centres, *inputs, *settings)  # type: ignore[no-untyped-call]
     return result
 
@@ -127,6 +134,7 @@ class _BlockedLoss(torch.autograd.Function):
         slope: Tensor,
         hard_above: Tensor | None,
         hard_shift: Tensor | None,
+        nearest: Tensor | None,
         scale: float,
         average: bool,
         group: dist.ProcessGroup | None,
@@ -134,11 +142,11 @@ class _BlockedLoss(torch.autograd.Function):
         longest: float | None,
         wanted: bool,
     ) -> Tensor:
-        ctx.save_for_backward(parts, centres, labels, logit, slope, hard_above, hard_shift)
+        ctx.save_for_backward(parts, centres, labels, nearest, logit, slope, hard_above, hard_shift)
         ctx.settings = (scale, average, group, sizes, longest)
         ctx.wanted = tuple(wanted and ctx.needs_input_grad[number] for number in (0, 1, 3))
         targets = Targets(logit, slope, hard_above, hard_shift)
-        loss, *gradients = _compute(parts, centres, labels, targets, *ctx.settings, *ctx.wanted)
+        loss, *gradients = _compute(parts, centres, labels, nearest, targets, *ctx.settings, *ctx.wanted)
         ctx.gradients = gradients
         return loss
 
@@ -148,20 +156,22 @@ class _BlockedLoss(torch.autograd.Function):
         gradients = ctx.gradients
         ctx.gradients = None  # so that autograd may take them as they are, without a copy
         if gradients is None:
-            parts, centres, labels, *rest = ctx.saved_tensors
-            _, *gradients = _compute(parts, centres, labels, Targets(*rest), *ctx.settings, *ctx.wanted)
+            parts, centres, labels, nearest, *rest = ctx.saved_tensors
+            targets = Targets(*rest)
+            _, *gradients = _compute(parts, centres, labels, nearest, targets, *ctx.settings, *ctx.wanted)
         if upstream.is_cuda or upstream.numpy() != 1:  # on a GPU looking would cost more than multiplying
             for gradient in gradients:
                 if gradient is not None:
                     gradient.mul_(upstream)
         of_parts, of_centres, of_logit = gradients
-        return (of_parts, of_centres, None, of_logit, *[None] * 9)
+        return (of_parts, of_centres, None, of_logit, *[None] * 10)
 
 
 def _compute(
     parts: Tensor,
     centres: Tensor,
     labels: Tensor,
+    nearest: Tensor | None,
     targets: Targets,
     scale: float,
     average: bool,
@@ -172,24 +182,28 @@ def _compute(
     want_centres: bool,
     want_logit: bool,
 ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
-    """Loss, gradient of parts (N, B, d), of centres (N, C, d) and of the logits (N, B); None where not wanted."""
+    """Loss, gradient of parts (N, B, d), of centres (N, C, K d) and of the logits (N, B); None where not wanted."""
     slices, batch, size = parts.shape
-    classes = centres.shape[1]
+    classes, several = centres.shape[1], centres.shape[2] // size
+    rows = centres.reshape(slices, classes * several, size)
     dtype = torch.promote_types(torch.promote_types(parts.dtype, centres.dtype), torch.float32)
     sizes = sizes or BlockSizes.fitting(slices, batch, size, dtype, parts.device.type)
+    if several > 1:  # a class is never cut
+        sizes = replace(sizes, block=max(several, sizes.block // several * several))
     with torch.autocast(parts.device.type, enabled=False), _products_of(parts.device):
-        owned = _Owned.of(labels, classes)
-        scratch = _Scratch.of(sizes, batch, size, classes, dtype, parts.device)
+        owned = _Owned.of(labels, classes, several)
+        scratch = _Scratch.of(sizes, batch, size, classes * several, dtype, parts.device)
         weight = 1 / slices if average else 1.0
         grad_parts = torch.empty_like(parts, memory_format=torch.contiguous_format) if want_parts else None
-        grad_centres = torch.empty_like(centres) if want_centres else None
+        grad_rows = torch.empty_like(rows) if want_centres else None
         grad_logit = torch.empty_like(targets.logit) if want_logit else None
         losses = []
         for first in range(0, slices, sizes.together):
             these = slice(first, first + sizes.together)
             some = _Slices(
                 embedding=parts[these].to(dtype).contiguous(),
-                centres=centres[these],
+                centres=rows[these],
+                nearest=None if nearest is None else nearest[these],
                 logit=targets.logit[these].to(dtype) * scale,
                 slope=targets.slope[these].to(dtype),
                 hard_above=None if targets.hard_above is None else targets.hard_above[these].to(dtype),
@@ -199,7 +213,7 @@ def _compute(
             )
             loss, share, away = _slices_loss(
                 some, owned, scratch, sizes, group, weight, want_parts,
-                None if grad_centres is None else grad_centres[these],
+                None if grad_rows is None else grad_rows[these],
             )  # fmt: skip
             losses.append(loss)
             if grad_parts is not None:
@@ -207,7 +221,7 @@ def _compute(
             if grad_logit is not None:
                 grad_logit[these] = away
     total = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
-    return total, grad_parts, grad_centres, grad_logit
+    return total, grad_parts, None if grad_rows is None else grad_rows.view(centres.shape), grad_logit
 
 
 @contextmanager
@@ -226,10 +240,13 @@ def _products_of(device: torch.device) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Slices:
-    """S slices of a batch: embedding (S, B, d), centres (S, C, d), scaled target logits (S, B), and so on."""
+    """S slices of a batch: embedding (S, B, d), (sub-)centres (S, C K, d), the targets' nearest sub-centres (S, B)
+    where K is not 1, scaled target logits (S, B), and so on.
+    """
 
     embedding: Tensor
     centres: Tensor
+    nearest: Tensor | None
     logit: Tensor
     slope: Tensor
     hard_above: Tensor | None
@@ -248,31 +265,41 @@ class _Slices:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Owned:
-    """Whose classes are held here. labels: (B,) in 0..C-1, of others anything in it. held: (B,), whether it is."""
+    """Whose classes are held here. labels: (B,) in 0..C-1, of others anything in it. held: (B,), whether it is.
+    several: K, sub-centres of a class.
+    """
 
     labels: Tensor
     held: Tensor
+    several: int
 
     @staticmethod
-    def of(labels: Tensor, classes: int) -> "_Owned":
+    def of(labels: Tensor, classes: int, several: int) -> "_Owned":
         if not classes:
-            return _Owned(torch.zeros_like(labels), torch.zeros_like(labels, dtype=torch.bool))
+            return _Owned(torch.zeros_like(labels), torch.zeros_like(labels, dtype=torch.bool), several)
         near = labels.clamp(0, classes - 1)
-        return _Owned(near, near == labels)
+        return _Owned(near, near == labels, several)
 
-    def block(self, start: int, stop: int, classes: int) -> "_Owned":
-        """The same for the classes start..stop - 1 alone, counted from start."""
-        if stop - start == classes:
+    def block(self, start: int, stop: int, rows: int) -> "_Owned":
+        """The same for the sub-centres start..stop - 1 of `rows` alone, counted from start; no class is cut."""
+        if stop - start == rows:
             return self
-        labels = self.labels - start
-        near = labels.clamp(0, stop - start - 1)
-        return _Owned(near, self.held & (near == labels))
+        labels = self.labels - start // self.several
+        near = labels.clamp(0, (stop - start) // self.several - 1)
+        return _Owned(near, self.held & (near == labels), self.several)
+
+    def rows(self) -> Tensor:
+        """The sub-centres of each face's class, (K, B)."""
+        if self.several == 1:
+            return self.labels[None]
+        within = torch.arange(self.several, device=self.labels.device)
+        return self.labels * self.several + within[:, None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scratch:
     """Buffers of one call: kept exponentials (S, kept, B), exponentials of a block (S, n, B), unit centres (S, n, d),
-    1 / ||w|| (S, C).
+    1 / ||w|| (S, C K). n counts sub-centres.
     """
 
     kept: Tensor
@@ -305,7 +332,7 @@ def _slices_loss(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Loss of some slices times weight, its gradients by the embedding (S, B, d) and by the targets' logits (S, B).
 
-    Fills grad_centres (S, C, d).
+    Fills grad_centres (S, C K, d).
     """
     e, scale = some.embedding, some.scale
     slices, batch, _ = e.shape
@@ -367,8 +394,15 @@ def _slices_loss(
 
     # The target's column: d loss / d cosine, of the faces whose class is here.
     pull = (away * some.slope).mul_(owned.held)
-    own_inverse = scratch.inverse[:slices, owned.labels]  # (S, B)
-    own_unit = some.centres[:, owned.labels].to(e.dtype) * own_inverse[..., None]  # (S, B, d)
+    own_rows = owned.labels  # (B,), or (S, B) where each slice has its nearest sub-centre
+    if some.nearest is None:
+        own_inverse = scratch.inverse[:slices, own_rows]  # (S, B)
+        own_centres = some.centres[:, own_rows]  # (S, B, d)
+    else:
+        own_rows = owned.labels * owned.several + some.nearest
+        own_inverse = scratch.inverse[:slices].gather(1, own_rows)
+        own_centres = torch.stack([w[rows] for w, rows in zip(some.centres, own_rows, strict=True)])
+    own_unit = own_centres.to(e.dtype) * own_inverse[..., None]
     if want_parts:
         share.addcmul_(own_unit, pull[..., None])
     if grad_centres is None:
@@ -401,7 +435,11 @@ def _slices_loss(
     pulled = e * pull[..., None]
     along = (pulled * own_unit).sum(2, keepdim=True)
     pulled.addcmul_(own_unit, along, value=-1).mul_(own_inverse[..., None])
-    found.index_add_(1, owned.labels, pulled)
+    if some.nearest is None:
+        found.index_add_(1, own_rows, pulled)
+    else:
+        for of_slice, rows_of_slice, pull_of_slice in zip(found, own_rows, pulled, strict=True):
+            of_slice.index_add_(0, rows_of_slice, pull_of_slice)
     if not direct:
         grad_centres.copy_(found)
     return loss, share, away
@@ -436,12 +474,16 @@ def _add_product(to: Tensor, a: Tensor, b: Tensor) -> None:
 def _logits(some: _Slices, u: Tensor, left: Tensor, owned: _Owned, out: Tensor) -> Tensor | None:
     """Scaled logits of a block into `out` (S, n, B), -inf at targets; phi' (S, n, B), or None where it is 1."""
     _product(u, left, out)
+    if owned.several > 1:
+        each = out.view(len(out), -1, owned.several, out.shape[2])  # (S, classes, K, B)
+        nearest = each.max(2, keepdim=True)
+        each.fill_(-torch.inf).scatter_(2, nearest.indices, nearest.values)
     slopes = None
     if some.hard_above is not None and some.hard_shift is not None:
         shift = some.hard_shift[:, None, None]
         hard = out > some.hard_above[:, None]
         slopes = torch.where(hard, shift + 2 * out, 1.0)
         out.mul_(torch.where(hard, shift + out, 1.0)).mul_(some.scale)
-    column = owned.labels.expand(len(out), 1, -1)
+    column = owned.rows().expand(len(out), -1, -1)
     out.scatter_(1, column, out.gather(1, column).masked_fill_(owned.held, -torch.inf))
     return slopes

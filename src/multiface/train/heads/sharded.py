@@ -1,7 +1,8 @@
 """Class centres divided over processes, exact or with sampled negatives (Partial FC).
 
 Letters: B faces of all processes, B_r of process r (may differ), D embedding, N slices of d = D / N, C
-classes, C_r classes of process r: C // P, one more in the first C mod P of P processes (may be 0).
+classes of K sub-centres (mostly 1), C_r classes of process r: C // P, one more in the first C mod P of P processes
+(may be 0).
 
 Every process embeds its own B_r faces, gathers all B embeddings, and computes the loss of all of them over
 its own C_r classes; sums of exponentials are added up over processes. The loss is the mean over all B faces,
@@ -36,7 +37,7 @@ from multiface.train.heads.sliced import split, target_cosines
 class ShardedHead(nn.Module):
     """A head whose classes are divided over the processes of a group; equal to head.Head in one process.
 
-    centres: parameter (N, C_r, d), float32; begins as this process's part of the random unit rows.
+    centres: parameter (N, C_r, K d), float32; begins as this process's part of the random unit vectors.
     margin_state, sizes: as in Head.
     sampled: what took part since the last `clear`, where classes are sampled; their gradients are there, not in
         centres.grad.
@@ -103,14 +104,25 @@ class ShardedHead(nn.Module):
         parts = split(embedding, config.slices, config.normalise_slices)
         if classes:
             near = labels.clamp(0, classes - 1)
-            cosine = target_cosines(parts, centres, near).masked_fill_(near != labels, 0)
+            cosine, nearest = target_cosines(parts, centres, near)
+            cosine = cosine.masked_fill_(near != labels, 0)
         else:
+            nearest = None
             dtype = torch.promote_types(torch.promote_types(parts.dtype, centres.dtype), torch.float32)
             cosine = torch.zeros(parts.shape[:2], dtype=dtype, device=parts.device)
         dist.all_reduce(cosine, dist.ReduceOp.SUM, self.group)
         targets = step_margin(config.margin, self.margin_state, cosine, norms, self.training)
         loss = blocked_loss(
-            parts, centres, labels, targets, config.scale, config.average, self.group, self.sizes, LONGEST
+            parts,
+            centres,
+            labels,
+            targets,
+            config.scale,
+            config.average,
+            self.group,
+            self.sizes,
+            LONGEST,
+            nearest,
         )
         return loss if targets.added is None or not self.training else loss + targets.added
 
