@@ -33,7 +33,7 @@ def learner_of(place: Place, seed: int) -> Learner:
     config = head_config(HeadSettings(CosFace(), slices=2), SIZE, CLASSES)
     head = build_head(config, 1.0, seed, place.group)
     settings = OptimiserConfig()
-    optimiser = build_optimiser(groups(network, head.centres, settings, 1.0), settings)
+    optimiser = build_optimiser(groups(network, head, settings, 1.0), settings)
     return Learner(network, head, optimiser, None, place)
 
 

@@ -17,7 +17,8 @@ from multiface.datasets.identities import identities_from_records
 from multiface.errors import UsageError, WeightsError
 from multiface.train.crops import decode_crop
 from multiface.train.fine_tune import centres_from_pictures
-from multiface.train.heads.chunked import BlockSizes, blocked_loss
+from multiface.train.heads.blocks import BlockSizes
+from multiface.train.heads.chunked import blocked_loss
 from multiface.train.heads.head import Head, HeadConfig
 from multiface.train.heads.margins import ArcFace, CosFace, CurricularFace, MagFace, Margin
 from multiface.train.heads.sharded import ShardedHead

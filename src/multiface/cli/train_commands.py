@@ -71,7 +71,7 @@ def train(
         str | None,
         typer.Option(
             "--head",
-            help="softmax, cosface, arcface, combined, adaface, curricularface, magface.",
+            help="softmax, cosface, arcface, combined, adaface, curricularface, magface, uniface.",
             show_default=False,
         ),
     ] = None,

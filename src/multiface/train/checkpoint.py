@@ -2,7 +2,7 @@
 stopped.
 
 Tensors: `network.*`, `head.*` (centres whole, whatever the number of processes), `momentum.network.*`,
-`momentum.head.centres`, `average.*`. The file's metadata holds one JSON document, `multiface.checkpoint`: a
+`momentum.head.*`, `average.*`. The file's metadata holds one JSON document, `multiface.checkpoint`: a
 `Position`.
 Random numbers need nothing: order, augmentation and dropout are functions of seed and position.
 
@@ -13,7 +13,7 @@ checkpoint is written beside its name, then renamed; older ones are deleted afte
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from multiface.atomic_write import whole_file
 from multiface.errors import InputError, WeightsError
@@ -167,9 +167,9 @@ def restore(learner: Learner, average: Average | None, file: TensorFile | None, 
         for key, tensor in equal_everywhere(learner, average).items():
             if key in shapes:
                 tensor.copy_(read(key, tensor))
-        for key, parameter in learner.network.named_parameters():
-            if f"{_MOMENTUM}network.{key}" in shapes:
-                set_momentum(learner.optimiser, parameter, read(f"{_MOMENTUM}network.{key}", parameter))
+        for key, parameter in _whole_parameters(learner):
+            if _MOMENTUM + key in shapes:
+                set_momentum(learner.optimiser, parameter, read(_MOMENTUM + key, parameter))
         _fill(head.centres, learner, file, _CENTRES)
         if _MOMENTUM + _CENTRES in shapes:
             momentum = torch.empty_like(head.centres)
@@ -181,13 +181,21 @@ def equal_everywhere(learner: Learner, average: Average | None) -> dict[str, Ten
     """What each process has whole, by its name in checkpoints: the tensors themselves, not copies."""
     found = {f"network.{name}": value for name, value in learner.network.state_dict().items()}
     found |= {f"head.{name}": value for name, value in learner.head.state_dict().items() if name != "centres"}
-    for name, parameter in learner.network.named_parameters():
+    for name, parameter in _whole_parameters(learner):
         momentum = momentum_of(learner.optimiser, parameter)
         if momentum is not None:
-            found[f"{_MOMENTUM}network.{name}"] = momentum
+            found[_MOMENTUM + name] = momentum
     if average is not None:
         found |= {f"average.{name}": value for name, value in average.network.state_dict().items()}
     return found
+
+
+def _whole_parameters(learner: Learner) -> Iterator[tuple[str, nn.Parameter]]:
+    """What learns and each process has whole, by its name in checkpoints."""
+    for name, parameter in learner.network.named_parameters():
+        yield f"network.{name}", parameter
+    if learner.head.threshold is not None:
+        yield "head.threshold", learner.head.threshold
 
 
 def _fill(shard: Tensor, learner: Learner, file: TensorFile | None, name: str) -> None:
@@ -207,10 +215,13 @@ def _check_head(learner: Learner, found: Mapping[str, tuple[int, ...]], name: st
         "centres": (config.slices, config.classes, config.row_size),
         "margin_state": tuple(learner.head.margin_state.shape),
     }
-    for key, shape in wanted.items():
-        if found.get(key) != shape:
+    if learner.head.threshold is not None:
+        wanted["threshold"] = (config.slices,)
+    for key in (*wanted, *found):
+        if found.get(key) != wanted.get(key):
             raise WeightsError(
-                f"{name}: does not fit the head of the recipe: {key} is {found.get(key, 'nothing')}, wanted {shape}"
+                f"{name}: does not fit the head of the recipe: {key} is {found.get(key, 'nothing')}, wanted "
+                f"{wanted.get(key, 'nothing')}"
             )
 
 

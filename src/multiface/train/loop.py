@@ -240,7 +240,7 @@ def build_learner(recipe: Recipe, pictures: IdentitySet, place: Place) -> tuple[
     freeze(network, recipe.start)
     config = head_config(recipe.head, network.embedding_size, pictures.classes)
     head = build_head(config, recipe.head.sample_rate, recipe.run.seed, place.group).to(place.device)
-    of = groups(network, head.centres, recipe.optimiser, recipe.start.backbone_rate)
+    of = groups(network, head, recipe.optimiser, recipe.start.backbone_rate)
     learner = Learner(
         network=network,
         head=head,

@@ -1,8 +1,8 @@
 """SGD in groups: which weights decay how much, and which learn how fast.
 
-The original's groups: convolutions and PReLU with one weight decay, the embedding layer and the class centres
-with another, batch norm with none. Fine-tuning multiplies the rate of all but the embedding layer and the
-centres.
+The original's groups: convolutions and PReLU with one weight decay, the embedding layer and the class centres (and the
+threshold of UniFace) with another, batch norm with none. Fine-tuning multiplies the rate of all but the embedding layer
+and the head.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from multiface.train.building import BATCH_NORMS, Network, embedding_layers
+from multiface.train.building import BATCH_NORMS, AnyHead, Network, embedding_layers
 from multiface.train.recipe import OptimiserConfig
 
 
@@ -26,7 +26,7 @@ class Group:
 
 
 def groups(
-    network: Network, centres: nn.Parameter, config: OptimiserConfig, backbone_rate: float
+    network: Network, head: AnyHead, config: OptimiserConfig, backbone_rate: float
 ) -> tuple[Group, ...]:
     """The groups of a run; those without parameters are left out. With a backbone_rate of 0 its own are
     too.
@@ -42,7 +42,7 @@ def groups(
     found = [
         Group("embedding", those(True, False), config.last_weight_decay, 1.0),
         Group("embedding norm", those(True, True), 0.0, 1.0),
-        Group("centres", (centres,), config.last_weight_decay, 1.0),
+        Group("centres", tuple(head.parameters()), config.last_weight_decay, 1.0),
     ]
     if backbone_rate > 0:
         found = [

@@ -24,6 +24,7 @@ from multiface.train.heads.margins import (
     MagFace,
     Margin,
     Softmax,
+    UniFace,
 )
 from multiface.train.networks.arc_iresnet import ArcDepth
 from multiface.train.networks.iresnet import Depth
@@ -404,6 +405,7 @@ def _margin_classes() -> dict[str, type[Margin]]:
         "adaface": AdaFace,
         "curricularface": CurricularFace,
         "magface": MagFace,
+        "uniface": UniFace,
     }
 
 

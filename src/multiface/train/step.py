@@ -178,6 +178,8 @@ def finish_step(learner: Learner, loss: Tensor, stop: bool = False) -> Told:
     if learner.buckets is not None:
         numbers = learner.buckets.finish(numbers)
         gradients = learner.buckets.gradients
+    if head.threshold is not None and head.threshold.grad is not None:  # the same in all processes
+        gradients = [*gradients, head.threshold.grad]
     of_network = torch.nn.utils.get_total_norm(gradients, foreach=True)
     norm = (of_network.square() + numbers[0]).sqrt()
     told = torch.stack([loss, norm.to(loss), numbers[1].to(loss)]).tolist()

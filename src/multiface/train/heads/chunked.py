@@ -29,8 +29,6 @@ and unit slices in float32: exp(64) 1e5 classes = 6e32); where it is not, one is
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,45 +37,19 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from multiface.train.heads.blocks import (
+    BlockSizes,
+    Owned,
+    add_product,
+    add_rows,
+    keep_nearest,
+    mask_targets,
+    own_centres,
+    product,
+    products_of,
+)
 from multiface.train.heads.margins import Targets
 from multiface.train.networks.unit import SMALLEST_NORM
-
-BLOCK_ELEMENTS = 1 << 20
-"""On a processor: numbers in a block of logits (n x B) or of centres (n x d): 4 MB in float32.
-
-Smaller blocks stay nearer to a core and are no faster; each operation on a block ends with all threads
-waiting for the last, which on a busy machine costs more than the work.
-"""
-
-KEPT_BYTES = 64 << 20
-"""On a processor: exponentials kept from the first pass to the second, in bytes, for one slice at a time."""
-
-GPU_BLOCK_BYTES = 512 << 20
-"""On a GPU: bytes in a block of logits of all slices (N x n x B)."""
-
-GPU_KEPT_BYTES = 2 << 30
-"""On a GPU: exponentials kept from the first pass to the second, in bytes, of all slices."""
-
-
-@dataclass(frozen=True, slots=True)
-class BlockSizes:
-    """Memory of the blocked loss: classes in a block, classes whose exponentials are kept, and slices that are computed
-    together.
-    """
-
-    block: int
-    kept: int
-    together: int = 1
-
-    @staticmethod
-    def fitting(slices: int, batch: int, size: int, dtype: torch.dtype, device: str) -> "BlockSizes":
-        """Sizes for N slices of d dimensions and a batch of B faces, held in `dtype` on a kind of device."""
-        if device == "cpu":
-            block = max(16, BLOCK_ELEMENTS // max(batch, size))
-            return BlockSizes(block, KEPT_BYTES // (batch * dtype.itemsize) // block * block)
-        row = slices * max(batch, size) * dtype.itemsize
-        block = max(16, GPU_BLOCK_BYTES // row)
-        return BlockSizes(block, GPU_KEPT_BYTES // row // block * block, slices)
 
 
 def blocked_loss(
@@ -190,8 +162,8 @@ def _compute(
     sizes = sizes or BlockSizes.fitting(slices, batch, size, dtype, parts.device.type)
     if several > 1:  # a class is never cut
         sizes = replace(sizes, block=max(several, sizes.block // several * several))
-    with torch.autocast(parts.device.type, enabled=False), _products_of(parts.device):
-        owned = _Owned.of(labels, classes, several)
+    with torch.autocast(parts.device.type, enabled=False), products_of(parts.device):
+        owned = Owned.of(labels, classes, several)
         scratch = _Scratch.of(sizes, batch, size, classes * several, dtype, parts.device)
         weight = 1 / slices if average else 1.0
         grad_parts = torch.empty_like(parts, memory_format=torch.contiguous_format) if want_parts else None
@@ -224,20 +196,6 @@ def _compute(
     return total, grad_parts, None if grad_rows is None else grad_rows.view(centres.shape), grad_logit
 
 
-@contextmanager
-def _products_of(device: torch.device) -> Iterator[None]:
-    """On a GPU, products of float32 in TF32: 10 bits of a factor, which cosines can spare; sums in float32."""
-    if device.type != "cuda":
-        yield
-        return
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Slices:
     """S slices of a batch: embedding (S, B, d), (sub-)centres (S, C K, d), the targets' nearest sub-centres (S, B)
@@ -261,39 +219,6 @@ class _Slices:
             longest = float(torch.linalg.vector_norm(self.embedding, dim=2).max())
         # A hard logit is c (t + c), and t is a mean of cosines.
         return longest * self.scale * (1 if self.hard_shift is None else 1 + max(longest, 1.0))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Owned:
-    """Whose classes are held here. labels: (B,) in 0..C-1, of others anything in it. held: (B,), whether it is.
-    several: K, sub-centres of a class.
-    """
-
-    labels: Tensor
-    held: Tensor
-    several: int
-
-    @staticmethod
-    def of(labels: Tensor, classes: int, several: int) -> "_Owned":
-        if not classes:
-            return _Owned(torch.zeros_like(labels), torch.zeros_like(labels, dtype=torch.bool), several)
-        near = labels.clamp(0, classes - 1)
-        return _Owned(near, near == labels, several)
-
-    def block(self, start: int, stop: int, rows: int) -> "_Owned":
-        """The same for the sub-centres start..stop - 1 of `rows` alone, counted from start; no class is cut."""
-        if stop - start == rows:
-            return self
-        labels = self.labels - start // self.several
-        near = labels.clamp(0, (stop - start) // self.several - 1)
-        return _Owned(near, self.held & (near == labels), self.several)
-
-    def rows(self) -> Tensor:
-        """The sub-centres of each face's class, (K, B)."""
-        if self.several == 1:
-            return self.labels[None]
-        within = torch.arange(self.several, device=self.labels.device)
-        return self.labels * self.several + within[:, None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -322,7 +247,7 @@ class _Scratch:
 
 def _slices_loss(
     some: _Slices,
-    owned: _Owned,
+    owned: Owned,
     scratch: _Scratch,
     sizes: BlockSizes,
     group: dist.ProcessGroup | None,
@@ -369,7 +294,7 @@ def _slices_loss(
         if slopes is not None:
             out.mul_(slopes)
         if want_parts:
-            _add_product(share, out.transpose(1, 2), u)
+            add_product(share, out.transpose(1, 2), u)
         if keep:
             kept_shifts.append(shift)
 
@@ -394,15 +319,10 @@ def _slices_loss(
 
     # The target's column: d loss / d cosine, of the faces whose class is here.
     pull = (away * some.slope).mul_(owned.held)
-    own_rows = owned.labels  # (B,), or (S, B) where each slice has its nearest sub-centre
-    if some.nearest is None:
-        own_inverse = scratch.inverse[:slices, own_rows]  # (S, B)
-        own_centres = some.centres[:, own_rows]  # (S, B, d)
-    else:
-        own_rows = owned.labels * owned.several + some.nearest
-        own_inverse = scratch.inverse[:slices].gather(1, own_rows)
-        own_centres = torch.stack([w[rows] for w, rows in zip(some.centres, own_rows, strict=True)])
-    own_unit = own_centres.to(e.dtype) * own_inverse[..., None]
+    own_rows, near = own_centres(some.centres, owned, some.nearest)
+    inverses = scratch.inverse[:slices]
+    own_inverse = inverses[:, own_rows] if own_rows.ndim == 1 else inverses.gather(1, own_rows)  # (S, B)
+    own_unit = near.to(e.dtype) * own_inverse[..., None]  # (S, B, d)
     if want_parts:
         share.addcmul_(own_unit, pull[..., None])
     if grad_centres is None:
@@ -428,18 +348,14 @@ def _slices_loss(
             if slopes is not None:
                 exponentials.mul_(slopes)
             scaled = rows
-        g = _product(exponentials, scaled, found[:, start:stop])
+        g = product(exponentials, scaled, found[:, start:stop])
         along = torch.mul(g, w, out=scratch.unit[:slices, : stop - start]).sum(2)
         along.mul_(inverse).mul_(inverse).mul_(inverse)
         g.mul_(inverse[..., None]).addcmul_(w, along[..., None], value=-1)
     pulled = e * pull[..., None]
     along = (pulled * own_unit).sum(2, keepdim=True)
     pulled.addcmul_(own_unit, along, value=-1).mul_(own_inverse[..., None])
-    if some.nearest is None:
-        found.index_add_(1, own_rows, pulled)
-    else:
-        for of_slice, rows_of_slice, pull_of_slice in zip(found, own_rows, pulled, strict=True):
-            of_slice.index_add_(0, rows_of_slice, pull_of_slice)
+    add_rows(found, own_rows, pulled)
     if not direct:
         grad_centres.copy_(found)
     return loss, share, away
@@ -454,36 +370,15 @@ def _room(scratch: _Scratch, slices: int, start: int, stop: int, kept: bool) -> 
     return scratch.spare[:slices, : stop - start]
 
 
-def _product(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
-    """(S, m, k) times (S, k, n) into `out` (S, m, n)."""
-    if len(a) == 1:
-        torch.mm(a[0], b[0], out=out[0])
-    else:
-        torch.bmm(a, b, out=out)
-    return out
-
-
-def _add_product(to: Tensor, a: Tensor, b: Tensor) -> None:
-    """Adds (S, m, k) times (S, k, n) to (S, m, n)."""
-    if len(a) == 1:
-        to[0].addmm_(a[0], b[0])
-    else:
-        to.baddbmm_(a, b)
-
-
-def _logits(some: _Slices, u: Tensor, left: Tensor, owned: _Owned, out: Tensor) -> Tensor | None:
+def _logits(some: _Slices, u: Tensor, left: Tensor, owned: Owned, out: Tensor) -> Tensor | None:
     """Scaled logits of a block into `out` (S, n, B), -inf at targets; phi' (S, n, B), or None where it is 1."""
-    _product(u, left, out)
-    if owned.several > 1:
-        each = out.view(len(out), -1, owned.several, out.shape[2])  # (S, classes, K, B)
-        nearest = each.max(2, keepdim=True)
-        each.fill_(-torch.inf).scatter_(2, nearest.indices, nearest.values)
+    product(u, left, out)
+    keep_nearest(out, owned.several)
     slopes = None
     if some.hard_above is not None and some.hard_shift is not None:
         shift = some.hard_shift[:, None, None]
         hard = out > some.hard_above[:, None]
         slopes = torch.where(hard, shift + 2 * out, 1.0)
         out.mul_(torch.where(hard, shift + out, 1.0)).mul_(some.scale)
-    column = owned.rows().expand(len(out), -1, -1)
-    out.scatter_(1, column, out.gather(1, column).masked_fill_(owned.held, -torch.inf))
+    mask_targets(out, owned)
     return slopes

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from multiface.errors import UsageError
-from multiface.train.heads.chunked import BlockSizes, blocked_loss
-from multiface.train.heads.margins import WITH_NORMS, Margin, Targets, first_state, next_state
+from multiface.train.heads.blocks import BlockSizes
+from multiface.train.heads.chunked import blocked_loss
+from multiface.train.heads.margins import WITH_NORMS, Margin, Targets, UniFace, first_state, next_state
 from multiface.train.heads.sliced import sliced_logits, split, target_cosines
+from multiface.train.heads.unified import Settings, first_threshold, unified_loss
 
 LONGEST = 1.01
 """No embedding is longer, having been brought to unit length in whatever precision."""
@@ -71,6 +73,7 @@ class Head(nn.Module):
 
     centres: parameter (N, C, K d), float32, of each class its sub-centres in a row; begins as random unit vectors.
     margin_state: buffer, what the margin carries from batch to batch (see margins.first_state).
+    threshold: parameter (N,), float32, of UniFace (see unified.py); None with other margins.
     sizes: memory of the loss; chosen from the batch and the device where None.
     """
 
@@ -82,6 +85,7 @@ class Head(nn.Module):
         self.config = config
         self.centres = nn.Parameter(first_centres(config, 0, config.classes, generator))
         self.register_buffer("margin_state", first_state(config.margin, config.slices))
+        self.threshold = threshold_of(config, 1.0)
         self.sizes: BlockSizes | None = None
 
     def forward(self, embedding: Tensor, labels: Tensor, norms: Tensor | None = None) -> Tensor:
@@ -97,6 +101,10 @@ class Head(nn.Module):
         config = self.config
         check_batch(config, embedding, labels, norms)
         parts = split(embedding, config.slices, config.normalise_slices)
+        if isinstance(config.margin, UniFace) and self.threshold is not None:
+            settings = Settings(config.margin.margin, config.scale, config.average, None, self.sizes)
+            own = target_cosines(parts, self.centres, labels)
+            return unified_loss(parts, self.centres, self.threshold, labels, settings, own)
         targets, nearest = self._targets(parts, labels, norms)
         loss = blocked_loss(
             parts,
@@ -136,6 +144,13 @@ def step_margin(
         with torch.no_grad():
             state.copy_(next_state(margin, state, cosine, norms))
     return margin.targets(cosine, state, norms)
+
+
+def threshold_of(config: HeadConfig, sample_rate: float) -> nn.Parameter | None:
+    """The first threshold, where the margin has one. sample_rate: share of the classes that takes part in a step."""
+    if not isinstance(config.margin, UniFace):
+        return None
+    return nn.Parameter(first_threshold(config.classes, config.slices, sample_rate))
 
 
 def first_centres(config: HeadConfig, start: int, stop: int, generator: torch.Generator | None) -> Tensor:

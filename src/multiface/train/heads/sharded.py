@@ -26,19 +26,28 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from multiface.errors import UsageError
-from multiface.train.heads.chunked import BlockSizes, blocked_loss
-from multiface.train.heads.head import LONGEST, HeadConfig, check_batch, first_centres, step_margin
-from multiface.train.heads.margins import first_state
+from multiface.train.heads.blocks import BlockSizes
+from multiface.train.heads.chunked import blocked_loss
+from multiface.train.heads.head import (
+    LONGEST,
+    HeadConfig,
+    check_batch,
+    first_centres,
+    step_margin,
+    threshold_of,
+)
+from multiface.train.heads.margins import UniFace, first_state
 from multiface.train.heads.sampling import Sampled, sample_rows
 from multiface.train.heads.shards import shard_bounds
 from multiface.train.heads.sliced import split, target_cosines
+from multiface.train.heads.unified import Settings, unified_loss
 
 
 class ShardedHead(nn.Module):
     """A head whose classes are divided over the processes of a group; equal to head.Head in one process.
 
     centres: parameter (N, C_r, K d), float32; begins as this process's part of the random unit vectors.
-    margin_state, sizes: as in Head.
+    margin_state, threshold, sizes: as in Head; the threshold's gradient is the same in every process, and complete.
     sampled: what took part since the last `clear`, where classes are sampled; their gradients are there, not in
         centres.grad.
     """
@@ -65,6 +74,7 @@ class ShardedHead(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         self.centres = nn.Parameter(first_centres(config, self.start, self.stop, generator))
         self.register_buffer("margin_state", first_state(config.margin, config.slices))
+        self.threshold = threshold_of(config, sample_rate)
         self.sampled: list[Sampled] = []
         self.sizes: BlockSizes | None = None
 
@@ -83,7 +93,8 @@ class ShardedHead(nn.Module):
         errors, which a process raises before any collective: the others then wait for it.
 
         Collectives in forward: one all-gather of embeddings, labels and norms, padded to the largest B_r; one
-        all-reduce of (N, B) target cosines; those of chunked.blocked_loss. In backward: one all-reduce of (B, D).
+        all-reduce of (N, B) target cosines and those of chunked.blocked_loss, or that of
+        unified.unified_loss. In backward: one all-reduce of (B, D).
         """
         config = self.config
         check_batch(config, embedding, labels, norms)
@@ -102,8 +113,12 @@ class ShardedHead(nn.Module):
             classes = len(rows)
 
         parts = split(embedding, config.slices, config.normalise_slices)
+        near = labels.clamp(0, max(classes - 1, 0))
+        if isinstance(config.margin, UniFace) and self.threshold is not None:
+            settings = Settings(config.margin.margin, config.scale, config.average, self.group, self.sizes)
+            own = target_cosines(parts, centres, near) if classes else None
+            return unified_loss(parts, centres, self.threshold, labels, settings, own)
         if classes:
-            near = labels.clamp(0, classes - 1)
             cosine, nearest = target_cosines(parts, centres, near)
             cosine = cosine.masked_fill_(near != labels, 0)
         else:
