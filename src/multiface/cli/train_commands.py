@@ -23,6 +23,7 @@ from multiface.errors import ExtraMissing, PictureError, UsageError, how_to_inst
 
 if TYPE_CHECKING:
     from multiface.faces.detector import Detector
+    from multiface.train.distil import Teacher
     from multiface.train.loop import Outcome
     from multiface.train.recipe import Recipe
 
@@ -134,6 +135,7 @@ def train(
     _need_torch()
     import torch
 
+    from multiface.train.distil import find_teacher, open_teacher
     from multiface.train.launchers import launch_of
     from multiface.train.loop import Limits
     from multiface.train.loop import train as run_training
@@ -161,14 +163,16 @@ def train(
         folders, twice = each_once(settings.data.folders)
         pictures = open_training_set([str(aligner.people(Path(folder))) for folder in folders])
         sets = [open_validation_set(Path(one), aligner.lfw) for one in settings.validation.sets]
+        teacher_file = find_teacher(settings, chosen.files())
         with meeting.joined(device, settings.head.sample_rate < 1) as place:
+            teacher = open_teacher(teacher_file, place.device)
             if place.first:
                 for note in (*twice, *pictures.notes):
                     speaker.warn(note)
                 speaker.note(f"{len(pictures):,} pictures of {pictures.classes:,} people, on {place.device}")
                 speaker.note(f"batches of {settings.run.batch}, learning rate {settings.optimiser.rate:.4g}")
             if find_lr:
-                _find_rate(speaker, settings, pictures, place, out)
+                _find_rate(speaker, settings, pictures, place, out, teacher)
                 return
             bar = speaker.training() if place.first else nullcontext(lambda *_: None)
             with stop_on_signals() as stop, bar as progress:
@@ -182,6 +186,7 @@ def train(
                     Limits(max_steps, profile),
                     stop,
                     lambda done: progress(done.step, done.steps, done.loss, done.images_per_second),
+                    teacher,
                 )
             if place.first:
                 _tell(speaker, outcome, out)
@@ -458,13 +463,15 @@ def _first_shape(paths: "Sequence[Path]") -> tuple[int, ...] | None:
     return None
 
 
-def _find_rate(speaker: Speaker, recipe: "Recipe", pictures: Any, place: Any, out: Path) -> None:
+def _find_rate(
+    speaker: Speaker, recipe: "Recipe", pictures: Any, place: Any, out: Path, teacher: "Teacher | None"
+) -> None:
     from multiface.train.lr_finder import find_rate, save_search
 
     if place.processes > 1:
         raise UsageError("--find-lr runs in one process")
     with speaker.progress("rates") as progress:
-        search = find_rate(recipe, pictures, place, report=progress)
+        search = find_rate(recipe, pictures, place, report=progress, teacher=teacher)
     out.mkdir(parents=True, exist_ok=True)
     save_search(search, out / "rates.png")
     speaker.result(f"suggested rate {search.suggested:.2g}; the chart is {out / 'rates.png'}")

@@ -49,7 +49,8 @@ class Position:
 
     step: steps done. pictures, classes: of the training set. best: the highest score so far, None before the
     first validation. unusable: numbers of the pictures that were skipped. scale, growth: of the fp16 loss
-    scale. labels: digest of the training set's labels, "" in checkpoints of earlier versions.
+    scale. labels: digest of the training set's labels, "" in checkpoints of earlier versions. teacher: fingerprint
+    of what is learned from, "" without one.
     """
 
     step: int
@@ -60,6 +61,7 @@ class Position:
     scale: float
     growth: int
     labels: str = ""
+    teacher: str = ""
 
     def to_json(self) -> str:
         """As JSON; inverse of `from_json`."""

@@ -142,6 +142,34 @@ class OptimiserConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DistilConfig:
+    """Learning from an embedder beside the head: factors of the losses in distil.py, 0 leaves one out.
+
+    teacher: a name of the store, a run folder, or an ONNX file with its input spec; "" is none. It is shown the same
+        crops as the network, and learns nothing.
+    cosine, squared: the network's features are to be the teacher's, as directions or as they are.
+    distances, angles: faces are to lie to each other as they do for the teacher.
+    """
+
+    teacher: str = ""
+    cosine: float = 0.0
+    squared: float = 0.0
+    distances: float = 0.0
+    angles: float = 0.0
+
+    def __post_init__(self) -> None:
+        factors = (self.cosine, self.squared, self.distances, self.angles)
+        if min(factors) < 0:
+            raise UsageError("distil: the factors must be at least 0")
+        if self.teacher and not any(factors):
+            raise UsageError(
+                "distil: a teacher teaches nothing unless `cosine`, `squared`, `distances` or `angles` is above 0"
+            )
+        if any(factors) and not self.teacher:
+            raise UsageError("distil: factors want a `teacher`: an embedder's name, run folder or ONNX file")
+
+
+@dataclass(frozen=True, slots=True)
 class StartConfig:
     """Fine-tuning: where the weights come from, and how much of the network learns.
 
@@ -226,6 +254,7 @@ class Recipe:
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     start: StartConfig = field(default_factory=StartConfig)
+    distil: DistilConfig = field(default_factory=DistilConfig)
     run: RunConfig = field(default_factory=RunConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
 

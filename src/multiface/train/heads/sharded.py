@@ -98,7 +98,7 @@ class ShardedHead(nn.Module):
         """
         config = self.config
         check_batch(config, embedding, labels, norms)
-        counts = _counts(embedding, self.group) if counts is None else list(counts)
+        counts = faces_of_processes(embedding, self.group) if counts is None else list(counts)
         embedding, labels, norms = _Gather.apply(embedding, labels, norms, counts, self.group)  # type: ignore[no-untyped-call]
 
         centres: Tensor = self.centres
@@ -146,7 +146,7 @@ class ShardedHead(nn.Module):
         self.sampled.clear()
 
 
-def _counts(embedding: Tensor, group: dist.ProcessGroup) -> list[int]:
+def faces_of_processes(embedding: Tensor, group: dist.ProcessGroup) -> list[int]:
     """Faces of each process."""
     own = torch.tensor([len(embedding)], device=embedding.device)
     counts = own.new_empty(dist.get_world_size(group))
@@ -154,7 +154,7 @@ def _counts(embedding: Tensor, group: dist.ProcessGroup) -> list[int]:
     return [int(count) for count in counts.tolist()]
 
 
-def _gather(own: Sequence[Tensor], counts: list[int], group: dist.ProcessGroup) -> list[Tensor]:
+def gather_rows(own: Sequence[Tensor], counts: list[int], group: dist.ProcessGroup) -> list[Tensor]:
     """Rows (B_r, ...) of several tensors from all processes, in the order of the processes: (B, ...) each.
 
     The bytes of a row of all tensors travel together, in one all-gather.
@@ -194,7 +194,7 @@ class _Gather(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         ctx.settings = (counts, group)
         given = [embedding, labels] if norms is None else [embedding, labels, norms]
-        found = _gather(given, counts, group)
+        found = gather_rows(given, counts, group)
         ctx.mark_non_differentiable(found[1])
         return found[0], found[1], found[2] if norms is not None else None
 
