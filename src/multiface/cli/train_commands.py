@@ -36,11 +36,13 @@ Data = Annotated[
     ),
 ]
 Network = Annotated[
-    str | None, typer.Option("--net", help="mobilefacenet, ir, ir_se or iresnet.", show_default=False)
+    str | None, typer.Option("--net", help="mobilefacenet, ir, ir_se, iresnet or vit.", show_default=False)
 ]
 Depth = Annotated[
     int | None,
-    typer.Option("--depth", help="Layers of ir, ir_se and iresnet: 18 to 200.", show_default=False),
+    typer.Option(
+        "--depth", help="Layers: 18 to 200 of ir, ir_se and iresnet, 12 or 24 of vit.", show_default=False
+    ),
 ]
 
 
@@ -351,17 +353,15 @@ def _network_settings(name: str, depth: int | None, base: Any = None) -> Any:
     """The network of these options; raises UsageError for an unknown name."""
     from typing import get_args
 
-    from multiface.train.networks.arc_iresnet import ArcDepth
-    from multiface.train.networks.iresnet import Depth
-    from multiface.train.recipe import NetworkConfig, NetworkName
+    from multiface.train.recipe import NetworkConfig, NetworkName, depths_of
 
     if name not in get_args(NetworkName):
         raise UsageError(f"--net {name}: the networks are {', '.join(get_args(NetworkName))}")
-    depths = get_args(ArcDepth if name == "iresnet" else Depth)
+    depths = depths_of(name)
     if depth is not None and depth not in depths:
         raise UsageError(f"--depth {depth}: the depths are {', '.join(map(str, depths))}")
     if depth is not None and name == "mobilefacenet":
-        raise UsageError("--depth is of ir, ir_se and iresnet; mobilefacenet has one depth only")
+        raise UsageError("--depth is of ir, ir_se, iresnet and vit; mobilefacenet has one depth only")
     base = base or NetworkConfig()
     if name == "iresnet" and base.name != "iresnet":
         base = dataclasses.replace(base, dropout=0.0)  # as it is trained

@@ -28,12 +28,14 @@ from multiface.train.heads.margins import (
 )
 from multiface.train.networks.arc_iresnet import ArcDepth
 from multiface.train.networks.iresnet import Depth
+from multiface.train.networks.vit import VitDepth
 from multiface.train.schedule import ScheduleConfig
 
 FOLDER = Path(__file__).with_name("recipes")
 """Recipes that come with the package."""
 
-NetworkName = Literal["mobilefacenet", "ir", "ir_se", "iresnet"]
+NetworkName = Literal["mobilefacenet", "ir", "ir_se", "iresnet", "vit"]
+OptimiserName = Literal["sgd", "adamw"]
 Precision = Literal["float32", "bf16", "fp16"]
 
 
@@ -56,22 +58,24 @@ class DataConfig:
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """Which network: the original's, or arcface_torch's iresnet.
+    """Which network: the original's, arcface_torch's iresnet, or a vision transformer (vit).
 
-    embedding: of mobilefacenet and iresnet; that of ir and ir_se is 512. width, squeeze_excitation: of mobilefacenet.
-    depth, dropout: of ir, ir_se and iresnet; 152 is of the former, 200 of the latter, which is trained without dropout.
+    embedding: of mobilefacenet, iresnet and vit; that of ir and ir_se is 512. width: of mobilefacenet and vit.
+    squeeze_excitation: of mobilefacenet. depth: of all others; 152 is of ir and ir_se, 200 of iresnet, 12 (S) and 24
+    (B) of vit. dropout: of ir, ir_se and iresnet, which is trained without. drop_path: of vit, see networks/vit.py.
     """
 
     name: NetworkName = "mobilefacenet"
     embedding: int = 512
     width: float = 1.0
     squeeze_excitation: bool = False
-    depth: Literal[18, 34, 50, 100, 152, 200] = 50
+    depth: Literal[12, 18, 24, 34, 50, 100, 152, 200] = 50
     dropout: float = 0.6
+    drop_path: float = 0.0
 
     def __post_init__(self) -> None:
         _at_least("network", "embedding", self.embedding, 1)
-        depths = get_args(ArcDepth if self.name == "iresnet" else Depth)
+        depths = depths_of(self.name)
         if self.name != "mobilefacenet" and self.depth not in depths:
             raise UsageError(
                 f"network: the depths of {self.name} are {', '.join(map(str, depths))}, not {self.depth}"
@@ -80,6 +84,11 @@ class NetworkConfig:
             raise UsageError(
                 f"network: the embedding of {self.name} has 512 dimensions, not {self.embedding}"
             )
+
+
+def depths_of(name: str) -> tuple[int, ...]:
+    """The depths that a network comes in; MobileFaceNet has no choice, and is not looked at."""
+    return get_args({"iresnet": ArcDepth, "vit": VitDepth}.get(name, Depth))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +120,22 @@ class HeadSettings:
 
 @dataclass(frozen=True, slots=True)
 class OptimiserConfig:
-    """SGD with momentum.
+    """SGD with momentum, or AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101), whose decay is apart from the gradient.
 
     rate: the full learning rate, for steps of `run.batch` faces.
+    momentum: of AdamW the memory of gradients, and `squares` of their squares.
     weight_decay: of convolutions and PReLU. last_weight_decay: of the layer that makes the embedding and of
         the class
-        centres. Batch norm has none.
+        centres. Norms have none; with AdamW neither have biases, PReLU and a transformer's positions.
     clip: largest norm of all gradients together; 0 is no limit.
     average: decay of a running mean of the weights (EMA), which is then what is validated and kept; 0 is
         none.
     """
 
+    kind: OptimiserName = "sgd"
     rate: float = 0.1
     momentum: float = 0.9
+    squares: float = 0.999
     nesterov: bool = False
     weight_decay: float = 4e-5
     last_weight_decay: float = 4e-4
@@ -133,8 +145,10 @@ class OptimiserConfig:
     def __post_init__(self) -> None:
         if not self.rate > 0:
             raise UsageError(f"optimiser: rate must be above 0, not {self.rate:g}")
-        if not 0 <= self.momentum < 1 or not 0 <= self.average < 1:
-            raise UsageError("optimiser: momentum and average must be at least 0 and below 1")
+        if not all(0 <= one < 1 for one in (self.momentum, self.squares, self.average)):
+            raise UsageError("optimiser: momentum, squares and average must be at least 0 and below 1")
+        if self.nesterov and self.kind == "adamw":
+            raise UsageError("optimiser: nesterov is of sgd; leave it out with adamw")
         if min(self.weight_decay, self.last_weight_decay, self.clip) < 0:
             raise UsageError("optimiser: weight decays and clip must be at least 0")
         if self.nesterov and self.momentum == 0:

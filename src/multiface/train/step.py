@@ -31,7 +31,8 @@ from multiface.train.loss_scale import LossScale
 from multiface.train.networks.arc_iresnet import ArcIResNet
 from multiface.train.networks.iresnet import IResNet
 from multiface.train.networks.unit import unit
-from multiface.train.optimiser import step_rows
+from multiface.train.networks.vit import VisionTransformer
+from multiface.train.optimiser import Optimiser, step_rows
 from multiface.train.processes import Place
 from multiface.train.recipe import DistilConfig, Precision, StartConfig
 
@@ -44,7 +45,7 @@ class Learner:
 
     network: Network
     head: AnyHead
-    optimiser: torch.optim.SGD
+    optimiser: Optimiser
     scale: LossScale | None
     place: Place
     precision: Precision = "float32"
@@ -221,7 +222,11 @@ def _centre_gradient(head: AnyHead) -> tuple[Tensor | None, Tensor]:
 
 
 def _feature_map(network: Network, pictures: Tensor, checkpoints: bool) -> Tensor:
-    if not (checkpoints and isinstance(network, IResNet | ArcIResNet) and torch.is_grad_enabled()):
+    if not (
+        checkpoints
+        and isinstance(network, IResNet | ArcIResNet | VisionTransformer)
+        and torch.is_grad_enabled()
+    ):
         return network.feature_map(pictures)
     out = network.stem(pictures)
     for module in network.units:
