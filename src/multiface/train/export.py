@@ -198,11 +198,16 @@ def export(path: Path, trained: TrainedNetwork, crops: Pixels) -> float:
     """
     model = to_onnx(trained)
     cosine = check_agreement(model, trained, crops)
+    write_onnx(path, model)
+    return cosine
+
+
+def write_onnx(path: Path, model: bytes) -> None:
+    """Writes an ONNX file; it appears whole or not at all. Raises InputError where it cannot be written."""
     try:
         write_whole(path, model)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})", path=path) from error
-    return cosine
 
 
 class _Graph:
