@@ -21,7 +21,7 @@ from multiface.train.heads.margins import CosFace, UniFace
 from multiface.train.heads.sharded import ShardedHead
 from multiface.train.heads.shards import shard_bounds
 from multiface.train.heads.sliced import split, target_cosines
-from multiface.train.heads.unified import Settings, unified_loss
+from multiface.train.heads.unified import Settings, first_threshold, unified_loss
 from multiface.train.loop import train
 from multiface.train.optimiser import build_optimiser, groups
 from multiface.train.processes import Place
@@ -171,7 +171,7 @@ def test_several_processes_equal_one(tmp_path: Path, rate: float) -> None:
         head = Head(config, torch.Generator().manual_seed(4)).double()
         assert head.threshold is not None
         with torch.no_grad():
-            head.threshold.fill_(math.log(10 * 25 * rate))
+            head.threshold.copy_(first_threshold(25, config.slices, rate))
         embedding, labels = batch()
         embedding.requires_grad_()
         got = [result[number] for result in results]
@@ -182,12 +182,12 @@ def test_several_processes_equal_one(tmp_path: Path, rate: float) -> None:
             want, (embedding, head.centres, head.threshold)
         )
         for one in got:
-            torch.testing.assert_close(one["loss"], want.detach(), rtol=1e-6, atol=1e-7)
-            torch.testing.assert_close(one["threshold"], of_threshold, rtol=1e-6, atol=1e-7)
+            torch.testing.assert_close(one["loss"], want.detach(), rtol=1e-9, atol=1e-11)
+            torch.testing.assert_close(one["threshold"], of_threshold, rtol=1e-9, atol=1e-11)
         whole = torch.cat([one["embedding"] for one in got])
-        torch.testing.assert_close(whole, of_embedding, rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(whole, of_embedding, rtol=1e-9, atol=1e-11)
         centres = torch.cat([one["centres"] for one in got], 1)
-        torch.testing.assert_close(centres, of_centres[:, rows], rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(centres, of_centres[:, rows], rtol=1e-9, atol=1e-11)
 
 
 def learner_of(place: Place, clip: float) -> Learner:
