@@ -81,7 +81,7 @@ class Doing:
 
     def not_person(self) -> None:
         named = [face.id for face in self.faces() if face.standing.person is not None]
-        hand_work.not_person(self.gallery, int(self.random.choice(named or [self.face()])), self.person())
+        hand_work.not_person(self.gallery, [int(self.random.choice(named or [self.face()]))], self.person())
 
     def merge(self) -> None:
         hand_work.merge_groups(self.gallery, self.group(), self.group())

@@ -36,7 +36,7 @@ def test_what_was_said_waits_for_whoever_comes_next(made_up: MadeUp) -> None:
     hand_work.split_faces(made_up.gallery, faces[:1])
     assert not is_fresh(made_up.gallery, made_up.threshold)
     made_up.refresh()
-    hand_work.not_person(made_up.gallery, anna, "Anna")
+    hand_work.not_person(made_up.gallery, [anna], "Anna")
     assert not is_fresh(made_up.gallery, made_up.threshold)
     made_up.refresh()
     hand_work.ignore(made_up.gallery, faces=[single])
@@ -56,7 +56,7 @@ def test_a_face_that_got_a_name_leaves_its_group(made_up: MadeUp) -> None:
     number = group(made_up, faces[0])
     hand_work.name_faces(made_up.gallery, faces[:1], "Anna")
     for face in faces[1:]:  # else they would be Anna's too
-        hand_work.not_person(made_up.gallery, face, "Anna")
+        hand_work.not_person(made_up.gallery, [face], "Anna")
     made_up.refresh()
     assert group(made_up, faces[1]) == number
     with made_up.gallery.engine.database.reading() as connection:
@@ -89,7 +89,7 @@ def test_what_was_ignored_comes_back_and_nothing_else(made_up: MadeUp) -> None:
 def test_naming_undone_leaves_not_this_person(made_up: MadeUp) -> None:
     made_up.known("Anna", 1)
     face = made_up.photo(1)[0]
-    hand_work.not_person(made_up.gallery, face, "Anna")
+    hand_work.not_person(made_up.gallery, [face], "Anna")
     hand_work.name_faces(made_up.gallery, [face], "Anna")
     made_up.gallery.undo(last_change(made_up))
     made_up.refresh()
@@ -150,9 +150,9 @@ def test_one_person_is_not_two_faces_of_a_photo(made_up: MadeUp) -> None:
     hand_work.name_faces(made_up.gallery, [one], "Bo")
     with pytest.raises(GalleryError, match="would be one person"):
         made_up.gallery.merge("Anna", "Bo")
-    hand_work.not_person(made_up.gallery, one, "Bo")
+    hand_work.not_person(made_up.gallery, [one], "Bo")
     taken_back = last_change(made_up)
-    hand_work.not_person(made_up.gallery, other, "Anna")
+    hand_work.not_person(made_up.gallery, [other], "Anna")
     hand_work.name_faces(made_up.gallery, [other], "Bo")
     with pytest.raises(GalleryError, match="would be one person"):
         made_up.gallery.undo(taken_back)

@@ -73,7 +73,7 @@ def test_faces_without_their_photo_come_from_crops(
     hand_work.name_faces(made_up.gallery, anna, "Anna")
     taken_back = made_up.photo(1)[0]
     hand_work.name_faces(made_up.gallery, [taken_back], "Anna")
-    hand_work.not_person(made_up.gallery, taken_back, "Anna")
+    hand_work.not_person(made_up.gallery, [taken_back], "Anna")
     single = made_up.photo(9)[0]
     made_up.refresh()
     number = made_up.standing()[first[0]][1]

@@ -101,7 +101,7 @@ def test_after_any_changes_it_is_what_the_beginning_gives(made_up: MadeUp, seed:
                 face = int(random.choice(list(made_up.standing())))
                 people = made_up.gallery.people()
                 if people:
-                    hand_work.not_person(made_up.gallery, face, people[0].id)
+                    hand_work.not_person(made_up.gallery, [face], people[0].id)
         made_up.refresh()
         assert is_fresh(made_up.gallery, made_up.threshold)
     before = made_up.standing()
@@ -188,7 +188,7 @@ def test_not_this_person_lasts(made_up: MadeUp) -> None:
     made_up.refresh()
     anna = made_up.gallery.person("Anna").number
     assert made_up.standing()[face][0] == anna
-    hand_work.not_person(made_up.gallery, face, "Anna")
+    hand_work.not_person(made_up.gallery, [face], "Anna")
     made_up.refresh()
     assert made_up.standing()[face][0] == -1
     made_up.known("Anna", 1, pictures=5)
@@ -218,7 +218,7 @@ def test_a_face_named_by_hand_takes_the_person(made_up: MadeUp) -> None:
     assert made_up.gallery.person(person.id).templates == 4
     with pytest.raises(GalleryError, match="one person is not two faces"):
         hand_work.name_faces(made_up.gallery, [like_anna], "Anna")
-    hand_work.not_person(made_up.gallery, other, "Anna")
+    hand_work.not_person(made_up.gallery, [other], "Anna")
     assert made_up.gallery.person(person.id).templates == 3  # what was made of the face went
 
 
@@ -257,8 +257,8 @@ def test_wrong_hand_work_is_refused(made_up: MadeUp) -> None:
     number = made_up.standing()[face][1]
     for wrong in (
         lambda: hand_work.merge_groups(made_up.gallery, number, 77),
-        lambda: hand_work.not_person(made_up.gallery, 9999, "Anna"),
-        lambda: hand_work.not_person(made_up.gallery, face, "Nobody"),
+        lambda: hand_work.not_person(made_up.gallery, [9999], "Anna"),
+        lambda: hand_work.not_person(made_up.gallery, [face], "Nobody"),
         lambda: hand_work.name_faces(made_up.gallery, [9999], "Anna"),
         lambda: hand_work.ignore(made_up.gallery, groups=[77]),
     ):

@@ -278,3 +278,33 @@ def test_every_kind_of_problem_is_known() -> None:
                 )
             )
             assert type(back) is kind and str(back) == "why"
+
+
+def test_what_is_no_id_reaches_nothing_else(client: Client) -> None:
+    ada = next(client.people(part="ada")).id
+    for text in (f"{ada}#x", f"{ada}?x=1", f"x/../{ada}", "a\nb", "\ud800"):
+        with pytest.raises(MultifaceError):
+            client.person(text)
+    for text in ("", ".", ".."):
+        with pytest.raises(UsageError, match="no id"):
+            client.person(text)
+    with pytest.raises(UsageError, match="cannot hold"):
+        client.edit(ada, note="\ud800")
+    with pytest.raises(UsageError, match="cannot hold"):
+        client.mark(1, (float("nan"), 0.0, 1.0, 1.0))
+
+
+def test_a_closed_client_asks_nothing_more(address: str, key: str) -> None:
+    with Client(address, key) as one:
+        one.close()
+    with pytest.raises(UsageError, match="closed"):
+        one.groups()
+
+    async def awaited() -> None:
+        async with AsyncClient(address, key) as other:
+            pass
+        with pytest.raises(UsageError, match="closed"):
+            await other.groups()
+
+    with ThreadPoolExecutor(1) as own:
+        own.submit(asyncio.run, awaited()).result()

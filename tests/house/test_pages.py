@@ -33,6 +33,7 @@ REASONS = {
     "needs a camera",
     "needs a data set of millions of pictures",
     "needs a network of your own",
+    "needs a run that has learned",
     "needs pictures of 100 people",
     "needs several machines",
     "takes hours",

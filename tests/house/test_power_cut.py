@@ -130,10 +130,19 @@ def stored(folder: Path) -> list[Path]:
 
 def checkpoint(folder: Path) -> list[Path]:
     torch = pytest.importorskip("torch")
-    from multiface.train.checkpoint import Position, save_checkpoint
+    from multiface.train.checkpoint import Position, write_checkpoint
+    from multiface.train.tensor_file import Entry
 
-    state = {"network.a": torch.ones(1000)}
-    return [save_checkpoint(folder, state, Position(k, 1, 2, None, (), 0.0, 0), keep=1) for k in (1, 2)][1:]
+    written = [
+        write_checkpoint(
+            folder,
+            [Entry.of("network.a", torch.ones(1000))],
+            Position(k, 1, 2, None, (), 0.0, 0),
+            keep=1,
+        )
+        for k in (1, 2)
+    ]
+    return written[1:]
 
 
 def frames(count: int) -> list[FrameResult]:

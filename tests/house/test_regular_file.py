@@ -148,6 +148,7 @@ OWN_OPENING = {
     "atomic_write.py": "a folder, to force its names onto the disk",
     "images/font.py": "a file of the package",
     "regular_file.py": "standard input, where it is named",
+    "serve/page_files.py": "files of the package",
     "video/copy/joining.py": "files that the same run wrote",
     "video/sources/webcam.py": "a device",
 }

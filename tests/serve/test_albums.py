@@ -145,11 +145,18 @@ def test_strangers_are_named_corrected_and_put_back(asked: httpx.Client) -> None
     assert asked.post(f"/v1/strangers/{number}/split", json={"faces": [99999]}).status_code == 422
 
     named = asked.post(f"/v1/strangers/{number}/name", json={"name": "Cleo"}).json()
+    assert asked.post(f"/v1/changes/{named['undo']}/undo").status_code == 200
+    assert [one["stranger"] for one in asked.get("/v1/strangers").json()["strangers"]] == [number]
+    named = asked.post(f"/v1/strangers/{number}/name", json={"name": "Cleo"}).json()
     cleo = named["person"]
     assert shown(asked.get("/v1/photos", params={"person": cleo})) == [["Cleo"], ["Cleo"]]
     assert asked.get(f"/v1/people/{cleo}/kept").json()["places"][2] == {
         "place": "album_faces", "count": 2, "days": None,
     }  # fmt: skip
+    several = asked.post("/v1/faces/not", json={"faces": faces, "person": cleo}).json()
+    assert shown(asked.get("/v1/photos", params={"person": cleo})) == []
+    assert asked.post(f"/v1/changes/{several['undo']}/undo").status_code == 200
+    assert shown(asked.get("/v1/photos", params={"person": cleo})) == [["Cleo"], ["Cleo"]]
     wrong = asked.patch(f"/v1/faces/{faces[0]}", json={"not": cleo}).json()
     assert wrong["person"] is None and wrong["by_hand"] is False
     assert len(shown(asked.get("/v1/photos", params={"person": cleo}))) == 1

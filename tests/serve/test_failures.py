@@ -104,6 +104,48 @@ def test_postgres_goes_and_comes_back(
         )
 
 
+def test_a_stream_outlives_its_database(postgres_server: Server, new_database: str) -> None:
+    settings = RecognizerSettings(threads=2, rate=0.001)
+    with (
+        Recognizer(gallery=new_database, create=True, settings=settings) as recognizer,
+        serving(recognizer, ServeSettings(rate=0.001)) as address,
+    ):
+        assert recognizer.gallery is not None
+        key = key_for(recognizer.gallery, "events:read")
+        with request(
+            address, f"GET /v1/events/stream HTTP/1.1\r\nAuthorization: Bearer {key}", b"\r\n"
+        ) as made:
+            assert made.recv(4096).startswith(b"HTTP/1.1 200")
+            postgres_server.stop("immediate")
+            try:
+                made.settimeout(5)  # its key is looked up every two seconds
+                with pytest.raises(TimeoutError):
+                    made.recv(1)
+            finally:
+                postgres_server.start()
+            made.settimeout(4)
+            with pytest.raises(TimeoutError):
+                made.recv(1)
+
+
+@pytest.mark.parametrize(
+    "table", ["UPDATE OF used ON access_key", "INSERT ON audit", "UPDATE ON kept_answer"]
+)
+def test_what_cannot_be_noted_is_done_all_the_same(own: Recognizer, table: str) -> None:
+    """When a key was used, who changed what, the answer for those who ask again."""
+    gallery = own.gallery
+    assert gallery is not None
+    with serving(own, ServeSettings(rate=0.001)) as address:
+        key = key_for(gallery, "people:read", "people:write")
+        with gallery.engine.database.writing() as connection:
+            connection.execute(f"CREATE TRIGGER full BEFORE {table} BEGIN SELECT RAISE(ABORT, 'full'); END")
+        headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "a"}
+        with httpx.Client(base_url=address, headers=headers, timeout=60) as client:
+            person = client.get("/v1/people").raise_for_status().json()["people"][0]["person"]
+            changed = client.patch(f"/v1/people/{person}", json={"note": "changed"})
+            assert (changed.status_code, changed.json()["note"]) == (200, "changed"), changed.text
+
+
 def request(address: str, head: str, body: bytes = b"") -> socket.socket:
     host, _, port = address.removeprefix("http://").partition(":")
     made = socket.create_connection((host, int(port)), timeout=20)

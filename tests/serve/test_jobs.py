@@ -3,17 +3,24 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from multiface import Recognizer
+from multiface.album import Album
 from multiface.errors import UsageError
-from multiface.gallery import Gallery, jobs
+from multiface.gallery import Gallery, audit, changes, export_people, jobs, kept_answers
+from multiface.gallery.archive_format import Manifest
 from multiface.gallery.jobs import Job
 from multiface.progress import Progress
+from multiface.serve import job_kinds
 from multiface.serve import jobs as serve_jobs
 from multiface.serve.jobs import Jobs
+from multiface.serve.tidying import tidy
 from tests.album.conftest import gallery, location, new_database, origin, path, postgres_server
 from tests.gallery.conftest import pytest_generate_tests
 
@@ -57,7 +64,7 @@ def test_a_job_tells_how_far_it_is_and_ends(gallery: Gallery) -> None:
         progress(10, 10)
         return {"asked": job.asked}
 
-    work = Jobs(gallery, do)
+    work = Jobs(gallery, do, partial(tidy, gallery, None))
     work.start()
     job = work.ask("any", {"folder": "x"})
     until(lambda: state(gallery, job).done == 3)
@@ -87,7 +94,7 @@ def test_what_goes_wrong_is_said(gallery: Gallery) -> None:
             raise UsageError("the folder is gone")
         raise ValueError("secret insides")
 
-    work = Jobs(gallery, do)
+    work = Jobs(gallery, do, partial(tidy, gallery, None))
     work.start()
     ours, other = work.ask("ours", {}), work.ask("other", {})
     until(lambda: state(gallery, ours).has_ended and state(gallery, other).has_ended)
@@ -108,7 +115,7 @@ def test_cancelled_at_once_where_it_waits_and_soon_where_it_runs(gallery: Galler
             time.sleep(0.01)
         return {}
 
-    work = Jobs(gallery, do)
+    work = Jobs(gallery, do, partial(tidy, gallery, None))
     work.start()
     runs, waits = work.ask("any", {"a": 1}), work.ask("any", {"a": 2})
     assert begun.wait(10)
@@ -129,13 +136,13 @@ def test_a_service_that_ends_lets_go_of_its_job(gallery: Gallery) -> None:
             begun.set()
             time.sleep(0.01)
 
-    work = Jobs(gallery, slow)
+    work = Jobs(gallery, slow, partial(tidy, gallery, None))
     work.start()
     job = work.ask("any", {})
     assert begun.wait(10)
     work.close()
     assert state(gallery, job).state == "waiting"
-    after = Jobs(gallery, lambda _job, _progress: {"by": "the next"})
+    after = Jobs(gallery, lambda _job, _progress: {"by": "the next"}, partial(tidy, gallery, None))
     after.start()
     until(lambda: state(gallery, job).has_ended)
     assert state(gallery, job).result == {"by": "the next"}
@@ -153,7 +160,7 @@ def test_two_processes_do_each_job_once(gallery: Gallery) -> None:
         progress(1, 1)
         return {}
 
-    both = [Jobs(gallery, do), Jobs(gallery, do)]
+    both = [Jobs(gallery, do, partial(tidy, gallery, None)), Jobs(gallery, do, partial(tidy, gallery, None))]
     for one in both:
         one.start()
     asked = [both[0].ask("any", {"k": k}) for k in range(12)]
@@ -180,3 +187,68 @@ def test_the_job_of_a_process_that_died_is_taken_when_it_has_been_silent(
         jobs.end(connection, job.id, "me", "done", {})
         found = jobs.found(connection, job.id)
         assert found is not None and found.result == {} and found.done == 1
+
+
+def test_the_job_of_a_process_that_died_before_the_clock_was_set_back(gallery: Gallery) -> None:
+    with gallery.engine.database.writing() as connection:
+        job = jobs.ask(connection, "a", {})
+        assert jobs.next_one(connection, "one that dies") is not None
+        assert jobs.next_one(connection, "another") is None
+        later = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="microseconds")
+        connection.execute("UPDATE job SET beat = ?", (later,))
+        taken = jobs.next_one(connection, "another")
+    assert taken is not None and taken.id == job.id
+
+
+def test_what_is_over_goes_while_a_service_runs(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve_jobs, "TIDY_SECONDS", 0.1)
+    work = Jobs(gallery, lambda _job, _progress: {}, partial(tidy, gallery, None))
+    work.start()
+    try:
+        time.sleep(0.3)
+        with gallery.engine.database.writing() as connection:
+            audit.add_entry(connection, "", "r", "POST", "/v1/people", 201, {})
+            changes.record(connection, "enrol", [], {"templates": [], "made": []})
+            kept_answers.begun(connection, "", "k", "d" * 64)
+            for table in ("audit", "change", "kept_answer"):
+                connection.execute(f"UPDATE {table} SET made = '2020-01-01T00:00:00+00:00'")
+
+        def left() -> int:
+            with gallery.engine.database.reading() as connection:
+                return sum(
+                    connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+                    for table in ("audit", "change", "kept_answer")
+                )
+
+        until(lambda: left() == 0)
+    finally:
+        work.close()
+
+
+def test_others_are_answered_while_a_backup_is_written(
+    gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def long(given: Gallery, path: Path) -> Manifest:
+        with given.engine.database.reading():
+            begun.set()
+            go_on.wait(20)
+        return export_people(given, path)
+
+    monkeypatch.setattr(job_kinds, "export_people", long)
+    do = job_kinds.doing(cast(Recognizer, None), gallery, cast(Album, None), tmp_path / "backups")
+    work = Jobs(gallery, do, partial(tidy, gallery, None))
+    work.start()
+    try:
+        job = work.ask("backup", {})
+        assert begun.wait(10)
+        answered = threading.Thread(target=gallery.people, daemon=True)
+        answered.start()
+        answered.join(5)
+        assert not answered.is_alive()
+        go_on.set()
+        until(lambda: state(gallery, job).state == "done")
+    finally:
+        go_on.set()
+        work.close()

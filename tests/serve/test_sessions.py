@@ -79,6 +79,21 @@ def test_a_session_ends_with_its_key_and_has_its_scopes(browser: httpx.Client, g
     assert browser.post("/v1/session", json={"key": text}).status_code == 401
 
 
+def test_who_signed_in_is_written_down(browser: httpx.Client, gallery: Gallery) -> None:
+    """What the page changes has the id of its session, whose beginning has the key's."""
+    key = key_for(gallery, "admin")
+    browser.post("/v1/session", json={"key": key}).raise_for_status()
+    browser.post("/v1/strictness/check").raise_for_status()
+    browser.delete("/v1/session").raise_for_status()
+    browser.post("/v1/session", json={"link": link_of(gallery)}).raise_for_status()
+    by_link, out, change, by_key = browser.get("/v1/audit?limit=4").json()["entries"]
+    session = by_key["ids"]["session"]
+    assert (by_key["access_key"], by_key["route"], by_key["method"]) == (key[3:13], "/v1/session", "POST")
+    assert change["access_key"] == session
+    assert (out["method"], out["access_key"], out["ids"]) == ("DELETE", session, {"session": session})
+    assert by_link["access_key"] == "link"
+
+
 def test_links_and_sessions_are_no_keys(browser: httpx.Client, gallery: Gallery, address: str) -> None:
     link = link_of(gallery)
     browser.post("/v1/session", json={"link": link_of(gallery)})

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -45,6 +46,64 @@ def test_the_same_key_again_gets_the_same_answer_and_does_nothing(client: Client
     eve = client(*BOTH).post("/v1/people?name=Eve", content=encoded(drawn_face("dora")), headers=headers)
     assert eve.status_code == 201
     assert asked.post("/v1/people?name=x", headers={"Idempotency-Key": "two words"}).status_code == 400
+
+
+def test_answers_that_are_kept_hold_no_key_and_nobody_who_was_removed(
+    client: Client, gallery: Gallery
+) -> None:
+    def kept() -> str:
+        with gallery.engine.database.reading() as connection:
+            rows = connection.execute("SELECT body FROM kept_answer WHERE body IS NOT NULL").fetchall()
+        return "".join(bytes(body).decode() for (body,) in rows)
+
+    asked, admin = client(*BOTH), client("admin")
+    wanted, headers = {"name": "reader", "scopes": ["people:read"]}, {"Idempotency-Key": "a-key"}
+    made = admin.post("/v1/keys", json=wanted, headers=headers)
+    again = admin.post("/v1/keys", json=wanted, headers=headers)
+    assert made.status_code == 201 and made.json()["key"] not in kept()
+    assert (again.status_code, again.json()["type"]) == (409, "urn:multiface:shown_once")
+    assert sum(one["name"] == "reader" for one in admin.get("/v1/keys").json()["keys"]) == 1
+    enrolled = asked.post("/v1/people?name=Cleo", content=encoded(drawn_face("cleo")), headers=IMAGE)
+    place = f"/v1/people/{enrolled.json()['person']}"
+    asked.patch(place, json={"note": "Cleopatra VII"}, headers={"Idempotency-Key": "b"}).raise_for_status()
+    assert "Cleopatra" in kept()
+    asked.delete(place).raise_for_status()
+    assert "Cleopatra" not in kept()
+
+
+def test_a_patch_happens_wholly_or_not_at_all(client: Client) -> None:
+    asked = client(*BOTH)
+    ada, bob = (f"/v1/people/{one['person']}" for one in asked.get("/v1/people").json()["people"])
+    asked.patch(bob, json={"external_id": "B7"}).raise_for_status()
+    refused = asked.patch(ada, json={"name": "Adele", "external_id": "B7"})
+    assert refused.status_code == 409 and asked.get(ada).json()["name"] == "ada"
+    # What changes nothing is no change; the number of an earlier one would undo that.
+    assert asked.patch(ada, json={"name": "ada"}).json()["undo"] is None
+    asked.patch(bob, json={"external_id": ""}).raise_for_status()
+
+
+def test_many_who_write_at_once(client: Client) -> None:
+    """Of those who read the same person one changes it; and each hears the number of their own change."""
+    asked = [client(*BOTH) for _ in range(6)]
+    place = f"/v1/people/{asked[0].get('/v1/people').json()['people'][0]['person']}"
+    undo: list[int] = []
+
+    def change(one: httpx.Client, note: str, headers: dict[str, str]) -> int:
+        answer = one.patch(place, json={"note": note}, headers=headers)
+        if answer.status_code == 200:
+            undo.append(answer.json()["undo"])
+        return answer.status_code
+
+    with ThreadPoolExecutor(len(asked)) as threads:
+        for turn in range(12):
+            tag = {"If-Match": asked[0].get(place).headers["etag"]}
+            notes = [f"{turn} {k}" for k in range(len(asked))]
+            codes = list(threads.map(change, asked, notes, [tag] * len(asked)))
+            assert sorted(codes) == [200, *[412] * (len(asked) - 1)]
+        for turn in range(6):
+            list(threads.map(change, asked, [f"x{turn} {k}" for k in range(len(asked))], [{}] * len(asked)))
+    assert len(set(undo)) == len(undo) == 12 + 6 * len(asked)
+    asked[0].patch(place, json={"note": ""}).raise_for_status()
 
 
 @pytest.mark.usefixtures("clean")

@@ -11,7 +11,7 @@ from multiface.train.building import build_head, build_network, head_config
 from multiface.train.checkpoint import Position, checkpoints, open_checkpoint, restore, save_checkpoint
 from multiface.train.heads.margins import CosFace
 from multiface.train.heads.shards import PIECE
-from multiface.train.optimiser import build_optimiser, groups, momentum_of, set_momentum
+from multiface.train.optimiser import build_optimiser, groups, memories, remember
 from multiface.train.processes import Place
 from multiface.train.recipe import HeadSettings, NetworkConfig, OptimiserConfig
 from multiface.train.step import Learner
@@ -33,7 +33,7 @@ def learner_of(place: Place, seed: int) -> Learner:
     config = head_config(HeadSettings(CosFace(), slices=2), SIZE, CLASSES)
     head = build_head(config, 1.0, seed, place.group)
     settings = OptimiserConfig()
-    optimiser = build_optimiser(groups(network, head.centres, settings, 1.0), settings)
+    optimiser = build_optimiser(groups(network, head, settings, 1.0), settings)
     return Learner(network, head, optimiser, None, place)
 
 
@@ -58,7 +58,7 @@ def test_two_processes_save_and_load_a_head_that_neither_of_them_holds(tmp_path:
     def save(place: Place) -> None:
         learner = learner_of(place, 1)
         shard = learner.head.centres
-        set_momentum(learner.optimiser, shard, (place.rank + 1) * shard.detach())
+        remember(learner.optimiser, shard, "momentum", (place.rank + 1) * shard.detach())
         peak = peak_of(lambda: save_checkpoint(tmp_path / "run", learner, None, progress, 1))
         (tmp_path / f"saved-{place.rank}").write_text(json.dumps(peak))
 
@@ -67,7 +67,7 @@ def test_two_processes_save_and_load_a_head_that_neither_of_them_holds(tmp_path:
         file = open_checkpoint(checkpoints(tmp_path / "run")[-1])[0] if place.first else None
         peak = peak_of(lambda: restore(learner, None, file, "it"))
         (tmp_path / f"loaded-{place.rank}").write_text(json.dumps(peak))
-        momentum = momentum_of(learner.optimiser, learner.head.centres)
+        momentum = memories(learner.optimiser, learner.head.centres).get("momentum")
         assert momentum is not None
         assert torch.equal(momentum, (place.rank + 1) * learner.head.centres)
         torch.save(learner.head.centres[:, :3].detach(), tmp_path / f"rows-{place.rank}.pt")

@@ -19,7 +19,7 @@ from torch.profiler import ProfilerActivity, profile
 from multiface.train import buckets
 from multiface.train.average import Average
 from multiface.train.building import build_head, build_network, head_config
-from multiface.train.heads.chunked import BlockSizes
+from multiface.train.heads.blocks import BlockSizes
 from multiface.train.heads.head import Head, HeadConfig
 from multiface.train.heads.margins import AdaFace, ArcFace, CurricularFace, Margin
 from multiface.train.loss_scale import LossScale
@@ -120,7 +120,7 @@ def learner_of(
     head = build_head(config, share, 1, place.group)
     head.sizes = BlockSizes.fitting(4, 1024, 128, torch.float32, "cuda")
     settings = OptimiserConfig(rate=0.01, clip=clip)
-    optimiser = build_optimiser(groups(network, head.centres, settings, 1.0), settings)
+    optimiser = build_optimiser(groups(network, head, settings, 1.0), settings)
     set_mode(network, StartConfig())
     scale = LossScale(2.0**4) if precision == "fp16" else None
     return Learner(network, head.train(), optimiser, scale, place, precision, clip=clip)  # type: ignore[arg-type]

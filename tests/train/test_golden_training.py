@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from multiface.train.building import build_head, head_config
+from multiface.train.heads.head import Head, HeadConfig
 from multiface.train.heads.margins import ArcFace, Margin, Softmax
 from multiface.train.networks.iresnet import IResNet
 from multiface.train.networks.mobilefacenet import MobileFaceNet
@@ -103,7 +104,7 @@ def test_three_steps_of_the_original(golden: dict[str, Any], arguments: str) -> 
     kernels = np.stack([sym(3000 + i, 512 // slices, 12).astype(np.float32) for i in range(slices)])
     head.centres.data = torch.from_numpy(kernels).double().transpose(1, 2).contiguous()
     config = OptimiserConfig(rate=0.0005, momentum=0.9, weight_decay=4e-5, last_weight_decay=4e-4)
-    optimiser = build_optimiser(groups(network, head.centres, config, 1.0), config)
+    optimiser = build_optimiser(groups(network, head, config, 1.0), config)
     learner = Learner(network, head, optimiser, None, Place(torch.device("cpu")))
     of_slices = SliceLosses(head)
 
@@ -154,8 +155,8 @@ def decays(
     """The weight decay of each parameter, and how many tensors and numbers have each; with a head of 12
     classes.
     """
-    centres = torch.nn.Parameter(torch.zeros(1, 12, 512))
-    found = groups(network, centres, OptimiserConfig(weight_decay=decay, last_weight_decay=last), 1.0)
+    head = Head(HeadConfig(12, Softmax()))
+    found = groups(network, head, OptimiserConfig(weight_decay=decay, last_weight_decay=last), 1.0)
     sizes: dict[float, tuple[int, int]] = {}
     for group in found:
         tensors, elements = sizes.get(group.weight_decay, (0, 0))

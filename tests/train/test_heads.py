@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from multiface.errors import UsageError
-from multiface.train.heads.chunked import BlockSizes, blocked_loss
+from multiface.train.heads.blocks import BlockSizes
+from multiface.train.heads.chunked import blocked_loss
 from multiface.train.heads.head import Head, HeadConfig
 from multiface.train.heads.margins import (
     AdaFace,
@@ -198,7 +199,7 @@ def test_any_blocks_kept_or_made_again_with_or_without_running_maximum(
     expected = literal(head, embedding, labels, norms)
     head.eval()
     parts = split(embedding, 2, False)
-    targets = head._targets(parts, labels, norms)
+    targets, _ = head._targets(parts, labels, norms)
     loss = blocked_loss(parts, head.centres, labels, targets, scale, False, sizes=sizes)
     torch.testing.assert_close(loss, expected, rtol=1e-11, atol=1e-11)
     for a, b in zip(
@@ -274,7 +275,7 @@ def test_gradients_are_finite_at_cosine_one_minus_one_and_zero_vectors(
     labels = torch.tensor([0, 0, 1, 2, 3])
     for normalise in (False, True):
         parts = split(embedding, 2, normalise)
-        targets = head._targets(parts.detach(), labels, torch.full((5,), 20.0, dtype=dtype))
+        targets, _ = head._targets(parts.detach(), labels, torch.full((5,), 20.0, dtype=dtype))
         loss = blocked_loss(parts, head.centres, labels, targets, 64.0, False)
         grads = gradients(loss, embedding, head.centres)
         assert torch.isfinite(loss)
@@ -361,7 +362,7 @@ def test_any_shape(slices: int, faces: int, classes: int, block: int, kept: int,
     embedding = normalize(torch.randn(faces, 6, generator=generator, dtype=torch.float64)).requires_grad_()
     labels = torch.randint(classes, (faces,), generator=generator)
     parts = split(embedding, slices, False)
-    targets = head._targets(parts, labels, None)
+    targets, _ = head._targets(parts, labels, None)
     sizes = BlockSizes(block, kept // block * block)
     loss = blocked_loss(parts, head.centres, labels, targets, 64.0, False, sizes=sizes)
     want = literal(head, embedding, labels, torch.zeros(0))

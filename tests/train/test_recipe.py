@@ -77,7 +77,7 @@ def test_a_written_recipe_is_complete() -> None:
         ("[run]\nbatch = true", "batch must be a whole number"),
         ("[run]\nbatch = 9\naccumulate = 2", "equal parts"),
         ("[network]\nname = 'resnet'", "one of mobilefacenet, ir, ir_se"),
-        ("[network]\ndepth = 49", "one of 18, 34, 50, 100, 152"),
+        ("[network]\ndepth = 49", "one of 12, 18, 24, 34, 50, 100, 152"),
         ("[network]\nname = 'ir'\nembedding = 128", "512 dimensions"),
         ("[head]\nslices = 3", "3 slices do not divide an embedding of 512.*drop_remainder = true"),
         ("[head]\nslices = 513\ndrop_remainder = true", "too many"),
@@ -101,7 +101,9 @@ def test_a_remainder_may_be_dropped_where_that_is_said() -> None:
 
 
 def test_shipped_recipes_are_known_by_name_and_a_wrong_name_is_helped() -> None:
-    assert set(PUBLISHED) | {"modern", "small", "r50_8gpus", "r100_8gpus"} == set(shipped_recipes())
+    assert set(PUBLISHED) | {"modern", "small", "r50_8gpus", "r100_8gpus", "vit_b_8gpus"} == set(
+        shipped_recipes()
+    )
     with pytest.raises(UsageError, match="did you mean 'mobilefacenet_arcface'"):
         load_recipe("mobilefacenet_arcfac")
 

@@ -31,7 +31,7 @@ from multiface.train.heads.margins import (
 from multiface.train.heads.sampling import Sampled, sample_rows, sampled_gradient
 from multiface.train.heads.sharded import ShardedHead
 from multiface.train.heads.shards import shard_bounds
-from multiface.train.optimiser import momentum_of, step_rows
+from multiface.train.optimiser import memories, step_rows
 from tests.train.whole_checkpoint import own_part, whole_head, whole_shards
 
 MARGINS: list[Margin] = [
@@ -307,4 +307,4 @@ def test_a_step_of_rows_is_that_of_the_optimiser_and_the_others_stay(momentum: f
             singles[row].grad = gradient[:, place].clone()
             oracles[row].step()
         torch.testing.assert_close(whole.detach(), torch.stack([one.detach() for one in singles], 1))
-    assert (momentum_of(optimiser, whole) is None) == (momentum == 0)
+    assert (not memories(optimiser, whole)) == (momentum == 0)

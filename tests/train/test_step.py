@@ -41,7 +41,7 @@ def learner_of(place: Place, frozen_norms: bool, network: NetworkConfig = TINY, 
     settings = HeadSettings(ArcFace(0.2), slices=2, scale=16.0)
     head = build_head(head_config(settings, built.embedding_size, CLASSES), 1.0, 3, place.group)
     config = OptimiserConfig(rate=RATE, weight_decay=1e-3, last_weight_decay=1e-2)
-    optimiser = build_optimiser(groups(built, head.centres, config, 1.0), config)
+    optimiser = build_optimiser(groups(built, head, config, 1.0), config)
     set_mode(built, StartConfig("some", freeze_batch_norm=frozen_norms))
     return Learner(built, head.train(), optimiser, None, place, clip=clip)
 
@@ -215,7 +215,7 @@ def test_a_frozen_backbone_stays_and_the_embedding_layer_learns() -> None:
     freeze(learner.network, start)
     set_mode(learner.network, start)
     config = OptimiserConfig(rate=0.05)
-    learner.optimiser = build_optimiser(groups(learner.network, learner.head.centres, config, 0.0), config)
+    learner.optimiser = build_optimiser(groups(learner.network, learner.head, config, 0.0), config)
     before = copy.deepcopy(learner.network.state_dict())
     finish_step(learner, add_gradients(learner, *batch(8), 1)[0])
     changed = {

@@ -13,6 +13,7 @@ from multiface.cli.train_commands import _alone, export_weights, train
 from multiface.errors import UsageError, WeightsError
 from multiface.train.recipe import load_recipe
 from multiface.weights.store import Store
+from tests.train.conftest import face, jpeg
 from tests.train.several import forked
 
 app = typer.Typer()
@@ -212,3 +213,29 @@ def test_photos_and_lfw_are_aligned_once(tmp_path: Path, shared: Path) -> None:
 def test_without_data_the_command_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="give --data FOLDER"):
         done("train", "--out", tmp_path / "run")
+
+
+def test_export_in_fewer_bits(tmp_path: Path, records: Path) -> None:
+    """float16 with and without crops, int8 with the crops of a training set; what does not go together is refused."""
+    (tmp_path / "tiny.toml").write_text(TINY)
+    done("train", "tiny.toml", "--data", records, "--out", "run", "-w", 0, "--lr", 0.01, "--max-steps", 3)
+    half = done("export-weights", "run", "--out", "half.onnx", "--bits", "float16")
+    assert half["bits"] == "float16" and half["bytes"] == (tmp_path / "half.onnx").stat().st_size
+    (tmp_path / "people").mkdir()
+    for person in range(2):
+        (tmp_path / "people" / str(person)).mkdir()
+        for number in range(20):
+            file = tmp_path / "people" / str(person) / f"{number}.jpg"
+            file.write_bytes(jpeg(face(person, number)))
+    small = done("export-weights", "run", "--out", "int8.onnx", "--bits", "int8", "--data", "people")
+    loss = small["loss"]
+    assert isinstance(loss, dict) and loss["crops"] == 20 and 0.5 < loss["smallest"] <= loss["mean"] <= 1
+    assert Store(tmp_path / "store", tmp_path / "cache").embedder("int8.onnx").spec.dimension == 16
+    for arguments, said in (
+        (["--bits", "int8"], "wants crops to find its scales on"),
+        (["--bits", "int4"], "there are float32, float16, int8"),
+        (["--data", "people"], "float32 is exported as it is"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            done("export-weights", "run", "--out", "none.onnx", *arguments)
+    assert not (tmp_path / "none.onnx").exists()

@@ -185,9 +185,12 @@ class Album:
         refresh(self._gallery, self._threshold)
         return self._gallery.person(person.id)
 
-    def not_person(self, face: int, who: str) -> None:
-        """Say that a face is not a person's, for ever. Raises GalleryError if there is no such face or person."""
-        hand_work.not_person(self._gallery, face, who)
+    def not_person(self, face: int | Sequence[int], who: str) -> None:
+        """Say that a face, or several, is not a person's, for ever. Raises GalleryError if there is no such face or
+        person.
+        """
+        faces = [face] if isinstance(face, int) else face
+        hand_work.not_person(self._gallery, faces, who)
         refresh(self._gallery, self._threshold)
 
     def merge(self, into: int, from_: int) -> None:

@@ -76,18 +76,20 @@ def drop_drawn(gallery: Gallery, face: int) -> None:
             changes.forget(connection, change.id)
 
 
-def not_person(gallery: Gallery, number: int, who: str) -> None:
-    """Say that a face is not a person's, for ever; a template that was made of the face goes."""
+def not_person(gallery: Gallery, faces: Sequence[int], who: str) -> None:
+    """Say that faces are not a person's, for ever; templates that were made of them go."""
     with gallery.engine.database.writing() as connection:
-        face = _face(gallery, connection, number)
+        found = [_face(gallery, connection, number) for number in sorted(set(faces))]
         person = people_rows.found(connection, who, gallery.place)
-        before = album_strangers.before(connection, [number])
-        barred = album_faces.bar(connection, number, person.number)
-        removed = _remove_templates(gallery, connection, face, person)
-        if face.standing.person == person.number:
-            album_faces.set_standing(connection, number, Standing())
-        facts_not: list[list[int | str]] = [[number, person.id]] if barred else []
-        _record(connection, "not", [person.id], before, [], [], facts_not, removed=removed)
+        before = album_strangers.before(connection, [face.id for face in found])
+        barred, removed = list[list[int | str]](), list[_Removed]()
+        for face in found:
+            if album_faces.bar(connection, face.id, person.number):
+                barred.append([face.id, person.id])
+            removed += _remove_templates(gallery, connection, face, person)
+            if face.standing.person == person.number:
+                album_faces.set_standing(connection, face.id, Standing())
+        _record(connection, "not", [person.id], before, [], [], barred, removed=removed)
 
 
 def merge_groups(gallery: Gallery, into: int, from_: int) -> None:

@@ -23,8 +23,13 @@ from multiface.errors import ExtraMissing, PictureError, UsageError, how_to_inst
 
 if TYPE_CHECKING:
     from multiface.faces.detector import Detector
+    from multiface.train.distil import Teacher
+    from multiface.train.export import TrainedNetwork
     from multiface.train.loop import Outcome
     from multiface.train.recipe import Recipe
+
+BITS = ("float32", "float16", "int8")
+"""What a network can be exported in."""
 
 Data = Annotated[
     list[Path] | None,
@@ -35,11 +40,14 @@ Data = Annotated[
     ),
 ]
 Network = Annotated[
-    str | None, typer.Option("--net", help="mobilefacenet, ir, ir_se, iresnet or plain.", show_default=False)
+    str | None,
+    typer.Option("--net", help="mobilefacenet, ir, ir_se, iresnet, vit or plain.", show_default=False),
 ]
 Depth = Annotated[
     int | None,
-    typer.Option("--depth", help="Layers of ir, ir_se and iresnet: 18 to 200.", show_default=False),
+    typer.Option(
+        "--depth", help="Layers: 18 to 200 of ir, ir_se and iresnet, 12 or 24 of vit.", show_default=False
+    ),
 ]
 
 
@@ -71,7 +79,7 @@ def train(
         str | None,
         typer.Option(
             "--head",
-            help="softmax, cosface, arcface, combined, adaface, curricularface, magface.",
+            help="softmax, cosface, arcface, combined, adaface, curricularface, magface, uniface.",
             show_default=False,
         ),
     ] = None,
@@ -134,6 +142,7 @@ def train(
     need_torch()
     import torch
 
+    from multiface.train.distil import find_teacher, open_teacher
     from multiface.train.launchers import launch_of
     from multiface.train.loop import Limits
     from multiface.train.loop import train as run_training
@@ -161,14 +170,16 @@ def train(
         folders, twice = each_once(settings.data.folders)
         pictures = open_training_set([str(aligner.people(Path(folder))) for folder in folders])
         sets = [open_validation_set(Path(one), aligner.lfw) for one in settings.validation.sets]
+        teacher_file = find_teacher(settings, chosen.files())
         with meeting.joined(device, settings.head.sample_rate < 1) as place:
+            teacher = open_teacher(teacher_file, place.device)
             if place.first:
                 for note in (*twice, *pictures.notes):
                     speaker.warn(note)
                 speaker.note(f"{len(pictures):,} pictures of {pictures.classes:,} people, on {place.device}")
                 speaker.note(f"batches of {settings.run.batch}, learning rate {settings.optimiser.rate:.4g}")
             if find_lr:
-                _find_rate(speaker, settings, pictures, place, out)
+                _find_rate(speaker, settings, pictures, place, out, teacher)
                 return
             bar = speaker.training() if place.first else nullcontext(lambda *_: None)
             with stop_on_signals() as stop, bar as progress:
@@ -182,6 +193,7 @@ def train(
                     Limits(max_steps, profile),
                     stop,
                     lambda done: progress(done.step, done.steps, done.loss, done.images_per_second),
+                    teacher,
                 )
             if place.first:
                 _tell(speaker, outcome, out)
@@ -212,6 +224,18 @@ def export_weights(
             show_default=False,
         ),
     ] = None,
+    bits: Annotated[
+        str,
+        typer.Option("--bits", help="float32, float16 (half the file) or int8 (a quarter; wants --data)."),
+    ] = "float32",
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--data",
+            help="Crops to calibrate int8 on and to measure what fewer bits lose: as for train; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
@@ -219,6 +243,15 @@ def export_weights(
     need_torch()
     from multiface.train.export import export, read_original, read_trained
 
+    if bits not in BITS:
+        raise UsageError(f"--bits {bits}: there are {', '.join(BITS)}")
+    if data and bits == "float32":
+        raise UsageError("--data is for --bits float16 and int8; float32 is exported as it is")
+    if bits == "int8" and not data:
+        raise UsageError(
+            "--bits int8 wants crops to find its scales on: give --data FOLDER, as for training (some hundred faces "
+            "that are like those to come)"
+        )
     speaker = Speaker(as_json, quiet)
     if source.suffix in (".pth", ".pt"):
         config = _network_settings(net or "mobilefacenet", depth)
@@ -227,12 +260,41 @@ def export_weights(
         raise UsageError(f"{source}: says itself which network it is; leave --net, --depth and --colour out")
     else:
         trained = read_trained(source)
-    cosine = export(out, trained, _demo_crops(options.choose(Settings.here())))
+    crops = _demo_crops(options.choose(Settings.here()))
+    if bits != "float32":
+        _export_reduced(speaker, trained, out, bits, data or [], crops)
+        return
+    cosine = export(out, trained, crops)
     speaker.result(
         f"{out}: {trained.config.name}, {trained.spec.dimension} dimensions; cosine to PyTorch {cosine:.7f}"
     )
     speaker.document({"file": str(out), "network": trained.config.name, "dimension": trained.spec.dimension,
                       "colour": trained.spec.colour, "cosine": cosine})  # fmt: skip
+
+
+def _export_reduced(
+    speaker: Speaker, trained: "TrainedNetwork", out: Path, bits: str, data: Sequence[Path], demo: Any
+) -> None:
+    """Writes the network in fewer bits, and tells what is lost on crops that it was not calibrated on."""
+    from multiface.train.export import check_agreement, to_onnx, write_onnx
+    from multiface.train.reduce import crops_of, loss_of, to_float16, to_int8
+    from multiface.train.training_set import open_training_set
+
+    whole = to_onnx(trained)
+    check_agreement(whole, trained, demo)
+    calibration, held_out = crops_of(open_training_set([str(one) for one in data])) if data else (demo, demo)
+    colour = trained.spec.colour
+    reduced = to_float16(whole) if bits == "float16" else to_int8(whole, calibration, colour)
+    loss = loss_of(whole, reduced, held_out, colour)
+    write_onnx(out, reduced)
+    speaker.result(
+        f"{out}: {trained.config.name}, {trained.spec.dimension} dimensions in {bits}, {len(reduced) / len(whole):.0%} "
+        f"of the size; on {counted(loss.crops, 'held-out crop')} cosines to float32 {loss.mean:.5f} in the mean, "
+        f"{loss.smallest:.5f} at least, and no two faces came nearer or further by more than {loss.shift:.4f}"
+    )
+    speaker.document({"file": str(out), "network": trained.config.name, "dimension": trained.spec.dimension,
+                      "colour": trained.spec.colour, "bits": bits, "bytes": len(reduced),
+                      "loss": dataclasses.asdict(loss)})  # fmt: skip
 
 
 def original_as_onnx(file: Path, arch: str, colour: str, out: Path) -> None:
@@ -346,17 +408,15 @@ def _network_settings(name: str, depth: int | None, base: Any = None) -> Any:
     """The network of these options; raises UsageError for an unknown name."""
     from typing import get_args
 
-    from multiface.train.networks.arc_iresnet import ArcDepth
-    from multiface.train.networks.iresnet import Depth
-    from multiface.train.recipe import NetworkConfig, NetworkName
+    from multiface.train.recipe import NetworkConfig, NetworkName, depths_of
 
     if name not in get_args(NetworkName):
         raise UsageError(f"--net {name}: the networks are {', '.join(get_args(NetworkName))}")
-    depths = get_args(ArcDepth if name == "iresnet" else Depth)
+    depths = depths_of(name)
     if depth is not None and depth not in depths:
         raise UsageError(f"--depth {depth}: the depths are {', '.join(map(str, depths))}")
     if depth is not None and name in ("mobilefacenet", "plain"):
-        raise UsageError(f"--depth is of ir, ir_se and iresnet; {name} has one depth only")
+        raise UsageError(f"--depth is of ir, ir_se, iresnet and vit; {name} has one depth only")
     base = base or NetworkConfig()
     if name == "iresnet" and base.name != "iresnet":
         base = dataclasses.replace(base, dropout=0.0)  # as it is trained
@@ -458,13 +518,15 @@ def _first_shape(paths: "Sequence[Path]") -> tuple[int, ...] | None:
     return None
 
 
-def _find_rate(speaker: Speaker, recipe: "Recipe", pictures: Any, place: Any, out: Path) -> None:
+def _find_rate(
+    speaker: Speaker, recipe: "Recipe", pictures: Any, place: Any, out: Path, teacher: "Teacher | None"
+) -> None:
     from multiface.train.lr_finder import find_rate, save_search
 
     if place.processes > 1:
         raise UsageError("--find-lr runs in one process")
     with speaker.progress("rates") as progress:
-        search = find_rate(recipe, pictures, place, report=progress)
+        search = find_rate(recipe, pictures, place, report=progress, teacher=teacher)
     out.mkdir(parents=True, exist_ok=True)
     save_search(search, out / "rates.png")
     speaker.result(f"suggested rate {search.suggested:.2g}; the chart is {out / 'rates.png'}")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from multiface.album import Hit, HitFace, UnknownGroup
 from multiface.client import answers
-from multiface.client.call import Call, Document, Page, parameters
+from multiface.client.call import Call, Document, Page, parameters, quoted
 from multiface.client.people_calls import PAGE
 from multiface.images.box import Box
 
@@ -127,12 +127,12 @@ def backup() -> Call[Job]:
 
 def job(number: str) -> Call[Job]:
     """How far a job is."""
-    return Call("GET", f"/v1/jobs/{number}", dict)
+    return Call("GET", f"/v1/jobs/{quoted(number)}", dict)
 
 
 def cancel(number: str) -> Call[Job]:
     """Cancel a job."""
-    return Call("DELETE", f"/v1/jobs/{number}", dict, writes=True)
+    return Call("DELETE", f"/v1/jobs/{quoted(number)}", dict, writes=True)
 
 
 def _nothing(_document: object) -> None:

@@ -12,6 +12,7 @@ import httpx
 from multiface.client import album_calls, camera_calls, people_calls, recognition_calls
 from multiface.client.call import Answer, Call, Item, Page
 from multiface.client.sending import Place, answer_of, no_answer, request_of, wait_before_next
+from multiface.errors import UsageError
 
 Given = ParamSpec("Given")
 
@@ -50,6 +51,7 @@ class AsyncClient:
     def __init__(self, address: str, key: str | None = None, *, seconds: float = 60.0) -> None:
         self._place = Place(address, key, seconds)
         self._transport = httpx.AsyncHTTPTransport()
+        self._closed = False
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -61,10 +63,13 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the connections; closing twice is fine."""
+        self._closed = True
         await self._transport.aclose()
 
     async def send(self, call: Call[Answer]) -> Answer:
         """The answer to a call; the other methods make calls."""
+        if self._closed:
+            raise UsageError("this client is closed")
         request, tries = request_of(self._place, call), 0
         while True:
             tries += 1

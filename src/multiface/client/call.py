@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from multiface.errors import UsageError
 
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
@@ -44,6 +47,13 @@ def parameters(**values: Any) -> Parameters:
                 text = str(one).lower() if isinstance(one, bool) else str(one)
                 found.append((name.rstrip("_"), text))
     return found
+
+
+def quoted(number: str) -> str:
+    """An id as a part of an address: whatever it holds, it is that part alone. Raises UsageError for what is no id."""
+    if number in ("", ".", ".."):
+        raise UsageError(f"{number!r} is no id; ids are texts such as p_k3v9x2m7q4w8t5z6")
+    return quote(number, safe="", errors="replace")
 
 
 def several(values: str | Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from multiface.client.call import Call, Document, Page, parameters
+from multiface.client.call import Call, Document, Page, parameters, quoted
 from multiface.client.people_calls import PAGE
 
 
@@ -21,7 +21,7 @@ def events_page(
 
 def last_seen(person: str) -> Call[Document]:
     """Where a person was seen last: the `album`'s newest photo, and by each of the `cameras`."""
-    return Call("GET", f"/v1/people/{person}/last_seen", dict)
+    return Call("GET", f"/v1/people/{quoted(person)}/last_seen", dict)
 
 
 def cameras() -> Call[list[Document]]:
@@ -40,9 +40,9 @@ def add_camera(name: str, source: str, password: str | None = None, **more: Any)
 
 def change_camera(camera: str, **changes: Any) -> Call[Document]:
     """Change or pause a camera. changes: what `add_camera` takes, and `paused`."""
-    return Call("PATCH", f"/v1/cameras/{camera}", dict, body=changes, writes=True)
+    return Call("PATCH", f"/v1/cameras/{quoted(camera)}", dict, body=changes, writes=True)
 
 
 def remove_camera(camera: str) -> Call[Document]:
     """Remove a camera with its events."""
-    return Call("DELETE", f"/v1/cameras/{camera}", dict, writes=True)
+    return Call("DELETE", f"/v1/cameras/{quoted(camera)}", dict, writes=True)

@@ -11,6 +11,7 @@ import httpx
 from multiface.client import album_calls, camera_calls, people_calls, recognition_calls
 from multiface.client.call import Answer, Call, Item, Page
 from multiface.client.sending import Place, answer_of, no_answer, request_of, wait_before_next
+from multiface.errors import UsageError
 
 Given = ParamSpec("Given")
 
@@ -51,6 +52,7 @@ class Client:
     def __init__(self, address: str, key: str | None = None, *, seconds: float = 60.0) -> None:
         self._place = Place(address, key, seconds)
         self._transport = httpx.HTTPTransport()
+        self._closed = False
 
     def __enter__(self) -> "Client":
         return self
@@ -62,10 +64,13 @@ class Client:
 
     def close(self) -> None:
         """Close the connections; closing twice is fine."""
+        self._closed = True
         self._transport.close()
 
     def send(self, call: Call[Answer]) -> Answer:
         """The answer to a call; the other methods make calls."""
+        if self._closed:
+            raise UsageError("this client is closed")
         request, tries = request_of(self._place, call), 0
         while True:
             tries += 1

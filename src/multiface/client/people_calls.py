@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from multiface.client import answers
-from multiface.client.call import Call, Document, Page, parameters, several
+from multiface.client.call import Call, Document, Page, parameters, quoted, several
 from multiface.gallery import Change, Person
 
 PAGE = 200
@@ -24,14 +24,14 @@ def people_page(
 
 def person(person: str) -> Call[Person]:
     """The person of an id. Raises NotInGallery."""
-    return Call("GET", f"/v1/people/{person}", answers.person)
+    return Call("GET", f"/v1/people/{quoted(person)}", answers.person)
 
 
 def rename(person: str, new: str, another: bool = False) -> Call[Person]:
     """Give a person another name. another: even if somebody has it."""
     return Call(
         "PATCH",
-        f"/v1/people/{person}",
+        f"/v1/people/{quoted(person)}",
         answers.person,
         parameters(another=another),
         {"name": new},
@@ -54,19 +54,19 @@ def edit(
         "cover": cover,
     }
     body = {name: value for name, value in wanted.items() if value is not None}
-    return Call("PATCH", f"/v1/people/{person}", answers.person, body=body, writes=True)
+    return Call("PATCH", f"/v1/people/{quoted(person)}", answers.person, body=body, writes=True)
 
 
 def merge(into: str, from_: str) -> Call[int | None]:
     """Two people are one, who keeps the first one's name; the change, to undo it."""
-    return Call("POST", f"/v1/people/{into}/merge", _undo, body={"person": from_}, writes=True)
+    return Call("POST", f"/v1/people/{quoted(into)}/merge", _undo, body={"person": from_}, writes=True)
 
 
 def split(person: str, faces: Sequence[int], name: str, another: bool = False) -> Call[str]:
     """Some of a person's faces are those of the person of another name; that person's id."""
     return Call(
         "POST",
-        f"/v1/people/{person}/split",
+        f"/v1/people/{quoted(person)}/split",
         lambda document: str(document["to"]),
         body={"faces": list(faces), "name": name, "another": another},
         writes=True,
@@ -75,17 +75,17 @@ def split(person: str, faces: Sequence[int], name: str, another: bool = False) -
 
 def remove(person: str) -> Call[Document]:
     """Remove a person for good; how many `templates` and `faces` went."""
-    return Call("DELETE", f"/v1/people/{person}", dict, writes=True)
+    return Call("DELETE", f"/v1/people/{quoted(person)}", dict, writes=True)
 
 
 def kept(person: str) -> Call[list[Document]]:
     """What is kept of a person, place by place: `place`, `count`, `days`."""
-    return Call("GET", f"/v1/people/{person}/kept", lambda document: list(document["places"]))
+    return Call("GET", f"/v1/people/{quoted(person)}/kept", lambda document: list(document["places"]))
 
 
 def export(person: str) -> Call[bytes]:
     """Everything that is kept of a person, as the bytes of a ZIP file."""
-    return Call("GET", f"/v1/people/{person}/export", bytes, raw=True)
+    return Call("GET", f"/v1/people/{quoted(person)}/export", bytes, raw=True)
 
 
 def groups() -> Call[dict[str, int]]:

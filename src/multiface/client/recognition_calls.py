@@ -7,7 +7,7 @@ import PIL.Image
 
 from multiface.arrays import Floats
 from multiface.client import answers
-from multiface.client.call import Call, Document, parameters, several
+from multiface.client.call import Call, Document, parameters, quoted, several
 from multiface.decision import Candidate
 from multiface.faces.face import Faces
 from multiface.images import PictureSource, undecoded
@@ -95,7 +95,7 @@ def add_faces(
     """Add pictures of a person who is known. person: the id."""
     return Call(
         "POST",
-        f"/v1/people/{person}/faces",
+        f"/v1/people/{quoted(person)}/faces",
         answers.enrolment,
         parameters(force=force),
         pictures=[_content(picture) for picture in pictures_in(pictures)],

@@ -39,13 +39,24 @@ class Place:
 
 
 def request_of(place: Place, call: Call[Any]) -> httpx.Request:
-    """The request; each try of a write is this same request, with the same Idempotency-Key."""
+    """The request; each try of a write is this same request, with the same Idempotency-Key. Raises UsageError."""
     headers = {"User-Agent": f"multiface/{__version__}", **call.headers}
     if place.key is not None:
         headers["Authorization"] = f"Bearer {place.key}"
     if call.writes:
         headers["Idempotency-Key"] = secrets.token_hex(16)
-    request = httpx.Request(
+    try:
+        request = _made(place, call, headers)
+    except ValueError as error:  # half of a surrogate pair, a number that is none
+        raise UsageError(
+            f"{call.method} {call.path}: JSON and addresses cannot hold what was given ({error})"
+        ) from error
+    request.read()
+    return request
+
+
+def _made(place: Place, call: Call[Any], headers: dict[str, str]) -> httpx.Request:
+    return httpx.Request(
         call.method,
         place.address.rstrip("/") + call.path,
         params=list(call.parameters),
@@ -54,8 +65,6 @@ def request_of(place: Place, call: Call[Any]) -> httpx.Request:
         files=[("pictures", (f"{k}", content)) for k, content in enumerate(call.pictures, 1)] or None,
         extensions={"timeout": httpx.Timeout(place.seconds).as_dict()},
     )
-    request.read()
-    return request
 
 
 def answer_of(call: Call[Answer], response: httpx.Response) -> Answer:

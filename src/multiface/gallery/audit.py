@@ -19,7 +19,8 @@ KEPT_DAYS = 365
 class AuditEntry:
     """One change that was asked for.
 
-    made: UTC, ISO 8601. access_key: its id; "" where no key is needed. request: the id that its answer had. ids: the
+    made: UTC, ISO 8601. access_key: its id, or that of a session, whose beginning has the key (or "link") and in `ids`
+    the session; "" where no key is needed. request: the id that its answer had. ids: the
     parts of the address, such as the person.
     """
 

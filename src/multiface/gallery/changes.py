@@ -8,7 +8,9 @@ Kinds: "enrol" (also of a folder), "rename", "edit", "merge", "split", "name" (a
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +26,7 @@ FINAL = ("undo", "reembed")
 _ALL = 1 << 31
 
 Facts = dict[str, Any]
+_here: ContextVar[list[int] | None] = ContextVar("changes recorded here", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,22 @@ class Change:
         return self.undone is None and self.kind not in FINAL and not self.facts.get("vectors_gone")
 
 
+@contextmanager
+def recorded() -> Iterator[list[int]]:
+    """The ids of the changes that are written down inside, by this thread alone, as they come."""
+    ids: list[int] = []
+    token = _here.set(ids)
+    try:
+        yield ids
+    finally:
+        _here.reset(token)
+
+
+def last_of(ids: Sequence[int]) -> int | None:
+    """The last of the ids of `recorded`, to undo it; None where nothing was changed."""
+    return ids[-1] if ids else None
+
+
 def record(
     connection: Connection, kind: str, people: Iterable[str], facts: Facts, blobs: Sequence[bytes] = ()
 ) -> int:
@@ -62,6 +81,9 @@ def record(
         connection.execute(
             "INSERT INTO change_blob (change_id, number, data) VALUES (?, ?, ?)", (change, number, data)
         )
+    here = _here.get()
+    if here is not None:
+        here.append(change)
     return change
 
 

@@ -31,10 +31,9 @@ from multiface.gallery.connection import is_postgres
 from multiface.gallery.database import GalleryDatabase, Revision
 from multiface.gallery.engine import Crop, NewTemplate, Person, Template, VectorOrigin
 from multiface.gallery.matrix import Matrix
-from multiface.gallery.names import clean_name, clean_text, some_text
+from multiface.gallery.names import clean_name, some_text
 from multiface.gallery.nearest import exact_similarities, nearest_people
 from multiface.gallery.origin_rows import require_same_embedder
-from multiface.gallery.people_changes import Edit
 from multiface.gallery.person_ids import is_id
 from multiface.gallery.postgres import PostgresGallery
 from multiface.gallery.reembed_rows import Reembedding
@@ -297,14 +296,7 @@ class Gallery:
         Raises GalleryError if another person has the external id, or if the person has no such template; UsageError
         for a text that cannot be stored.
         """
-        if cover is not None and not (isinstance(cover, int) and 0 <= cover < 1 << 63):
-            raise UsageError(f"cover is the id of a template, or 0, not {cover!r}")
-        wanted = Edit(
-            None if external_id is None else clean_text("external id", external_id),
-            None if note is None else clean_text("note", note),
-            None if groups is None else tuple(clean_name(group) for group in groups),
-            cover,
-        )
+        wanted = people_changes.wanted_edit(external_id, note, groups, cover)
         with self._database.writing() as connection:
             return people_changes.edit(connection, who, wanted, self.place)
 

@@ -85,14 +85,16 @@ def jobs(connection: Connection, most: int) -> tuple[Job, ...]:
 
 def next_one(connection: Connection, owner: str) -> Job | None:
     """Take the oldest job that nobody works on; None if there is none. Call it in a write transaction."""
-    silent = (datetime.now(UTC) - SILENT).isoformat(timespec="microseconds")
+    now = datetime.now(UTC)
+    # A sign of life from the future is one from before the clock was set back.
+    silent, ahead = ((now + span).isoformat(timespec="microseconds") for span in (-SILENT, SILENT))
     row = connection.execute(
         f"""
         SELECT {_COLUMNS} FROM job
-        WHERE state = 'waiting' OR (state = 'running' AND (beat IS NULL OR beat < ?))
+        WHERE state = 'waiting' OR (state = 'running' AND (beat IS NULL OR beat < ? OR beat > ?))
         ORDER BY made, id LIMIT 1
         """,
-        (silent,),
+        (silent, ahead),
     ).fetchone()
     if row is None:
         return None

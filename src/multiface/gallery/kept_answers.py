@@ -4,6 +4,7 @@ Each function is one thing done inside the caller's transaction. The key belongs
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +29,7 @@ class KeptAnswer:
 
 def begun(connection: Connection, access_key: str, key: str, digest: str) -> KeptAnswer | None:
     """Write down that a request is worked on: None; or what is known of one with this key."""
-    connection.execute("DELETE FROM kept_answer WHERE made < ?", (_before(KEPT),))
+    forget_old(connection)
     connection.execute(
         "DELETE FROM kept_answer WHERE access_key = ? AND idempotency_key = ? AND status IS NULL AND made < ?",
         (access_key, key, _before(GIVEN_UP)),
@@ -69,6 +70,23 @@ def given_up(connection: Connection, access_key: str, key: str) -> None:
         "DELETE FROM kept_answer WHERE access_key = ? AND idempotency_key = ? AND status IS NULL",
         (access_key, key),
     )
+
+
+def forget_old(connection: Connection) -> None:
+    """Forget what is kept no longer."""
+    connection.execute("DELETE FROM kept_answer WHERE made < ?", (_before(KEPT),))
+
+
+def forget_people(connection: Connection, ids: Collection[str]) -> None:
+    """People are removed: forget the answers that tell of them, which may hold names and notes. ids: of the people."""
+    rows = connection.execute(
+        "SELECT access_key, idempotency_key, body FROM kept_answer WHERE body IS NOT NULL"
+    ).fetchall()
+    for access_key, key, body in rows:
+        if any(one.encode() in bytes(body) for one in ids):
+            connection.execute(
+                "DELETE FROM kept_answer WHERE access_key = ? AND idempotency_key = ?", (access_key, key)
+            )
 
 
 def _before(span: timedelta) -> str:

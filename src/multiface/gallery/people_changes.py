@@ -3,12 +3,21 @@
 `place` is the gallery as messages begin. Errors as in `Gallery`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from multiface.errors import GalleryConflict, NotInGallery, UsageError
-from multiface.gallery import album_faces, camera_events, changes, folder_rows, people_rows, template_rows
+from multiface.gallery import (
+    album_faces,
+    camera_events,
+    changes,
+    folder_rows,
+    kept_answers,
+    people_rows,
+    template_rows,
+)
 from multiface.gallery.engine import NewTemplate, Person, VectorOrigin
+from multiface.gallery.names import clean_name, clean_text
 from multiface.gallery.sql import Connection
 
 
@@ -65,6 +74,20 @@ def rename(connection: Connection, who: str, name: str, place: str, *, another: 
         changes.record(
             connection, "rename", [person.id], {"person": person.id, "old": person.name, "new": name}
         )
+
+
+def wanted_edit(
+    external_id: str | None, note: str | None, groups: Iterable[str] | None, cover: int | None
+) -> Edit:
+    """What `Gallery.edit` was asked for, its texts in their normal form. Raises UsageError."""
+    if cover is not None and not (isinstance(cover, int) and 0 <= cover < 1 << 63):
+        raise UsageError(f"cover is the id of a template, or 0, not {cover!r}")
+    return Edit(
+        None if external_id is None else clean_text("external id", external_id),
+        None if note is None else clean_text("note", note),
+        None if groups is None else tuple(clean_name(group) for group in groups),
+        cover,
+    )
 
 
 def edit(connection: Connection, who: str, wanted: Edit, place: str) -> Person:
@@ -171,6 +194,7 @@ def remove(connection: Connection, who: str, place: str) -> tuple[Person, int]:
     faces = album_faces.remove_person(connection, person.number)
     ids = changes.forget_person(connection, person.id)
     camera_events.forget_person(connection, person.number, ids)
+    kept_answers.forget_people(connection, ids)
     people_rows.remove_person(connection, person.number)
     folder_rows.forget_refusals(connection, person.name)
     return person, faces

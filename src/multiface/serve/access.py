@@ -3,11 +3,13 @@
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from multiface.errors import GalleryBusy, GalleryError
 from multiface.gallery import Gallery
 from multiface.gallery.access_keys import AccessKey, found_key, found_session, touch_key
 from multiface.serve.own_page import check_own_page, cookie_name, from_elsewhere
@@ -107,6 +109,8 @@ class Access:
             await self._found(request)
         except Problem:
             return False
+        except GalleryBusy:
+            request.state.looked_up = now - _LOOKED_UP_EVERY  # away for a moment; asked again
         return True
 
     async def _found(self, request: Request) -> Caller:
@@ -140,6 +144,7 @@ class Access:
                 if tell:
                     self._told[key.id] = now
             if tell:
-                with self._gallery.engine.database.writing() as connection:
+                # A disk that is full takes no last use, and is no reason to answer nothing.
+                with suppress(GalleryError), self._gallery.engine.database.writing() as connection:
                     touch_key(connection, key.id)
         return key

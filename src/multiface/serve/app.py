@@ -1,7 +1,8 @@
 """The application: routes, errors and limits around one recogniser with its gallery."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Match, Route
 
 from multiface.album import Album
 from multiface.errors import MultifaceError, UsageError
@@ -24,13 +25,13 @@ from multiface.serve.cameras.supervisor import Supervisor
 from multiface.serve.description import described_by
 from multiface.serve.event_routes import event_routes
 from multiface.serve.guard import Guard
-from multiface.serve.job_kinds import doing, forget_old_backups
+from multiface.serve.job_kinds import doing
 from multiface.serve.job_routes import job_routes
 from multiface.serve.jobs import Jobs
 from multiface.serve.page_files import page_routes
 from multiface.serve.people_routes import people_routes
 from multiface.serve.photo_routes import photo_routes
-from multiface.serve.problems import Problem, problem_document, problem_of, problem_response
+from multiface.serve.problems import Problem, problem_document, problem_of, problem_response, sound
 from multiface.serve.recognition_routes import recognition_routes
 from multiface.serve.request_rate import RequestRate
 from multiface.serve.serve_settings import ServeSettings
@@ -38,6 +39,7 @@ from multiface.serve.sessions import session_routes
 from multiface.serve.sprite_routes import sprite_routes
 from multiface.serve.stranger_routes import stranger_routes
 from multiface.serve.system_routes import Figures, system_routes
+from multiface.serve.tidying import tidy
 from multiface.serve.work import Work
 from multiface.serve.write_route import write_route
 from multiface.version import __version__
@@ -76,10 +78,8 @@ def make_app(recognizer: Recognizer, settings: ServeSettings) -> Guard:
     )
     album, route = Album(recognizer, as_it_is=settings.read_only), write_route(access, gallery)
     backups = None if settings.backups is None else Path(settings.backups)
-    if backups is not None and backups.is_dir():
-        forget_old_backups(backups)
     cameras = Supervisor(recognizer, settings.camera_hosts)
-    jobs = Jobs(gallery, doing(recognizer, gallery, album, backups))
+    jobs = Jobs(gallery, doing(recognizer, gallery, album, backups), partial(tidy, gallery, backups))
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
@@ -101,22 +101,31 @@ def make_app(recognizer: Recognizer, settings: ServeSettings) -> Guard:
         telemetry=_SILENT,
     )
     app.openapi = described_by(app)  # type: ignore[method-assign]  # FastAPI's own way to change it
-    app.include_router(recognition_routes(recognizer, access, work))
-    app.include_router(people_routes(recognizer, gallery, access, work, route))
-    app.include_router(stranger_routes(album, gallery, access, route))
-    app.include_router(photo_routes(album, gallery, access, work, jobs, route))
-    app.include_router(sprite_routes(gallery, access, route))
-    app.include_router(job_routes(gallery, access, route))
-    app.include_router(admin_routes(recognizer, gallery, access, jobs, settings, route))
-    app.include_router(camera_routes(gallery, access, settings, cameras.wake, route))
-    app.include_router(event_routes(gallery, access, route))
-    app.include_router(system_routes(gallery, access, work, figures))
-    app.include_router(session_routes(gallery, open_=not settings.keys, tls=settings.tls))
-    app.include_router(page_routes())
+    routers = (
+        recognition_routes(recognizer, access, work),
+        people_routes(recognizer, gallery, album, access, work, route),
+        stranger_routes(album, gallery, access, route),
+        photo_routes(album, gallery, access, work, jobs, route),
+        sprite_routes(gallery, access, route),
+        job_routes(gallery, access, route),
+        admin_routes(recognizer, gallery, access, jobs, settings, route),
+        camera_routes(gallery, access, settings, cameras.wake, route),
+        event_routes(gallery, access, route),
+        system_routes(gallery, access, work, figures),
+        session_routes(gallery, open_=not settings.keys, tls=settings.tls),
+        page_routes(),
+    )
+    for router in routers:
+        app.include_router(router)
 
     @app.exception_handler(MultifaceError)
     async def ours(request: Request, error: MultifaceError) -> JSONResponse:
-        return problem_response(problem_of(error), request.state.request_id)
+        problem = problem_of(error)
+        # Messages begin with the gallery, which is a path of the server.
+        problem.detail = problem.detail.replace(f"{gallery.place}: ", "").replace(
+            gallery.place, "the gallery"
+        )
+        return problem_response(problem, request.state.request_id)
 
     @app.exception_handler(Problem)
     async def told(request: Request, problem: Problem) -> JSONResponse:
@@ -127,7 +136,8 @@ def make_app(recognizer: Recognizer, settings: ServeSettings) -> Guard:
         kind = {404: "not_found", 405: "wrong_method"}.get(error.status_code, "bad_request")
         headers = dict(error.headers or {})
         if error.status_code == 405:
-            headers["Allow"] = ", ".join(sorted(_methods(app, request)))
+            routes = [route for router in (app, *routers) for route in router.routes]
+            headers["Allow"] = ", ".join(sorted(_methods(routes, request)))
         return problem_response(
             Problem(error.status_code, kind, str(error.detail), headers), request.state.request_id
         )
@@ -137,7 +147,8 @@ def make_app(recognizer: Recognizer, settings: ServeSettings) -> Guard:
         problem = Problem(422, "invalid", "; ".join(str(one["msg"]) for one in error.errors()))
         document = problem_document(problem, request.state.request_id)
         document["errors"] = [
-            {"path": "/".join(map(str, one["loc"])), "message": str(one["msg"])} for one in error.errors()
+            {"path": sound("/".join(map(str, one["loc"]))), "message": sound(str(one["msg"]))}
+            for one in error.errors()
         ]
         return JSONResponse(document, 422, media_type="application/problem+json")
 
@@ -154,11 +165,11 @@ def make_app(recognizer: Recognizer, settings: ServeSettings) -> Guard:
     return Guard(app, settings, figures.seen)
 
 
-def _methods(app: FastAPI, request: Request) -> set[str]:
+def _methods(routes: Iterable[BaseRoute], request: Request) -> set[str]:
     """All methods of an address: Starlette names those of one of its routes."""
     return {
         method
-        for route in app.routes
+        for route in routes
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
         for method in route.methods or ()
     }

@@ -21,6 +21,10 @@ from multiface.visible import log_of
 
 _log = log_of(__name__)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+"""Others are one in the figures: a client may call them as it likes."""
+_PICTURES = ("image/", "multipart/form-data", "application/octet-stream")
+_LARGEST_JSON = 1_000_000
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -56,7 +60,7 @@ class Guard:
         state = scope.setdefault("state", {})
         state["request_id"], state["ending"] = request_id, self._ending
         start, status, began, count, whole = time.monotonic(), 500, False, 0, False
-        largest = self._settings.largest_body
+        largest = self._largest(headers)
 
         async def answer(message: Message) -> None:
             nonlocal status, began
@@ -85,7 +89,7 @@ class Guard:
             return message
 
         try:
-            self._check(headers, largest)
+            self._check(scope, headers, largest)
             await self._app(scope, counted, answer)
         except Problem as problem:
             if began:
@@ -93,15 +97,24 @@ class Guard:
             await problem_response(problem, request_id)(scope, receive, answer)
         finally:
             seconds = time.monotonic() - start
-            self._seen(scope["method"], _route(scope), status, seconds)
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._seen(method, _route(scope), status, seconds)
             if _log.isEnabledFor(logging.INFO):
                 # The route and not the path: a path may name a person.
-                _log.info("%s %s %s %d %.3f s", request_id, scope["method"], _route(scope), status, seconds)
+                _log.info("%s %s %s %d %.3f s", request_id, method, _route(scope), status, seconds)
 
-    def _check(self, headers: dict[str, str], largest: int) -> None:
+    def _largest(self, headers: dict[str, str]) -> int:
+        """Bytes of a body: JSON is read whole before anybody knows who sent it."""
+        pictures = headers.get("content-type", "").lower().startswith(_PICTURES)
+        return self._settings.largest_body if pictures else min(_LARGEST_JSON, self._settings.largest_body)
+
+    def _check(self, scope: Scope, headers: dict[str, str], largest: int) -> None:
         host = re.sub(r":\d+$", "", headers.get("host", "")).lower()
         if host not in self._settings.allowed_hosts:
             raise Problem(421, "unknown_host", "the header Host is not a name of this service; see --name")
+        if b"%00" in scope.get("raw_path", b"") + scope["query_string"]:
+            # PostgreSQL takes none in texts, and nothing that is asked for has one.
+            raise Problem(422, "invalid", "an address with a NUL (%00) is none of this service")
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > largest:
             raise _too_large(largest)

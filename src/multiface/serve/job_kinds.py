@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from multiface.album import Album
@@ -62,7 +63,9 @@ def _backup(gallery: Gallery, folder: Path | None, progress: Progress) -> Facts:
     forget_old_backups(folder)
     progress(0, 1)
     name = secrets.token_hex(16)
-    manifest = export_people(gallery, folder / f"{name}{SUFFIX}")
+    # Over a connection of its own: the one that requests share would be the backup's until its end.
+    with Gallery.open(gallery.location, gallery.origin) as own:
+        manifest = export_people(own, folder / f"{name}{SUFFIX}")
     progress(1, 1)
     return {
         "download": f"/v1/backup/{name}",
@@ -75,5 +78,6 @@ def _backup(gallery: Gallery, folder: Path | None, progress: Progress) -> Facts:
 def forget_old_backups(folder: Path) -> None:
     """Remove the backups whose time is over."""
     for file in folder.glob(f"*{SUFFIX}"):
-        if file.stat().st_mtime < time.time() - 86_400 * BACKUP_DAYS:
-            file.unlink(missing_ok=True)
+        with suppress(OSError):  # another process did it, or it is not ours to remove
+            if file.stat().st_mtime < time.time() - 86_400 * BACKUP_DAYS:
+                file.unlink()

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 
-from multiface.errors import NotInGallery
+from multiface.errors import GalleryBusy, NotInGallery
 from multiface.gallery import Gallery, jobs
 from multiface.gallery.jobs import Job
 from multiface.serve.access import Access
@@ -62,7 +62,11 @@ def job_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> APIRo
         async def told() -> AsyncIterator[str]:
             last: Document | None = None
             while await access.still_holds(request):
-                now = await run_in_threadpool(of, job)
+                try:
+                    now = await run_in_threadpool(of, job)
+                except GalleryBusy:  # away for a moment
+                    await asyncio.sleep(_LOOK)
+                    continue
                 document = job_document(now)
                 if document != last:
                     last = document

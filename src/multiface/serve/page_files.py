@@ -49,7 +49,7 @@ def page_routes() -> APIRouter:
 
     def document(request: Request, path: str) -> Response:
         headers = {**_HEADERS, "ETag": tag, "Cache-Control": "no-cache"}
-        if request.headers.get("if-none-match") == tag:
+        if tag in request.headers.get("if-none-match", ""):  # a proxy that packs makes it W/"..."
             # With all headers: browsers put those of this answer in the place of the ones they kept.
             return Response(status_code=304, headers=headers)
         content = found[path].replace(b"PAGE/", f"/page/{version}/".encode())

@@ -11,12 +11,23 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from multiface.album import Album
 from multiface.errors import NotInGallery
-from multiface.gallery import Gallery, Person, album_pictures, camera_events, people_rows
+from multiface.gallery import (
+    Change,
+    Gallery,
+    Person,
+    album_pictures,
+    camera_events,
+    people_changes,
+    people_rows,
+)
 from multiface.gallery import changes as change_rows
+from multiface.gallery.changes import last_of
+from multiface.gallery.names import clean_name
 from multiface.gallery.person_copy import person_copy
 from multiface.gallery.person_ids import ID_PATTERN, is_id
-from multiface.recognition import Recognizer
+from multiface.recognition import Enrolment, Recognizer
 from multiface.serve.access import Access, Caller
 from multiface.serve.cursors import LARGEST_ROW, Limit, PairCursor, RowId, after_pair
 from multiface.serve.kept import kept_of
@@ -28,6 +39,8 @@ from multiface.serve.request_body import RequestBody
 from multiface.serve.work import Work
 
 Document = dict[str, Any]
+_OF_PEOPLE = ("enrol", "rename", "edit", "merge", "split")
+"""Kinds of changes that are about enrolled people and nobody else."""
 
 
 class PersonChange(RequestBody):
@@ -55,7 +68,12 @@ class MergeRequest(RequestBody):
 
 
 def people_routes(
-    recognizer: Recognizer, gallery: Gallery, access: Access, work: Work, route: type[APIRoute]
+    recognizer: Recognizer,
+    gallery: Gallery,
+    album: Album,
+    access: Access,
+    work: Work,
+    route: type[APIRoute],
 ) -> APIRouter:
     """The routes. A key for groups of people finds nobody else, and whom it enrols is in its groups."""
     router = APIRouter(prefix="/v1", tags=["people"], route_class=route)
@@ -66,9 +84,11 @@ def people_routes(
         """The person of an id, if the caller may know. Raises NotInGallery."""
         if not is_id(who):
             raise NotInGallery("a person is asked for by id; GET /v1/people?q=NAME finds the ids of a name")
-        person = gallery.person(who)
+        return visible(caller, gallery.person(who))
+
+    def visible(caller: Caller, person: Person) -> Person:
         if not caller.sees(person.groups):
-            raise NotInGallery(f"there is no person {who}")
+            raise NotInGallery(f"there is no person {person.id}")
         return person
 
     @router.get("/people", summary="People, by name")
@@ -102,13 +122,15 @@ def people_routes(
             raise Problem(
                 422, "name_is_an_id", "a new person has a name; send pictures to /v1/people/ID/faces"
             )
-        if caller.groups and any(not caller.sees(one.groups) for one in gallery.named(name)):
-            another = True
-        answer = await enrolled(request, name, force, another)
-        if caller.groups:
-            person = str(answer["person"])
-            groups = gallery.person(person).groups
-            gallery.edit(person, groups=sorted({*groups, *caller.groups}))
+        who = name
+        if caller.groups and not another:
+            own = [one.id for one in gallery.named(name) if caller.sees(one.groups)]
+            if len(own) > 1:
+                raise Problem(409, "ambiguous_name", f"several people are called so: {', '.join(own)}")
+            who, another = (own[0], False) if own else (name, True)
+        answer = await enrolled(request, who, force, another)
+        if caller.groups and another:
+            gallery.edit(str(answer["person"]), groups=caller.groups)
         return made(answer)
 
     @router.get("/alike", summary="The people who are most alike")
@@ -127,15 +149,17 @@ def people_routes(
         caller: writing, person: str, wanted: PersonChange, request: Request, another: bool = False
     ) -> Response:
         """If-Match may hold the ETag of the person as it was read: 412 if somebody else was quicker."""
-        before = _unchanged(seen(caller, person), request)
-        if wanted.groups is not None:
-            caller.groups_among(set(wanted.groups) ^ set(before.groups))
-        if wanted.name is not None and wanted.name != before.name:
-            gallery.rename(before.id, wanted.name, another=another)
-        rest = wanted.model_dump(exclude={"name"}, exclude_none=True)
-        if rest:
-            gallery.edit(before.id, **rest)
-        return _with_tag(gallery.person(before.id), _undo(gallery, before.id))
+        who = seen(caller, person).id
+        known = people_changes.wanted_edit(wanted.external_id, wanted.note, wanted.groups, wanted.cover)
+        name = None if wanted.name is None else clean_name(wanted.name)
+        with gallery.engine.database.writing() as connection, change_rows.recorded() as made:
+            before = _unchanged(visible(caller, people_rows.found(connection, who, gallery.place)), request)
+            if wanted.groups is not None:
+                caller.groups_among(set(wanted.groups) ^ set(before.groups))
+            if name is not None:
+                people_changes.rename(connection, who, name, gallery.place, another=another)
+            after = people_changes.edit(connection, who, known, gallery.place)
+        return _with_tag(after, {"undo": last_of(made)})
 
     @router.delete("/people/{person}", summary="Remove a person for good")
     def remove(caller: writing, person: str) -> Document:
@@ -174,20 +198,25 @@ def people_routes(
     @router.post("/people/{person}/merge", summary="Two people are one")
     def merge(caller: writing, person: str, other: MergeRequest, request: Request) -> Document:
         """The person keeps name, note and cover; the other one is gone. It can be undone. If-Match: as for PATCH."""
-        kept, gone = _unchanged(seen(caller, person), request), seen(caller, other.person)
-        moved = gallery.merge(kept.id, gone.id)
-        return {"person": kept.id, "merged": gone.id, "moved": moved, "undo": _undo(gallery, kept.id)}
+        kept, gone = seen(caller, person).id, seen(caller, other.person).id
+        with gallery.engine.database.writing() as connection, change_rows.recorded() as made:
+            for who in (gone, kept):
+                one = visible(caller, people_rows.found(connection, who, gallery.place))
+            _unchanged(one, request)
+            moved = people_changes.merge(connection, kept, gone, gallery.place)
+        return {"person": kept, "merged": gone, "moved": moved, "undo": last_of(made)}
 
     @router.post("/people/{person}/split", summary="Some faces of a person are somebody else's")
     def split(caller: writing, person: str, wanted: SplitRequest) -> Document:
         """The templates go to the person of the name, who is made if need be. It can be undone."""
         one = seen(caller, person)
-        other = gallery.split(
-            one.id, wanted.faces, wanted.name, another=wanted.another or bool(caller.groups)
-        )
+        with change_rows.recorded() as made:
+            other = gallery.split(
+                one.id, wanted.faces, wanted.name, another=wanted.another or bool(caller.groups)
+            )
         if caller.groups:
             gallery.edit(other.id, groups=sorted({*other.groups, *caller.groups}))
-        return {"person": one.id, "to": other.id, "undo": _undo(gallery, one.id)}
+        return {"person": one.id, "to": other.id, "undo": last_of(made)}
 
     @router.get("/people/{person}/kept", summary="What is kept of a person, and until when")
     def kept(caller: reading, person: str) -> Document:
@@ -241,7 +270,8 @@ def people_routes(
                     "change": one.id,
                     "made": one.made,
                     "kind": one.kind,
-                    "people": list(one.people),
+                    # Ids of others, such as of a folder's people, are nothing for a key for groups.
+                    "people": [person] if caller.groups else list(one.people),
                     "undone": one.undone,
                     "can_be_undone": one.can_be_undone,
                 }
@@ -255,15 +285,36 @@ def people_routes(
         if caller.groups:
             with gallery.engine.database.reading() as connection:
                 about = change_rows.change(connection, change)
-            for one in () if about is None else about.people:
-                seen(caller, one)
-        undone = gallery.undo(change)
+            if about is not None:
+                may_undo(caller, about)
+        undone = album.undo(change)
         return {"undone": undone.id, "kind": undone.kind, "people": list(undone.people)}
+
+    def may_undo(caller: Caller, about: Change) -> None:
+        """Raises NotInGallery, Problem (403) unless it is about people of the caller, before and after, alone."""
+        if about.kind not in _OF_PEOPLE or not about.people:
+            raise Problem(
+                403, "everybody", "a key for groups of people cannot undo this: it is about everybody"
+            )
+        gone = about.facts["from"] if about.kind == "merge" else {}
+        if gone and not caller.sees(gone["groups"]):
+            raise NotInGallery(f"there is no change {about.id}")
+        for one in about.people:
+            if one != gone.get("id"):
+                seen(caller, one)
+        if about.kind == "edit":
+            old, new = (set(about.facts[when]["groups"]) for when in ("old", "new"))
+            caller.groups_among(old ^ new)
 
     async def enrolled(request: Request, who: str, force: bool, another: bool) -> Document:
         work.check()
         pictures = await pictures_of(request)
-        done = await work.run(lambda: recognizer.enroll(who, list(pictures), force, another))
+
+        def job() -> tuple[Enrolment, int | None]:
+            with change_rows.recorded() as made:
+                return recognizer.enroll(who, list(pictures), force, another), last_of(made)
+
+        done, undo = await work.run(job)
         refused = [{"index": _number(called) - 1, "reason": reason} for called, reason in done.refused]
         if not done.person:
             raise Problem(422, "no_usable_picture", "; ".join(str(one["reason"]) for one in refused))
@@ -273,19 +324,13 @@ def people_routes(
             "already_there": done.already_there,
             "refused": refused,
             "notes": list(done.notes),
-            "undo": _undo(gallery, done.person) if done.added else None,
+            "undo": undo,
         }
 
     def made(answer: Document) -> JSONResponse:
         return JSONResponse(answer, 201, {"Location": f"/v1/people/{answer['person']}"})
 
     return router
-
-
-def _undo(gallery: Gallery, person: str) -> int | None:
-    """The id of the last change about a person."""
-    last = gallery.changes(person, 1)
-    return last[0].id if last else None
 
 
 def _last_part(source: str) -> str:
@@ -319,9 +364,8 @@ def _person(one: Person) -> Document:
     }
 
 
-def _with_tag(one: Person, undo: int | None = None) -> Response:
-    more = {} if undo is None else {"undo": undo}
-    return JSONResponse(_person(one) | more, headers={"ETag": _tag(one)})
+def _with_tag(one: Person, more: Document | None = None) -> Response:
+    return JSONResponse(_person(one) | (more or {}), headers={"ETag": _tag(one)})
 
 
 def _tag(one: Person) -> str:

@@ -13,6 +13,7 @@ from multiface.album import Album, Hit
 from multiface.album.documents import face_document, hit_document
 from multiface.errors import NotInGallery, UsageError
 from multiface.gallery import Gallery, album_pictures
+from multiface.gallery.changes import last_of, recorded
 from multiface.gallery.person_ids import ID_PATTERN
 from multiface.images import open_picture
 from multiface.images.jpeg import jpeg_bytes
@@ -23,7 +24,7 @@ from multiface.serve.job_routes import accepted
 from multiface.serve.jobs import Jobs
 from multiface.serve.problems import Problem
 from multiface.serve.request_body import RequestBody
-from multiface.serve.stranger_routes import WhoItIs, face_of, last_change
+from multiface.serve.stranger_routes import WhoItIs, face_of
 from multiface.serve.work import Work
 
 Document = dict[str, Any]
@@ -113,12 +114,13 @@ def photo_routes(
         """A face that was not found, and who it is, if that is said."""
         who = wanted.who()
 
-        def job() -> int:
+        def job() -> tuple[int, int | None]:
             path = _file(photo_of(photo))
-            return album.mark(path, wanted.box, who or None, another=wanted.another)
+            with recorded() as made:
+                return album.mark(path, wanted.box, who or None, another=wanted.another), last_of(made)
 
-        face = await work.run(job)
-        return face_document(face_of(album, face)) | {"undo": last_change(gallery)}
+        face, undo = await work.run(job)
+        return face_document(face_of(album, face)) | {"undo": undo}
 
     @router.get("/albums", dependencies=[admin], summary="The folders of the album")
     def albums() -> Document:

@@ -81,9 +81,14 @@ def problem_document(problem: Problem, request_id: str) -> dict[str, Any]:
         "type": f"urn:multiface:{problem.kind}",
         "title": _TITLES.get(problem.status, "Error"),
         "status": problem.status,
-        "detail": problem.detail,
+        "detail": sound(problem.detail),
         "request_id": request_id,
     }
+
+
+def sound(text: str) -> str:
+    """A text that can be sent: halves of surrogate pairs, which JSON of a request can hold, are question marks."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def problem_response(problem: Problem, request_id: str) -> JSONResponse:

@@ -7,8 +7,9 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from multiface.gallery import Gallery, access_keys
+from multiface.gallery import Gallery, access_keys, audit
 from multiface.gallery.access_keys import SCOPES, SESSION_HOURS, AccessKey
+from multiface.gallery.sql import Connection
 from multiface.serve.own_page import check_own_page, cookie_name
 from multiface.serve.problems import Problem
 from multiface.serve.request_body import RequestBody
@@ -47,6 +48,8 @@ def session_routes(gallery: Gallery, *, open_: bool, tls: bool) -> APIRouter:
                     made = access_keys.new_session(connection, key)
                 elif link is not None and access_keys.use_link(connection, link):
                     made = access_keys.new_session(connection, None)
+                if made is not None:
+                    note(connection, request, "link" if key is None else key.id, 201, made[0].id)
         if made is None:
             raise Problem(
                 401,
@@ -80,9 +83,15 @@ def session_routes(gallery: Gallery, *, open_: bool, tls: bool) -> APIRouter:
             raise Problem(401, "not_signed_in", "nobody is signed in")
         with database.writing() as connection:
             access_keys.end_session(connection, found.id)
+            note(connection, request, found.id, 200, found.id)
         answer = JSONResponse({"ended": True})
         answer.delete_cookie(cookie, path="/", secure=tls, httponly=True, samesite="strict")
         return answer
+
+    def note(connection: Connection, request: Request, who: str, status: int, one: str) -> None:
+        """In the audit log, where later changes have the session's id."""
+        number, ids = request.state.request_id, {"session": one}
+        audit.add_entry(connection, who, number, request.method, "/v1/session", status, ids)
 
     def _found(request: Request) -> AccessKey | None:
         with database.reading() as connection:

@@ -11,6 +11,7 @@ from multiface.album import Album, HitFace
 from multiface.album.documents import face_document, group_document
 from multiface.errors import NotInGallery
 from multiface.gallery import Gallery
+from multiface.gallery.changes import last_of, recorded
 from multiface.gallery.person_ids import ID_PATTERN
 from multiface.serve.access import Access
 from multiface.serve.cursors import LARGEST_ROW, Limit, NumberCursor, RowId, after_number
@@ -51,6 +52,12 @@ class SomeFaces(RequestBody):
     """Faces by their ids."""
 
     faces: list[RowId] = Field(min_length=1, max_length=10_000)
+
+
+class NotThePerson(SomeFaces):
+    """Faces, and who they are not."""
+
+    person: str = Field(pattern=ID_PATTERN)
 
 
 class FaceChange(RequestBody):
@@ -121,20 +128,24 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
     def name(stranger: Number, wanted: WhoItIs) -> Document:
         """All faces of the stranger become the person's."""
         who = wanted.who()
-        if wanted.another:
-            faces = [face.id for group in album.groups() if group.number == stranger for face in group.faces]
-            if not faces:
-                raise NotInGallery(f"there is no stranger {stranger} in the album")
-            person = album.name_faces(faces, who, another=True)
-        else:
-            person = album.name(stranger, who)
-        return {"person": person.id, "name": person.name, "undo": last_change(gallery)}
+        with recorded() as made:
+            if wanted.another:
+                faces = [
+                    face.id for group in album.groups() if group.number == stranger for face in group.faces
+                ]
+                if not faces:
+                    raise NotInGallery(f"there is no stranger {stranger} in the album")
+                person = album.name_faces(faces, who, another=True)
+            else:
+                person = album.name(stranger, who)
+        return {"person": person.id, "name": person.name, "undo": last_of(made)}
 
     @router.post("/strangers/{stranger:int}/merge", dependencies=[write], summary="Two strangers are one")
     def merge(stranger: Number, other: OtherStranger) -> Document:
         """The first keeps its number."""
-        album.merge(stranger, other.stranger)
-        return {"stranger": stranger, "merged": other.stranger, "undo": last_change(gallery)}
+        with recorded() as made:
+            album.merge(stranger, other.stranger)
+        return {"stranger": stranger, "merged": other.stranger, "undo": last_of(made)}
 
     @router.post(
         "/strangers/{stranger:int}/split", dependencies=[write], summary="Some faces are somebody else"
@@ -142,15 +153,18 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
     def split(stranger: Number, wanted: SomeFaces) -> Document:
         """The number of the new stranger."""
         _all_of(album, stranger, wanted.faces)
-        return {"stranger": album.split(wanted.faces), "from": stranger, "undo": last_change(gallery)}
+        with recorded() as made:
+            number = album.split(wanted.faces)
+        return {"stranger": number, "from": stranger, "undo": last_of(made)}
 
     @router.post(
         "/strangers/{stranger:int}/ignore", dependencies=[write], summary="A stranger is of no interest"
     )
     def ignore(stranger: Number, wanted: Ignored) -> Document:
         """New photos of this stranger neither; ignored=false takes it back."""
-        album.ignore(groups=[stranger], ignored=wanted.ignored)
-        return {"stranger": stranger, "ignored": wanted.ignored, "undo": last_change(gallery)}
+        with recorded() as made:
+            album.ignore(groups=[stranger], ignored=wanted.ignored)
+        return {"stranger": stranger, "ignored": wanted.ignored, "undo": last_of(made)}
 
     @router.delete("/strangers/{stranger:int}", dependencies=[write], summary="Remove a stranger for good")
     def remove(stranger: Number) -> Document:
@@ -163,34 +177,38 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
         said = [wanted.person or wanted.name, wanted.not_, wanted.ignored]
         if sum(one is not None for one in said) != 1:
             raise Problem(422, "one_thing", "give one of `person`, `name`, `not` and `ignored`")
-        if wanted.not_ is not None:
-            album.not_person(face, wanted.not_)
-        elif wanted.ignored is not None:
-            album.ignore(faces=[face], ignored=wanted.ignored)
-        else:
-            who = WhoItIs(person=wanted.person, name=wanted.name, another=wanted.another).who()
-            album.name_faces([face], who, another=wanted.another)
-        return face_document(face_of(album, face)) | {"undo": last_change(gallery)}
+        with recorded() as made:
+            if wanted.not_ is not None:
+                album.not_person(face, wanted.not_)
+            elif wanted.ignored is not None:
+                album.ignore(faces=[face], ignored=wanted.ignored)
+            else:
+                who = WhoItIs(person=wanted.person, name=wanted.name, another=wanted.another).who()
+                album.name_faces([face], who, another=wanted.another)
+        return face_document(face_of(album, face)) | {"undo": last_of(made)}
 
     @router.post("/faces/name", dependencies=[write], summary="Say who several faces are")
     def name_several(wanted: SomeFaces, who: Annotated[WhoItIs, Query()]) -> Document:
         """In one change."""
-        person = album.name_faces(wanted.faces, who.who(), another=who.another)
-        return {"person": person.id, "name": person.name, "undo": last_change(gallery)}
+        with recorded() as made:
+            person = album.name_faces(wanted.faces, who.who(), another=who.another)
+        return {"person": person.id, "name": person.name, "undo": last_of(made)}
+
+    @router.post("/faces/not", dependencies=[write], summary="Say who several faces are not")
+    def not_several(wanted: NotThePerson) -> Document:
+        """For ever, in one change."""
+        with recorded() as made:
+            album.not_person(wanted.faces, wanted.person)
+        return {"faces": wanted.faces, "not": wanted.person, "undo": last_of(made)}
 
     @router.post("/faces/ignore", dependencies=[write], summary="Several faces are of no interest")
     def ignore_several(wanted: SomeFaces) -> Document:
         """In one change, as all unknown faces of a photo."""
-        album.ignore(faces=wanted.faces)
-        return {"faces": wanted.faces, "undo": last_change(gallery)}
+        with recorded() as made:
+            album.ignore(faces=wanted.faces)
+        return {"faces": wanted.faces, "undo": last_of(made)}
 
     return router
-
-
-def last_change(gallery: Gallery) -> int | None:
-    """The id of the last change, to undo it."""
-    last = gallery.changes(most=1)
-    return last[0].id if last else None
 
 
 def face_of(album: Album, face: int) -> HitFace:

@@ -67,8 +67,9 @@ def system_routes(gallery: Gallery, access: Access, work: Work, figures: Figures
     router = APIRouter(tags=["system"])
 
     @router.get("/livez", summary="Whether the process lives")
-    def livez() -> dict[str, str]:
+    async def livez() -> dict[str, str]:
         """Always, as long as it answers."""
+        # Not in a thread: all of them may wait for a database.
         return {"status": "alive"}
 
     @router.get("/readyz", summary="Whether requests are answered")

@@ -13,12 +13,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from multiface.errors import MultifaceError
+from multiface.errors import AmbiguousName, GalleryConflict, MultifaceError
 from multiface.gallery import Gallery, audit, kept_answers
 from multiface.gallery.kept_answers import KeptAnswer
 from multiface.serve.access import Access, Caller
-from multiface.serve.problems import Problem, problem_of
+from multiface.serve.problems import Problem, kind_of, problem_of, problem_response
+from multiface.visible import log_of
 
+_log = log_of(__name__)
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _BOUNDARY = re.compile(r'boundary="?([^";,\s]{10,70})')
 _KEPT_HEADERS = ("content-type", "location", "etag")
@@ -45,6 +47,10 @@ def write_route(access: Access, gallery: Gallery) -> type[APIRoute]:
                 except (Problem, MultifaceError) as error:
                     status = (error if isinstance(error, Problem) else problem_of(error)).status
                     await run_in_threadpool(_note, gallery, caller, request, self.path, status)
+                    if caller.groups and isinstance(error, GalleryConflict | AmbiguousName):
+                        # The error's own words may be about people of other groups.
+                        words = "it does not fit what is known of somebody, perhaps of another group"
+                        raise Problem(409, kind_of(error), words) from error
                     raise
                 await run_in_threadpool(_note, gallery, caller, request, self.path, answer.status_code)
                 return answer
@@ -56,6 +62,9 @@ def write_route(access: Access, gallery: Gallery) -> type[APIRoute]:
 
 _QUESTIONS = frozenset(f"/v1/{name}" for name in ("identify", "verify", "detect", "embed", "search"))
 """Sent with POST since they have a body; they change nothing."""
+
+_SHOWN_ONCE = frozenset(("/v1/keys",))
+"""Their answers hold a secret that is kept nowhere."""
 
 
 async def _once(gallery: Gallery, caller: Caller, request: Request, inner: Handler) -> Response:
@@ -83,10 +92,21 @@ async def _once(gallery: Gallery, caller: Caller, request: Request, inner: Handl
     except BaseException:
         await run_in_threadpool(_given_up, gallery, caller.key, key)
         raise
-    headers = tuple((name, answer.headers[name]) for name in _KEPT_HEADERS if name in answer.headers)
-    kept = KeptAnswer(digest, answer.status_code, headers, bytes(answer.body))
-    await run_in_threadpool(_answered, gallery, caller.key, key, kept)
+    kept = _to_keep(digest, request, answer)
+    try:
+        await run_in_threadpool(_answered, gallery, caller.key, key, kept)
+    except MultifaceError as error:  # it was done all the same: who hears so does not ask again
+        _log.warning("%s: the answer is not kept (%s)", request.state.request_id, kind_of(error))
     return answer
+
+
+def _to_keep(digest: str, request: Request, answer: Response) -> KeptAnswer:
+    """What is said when the same is asked again."""
+    if request.url.path in _SHOWN_ONCE:
+        words = "this was done, and its answer is shown once; revoke the key and make another"
+        answer = problem_response(Problem(409, "shown_once", words), request.state.request_id)
+    headers = tuple((name, answer.headers[name]) for name in _KEPT_HEADERS if name in answer.headers)
+    return KeptAnswer(digest, answer.status_code, headers, bytes(answer.body))
 
 
 async def _digest(request: Request) -> str:
@@ -114,6 +134,11 @@ def _given_up(gallery: Gallery, access_key: str, key: str) -> None:
 
 
 def _note(gallery: Gallery, caller: Caller, request: Request, route: str, status: int) -> None:
+    """Write a request down. Where that cannot be, the log says so: what was done was done."""
     ids = {name: str(value)[:100] for name, value in request.path_params.items()}
-    with gallery.engine.database.writing() as connection:
-        audit.add_entry(connection, caller.key, request.state.request_id, request.method, route, status, ids)
+    number = request.state.request_id
+    try:
+        with gallery.engine.database.writing() as connection:
+            audit.add_entry(connection, caller.key, number, request.method, route, status, ids)
+    except MultifaceError as error:
+        _log.warning("%s: not in the audit log (%s)", number, kind_of(error))

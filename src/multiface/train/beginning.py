@@ -4,8 +4,8 @@ The first process decides: it alone looks at the run folder, and tells the other
 machine sees, or other machines' folders with checkpoints of their own, do no harm.
 
 A resume refuses settings that change what is learned. The rest may change, and is told in the log:
-- where data and validation packs lie, `workers`, `log_every`, `checkpoint_every`, `keep`, what is validated and how
-  often (after another first pack, or with `flip` changed, the best score is looked for anew);
+- where data, validation packs and a teacher lie, `workers`, `log_every`, `checkpoint_every`, `keep`, what is validated
+  and how often (after another first pack, or with `flip` changed, the best score is looked for anew);
 - `channels_last`, `activation_checkpoints`: the same sums in another order, or made twice;
 - `accumulate`: the gradient is that of the same mean. Batch norms see other groups of faces, as they do with another
   number of processes, which may change too; and eight processes with one part each have the same groups as four
@@ -63,15 +63,18 @@ class Beginning:
     changed: tuple[str, ...] = ()
 
 
-def start_run(recipe: Recipe, run: Path, pictures: IdentitySet, place: Place, resume: bool) -> Beginning:
+def start_run(
+    recipe: Recipe, run: Path, pictures: IdentitySet, place: Place, resume: bool, teacher: str = ""
+) -> Beginning:
     """Makes the run folder with its recipe, or opens the one that is there, in the first process; the same answer in
     all.
 
+    teacher: the fingerprint of a teacher, "" without one.
     Raises, in the first process: UsageError where there is a run already and `resume` is off, where the settings
     change what is learned, or the folder cannot be written; DataSetError for other data; WeightsError for a broken
     checkpoint.
     """
-    decided = _decide(recipe, run, pictures, resume) if place.first else None
+    decided = _decide(recipe, run, pictures, resume, teacher) if place.first else None
     told = tell(place, None if decided is None else json.dumps(document_of(decided)))
     return record_from(parse_json(told), Beginning)
 
@@ -119,10 +122,11 @@ def check_agreement(
     learner: Learner,
     average: Average | None,
     steps: range,
+    teacher: str = "",
 ) -> None:
     """Raises UsageError, in every process, where the processes differ in what must be the same.
 
-    steps: to be done in this call.
+    steps: to be done in this call. teacher: its fingerprint, "" without one.
     """
     if learner.place.group is None:
         return
@@ -131,12 +135,14 @@ def check_agreement(
         data=DataConfig(colour=recipe.data.colour),
         validation=replace(recipe.validation, sets=()),
         start=_anywhere(recipe).start,
+        distil=_anywhere(recipe).distil,
     )
     agree(
         learner.place,
         {
             "first and last step": f"{steps.start} {steps.stop}",
             "recipe": recipe_to_toml(same_everywhere),
+            "teacher": teacher,
             "labels": f"{pictures.classes} {digest_of_labels(pictures.labels)}",
             "validation sets": " ".join(
                 f"{len(one.faces)} {digest_of_labels(one.pairs.issame.astype(np.int64))}" for one in sets
@@ -146,7 +152,7 @@ def check_agreement(
     )
 
 
-def _decide(recipe: Recipe, run: Path, pictures: IdentitySet, resume: bool) -> Beginning:
+def _decide(recipe: Recipe, run: Path, pictures: IdentitySet, resume: bool, teacher: str) -> Beginning:
     file = run / RECIPE
     there = checkpoints(run)
     if there and not resume:
@@ -156,7 +162,7 @@ def _decide(recipe: Recipe, run: Path, pictures: IdentitySet, resume: bool) -> B
             hint="add --resume to go on with it, or choose another --out",
         )
     labels = digest_of_labels(pictures.labels)
-    position = Position(0, len(pictures), pictures.classes, None, (), 0.0, 0, labels)
+    position = Position(0, len(pictures), pictures.classes, None, (), 0.0, 0, labels, teacher)
     before = recipe_from_toml(read_regular_text(file), str(file)) if resume and file.is_file() else None
     changed: tuple[str, ...] = ()
     if before is not None:
@@ -172,6 +178,13 @@ def _decide(recipe: Recipe, run: Path, pictures: IdentitySet, resume: bool) -> B
         opened, position = open_checkpoint(there[-1])
         opened.close()
         _check_data(run, position, pictures, labels)
+        if position.teacher != teacher:
+            raise UsageError(
+                f"{run}: has learned from another teacher, or from none (fingerprint "
+                f"{position.teacher[:16] or 'none'}, now {teacher[:16] or 'none'})",
+                path=run,
+                hint="resume it with the same file under [distil]",
+            )
         position = replace(position, labels=labels)
         if before is not None and _judge(before) != _judge(recipe):
             position = replace(position, best=None)
@@ -212,12 +225,18 @@ def _mathematics(recipe: Recipe, begun: bool) -> Recipe:
         run=RunConfig(**kept),
         validation=ValidationConfig(),
         start=_anywhere(recipe).start if begun else recipe.start,
+        distil=_anywhere(recipe).distil,
     )
 
 
 def _anywhere(recipe: Recipe) -> Recipe:
-    """The recipe as if its first weights lay somewhere else."""
-    return replace(recipe, start=replace(recipe.start, weights="elsewhere", centres_from_pictures=True))
+    """The recipe as if its first weights, and its teacher, lay somewhere else."""
+    distil = recipe.distil
+    return replace(
+        recipe,
+        start=replace(recipe.start, weights="elsewhere", centres_from_pictures=True),
+        distil=replace(distil, teacher="elsewhere") if distil.teacher else distil,
+    )
 
 
 def _judge(recipe: Recipe) -> tuple[str, bool]:

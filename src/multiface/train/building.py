@@ -13,9 +13,10 @@ from multiface.train.networks.arc_iresnet import ArcIResNet
 from multiface.train.networks.iresnet import IResNet
 from multiface.train.networks.mobilefacenet import MobileFaceNet
 from multiface.train.networks.plain import PlainNet
+from multiface.train.networks.vit import VisionTransformer
 from multiface.train.recipe import HeadSettings, NetworkConfig
 
-Network = MobileFaceNet | IResNet | ArcIResNet | PlainNet
+Network = MobileFaceNet | IResNet | ArcIResNet | VisionTransformer | PlainNet
 AnyHead = Head | ShardedHead
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
@@ -28,6 +29,8 @@ def build_network(config: NetworkConfig) -> Network:
         return PlainNet(config.embedding, config.width)
     if config.name == "iresnet":
         return ArcIResNet(config.depth, config.embedding, config.dropout)
+    if config.name == "vit":
+        return VisionTransformer(config.depth, config.embedding, config.width, config.drop_path)
     return IResNet(config.depth, config.name == "ir_se", config.dropout)
 
 
@@ -44,6 +47,7 @@ def head_config(settings: HeadSettings, embedding: int, classes: int) -> HeadCon
         scale=settings.scale,
         normalise_slices=settings.normalise_slices,
         average=settings.average,
+        subcentres=settings.subcentres,
     )
 
 
@@ -63,6 +67,8 @@ def embedding_layers(network: Network) -> tuple[nn.Module, ...]:
         return network.linear, network.bn
     if isinstance(network, ArcIResNet):
         return network.fc, network.norm
+    if isinstance(network, VisionTransformer):
+        return (network.feature,)
     return (network.output_layer,)
 
 

@@ -2,8 +2,8 @@
 stopped.
 
 Tensors: `network.*`, `head.*` (centres whole, whatever the number of processes), `momentum.network.*`,
-`momentum.head.centres`, `average.*`. The file's metadata holds one JSON document, `multiface.checkpoint`: a
-`Position`.
+`momentum.head.*`, `average.*`; of AdamW also `squares.*` and `optimiser.steps`. The file's metadata holds one JSON
+document, `multiface.checkpoint`: a `Position`.
 Random numbers need nothing: order, augmentation and dropout are functions of seed and position.
 
 The first process alone writes and reads; the others send it their centres, and are sent theirs, in pieces (see
@@ -13,7 +13,7 @@ checkpoint is written beside its name, then renamed; older ones are deleted afte
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from multiface.atomic_write import whole_file
 from multiface.errors import InputError, WeightsError
@@ -31,7 +31,7 @@ from multiface.train.average import Average
 from multiface.train.building import check_weights
 from multiface.train.heads.sharded import ShardedHead
 from multiface.train.heads.shards import fill_shards, parts_of_shards
-from multiface.train.optimiser import momentum_of, set_momentum, take_momentum
+from multiface.train.optimiser import MEMORIES, memories, remember, set_steps, steps_of, take_memory
 from multiface.train.processes import Place
 from multiface.train.step import Learner
 from multiface.train.tensor_file import Entry, TensorFile, in_file_order, write_tensors
@@ -40,7 +40,7 @@ KEY = "multiface.checkpoint"
 FOLDER = "checkpoints"
 _NAME = re.compile(r"step-(\d{9})\.safetensors")
 _CENTRES = "head.centres"
-_MOMENTUM = "momentum."
+_STEPS = "optimiser.steps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ class Position:
 
     step: steps done. pictures, classes: of the training set. best: the highest score so far, None before the
     first validation. unusable: numbers of the pictures that were skipped. scale, growth: of the fp16 loss
-    scale. labels: digest of the training set's labels, "" in checkpoints of earlier versions.
+    scale. labels: digest of the training set's labels, "" in checkpoints of earlier versions. teacher: fingerprint
+    of what is learned from, "" without one.
     """
 
     step: int
@@ -60,6 +61,7 @@ class Position:
     scale: float
     growth: int
     labels: str = ""
+    teacher: str = ""
 
     def to_json(self) -> str:
         """As JSON; inverse of `from_json`."""
@@ -93,11 +95,10 @@ def entries_of(learner: Learner, average: Average | None) -> list[Entry]:
     is. In other processes than the first, what goes through a part is sent there.
     """
     head, place = learner.head, learner.place
-    shape = (head.config.slices, head.config.classes, head.config.slice_size)
-    momentum = momentum_of(learner.optimiser, head.centres)
+    shape = (head.config.slices, head.config.classes, head.config.row_size)
     sharded: dict[str, Tensor] = {_CENTRES: head.centres}
-    if momentum is not None:
-        sharded[_MOMENTUM + _CENTRES] = momentum
+    for name, memory in memories(learner.optimiser, head.centres).items():
+        sharded[f"{name}.{_CENTRES}"] = memory
     entries = [
         Entry(name, shard.dtype, shape, parts_of_shards(shard, head.config.classes, _group(learner)))
         for name, shard in sharded.items()
@@ -167,27 +168,40 @@ def restore(learner: Learner, average: Average | None, file: TensorFile | None, 
         for key, tensor in equal_everywhere(learner, average).items():
             if key in shapes:
                 tensor.copy_(read(key, tensor))
-        for key, parameter in learner.network.named_parameters():
-            if f"{_MOMENTUM}network.{key}" in shapes:
-                set_momentum(learner.optimiser, parameter, read(f"{_MOMENTUM}network.{key}", parameter))
         _fill(head.centres, learner, file, _CENTRES)
-        if _MOMENTUM + _CENTRES in shapes:
-            momentum = torch.empty_like(head.centres)
-            _fill(momentum, learner, file, _MOMENTUM + _CENTRES)
-            take_momentum(learner.optimiser, head.centres, momentum)
+        for name in MEMORIES:
+            for key, parameter in _whole_parameters(learner):
+                if f"{name}.{key}" in shapes:
+                    remember(learner.optimiser, parameter, name, read(f"{name}.{key}", parameter))
+            if f"{name}.{_CENTRES}" in shapes:
+                memory = torch.empty_like(head.centres)
+                _fill(memory, learner, file, f"{name}.{_CENTRES}")
+                take_memory(learner.optimiser, head.centres, name, memory)
+        if _STEPS in shapes:
+            set_steps(learner.optimiser, read(_STEPS, torch.tensor(0.0)))
 
 
 def equal_everywhere(learner: Learner, average: Average | None) -> dict[str, Tensor]:
     """What each process has whole, by its name in checkpoints: the tensors themselves, not copies."""
     found = {f"network.{name}": value for name, value in learner.network.state_dict().items()}
     found |= {f"head.{name}": value for name, value in learner.head.state_dict().items() if name != "centres"}
-    for name, parameter in learner.network.named_parameters():
-        momentum = momentum_of(learner.optimiser, parameter)
-        if momentum is not None:
-            found[f"{_MOMENTUM}network.{name}"] = momentum
+    for key, parameter in _whole_parameters(learner):
+        for name, memory in memories(learner.optimiser, parameter).items():
+            found[f"{name}.{key}"] = memory
+    steps = steps_of(learner.optimiser)
+    if steps is not None:
+        found[_STEPS] = steps
     if average is not None:
         found |= {f"average.{name}": value for name, value in average.network.state_dict().items()}
     return found
+
+
+def _whole_parameters(learner: Learner) -> Iterator[tuple[str, nn.Parameter]]:
+    """What learns and each process has whole, by its name in checkpoints."""
+    for name, parameter in learner.network.named_parameters():
+        yield f"network.{name}", parameter
+    if learner.head.threshold is not None:
+        yield "head.threshold", learner.head.threshold
 
 
 def _fill(shard: Tensor, learner: Learner, file: TensorFile | None, name: str) -> None:
@@ -204,13 +218,16 @@ def _told_shapes(place: Place, file: TensorFile | None) -> dict[str, tuple[int, 
 def _check_head(learner: Learner, found: Mapping[str, tuple[int, ...]], name: str) -> None:
     config = learner.head.config
     wanted = {
-        "centres": (config.slices, config.classes, config.slice_size),
+        "centres": (config.slices, config.classes, config.row_size),
         "margin_state": tuple(learner.head.margin_state.shape),
     }
-    for key, shape in wanted.items():
-        if found.get(key) != shape:
+    if learner.head.threshold is not None:
+        wanted["threshold"] = (config.slices,)
+    for key in (*wanted, *found):
+        if found.get(key) != wanted.get(key):
             raise WeightsError(
-                f"{name}: does not fit the head of the recipe: {key} is {found.get(key, 'nothing')}, wanted {shape}"
+                f"{name}: does not fit the head of the recipe: {key} is {found.get(key, 'nothing')}, wanted "
+                f"{wanted.get(key, 'nothing')}"
             )
 
 

@@ -31,6 +31,7 @@ from multiface.json_text import parse_json
 from multiface.train.building import Network, build_network, load_weights
 from multiface.train.checkpoint import FOLDER, checkpoints
 from multiface.train.crops import SIDE
+from multiface.train.networks.vit import Attention, Mlp, Tokens
 from multiface.train.recipe import NetworkConfig
 from multiface.train.reference_checkpoint import load_network, read_state
 from multiface.train.step import to_input
@@ -197,11 +198,16 @@ def export(path: Path, trained: TrainedNetwork, crops: Pixels) -> float:
     """
     model = to_onnx(trained)
     cosine = check_agreement(model, trained, crops)
+    write_onnx(path, model)
+    return cosine
+
+
+def write_onnx(path: Path, model: bytes) -> None:
+    """Writes an ONNX file; it appears whole or not at all. Raises InputError where it cannot be written."""
     try:
         write_whole(path, model)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})", path=path) from error
-    return cosine
 
 
 class _Graph:
@@ -214,7 +220,7 @@ class _Graph:
 
     def build(self) -> str:
         """The name of the output."""
-        traced = torch.fx.Tracer().trace(_Features(self._network))
+        traced = _Tracer().trace(_Features(self._network))
         names: dict[torch.fx.Node, str] = {}
         for node in traced.nodes:
             inputs = [names[argument] for argument in node.args if isinstance(argument, torch.fx.Node)]
@@ -254,6 +260,23 @@ class _Graph:
             case nn.AdaptiveAvgPool2d(output_size=int(side)) if SIDE % side == 0:  # of the picture itself
                 shape = [SIDE // side] * 2
                 return self._node("AveragePool", [source], path, kernel_shape=shape, strides=shape)
+            case Tokens():
+                self._constant(f"{path}.shape", torch.tensor([0, layer.proj.out_channels, -1]))
+                patches = self._layer(f"{path}.proj", layer.proj, source)
+                rows = self._node("Reshape", [patches, f"{path}.shape"], f"{path}.rows")
+                turned = self._node("Transpose", [rows], f"{path}.turned", perm=[0, 2, 1])
+                self._constant(f"{path}.position", layer.position)
+                return self._node("Add", [turned, f"{path}.position"], path)
+            case Attention():
+                return self._attention(path, layer, source)
+            case Mlp():
+                inner = self._dense(f"{path}.fc1", layer.fc1, source)
+                self._constant(f"{path}.low", torch.tensor(0.0))
+                self._constant(f"{path}.high", torch.tensor(6.0))
+                active = self._node("Clip", [inner, f"{path}.low", f"{path}.high"], path)
+                return self._dense(f"{path}.fc2", layer.fc2, active)
+            case nn.LayerNorm():
+                return self._layer_norm(path, layer, source)
             case nn.Flatten():
                 return self._node("Flatten", [source], path)
             case nn.Dropout():
@@ -261,6 +284,54 @@ class _Graph:
         raise WeightsError(
             f"{path}: a layer {type(layer).__name__} cannot be exported to ONNX yet", path=path
         )
+
+    def _dense(self, path: str, layer: nn.Linear, source: str) -> str:
+        """A linear layer of (n, t, c)."""
+        self._constant(f"{path}.weight", layer.weight.T)
+        product = self._node("MatMul", [source, f"{path}.weight"], f"{path}.product")
+        bias = self._constants(path, layer, "bias")
+        return self._node("Add", [product, *bias], path) if bias else product
+
+    def _attention(self, path: str, layer: Attention, source: str) -> str:
+        channels = layer.proj.in_features
+        size = channels // layer.heads
+        joined = self._dense(f"{path}.qkv", layer.qkv, source)
+        self._constant(f"{path}.shape", torch.tensor([0, 0, 3 * layer.heads, size]))
+        heads = self._node("Reshape", [joined, f"{path}.shape"], f"{path}.heads")
+        turned = self._node("Transpose", [heads], f"{path}.turned", perm=[0, 2, 1, 3])  # (n, 3 h, t, size)
+        q, k, v = self._split(turned, path, 3)
+        keys = self._node("Transpose", [k], f"{path}.keys", perm=[0, 1, 3, 2])
+        alike = self._node("MatMul", [q, keys], f"{path}.alike")
+        self._constant(f"{path}.scale", torch.tensor(size**-0.5))
+        scaled = self._node("Mul", [alike, f"{path}.scale"], f"{path}.scaled")
+        weights = self._node("Softmax", [scaled], f"{path}.weights", axis=-1)
+        mixed = self._node("MatMul", [weights, v], f"{path}.mixed")
+        back = self._node("Transpose", [mixed], f"{path}.back", perm=[0, 2, 1, 3])
+        self._constant(f"{path}.flat", torch.tensor([0, 0, channels]))
+        return self._dense(
+            f"{path}.proj", layer.proj, self._node("Reshape", [back, f"{path}.flat"], f"{path}.rows")
+        )
+
+    def _layer_norm(self, path: str, layer: nn.LayerNorm, source: str) -> str:
+        """Operators of opset 13: the one for it came with 17."""
+        mean = self._node("ReduceMean", [source], f"{path}.mean", axes=[-1], keepdims=1)
+        centred = self._node("Sub", [source, mean], f"{path}.centred")
+        square = self._node("Mul", [centred, centred], f"{path}.square")
+        variance = self._node("ReduceMean", [square], f"{path}.variance", axes=[-1], keepdims=1)
+        self._constant(f"{path}.eps", torch.tensor(layer.eps))
+        above = self._node("Add", [variance, f"{path}.eps"], f"{path}.above")
+        deviation = self._node("Sqrt", [above], f"{path}.deviation")
+        normal = self._node("Div", [centred, deviation], f"{path}.normal")
+        weight, bias = self._constants(path, layer, "weight", "bias")
+        return self._node("Add", [self._node("Mul", [normal, weight], f"{path}.scaled"), bias], path)
+
+    def _split(self, source: str, path: str, parts: int) -> list[str]:
+        """Equal parts along the second axis."""
+        from onnx import helper
+
+        outputs = [f"{path}.part{number}:out" for number in range(parts)]
+        self.nodes.append(helper.make_node("Split", [source], outputs, f"{path}.split", axis=1))
+        return outputs
 
     def _function(self, node: torch.fx.Node, inputs: list[str]) -> str:
         kind = node.target if isinstance(node.target, str) else node.target.__name__
@@ -293,8 +364,16 @@ class _Graph:
     def _constant(self, name: str, value: Tensor) -> None:
         from onnx import numpy_helper
 
-        values = value.detach().cpu().contiguous().to(torch.float32).numpy()
+        kind = torch.float32 if value.is_floating_point() else torch.int64
+        values = value.detach().cpu().contiguous().to(kind).numpy()
         self.constants.append(numpy_helper.from_array(values, name))
+
+
+class _Tracer(torch.fx.Tracer):
+    """Looks into no layer that is exported as a whole."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, Tokens | Attention | Mlp) or super().is_leaf_module(m, module_qualified_name)
 
 
 class _Features(nn.Module):

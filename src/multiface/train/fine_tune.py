@@ -1,7 +1,8 @@
 """Starting from weights that exist: a run's, or the original MultiFace's.
 
 With few pictures a person, random class centres would first pull a good network apart. So each centre begins
-where its person's pictures lie: at the mean of their embeddings, slice by slice.
+where its person's pictures lie: at the mean of their embeddings, slice by slice. Of K sub-centres each begins at the
+mean of every K-th picture.
 """
 
 from pathlib import Path
@@ -60,13 +61,14 @@ def centres_from_pictures(
     """Each class centre to the mean embedding of its person's first PICTURES_A_PERSON pictures, slices to
     unit length.
 
-    A person none of whose pictures can be used keeps a random centre. The network is in evaluation mode
-    meanwhile.
+    A person none of whose pictures can be used keeps a random centre, and so do sub-centres for which there is no
+    picture. The network is in evaluation mode meanwhile.
     """
     start, stop = (head.start, head.stop) if isinstance(head, ShardedHead) else (0, pictures.classes)
     network.eval()
     config = head.config
-    sums = torch.zeros(config.slices, stop - start, config.slice_size, device=device)
+    several = config.subcentres
+    sums = torch.zeros(config.slices, (stop - start) * several, config.slice_size, device=device)
     rows: list[Pixels] = []
     labels: list[int] = []
 
@@ -76,25 +78,28 @@ def centres_from_pictures(
         rows.clear()
         labels.clear()
 
-    for number in _first_pictures(pictures, start, stop):
+    for number, rank in _first_pictures(pictures, start, stop):
         try:
             rows.append(np.asarray(decode_crop(pictures.read(number))))
         except DataSetError:
             continue  # it will be named when its turn comes in the run
-        labels.append(int(pictures.labels[number]) - start)
+        labels.append((int(pictures.labels[number]) - start) * several + rank % several)
         if len(rows) == _BATCH:
             add()
     if rows:
         add()
     lengths = torch.linalg.vector_norm(sums, dim=2, keepdim=True)
     with torch.no_grad():
-        head.centres.copy_(torch.where(lengths > SMALLEST_NORM, sums / lengths, head.centres))
+        first = head.centres.view_as(sums)
+        first.copy_(torch.where(lengths > SMALLEST_NORM, sums / lengths, first))
 
 
-def _first_pictures(pictures: IdentitySet, start: int, stop: int) -> list[int]:
-    """Numbers of the first PICTURES_A_PERSON pictures of the people start..stop - 1."""
+def _first_pictures(pictures: IdentitySet, start: int, stop: int) -> list[tuple[int, int]]:
+    """Numbers of the first PICTURES_A_PERSON pictures of the people start..stop - 1, each with its place among those of
+    its person, from 0.
+    """
     order = np.argsort(pictures.labels, kind="stable")
     sorted_labels = pictures.labels[order]
     rank = np.arange(len(order)) - np.searchsorted(sorted_labels, sorted_labels)
     wanted = (rank < PICTURES_A_PERSON) & (sorted_labels >= start) & (sorted_labels < stop)
-    return [int(number) for number in order[wanted]]
+    return [(int(number), int(place)) for number, place in zip(order[wanted], rank[wanted], strict=True)]

@@ -21,13 +21,14 @@ import torch
 
 from multiface.arrays import Pixels
 from multiface.datasets.identities import IdentitySet
-from multiface.errors import DataSetError, InputError, WeightsError
+from multiface.errors import DataSetError, InputError, UsageError, WeightsError
 from multiface.train.average import Average
 from multiface.train.batches import Batch, Share, batches, check_share
 from multiface.train.beginning import check_agreement, load_beginning, start_run
 from multiface.train.building import Network, build_head, build_network, head_config
 from multiface.train.checkpoint import Position, save_checkpoint
 from multiface.train.crops import decode_crop
+from multiface.train.distil import Teacher
 from multiface.train.export import TrainedNetwork, export, input_spec, write_safetensors
 from multiface.train.log import RunLog
 from multiface.train.loss_scale import LossScale
@@ -105,10 +106,12 @@ def train(
     limits: Limits = Limits(),
     stop: Callable[[], bool] = lambda: False,
     report: Callable[[Report], None] = lambda _: None,
+    teacher: Teacher | None = None,
 ) -> Outcome:
     """Trains until the recipe's end, `limits`, or `stop`; then a checkpoint is there.
 
     resume: go on from the newest checkpoint of the run folder, or begin where there is none yet.
+    teacher: what `distil.open_teacher` gives for the recipe.
     Raises UsageError for settings that do not go together or a folder with another run; DataSetError,
     WeightsError for broken files; InputError where the loss is no number any more, or the disk is full.
     """
@@ -116,7 +119,10 @@ def train(
     share = Share(batch, settings.accumulate, place.rank, place.processes)
     check_share(share)
     check_labels(pictures)
-    beginning = start_run(recipe, run, pictures, place, resume)
+    if recipe.distil.teacher and teacher is None:
+        raise UsageError(f"distil: the teacher {recipe.distil.teacher} must be opened and handed over")
+    taught_by = "" if teacher is None else teacher.fingerprint
+    beginning = start_run(recipe, run, pictures, place, resume, taught_by)
     progress = beginning.position
     steps = steps_of_run(recipe.schedule, len(pictures), batch)
     last = steps if limits.max_steps is None else min(steps, limits.max_steps)
@@ -127,7 +133,7 @@ def train(
     average = load_beginning(recipe, run, beginning, pictures, learner, average)
     if learner.scale is not None and progress.step:
         learner.scale = LossScale(progress.scale, progress.growth)
-    check_agreement(recipe, pictures, sets, learner, average, range(progress.step, last))
+    check_agreement(recipe, pictures, sets, learner, average, range(progress.step, last), taught_by)
     set_mode(learner.network, recipe.start)
     learner.head.train()
 
@@ -169,8 +175,9 @@ def train(
                 parts.append(part)
                 given = to_input(part.pixels, place.device, recipe.data.colour, settings.channels_last)
                 labels = part.labels.to(place.device, non_blocking=True)
+                taught = None if teacher is None else teacher.features(part.pixels, place.device)
                 part_loss, embedded = add_gradients(
-                    learner, given, labels, settings.accumulate, number, share.sizes
+                    learner, given, labels, settings.accumulate, number, share.sizes, taught
                 )
                 losses.append(part_loss)
 
@@ -240,7 +247,7 @@ def build_learner(recipe: Recipe, pictures: IdentitySet, place: Place) -> tuple[
     freeze(network, recipe.start)
     config = head_config(recipe.head, network.embedding_size, pictures.classes)
     head = build_head(config, recipe.head.sample_rate, recipe.run.seed, place.group).to(place.device)
-    of = groups(network, head.centres, recipe.optimiser, recipe.start.backbone_rate)
+    of = groups(network, head, recipe.optimiser, recipe.start.backbone_rate)
     learner = Learner(
         network=network,
         head=head,
@@ -250,6 +257,7 @@ def build_learner(recipe: Recipe, pictures: IdentitySet, place: Place) -> tuple[
         precision=recipe.run.precision,
         activation_checkpoints=recipe.run.activation_checkpoints,
         clip=recipe.optimiser.clip,
+        distil=recipe.distil,
     )
     average = Average(network, recipe.optimiser.average) if recipe.optimiser.average else None
     return learner, average

@@ -23,6 +23,7 @@ from multiface.progress import Progress
 from multiface.train.batches import Share, batches
 from multiface.train.beginning import first_weights
 from multiface.train.chart import Axis, line_chart
+from multiface.train.distil import Teacher
 from multiface.train.loop import build_learner
 from multiface.train.optimiser import set_rate
 from multiface.train.processes import Place, seed_step
@@ -53,8 +54,11 @@ def find_rate(
     high: float = 10.0,
     steps: int = 100,
     report: Progress = lambda _done, _total: None,
+    teacher: Teacher | None = None,
 ) -> RateSearch:
     """Learns with rising rates, by the recipe's network, head, data, batch and first weights, in one process.
+
+    teacher: the recipe's, where it names one.
 
     Raises InputError where the loss is no number at the first step, WeightsError for first weights that cannot be
     used.
@@ -76,7 +80,9 @@ def find_rate(
             part = next(stream)
             given = to_input(part.pixels, place.device, recipe.data.colour, recipe.run.channels_last)
             labels = part.labels.to(place.device)
-            parts.append(add_gradients(learner, given, labels, share.accumulate, number, share.sizes)[0])
+            taught = None if teacher is None else teacher.features(part.pixels, place.device)
+            loss, _ = add_gradients(learner, given, labels, share.accumulate, number, share.sizes, taught)
+            parts.append(loss)
         if smoothing.exploded(finish_step(learner, torch.stack(parts).mean()).loss):
             break
         rates.append(rate)

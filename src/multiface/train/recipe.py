@@ -24,15 +24,18 @@ from multiface.train.heads.margins import (
     MagFace,
     Margin,
     Softmax,
+    UniFace,
 )
 from multiface.train.networks.arc_iresnet import ArcDepth
 from multiface.train.networks.iresnet import Depth
+from multiface.train.networks.vit import VitDepth
 from multiface.train.schedule import ScheduleConfig
 
 FOLDER = Path(__file__).with_name("recipes")
 """Recipes that come with the package."""
 
-NetworkName = Literal["mobilefacenet", "ir", "ir_se", "iresnet", "plain"]
+NetworkName = Literal["mobilefacenet", "ir", "ir_se", "iresnet", "vit", "plain"]
+OptimiserName = Literal["sgd", "adamw"]
 Precision = Literal["float32", "bf16", "fp16"]
 
 
@@ -55,23 +58,25 @@ class DataConfig:
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """Which network: the original's, arcface_torch's iresnet, or a plain one for experiments of minutes.
+    """Which network: the original's, arcface_torch's iresnet, a vision transformer (vit), or a plain one for
+    experiments of seconds.
 
-    embedding: of mobilefacenet, iresnet and plain; that of ir and ir_se is 512. width: of mobilefacenet and plain;
-    squeeze_excitation: of mobilefacenet.
-    depth, dropout: of ir, ir_se and iresnet; 152 is of the former, 200 of the latter, which is trained without dropout.
+    embedding: of all but ir and ir_se, whose is 512. width: of mobilefacenet, vit and plain.
+    squeeze_excitation: of mobilefacenet. depth: of the others; 152 is of ir and ir_se, 200 of iresnet, 12 (S) and 24
+    (B) of vit. dropout: of ir, ir_se and iresnet, which is trained without. drop_path: of vit, see networks/vit.py.
     """
 
     name: NetworkName = "mobilefacenet"
     embedding: int = 512
     width: float = 1.0
     squeeze_excitation: bool = False
-    depth: Literal[18, 34, 50, 100, 152, 200] = 50
+    depth: Literal[12, 18, 24, 34, 50, 100, 152, 200] = 50
     dropout: float = 0.6
+    drop_path: float = 0.0
 
     def __post_init__(self) -> None:
         _at_least("network", "embedding", self.embedding, 1)
-        depths = get_args(ArcDepth if self.name == "iresnet" else Depth)
+        depths = depths_of(self.name)
         if self.name not in ("mobilefacenet", "plain") and self.depth not in depths:
             raise UsageError(
                 f"network: the depths of {self.name} are {', '.join(map(str, depths))}, not {self.depth}"
@@ -82,6 +87,11 @@ class NetworkConfig:
             )
 
 
+def depths_of(name: str) -> tuple[int, ...]:
+    """The depths that a network comes in; MobileFaceNet has no choice, and is not looked at."""
+    return get_args({"iresnet": ArcDepth, "vit": VitDepth}.get(name, Depth))
+
+
 @dataclass(frozen=True, slots=True)
 class HeadSettings:
     """The head: N slices and a margin; scale, normalise_slices and average as in heads.head.HeadConfig.
@@ -90,6 +100,7 @@ class HeadSettings:
         slices)
         dimensions, as the original does in silence; otherwise that is refused.
     sample_rate: share of the classes that takes part in a step (Partial FC); 1 is exact.
+    subcentres: centres of each class, as in heads.head.HeadConfig; 3 is usual where labels are wrong now and then.
     """
 
     margin: Margin = field(default_factory=Softmax)
@@ -99,28 +110,33 @@ class HeadSettings:
     average: bool = False
     drop_remainder: bool = False
     sample_rate: float = 1.0
+    subcentres: int = 1
 
     def __post_init__(self) -> None:
         _at_least("head", "slices", self.slices, 1)
+        _at_least("head", "subcentres", self.subcentres, 1)
         if not 0 < self.sample_rate <= 1:
             raise UsageError(f"head: sample_rate must be above 0 and at most 1, not {self.sample_rate:g}")
 
 
 @dataclass(frozen=True, slots=True)
 class OptimiserConfig:
-    """SGD with momentum.
+    """SGD with momentum, or AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101), whose decay is apart from the gradient.
 
     rate: the full learning rate, for steps of `run.batch` faces.
+    momentum: of AdamW the memory of gradients, and `squares` of their squares.
     weight_decay: of convolutions and PReLU. last_weight_decay: of the layer that makes the embedding and of
         the class
-        centres. Batch norm has none.
+        centres. Norms have none; with AdamW neither have biases, PReLU and a transformer's positions.
     clip: largest norm of all gradients together; 0 is no limit.
     average: decay of a running mean of the weights (EMA), which is then what is validated and kept; 0 is
         none.
     """
 
+    kind: OptimiserName = "sgd"
     rate: float = 0.1
     momentum: float = 0.9
+    squares: float = 0.999
     nesterov: bool = False
     weight_decay: float = 4e-5
     last_weight_decay: float = 4e-4
@@ -130,12 +146,42 @@ class OptimiserConfig:
     def __post_init__(self) -> None:
         if not self.rate > 0:
             raise UsageError(f"optimiser: rate must be above 0, not {self.rate:g}")
-        if not 0 <= self.momentum < 1 or not 0 <= self.average < 1:
-            raise UsageError("optimiser: momentum and average must be at least 0 and below 1")
+        if not all(0 <= one < 1 for one in (self.momentum, self.squares, self.average)):
+            raise UsageError("optimiser: momentum, squares and average must be at least 0 and below 1")
+        if self.nesterov and self.kind == "adamw":
+            raise UsageError("optimiser: nesterov is of sgd; leave it out with adamw")
         if min(self.weight_decay, self.last_weight_decay, self.clip) < 0:
             raise UsageError("optimiser: weight decays and clip must be at least 0")
         if self.nesterov and self.momentum == 0:
             raise UsageError("optimiser: nesterov wants a momentum above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class DistilConfig:
+    """Learning from an embedder beside the head: factors of the losses in distil.py, 0 leaves one out.
+
+    teacher: a name of the store, a run folder, or an ONNX file with its input spec; "" is none. It is shown the same
+        crops as the network, and learns nothing.
+    cosine, squared: the network's features are to be the teacher's, as directions or as they are.
+    distances, angles: faces are to lie to each other as they do for the teacher.
+    """
+
+    teacher: str = ""
+    cosine: float = 0.0
+    squared: float = 0.0
+    distances: float = 0.0
+    angles: float = 0.0
+
+    def __post_init__(self) -> None:
+        factors = (self.cosine, self.squared, self.distances, self.angles)
+        if min(factors) < 0:
+            raise UsageError("distil: the factors must be at least 0")
+        if self.teacher and not any(factors):
+            raise UsageError(
+                "distil: a teacher teaches nothing unless `cosine`, `squared`, `distances` or `angles` is above 0"
+            )
+        if any(factors) and not self.teacher:
+            raise UsageError("distil: factors want a `teacher`: an embedder's name, run folder or ONNX file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +269,7 @@ class Recipe:
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     start: StartConfig = field(default_factory=StartConfig)
+    distil: DistilConfig = field(default_factory=DistilConfig)
     run: RunConfig = field(default_factory=RunConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
 
@@ -402,6 +449,7 @@ def _margin_classes() -> dict[str, type[Margin]]:
         "adaface": AdaFace,
         "curricularface": CurricularFace,
         "magface": MagFace,
+        "uniface": UniFace,
     }
 
 

@@ -31,6 +31,8 @@ class SliceLosses:
                 part = Head(one, torch.Generator().manual_seed(0))
             # A view: the optimiser changes the centres in place.
             part.centres = nn.Parameter(head.centres.data[number : number + 1], requires_grad=False)
+            if head.threshold is not None:
+                part.threshold = nn.Parameter(head.threshold.data[number : number + 1], requires_grad=False)
             self._parts.append(part.to(head.centres.device).eval())
 
     @torch.no_grad()

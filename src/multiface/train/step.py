@@ -14,7 +14,7 @@ The host waits for a GPU once a step, in `finish_step`: there it reads loss and 
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -23,6 +23,7 @@ from torch.utils.checkpoint import checkpoint
 
 from multiface.train.buckets import Buckets
 from multiface.train.building import BATCH_NORMS, AnyHead, Network, embedding_layers
+from multiface.train.distil import distil_loss
 from multiface.train.heads.margins import WITH_NORMS, MagFace
 from multiface.train.heads.sampling import sampled_gradient
 from multiface.train.heads.sharded import ShardedHead
@@ -30,9 +31,10 @@ from multiface.train.loss_scale import LossScale
 from multiface.train.networks.arc_iresnet import ArcIResNet
 from multiface.train.networks.iresnet import IResNet
 from multiface.train.networks.unit import unit
-from multiface.train.optimiser import step_rows
+from multiface.train.networks.vit import VisionTransformer
+from multiface.train.optimiser import Optimiser, step_rows
 from multiface.train.processes import Place
-from multiface.train.recipe import Precision, StartConfig
+from multiface.train.recipe import DistilConfig, Precision, StartConfig
 
 
 @dataclass(slots=True)
@@ -43,13 +45,14 @@ class Learner:
 
     network: Network
     head: AnyHead
-    optimiser: torch.optim.SGD
+    optimiser: Optimiser
     scale: LossScale | None
     place: Place
     precision: Precision = "float32"
     activation_checkpoints: bool = False
     clip: float = 0.0
     buckets: Buckets | None = None
+    distil: DistilConfig = field(default_factory=DistilConfig)
 
 
 def to_input(pixels: Tensor, device: torch.device, colour: str, channels_last: bool) -> Tensor:
@@ -87,11 +90,13 @@ def freeze(network: Network, start: StartConfig) -> None:
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
     """embedding: (B, D) of unit length, shortened to what the head sees. norms: (B,) of the features, for
-    AdaFace and MagFace.
+    AdaFace and MagFace. features: (B, D), the whole embedding before it is brought to unit length, where a teacher
+    wants it.
     """
 
     embedding: Tensor
     norms: Tensor | None
+    features: Tensor | None = None
 
 
 def embed(learner: Learner, pictures: Tensor) -> Embedded:
@@ -111,7 +116,8 @@ def embed(learner: Learner, pictures: Tensor) -> Embedded:
     if isinstance(margin, WITH_NORMS):
         learned = features if isinstance(margin, MagFace) else features.detach()
         norms = torch.linalg.vector_norm(learned, dim=1)
-    return Embedded(unit(features)[:, : learner.head.config.embedding_size], norms)
+    embedding = unit(features)[:, : learner.head.config.embedding_size]
+    return Embedded(embedding, norms, features if learner.distil.teacher else None)
 
 
 def add_gradients(
@@ -121,17 +127,21 @@ def add_gradients(
     parts: int = 1,
     part: int = 0,
     counts: Sequence[int] | None = None,
+    taught: Tensor | None = None,
 ) -> tuple[Tensor, Embedded]:
     """Adds the gradients of part number `part` (from 0) of the `parts` of a step.
 
     Gives the loss of this part, a scalar on the device, and what it was made of.
 
+    taught: (B, D'), the teacher's features of these faces, where there is one.
     counts: faces of each process in this part; where None they are asked for, for which the host waits for a GPU.
     """
     if learner.place.group is not None and learner.place.processes > 1 and learner.buckets is None:
         learner.buckets = Buckets(learner.network, learner.place.group)
     embedded = embed(learner, pictures)
     loss = head_loss(learner.head, embedded, labels, counts)
+    if taught is not None and embedded.features is not None:
+        loss = loss + distil_loss(learner.distil, embedded.features, taught, learner.place.group, counts)
     factor = (1.0 if learner.scale is None else learner.scale.value) / parts
     share = loss if factor == 1 else loss * factor
     if learner.buckets is not None and part == parts - 1:
@@ -178,6 +188,8 @@ def finish_step(learner: Learner, loss: Tensor, stop: bool = False) -> Told:
     if learner.buckets is not None:
         numbers = learner.buckets.finish(numbers)
         gradients = learner.buckets.gradients
+    if head.threshold is not None and head.threshold.grad is not None:  # the same in all processes
+        gradients = [*gradients, head.threshold.grad]
     of_network = torch.nn.utils.get_total_norm(gradients, foreach=True)
     norm = (of_network.square() + numbers[0]).sqrt()
     told = torch.stack([loss, norm.to(loss), numbers[1].to(loss)]).tolist()
@@ -210,7 +222,11 @@ def _centre_gradient(head: AnyHead) -> tuple[Tensor | None, Tensor]:
 
 
 def _feature_map(network: Network, pictures: Tensor, checkpoints: bool) -> Tensor:
-    if not (checkpoints and isinstance(network, IResNet | ArcIResNet) and torch.is_grad_enabled()):
+    if not (
+        checkpoints
+        and isinstance(network, IResNet | ArcIResNet | VisionTransformer)
+        and torch.is_grad_enabled()
+    ):
         return network.feature_map(pictures)
     out = network.stem(pictures)
     for module in network.units:

@@ -5,6 +5,7 @@ Needs Debian's Chromium and playwright's wheel, which brings no browser; skipped
 
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,14 @@ class Tab:
         """Wait until something is told."""
         self.page.wait_for_selector(f".notice:has-text({words!r})")
 
+    def leave_dialog(self) -> None:
+        """With Escape, until it is gone: a busy browser takes none for a dialog that it has only just opened."""
+        until = time.monotonic() + 20
+        while self.page.locator("dialog").count():
+            assert time.monotonic() < until, "the dialog stays"
+            self.page.keyboard.press("Escape")
+            self.page.wait_for_timeout(200)
+
 
 @pytest.fixture(scope="module")
 def recognizer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recognizer]:
@@ -102,7 +111,7 @@ def new_tab(chromium: Any, address: str, gallery: Gallery) -> Iterator[Open]:
             timezone_id="UTC",
             **more,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         tab = Tab(context.new_page(), address, gallery)
         tabs.append(tab)
         _watch(tab)

@@ -160,8 +160,7 @@ def test_review_by_keyboard_alone(tab: Tab, scanned: Album) -> None:
     key("?")
     page.wait_for_selector("dialog:has-text('take the chosen faces out')")
     page.get_by_label("Use these keys").uncheck()
-    key("Escape")
-    page.wait_for_selector("dialog", state="detached")
+    tab.leave_dialog()
     key("n")
     assert page.locator("dialog").count() == 0
     key("?")

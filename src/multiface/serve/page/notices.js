@@ -10,7 +10,7 @@ export class Told extends Error {}
 const place = document.getElementById("notices");
 let undoing = null;
 
-/** Tell something. undo: the id of a change, or several, the last first; again: called when it was undone. */
+/** Tell something. undo: the id of a change; again: called when it was undone. */
 export function tell(words, undo = null, again = null) {
   const notice = h("div.notice", h("span", words));
   const gone = () => {
@@ -20,7 +20,7 @@ export function tell(words, undo = null, again = null) {
   const back = async () => {
     gone();
     try {
-      for (const one of [undo].flat()) await post(`/v1/changes/${one}/undo`);
+      await post(`/v1/changes/${undo}/undo`);
       tell(text.undone);
       again?.();
     } catch (error) {

@@ -9,6 +9,9 @@ for hard non-targets, see margins.py), z the target's logit before the scale.
     d loss / d c_by = s/B (exp(s z_b) / Z_b - 1) slope_b               for the target
     d loss / d w_j = (g - (g u) u) / ||w||  with  g = sum_b e_b d loss / d c_bj
 
+With K sub-centres a class, c_bj is the cosine with the nearest: each sub-centre is a class of its own in all that
+follows, whose E is 0 for the faces that are nearer to another one of the class.
+
 Only the target's column knows a margin; all else is a plain exponential. So a slice (or several at once) takes two
 passes over blocks of classes. The first makes E = exp(s phi(c)) from one product, sums it to Z, and adds E u to the
 gradient of the embedding, which is divided by Z at the end (as a softmax is accumulated online: Milakov &
@@ -26,9 +29,7 @@ and unit slices in float32: exp(64) 1e5 classes = 6e32); where it is not, one is
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -36,45 +37,19 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from multiface.train.heads.blocks import (
+    BlockSizes,
+    Owned,
+    add_product,
+    add_rows,
+    keep_nearest,
+    mask_targets,
+    own_centres,
+    product,
+    products_of,
+)
 from multiface.train.heads.margins import Targets
 from multiface.train.networks.unit import SMALLEST_NORM
-
-BLOCK_ELEMENTS = 1 << 20
-"""On a processor: numbers in a block of logits (n x B) or of centres (n x d): 4 MB in float32.
-
-Smaller blocks stay nearer to a core and are no faster; each operation on a block ends with all threads
-waiting for the last, which on a busy machine costs more than the work.
-"""
-
-KEPT_BYTES = 64 << 20
-"""On a processor: exponentials kept from the first pass to the second, in bytes, for one slice at a time."""
-
-GPU_BLOCK_BYTES = 512 << 20
-"""On a GPU: bytes in a block of logits of all slices (N x n x B)."""
-
-GPU_KEPT_BYTES = 2 << 30
-"""On a GPU: exponentials kept from the first pass to the second, in bytes, of all slices."""
-
-
-@dataclass(frozen=True, slots=True)
-class BlockSizes:
-    """Memory of the blocked loss: classes in a block, classes whose exponentials are kept, and slices that are computed
-    together.
-    """
-
-    block: int
-    kept: int
-    together: int = 1
-
-    @staticmethod
-    def fitting(slices: int, batch: int, size: int, dtype: torch.dtype, device: str) -> "BlockSizes":
-        """Sizes for N slices of d dimensions and a batch of B faces, held in `dtype` on a kind of device."""
-        if device == "cpu":
-            block = max(16, BLOCK_ELEMENTS // max(batch, size))
-            return BlockSizes(block, KEPT_BYTES // (batch * dtype.itemsize) // block * block)
-        row = slices * max(batch, size) * dtype.itemsize
-        block = max(16, GPU_BLOCK_BYTES // row)
-        return BlockSizes(block, GPU_KEPT_BYTES // row // block * block, slices)
 
 
 def blocked_loss(
@@ -87,11 +62,13 @@ def blocked_loss(
     group: dist.ProcessGroup | None = None,
     sizes: BlockSizes | None = None,
     longest: float | None = None,
+    nearest: Tensor | None = None,
 ) -> Tensor:
     """Mean cross entropy over the batch, per slice, summed over the slices (or averaged): a scalar.
 
     parts: (N, B, d) slices of the embeddings; float32, float64, bfloat16 or float16.
-    centres: (N, C, d), rows of any length; a zero row has cosine 0 with everything and gets no gradient.
+    centres: (N, C, K d), K sub-centres of each class in a row, mostly one, of any length; a zero one has cosine 0 with
+        everything and gets no gradient.
     labels: (B,) int64; of classes of this process 0..C-1, anything else belongs to another process.
     targets: of the whole batch, (N, B), equal in every process.
     group: where given, each process holds other classes and the same batch; C may differ between processes
@@ -103,13 +80,15 @@ def blocked_loss(
         kept), none in backward.
     sizes: memory, chosen from N, B, d and the device where None.
     longest: no row of `parts` is longer than this; measured where None, for which the host waits for a GPU.
+    nearest: int64 (N, B), which of the own class's sub-centres the targets are of (see sliced.target_cosines); of
+        other processes' classes anything in 0..K-1. None where K is 1, or where there is no class.
 
     Computed in float32 (float64 where an input is); on a GPU the products of float32 in TF32, summed in float32.
     Gradients flow to `parts` and `centres`, once: a gradient of the gradient raises. Holds at most about the kept
     exponentials plus a dozen blocks beside the gradients themselves.
     """
     inputs = (labels, targets.logit, targets.slope.detach(), targets.hard_above, targets.hard_shift)
-    settings = (scale, average, group, sizes, longest, torch.is_grad_enabled())
+    settings = (nearest, scale, average, group, sizes, longest, torch.is_grad_enabled())
     result: Tensor = _BlockedLoss.apply(parts, centres, *inputs, *settings)  # type: ignore[no-untyped-call]
     return result
 
@@ -127,6 +106,7 @@ class _BlockedLoss(torch.autograd.Function):
         slope: Tensor,
         hard_above: Tensor | None,
         hard_shift: Tensor | None,
+        nearest: Tensor | None,
         scale: float,
         average: bool,
         group: dist.ProcessGroup | None,
@@ -134,11 +114,11 @@ class _BlockedLoss(torch.autograd.Function):
         longest: float | None,
         wanted: bool,
     ) -> Tensor:
-        ctx.save_for_backward(parts, centres, labels, logit, slope, hard_above, hard_shift)
+        ctx.save_for_backward(parts, centres, labels, nearest, logit, slope, hard_above, hard_shift)
         ctx.settings = (scale, average, group, sizes, longest)
         ctx.wanted = tuple(wanted and ctx.needs_input_grad[number] for number in (0, 1, 3))
         targets = Targets(logit, slope, hard_above, hard_shift)
-        loss, *gradients = _compute(parts, centres, labels, targets, *ctx.settings, *ctx.wanted)
+        loss, *gradients = _compute(parts, centres, labels, nearest, targets, *ctx.settings, *ctx.wanted)
         ctx.gradients = gradients
         return loss
 
@@ -148,20 +128,22 @@ class _BlockedLoss(torch.autograd.Function):
         gradients = ctx.gradients
         ctx.gradients = None  # so that autograd may take them as they are, without a copy
         if gradients is None:
-            parts, centres, labels, *rest = ctx.saved_tensors
-            _, *gradients = _compute(parts, centres, labels, Targets(*rest), *ctx.settings, *ctx.wanted)
+            parts, centres, labels, nearest, *rest = ctx.saved_tensors
+            targets = Targets(*rest)
+            _, *gradients = _compute(parts, centres, labels, nearest, targets, *ctx.settings, *ctx.wanted)
         if upstream.is_cuda or upstream.numpy() != 1:  # on a GPU looking would cost more than multiplying
             for gradient in gradients:
                 if gradient is not None:
                     gradient.mul_(upstream)
         of_parts, of_centres, of_logit = gradients
-        return (of_parts, of_centres, None, of_logit, *[None] * 9)
+        return (of_parts, of_centres, None, of_logit, *[None] * 10)
 
 
 def _compute(
     parts: Tensor,
     centres: Tensor,
     labels: Tensor,
+    nearest: Tensor | None,
     targets: Targets,
     scale: float,
     average: bool,
@@ -172,24 +154,28 @@ def _compute(
     want_centres: bool,
     want_logit: bool,
 ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
-    """Loss, gradient of parts (N, B, d), of centres (N, C, d) and of the logits (N, B); None where not wanted."""
+    """Loss, gradient of parts (N, B, d), of centres (N, C, K d) and of the logits (N, B); None where not wanted."""
     slices, batch, size = parts.shape
-    classes = centres.shape[1]
+    classes, several = centres.shape[1], centres.shape[2] // size
+    rows = centres.reshape(slices, classes * several, size)
     dtype = torch.promote_types(torch.promote_types(parts.dtype, centres.dtype), torch.float32)
     sizes = sizes or BlockSizes.fitting(slices, batch, size, dtype, parts.device.type)
-    with torch.autocast(parts.device.type, enabled=False), _products_of(parts.device):
-        owned = _Owned.of(labels, classes)
-        scratch = _Scratch.of(sizes, batch, size, classes, dtype, parts.device)
+    if several > 1:  # a class is never cut
+        sizes = replace(sizes, block=max(several, sizes.block // several * several))
+    with torch.autocast(parts.device.type, enabled=False), products_of(parts.device):
+        owned = Owned.of(labels, classes, several)
+        scratch = _Scratch.of(sizes, batch, size, classes * several, dtype, parts.device)
         weight = 1 / slices if average else 1.0
         grad_parts = torch.empty_like(parts, memory_format=torch.contiguous_format) if want_parts else None
-        grad_centres = torch.empty_like(centres) if want_centres else None
+        grad_rows = torch.empty_like(rows) if want_centres else None
         grad_logit = torch.empty_like(targets.logit) if want_logit else None
         losses = []
         for first in range(0, slices, sizes.together):
             these = slice(first, first + sizes.together)
             some = _Slices(
                 embedding=parts[these].to(dtype).contiguous(),
-                centres=centres[these],
+                centres=rows[these],
+                nearest=None if nearest is None else nearest[these],
                 logit=targets.logit[these].to(dtype) * scale,
                 slope=targets.slope[these].to(dtype),
                 hard_above=None if targets.hard_above is None else targets.hard_above[these].to(dtype),
@@ -199,7 +185,7 @@ def _compute(
             )
             loss, share, away = _slices_loss(
                 some, owned, scratch, sizes, group, weight, want_parts,
-                None if grad_centres is None else grad_centres[these],
+                None if grad_rows is None else grad_rows[these],
             )  # fmt: skip
             losses.append(loss)
             if grad_parts is not None:
@@ -207,29 +193,18 @@ def _compute(
             if grad_logit is not None:
                 grad_logit[these] = away
     total = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
-    return total, grad_parts, grad_centres, grad_logit
-
-
-@contextmanager
-def _products_of(device: torch.device) -> Iterator[None]:
-    """On a GPU, products of float32 in TF32: 10 bits of a factor, which cosines can spare; sums in float32."""
-    if device.type != "cuda":
-        yield
-        return
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+    return total, grad_parts, None if grad_rows is None else grad_rows.view(centres.shape), grad_logit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Slices:
-    """S slices of a batch: embedding (S, B, d), centres (S, C, d), scaled target logits (S, B), and so on."""
+    """S slices of a batch: embedding (S, B, d), (sub-)centres (S, C K, d), the targets' nearest sub-centres (S, B)
+    where K is not 1, scaled target logits (S, B), and so on.
+    """
 
     embedding: Tensor
     centres: Tensor
+    nearest: Tensor | None
     logit: Tensor
     slope: Tensor
     hard_above: Tensor | None
@@ -247,32 +222,9 @@ class _Slices:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Owned:
-    """Whose classes are held here. labels: (B,) in 0..C-1, of others anything in it. held: (B,), whether it is."""
-
-    labels: Tensor
-    held: Tensor
-
-    @staticmethod
-    def of(labels: Tensor, classes: int) -> "_Owned":
-        if not classes:
-            return _Owned(torch.zeros_like(labels), torch.zeros_like(labels, dtype=torch.bool))
-        near = labels.clamp(0, classes - 1)
-        return _Owned(near, near == labels)
-
-    def block(self, start: int, stop: int, classes: int) -> "_Owned":
-        """The same for the classes start..stop - 1 alone, counted from start."""
-        if stop - start == classes:
-            return self
-        labels = self.labels - start
-        near = labels.clamp(0, stop - start - 1)
-        return _Owned(near, self.held & (near == labels))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Scratch:
     """Buffers of one call: kept exponentials (S, kept, B), exponentials of a block (S, n, B), unit centres (S, n, d),
-    1 / ||w|| (S, C).
+    1 / ||w|| (S, C K). n counts sub-centres.
     """
 
     kept: Tensor
@@ -295,7 +247,7 @@ class _Scratch:
 
 def _slices_loss(
     some: _Slices,
-    owned: _Owned,
+    owned: Owned,
     scratch: _Scratch,
     sizes: BlockSizes,
     group: dist.ProcessGroup | None,
@@ -305,7 +257,7 @@ def _slices_loss(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Loss of some slices times weight, its gradients by the embedding (S, B, d) and by the targets' logits (S, B).
 
-    Fills grad_centres (S, C, d).
+    Fills grad_centres (S, C K, d).
     """
     e, scale = some.embedding, some.scale
     slices, batch, _ = e.shape
@@ -342,7 +294,7 @@ def _slices_loss(
         if slopes is not None:
             out.mul_(slopes)
         if want_parts:
-            _add_product(share, out.transpose(1, 2), u)
+            add_product(share, out.transpose(1, 2), u)
         if keep:
             kept_shifts.append(shift)
 
@@ -367,8 +319,10 @@ def _slices_loss(
 
     # The target's column: d loss / d cosine, of the faces whose class is here.
     pull = (away * some.slope).mul_(owned.held)
-    own_inverse = scratch.inverse[:slices, owned.labels]  # (S, B)
-    own_unit = some.centres[:, owned.labels].to(e.dtype) * own_inverse[..., None]  # (S, B, d)
+    own_rows, near = own_centres(some.centres, owned, some.nearest)
+    inverses = scratch.inverse[:slices]
+    own_inverse = inverses[:, own_rows] if own_rows.ndim == 1 else inverses.gather(1, own_rows)  # (S, B)
+    own_unit = near.to(e.dtype) * own_inverse[..., None]  # (S, B, d)
     if want_parts:
         share.addcmul_(own_unit, pull[..., None])
     if grad_centres is None:
@@ -394,14 +348,14 @@ def _slices_loss(
             if slopes is not None:
                 exponentials.mul_(slopes)
             scaled = rows
-        g = _product(exponentials, scaled, found[:, start:stop])
+        g = product(exponentials, scaled, found[:, start:stop])
         along = torch.mul(g, w, out=scratch.unit[:slices, : stop - start]).sum(2)
         along.mul_(inverse).mul_(inverse).mul_(inverse)
         g.mul_(inverse[..., None]).addcmul_(w, along[..., None], value=-1)
     pulled = e * pull[..., None]
     along = (pulled * own_unit).sum(2, keepdim=True)
     pulled.addcmul_(own_unit, along, value=-1).mul_(own_inverse[..., None])
-    found.index_add_(1, owned.labels, pulled)
+    add_rows(found, own_rows, pulled)
     if not direct:
         grad_centres.copy_(found)
     return loss, share, away
@@ -416,32 +370,15 @@ def _room(scratch: _Scratch, slices: int, start: int, stop: int, kept: bool) -> 
     return scratch.spare[:slices, : stop - start]
 
 
-def _product(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
-    """(S, m, k) times (S, k, n) into `out` (S, m, n)."""
-    if len(a) == 1:
-        torch.mm(a[0], b[0], out=out[0])
-    else:
-        torch.bmm(a, b, out=out)
-    return out
-
-
-def _add_product(to: Tensor, a: Tensor, b: Tensor) -> None:
-    """Adds (S, m, k) times (S, k, n) to (S, m, n)."""
-    if len(a) == 1:
-        to[0].addmm_(a[0], b[0])
-    else:
-        to.baddbmm_(a, b)
-
-
-def _logits(some: _Slices, u: Tensor, left: Tensor, owned: _Owned, out: Tensor) -> Tensor | None:
+def _logits(some: _Slices, u: Tensor, left: Tensor, owned: Owned, out: Tensor) -> Tensor | None:
     """Scaled logits of a block into `out` (S, n, B), -inf at targets; phi' (S, n, B), or None where it is 1."""
-    _product(u, left, out)
+    product(u, left, out)
+    keep_nearest(out, owned.several)
     slopes = None
     if some.hard_above is not None and some.hard_shift is not None:
         shift = some.hard_shift[:, None, None]
         hard = out > some.hard_above[:, None]
         slopes = torch.where(hard, shift + 2 * out, 1.0)
         out.mul_(torch.where(hard, shift + out, 1.0)).mul_(some.scale)
-    column = owned.labels.expand(len(out), 1, -1)
-    out.scatter_(1, column, out.gather(1, column).masked_fill_(owned.held, -torch.inf))
+    mask_targets(out, owned)
     return slopes

@@ -1,6 +1,6 @@
 """The head of a training run: class centres for N slices, a margin, and the exact loss in blocks.
 
-Letters: B faces, D length of the embedding, N slices of d = D / N, C classes.
+Letters: B faces, D length of the embedding, N slices of d = D / N, C classes of K sub-centres (mostly 1).
 """
 
 from dataclasses import dataclass
@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from multiface.errors import UsageError
-from multiface.train.heads.chunked import BlockSizes, blocked_loss
-from multiface.train.heads.margins import WITH_NORMS, Margin, Targets, first_state, next_state
+from multiface.train.heads.blocks import BlockSizes
+from multiface.train.heads.chunked import blocked_loss
+from multiface.train.heads.margins import WITH_NORMS, Margin, Targets, UniFace, first_state, next_state
 from multiface.train.heads.sliced import sliced_logits, split, target_cosines
+from multiface.train.heads.unified import Settings, first_threshold, unified_loss
 
 LONGEST = 1.01
 """No embedding is longer, having been brought to unit length in whatever precision."""
@@ -29,6 +31,9 @@ class HeadConfig:
     normalise_slices: bring each slice to unit length; off in the original MultiFace, where only the whole
         embedding has unit length.
     average: average the losses of the slices; off in the original MultiFace, which sums them.
+    subcentres: centres of each class, K; a face belongs to the nearest of its class, and is kept from the nearest of
+        every other, so that wrongly labelled or unusual pictures gather at a sub-centre of their own (Deng et al. 2020,
+        "Sub-center ArcFace", ECCV; the authors take 3). At least 1, which is the usual head.
     """
 
     classes: int
@@ -38,6 +43,7 @@ class HeadConfig:
     scale: float = 64.0
     normalise_slices: bool = False
     average: bool = False
+    subcentres: int = 1
 
     def __post_init__(self) -> None:
         if self.classes < 2:
@@ -48,18 +54,26 @@ class HeadConfig:
             )
         if not self.scale > 0:
             raise UsageError(f"head: scale must be above 0, not {self.scale}")
+        if self.subcentres < 1:
+            raise UsageError(f"head: subcentres must be at least 1, not {self.subcentres}")
 
     @property
     def slice_size(self) -> int:
         """d, the length of a slice."""
         return self.embedding_size // self.slices
 
+    @property
+    def row_size(self) -> int:
+        """K d, the length of all sub-centres of a class in one slice."""
+        return self.subcentres * self.slice_size
+
 
 class Head(nn.Module):
     """A head in one process.
 
-    centres: parameter (N, C, d), float32; begins as random unit rows.
+    centres: parameter (N, C, K d), float32, of each class its sub-centres in a row; begins as random unit vectors.
     margin_state: buffer, what the margin carries from batch to batch (see margins.first_state).
+    threshold: parameter (N,), float32, of UniFace (see unified.py); None with other margins.
     sizes: memory of the loss; chosen from the batch and the device where None.
     """
 
@@ -71,6 +85,7 @@ class Head(nn.Module):
         self.config = config
         self.centres = nn.Parameter(first_centres(config, 0, config.classes, generator))
         self.register_buffer("margin_state", first_state(config.margin, config.slices))
+        self.threshold = threshold_of(config, 1.0)
         self.sizes: BlockSizes | None = None
 
     def forward(self, embedding: Tensor, labels: Tensor, norms: Tensor | None = None) -> Tensor:
@@ -86,9 +101,22 @@ class Head(nn.Module):
         config = self.config
         check_batch(config, embedding, labels, norms)
         parts = split(embedding, config.slices, config.normalise_slices)
-        targets = self._targets(parts, labels, norms)
+        if isinstance(config.margin, UniFace) and self.threshold is not None:
+            settings = Settings(config.margin.margin, config.scale, config.average, None, self.sizes)
+            own = target_cosines(parts, self.centres, labels)
+            return unified_loss(parts, self.centres, self.threshold, labels, settings, own)
+        targets, nearest = self._targets(parts, labels, norms)
         loss = blocked_loss(
-            parts, self.centres, labels, targets, config.scale, config.average, None, self.sizes, LONGEST
+            parts,
+            self.centres,
+            labels,
+            targets,
+            config.scale,
+            config.average,
+            None,
+            self.sizes,
+            LONGEST,
+            nearest,
         )
         return loss if targets.added is None or not self.training else loss + targets.added
 
@@ -100,12 +128,12 @@ class Head(nn.Module):
         config = self.config
         check_batch(config, embedding, labels, norms)
         parts = split(embedding, config.slices, config.normalise_slices)
-        targets = self._targets(parts, labels, norms)
+        targets, _ = self._targets(parts, labels, norms)
         return sliced_logits(parts, self.centres, labels, targets, config.scale)
 
-    def _targets(self, parts: Tensor, labels: Tensor, norms: Tensor | None) -> Targets:
-        cosine = target_cosines(parts, self.centres, labels)
-        return step_margin(self.config.margin, self.margin_state, cosine, norms, self.training)
+    def _targets(self, parts: Tensor, labels: Tensor, norms: Tensor | None) -> tuple[Targets, Tensor | None]:
+        cosine, nearest = target_cosines(parts, self.centres, labels)
+        return step_margin(self.config.margin, self.margin_state, cosine, norms, self.training), nearest
 
 
 def step_margin(
@@ -118,20 +146,28 @@ def step_margin(
     return margin.targets(cosine, state, norms)
 
 
+def threshold_of(config: HeadConfig, sample_rate: float) -> nn.Parameter | None:
+    """The first threshold, where the margin has one. sample_rate: share of the classes that takes part in a step."""
+    if not isinstance(config.margin, UniFace):
+        return None
+    return nn.Parameter(first_threshold(config.classes, config.slices, sample_rate))
+
+
 def first_centres(config: HeadConfig, start: int, stop: int, generator: torch.Generator | None) -> Tensor:
-    """Random unit centres (N, stop - start, d) of the classes start..stop-1, float32.
+    """Random centres (N, stop - start, K d) of the classes start..stop-1, each of the K of unit length, float32.
 
     Drawn class by class, so that any division of the classes over processes gives the same centres.
     """
-    centres = torch.empty(config.slices, stop - start, config.slice_size)
+    centres = torch.empty(config.slices, stop - start, config.row_size)
     for part in centres:
         for first in range(0, config.classes, 4096):
             last = min(first + 4096, config.classes)
-            drawn = torch.randn(last - first, config.slice_size, generator=generator)
+            drawn = torch.randn(last - first, config.row_size, generator=generator)
             low, high = max(first, start), min(last, stop)
             if low < high:
                 rows = drawn[low - first : high - first]
-                part[low - start : high - start] = nn.functional.normalize(rows, dim=1)
+                each = nn.functional.normalize(rows.view(-1, config.slice_size), dim=1)
+                part[low - start : high - start] = each.view_as(rows)
     return centres
 
 

@@ -218,7 +218,23 @@ class MagFace:
         return Targets(logit, torch.where(inside, slope, 1.0).detach(), added=added)
 
 
-Margin = Softmax | CosFace | ArcFace | Combined | AdaFace | CurricularFace | MagFace
+@dataclass(frozen=True, slots=True)
+class UniFace:
+    """c - m against one learned threshold for all people, not against the other classes of the face (UniFace, Zhou et
+    al. 2023; see unified.py). The margin's default is the authors'.
+    """
+
+    margin: float = 0.4
+
+    def __post_init__(self) -> None:
+        _check("UniFace", "margin", self.margin, 0, 2)
+
+    def targets(self, cosine: Tensor, state: Tensor, norms: Tensor | None) -> Targets:  # noqa: ARG002
+        """Cosines (N, B) to their targets; state and norms are not used."""
+        return Targets(cosine - self.margin, torch.ones_like(cosine))
+
+
+Margin = Softmax | CosFace | ArcFace | Combined | AdaFace | CurricularFace | MagFace | UniFace
 
 WITH_NORMS = (AdaFace, MagFace)
 """Margins that want the norms of the features."""

@@ -1,7 +1,8 @@
 """Class centres divided over processes, exact or with sampled negatives (Partial FC).
 
 Letters: B faces of all processes, B_r of process r (may differ), D embedding, N slices of d = D / N, C
-classes, C_r classes of process r: C // P, one more in the first C mod P of P processes (may be 0).
+classes of K sub-centres (mostly 1), C_r classes of process r: C // P, one more in the first C mod P of P processes
+(may be 0).
 
 Every process embeds its own B_r faces, gathers all B embeddings, and computes the loss of all of them over
 its own C_r classes; sums of exponentials are added up over processes. The loss is the mean over all B faces,
@@ -25,19 +26,28 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from multiface.errors import UsageError
-from multiface.train.heads.chunked import BlockSizes, blocked_loss
-from multiface.train.heads.head import LONGEST, HeadConfig, check_batch, first_centres, step_margin
-from multiface.train.heads.margins import first_state
+from multiface.train.heads.blocks import BlockSizes
+from multiface.train.heads.chunked import blocked_loss
+from multiface.train.heads.head import (
+    LONGEST,
+    HeadConfig,
+    check_batch,
+    first_centres,
+    step_margin,
+    threshold_of,
+)
+from multiface.train.heads.margins import UniFace, first_state
 from multiface.train.heads.sampling import Sampled, sample_rows
 from multiface.train.heads.shards import shard_bounds
 from multiface.train.heads.sliced import split, target_cosines
+from multiface.train.heads.unified import Settings, unified_loss
 
 
 class ShardedHead(nn.Module):
     """A head whose classes are divided over the processes of a group; equal to head.Head in one process.
 
-    centres: parameter (N, C_r, d), float32; begins as this process's part of the random unit rows.
-    margin_state, sizes: as in Head.
+    centres: parameter (N, C_r, K d), float32; begins as this process's part of the random unit vectors.
+    margin_state, threshold, sizes: as in Head; the threshold's gradient is the same in every process, and complete.
     sampled: what took part since the last `clear`, where classes are sampled; their gradients are there, not in
         centres.grad.
     """
@@ -64,6 +74,7 @@ class ShardedHead(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         self.centres = nn.Parameter(first_centres(config, self.start, self.stop, generator))
         self.register_buffer("margin_state", first_state(config.margin, config.slices))
+        self.threshold = threshold_of(config, sample_rate)
         self.sampled: list[Sampled] = []
         self.sizes: BlockSizes | None = None
 
@@ -82,11 +93,12 @@ class ShardedHead(nn.Module):
         errors, which a process raises before any collective: the others then wait for it.
 
         Collectives in forward: one all-gather of embeddings, labels and norms, padded to the largest B_r; one
-        all-reduce of (N, B) target cosines; those of chunked.blocked_loss. In backward: one all-reduce of (B, D).
+        all-reduce of (N, B) target cosines and those of chunked.blocked_loss, or that of
+        unified.unified_loss. In backward: one all-reduce of (B, D).
         """
         config = self.config
         check_batch(config, embedding, labels, norms)
-        counts = _counts(embedding, self.group) if counts is None else list(counts)
+        counts = faces_of_processes(embedding, self.group) if counts is None else list(counts)
         embedding, labels, norms = _Gather.apply(embedding, labels, norms, counts, self.group)  # type: ignore[no-untyped-call]
 
         centres: Tensor = self.centres
@@ -101,16 +113,31 @@ class ShardedHead(nn.Module):
             classes = len(rows)
 
         parts = split(embedding, config.slices, config.normalise_slices)
+        near = labels.clamp(0, max(classes - 1, 0))
+        if isinstance(config.margin, UniFace) and self.threshold is not None:
+            settings = Settings(config.margin.margin, config.scale, config.average, self.group, self.sizes)
+            own = target_cosines(parts, centres, near) if classes else None
+            return unified_loss(parts, centres, self.threshold, labels, settings, own)
         if classes:
-            near = labels.clamp(0, classes - 1)
-            cosine = target_cosines(parts, centres, near).masked_fill_(near != labels, 0)
+            cosine, nearest = target_cosines(parts, centres, near)
+            cosine = cosine.masked_fill_(near != labels, 0)
         else:
+            nearest = None
             dtype = torch.promote_types(torch.promote_types(parts.dtype, centres.dtype), torch.float32)
             cosine = torch.zeros(parts.shape[:2], dtype=dtype, device=parts.device)
         dist.all_reduce(cosine, dist.ReduceOp.SUM, self.group)
         targets = step_margin(config.margin, self.margin_state, cosine, norms, self.training)
         loss = blocked_loss(
-            parts, centres, labels, targets, config.scale, config.average, self.group, self.sizes, LONGEST
+            parts,
+            centres,
+            labels,
+            targets,
+            config.scale,
+            config.average,
+            self.group,
+            self.sizes,
+            LONGEST,
+            nearest,
         )
         return loss if targets.added is None or not self.training else loss + targets.added
 
@@ -119,7 +146,7 @@ class ShardedHead(nn.Module):
         self.sampled.clear()
 
 
-def _counts(embedding: Tensor, group: dist.ProcessGroup) -> list[int]:
+def faces_of_processes(embedding: Tensor, group: dist.ProcessGroup) -> list[int]:
     """Faces of each process."""
     own = torch.tensor([len(embedding)], device=embedding.device)
     counts = own.new_empty(dist.get_world_size(group))
@@ -127,7 +154,7 @@ def _counts(embedding: Tensor, group: dist.ProcessGroup) -> list[int]:
     return [int(count) for count in counts.tolist()]
 
 
-def _gather(own: Sequence[Tensor], counts: list[int], group: dist.ProcessGroup) -> list[Tensor]:
+def gather_rows(own: Sequence[Tensor], counts: list[int], group: dist.ProcessGroup) -> list[Tensor]:
     """Rows (B_r, ...) of several tensors from all processes, in the order of the processes: (B, ...) each.
 
     The bytes of a row of all tensors travel together, in one all-gather.
@@ -167,7 +194,7 @@ class _Gather(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         ctx.settings = (counts, group)
         given = [embedding, labels] if norms is None else [embedding, labels, norms]
-        found = _gather(given, counts, group)
+        found = gather_rows(given, counts, group)
         ctx.mark_non_differentiable(found[1])
         return found[0], found[1], found[2] if norms is not None else None
 

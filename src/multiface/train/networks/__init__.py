@@ -1,1 +1,1 @@
-"""Embedding networks: MobileFaceNet, IR and IR-SE, with the parameter names of the published checkpoints."""
+"""Embedding networks: MobileFaceNet, IR, IR-SE, IResNet, with the parameter names of the published checkpoints; ViT."""

@@ -140,11 +140,7 @@ export async function show(context) {
 
   const isNear = () => current()?.near && done(() => post(`/v1/strangers/${current().stranger}/name`, { person: current().near.person }), (answer) => words.named(answer.name));
   const ignore = () => current() && done(() => post(`/v1/strangers/${current().stranger}/ignore`, { ignored: !state.ignored }), () => (state.ignored ? words.unignored : words.ignoredNow));
-  const notNear = () => current()?.near && current().faces.length && done(async () => {
-    const undo = [];
-    for (const face of current().faces) undo.unshift((await patch(`/v1/faces/${face.face}`, { not: current().near.person })).undo);
-    return { undo };
-  }, () => words.notNear);
+  const notNear = () => current()?.near && current().faces.length && done(() => post("/v1/faces/not", { faces: current().faces.map((face) => face.face), person: current().near.person }), () => words.notNear);
   const split = () => chosen().length && chosen().length < current().faces.length && done(() => post(`/v1/strangers/${current().stranger}/split`, { faces: chosen() }), (answer) => words.split(answer.stranger));
 
   async function name() {
