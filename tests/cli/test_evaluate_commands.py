@@ -13,6 +13,7 @@ import pytest
 from multiface.datasets.bin_pack import read_bin, write_bin
 from multiface.images import load_picture, save_picture
 from multiface.weights.catalogue import find
+from tests.evaluate.test_ijb import made
 from tests.weights.linear_network import make_network
 
 Call = Callable[..., Any]
@@ -160,6 +161,22 @@ def test_two_weights_are_compared_and_everything_is_written(
     assert len(files) == 2 and all(len(file.read_text().splitlines()) == 41 for file in files)
     page = (tmp_path / "page.html").read_text()
     assert page.count("<svg") == 3 and "DET" in page and "<script" not in page
+
+
+def test_a_folder_of_ijb_is_measured_in_pairs_and_in_galleries(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "IJBB").mkdir()
+    root = made(tmp_path / "IJBB")
+    done = call("evaluate", root, "--no-flip", "--far", "0.1", "--page", tmp_path / "page.html", "--json")
+    assert done.code == 0, done
+    (result,) = done.document()["sets"]
+    assert (result["name"], result["pairs"], result["genuine"], result["people"]) == ("ijbb 1:1", 144, 12, 12)
+    assert (result["faces"], result["templates"], result["weights"]) == (60, 24, "sface")
+    first, second = result["identification"]
+    assert (first["gallery"], first["mated"], first["strangers"]) == ("S1", 8, 4)
+    assert [rank for rank, _ in second["ranks"]] == [1, 5, 10]
+    shown = call("evaluate", root, "--no-flip", env={"COLUMNS": "200"})
+    assert shown.code == 0 and "TPIR at FPIR 0.01" in shown.out
+    assert "ijbb 1:1" in (tmp_path / "page.html").read_text()
 
 
 def test_a_far_beyond_the_set_is_refused_before_anything_is_embedded(call: Call, named_pack: Path) -> None:

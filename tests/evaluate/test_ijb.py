@@ -26,6 +26,10 @@ def face(person: int, picture: int) -> np.ndarray:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
+    return made(tmp_path)
+
+
+def made(tmp_path: Path) -> Path:
     """ijbb: 12 people; templates 10p (gallery, 2 pictures), 10p + 1 (probe: a picture and two frames of a film).
 
     People 0..7 are in gallery S1, 8..11 in S2.
