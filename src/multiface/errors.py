@@ -17,7 +17,7 @@ MultifaceError
 │   │   └── GalleryBusy            another program keeps it locked, or its server is away
 │   ├── WeightsError           a weights file that is broken or not what it claims to be
 │   ├── DataSetError           a data set that is broken or incomplete
-│   └── RateNotSupported       an error rate that the calibration's set cannot support
+│   └── RateNotSupported       an error rate that a calibration's or evaluation's set cannot support
 └── NotAvailable               something that this installation does not have (exit code 4)
     ├── ExtraMissing               an optional package is not installed
     ├── WeightsMissing             weights that are not in the store
@@ -143,7 +143,7 @@ class DataSetError(InputError):
 
 
 class RateNotSupported(InputError):
-    """An error rate that the calibration's set cannot support."""
+    """An error rate that the set it would be measured on cannot support."""
 
 
 class NotAvailable(MultifaceError):

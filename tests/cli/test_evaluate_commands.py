@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from multiface.datasets.bin_pack import read_bin, write_bin
 from multiface.images import load_picture, save_picture
 from multiface.weights.catalogue import find
+from tests.evaluate.test_ijb import made
 from tests.weights.linear_network import make_network
 
 Call = Callable[..., Any]
@@ -119,6 +121,74 @@ def test_evaluate_names_what_is_missing(call: Call, small_lfw: Path, tmp_path: P
     assert missing.code == 3 and picture.name in missing.err
     (root / "pairs.txt").write_text("nonsense\n")
     assert call("evaluate", root).code == 3
+
+
+@pytest.fixture(scope="module")
+def named_pack(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty pairs of the held-out pack with the people of each, and groups."""
+    whole = read_bin(shared / "data" / "train" / "heldout.bin")
+    who = json.loads((shared / "data" / "train" / "heldout.json").read_text())
+    taken = [200 * fold + kind + k for fold in range(10) for kind in (0, 100) for k in range(2)]
+    path = tmp_path_factory.mktemp("pack") / "forty.bin"
+    write_bin(path, [whole.pictures[2 * q + side] for q in taken for side in (0, 1)], whole.issame[taken])
+    people = [str(who[2 * q + side]["identity"]) for q in taken for side in (0, 1)]
+    path.with_suffix(".people").write_text("\n".join(people) + "\n")
+    path.with_suffix(".groups").write_text(
+        "\n".join("even" if int(one) % 2 == 0 else "odd" for one in people)
+    )
+    return path
+
+
+def test_two_weights_are_compared_and_everything_is_written(
+    call: Call, named_pack: Path, shared: Path, tmp_path: Path
+) -> None:
+    other = shared / "data" / "weights" / "mobilefacenet_128_ms1m.onnx"
+    done = call(
+        "evaluate", named_pack, "--weights", "sface", "--weights", other, "--no-flip", "--far", "0.5",
+        "--scores", tmp_path / "scores", "--page", tmp_path / "page.html", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done
+    document = done.document()
+    first, second = document["sets"]
+    assert first["people"] is not None and list(first["tar_at_far"]) == ["0.5"]
+    (comparison,) = document["differences"]
+    assert (comparison["first"], comparison["second"]) == ("mobilefacenet_128_ms1m", "sface")
+    accuracy, tar = comparison["differences"]
+    assert accuracy["difference"] == pytest.approx(second["accuracy"] - first["accuracy"], abs=1e-5)
+    assert tar["measure"] == "TAR at FAR 0.5"
+    assert [group["group"] for group in first["groups"]] == ["even", "odd"]
+    files = [Path(one) for one in document["scores"]]
+    assert len(files) == 2 and all(len(file.read_text().splitlines()) == 41 for file in files)
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<svg") == 3 and "DET" in page and "<script" not in page
+
+
+def test_a_folder_of_ijb_is_measured_in_pairs_and_in_galleries(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "IJBB").mkdir()
+    root = made(tmp_path / "IJBB")
+    done = call("evaluate", root, "--no-flip", "--far", "0.1", "--page", tmp_path / "page.html", "--json")
+    assert done.code == 0, done
+    (result,) = done.document()["sets"]
+    assert (result["name"], result["pairs"], result["genuine"], result["people"]) == ("ijbb 1:1", 144, 12, 12)
+    assert (result["faces"], result["templates"], result["weights"]) == (60, 24, "sface")
+    first, second = result["identification"]
+    assert (first["gallery"], first["mated"], first["strangers"]) == ("S1", 8, 4)
+    assert [rank for rank, _ in second["ranks"]] == [1, 5, 10]
+    shown = call("evaluate", root, "--no-flip", env={"COLUMNS": "200"})
+    assert shown.code == 0 and "TPIR at FPIR 0.01" in shown.out
+    assert "ijbb 1:1" in (tmp_path / "page.html").read_text()
+
+
+def test_a_far_beyond_the_set_is_refused_before_anything_is_embedded(call: Call, named_pack: Path) -> None:
+    done = call("evaluate", named_pack, "--far", "0.0001")
+    assert done.code == 3 and "20 pairs of two people" in done.err and "ask for 0.5" in done.err
+    assert call("evaluate", named_pack, "--far", "2").code == 2
+
+
+def test_a_page_does_not_take_the_place_of_another_file(call: Call, named_pack: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.html").write_text("a letter")
+    assert call("evaluate", named_pack, "--page", tmp_path / "mine.html").code == 2
+    assert (tmp_path / "mine.html").read_text() == "a letter"
 
 
 def test_calibrate_refuses_a_small_set(call: Call, small_lfw: Path, store: Path) -> None:

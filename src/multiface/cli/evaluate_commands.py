@@ -8,6 +8,7 @@ import typer
 
 from multiface.cli import completions, options
 from multiface.cli.console import Speaker
+from multiface.cli.paths import require_page
 from multiface.cli.settings import Settings
 from multiface.errors import UsageError
 
@@ -16,7 +17,8 @@ def evaluate(
     sets: Annotated[
         list[Path],
         typer.Argument(
-            help="LFW folders (NAME/NAME_0001.jpg and pairs.txt), .bin packs, or folders of packs.",
+            help="LFW folders (NAME/NAME_0001.jpg and pairs.txt), IJB-B and IJB-C folders (meta, loose_crop), "
+            ".bin packs, or folders of packs.",
             show_default=False,
         ),
     ],
@@ -38,6 +40,25 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    fars: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--far",
+            help="False accept rate, such as 0.0001; repeatable. Refused where a set has too few pairs (default: 0.01 "
+            "and 0.001, marked where too few).",
+            show_default=False,
+        ),
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            "--scores", help="Folder for the score of every pair, as CSV files.", show_default=False
+        ),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option("--page", help="HTML file with the tables, ROC and DET.", show_default=False),
+    ] = None,
     threads: options.Threads = None,
     engine: options.EngineName = None,
     min_face: options.MinFace = None,
@@ -45,22 +66,47 @@ def evaluate(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Measure accuracy in ten folds and TAR at FAR, with intervals; every pair is scored."""
-    from multiface.cli.evaluation import evaluated
-    from multiface.evaluate.report import to_document, to_table
+    """Measure accuracy in ten folds and TAR at FAR, with intervals, and what weights differ by; every pair counts."""
+    from multiface.cli.evaluation import compared, evaluated, write_page, write_score_files
+    from multiface.evaluate.report import (
+        differences_table,
+        groups_table,
+        identification_table,
+        to_document,
+        to_table,
+    )
+    from multiface.json_text import document_of
 
     speaker = Speaker(as_json, quiet)
+    if page is not None:
+        require_page(page)
     settings = Settings.here()
     chosen = [
         options.choose(settings, detector, name, flip, threads, engine, min_face)
         for name in weights or (None,)
     ]
-    done = list(evaluated(speaker, sets, chosen, flip))
+    wanted = tuple(sorted(set(fars or ()), reverse=True))
+    done = list(evaluated(speaker, sets, chosen, flip, wanted))
+    comparisons = compared(done)
     results = [one.result for one in done]
     speaker.result(to_table(results, [one.label for one in done]))
+    if comparisons:
+        speaker.result(differences_table(comparisons))
     document = to_document(results)
     for entry, one in zip(document["sets"], done, strict=True):
         entry.update(one.facts)
+        if one.groups:
+            entry["groups"] = [document_of(group) for group in one.groups]
+            speaker.result(groups_table(one.result.name, one.name, one.groups))
+        if one.identification:
+            speaker.result(identification_table(one.result.name, one.name, one.identification))
+    if comparisons:
+        document["differences"] = [document_of(one) for one in comparisons]
+    if scores is not None:
+        document["scores"] = [str(path) for path in write_score_files(scores, done)]
+    if page is not None:
+        write_page(page, done, comparisons)
+        document["page"] = str(page)
     speaker.document(document)
 
 

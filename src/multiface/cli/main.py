@@ -20,6 +20,7 @@ from multiface.cli import (
     demo_command,
     doctor_command,
     evaluate_commands,
+    experiment_command,
     gallery_commands,
     prepare_commands,
     recognise_commands,
@@ -65,6 +66,7 @@ app.command()(evaluate_commands.calibrate)
 app.add_typer(serve_commands.serve, name="serve")
 app.add_typer(prepare_commands.prepare, name="prepare")
 app.command()(train_commands.train)
+app.command()(experiment_command.experiment)
 weights_commands.weights.command("export")(train_commands.export_weights)
 app.add_typer(weights_commands.weights, name="weights")
 app.command()(doctor_command.doctor)

@@ -40,7 +40,8 @@ Data = Annotated[
     ),
 ]
 Network = Annotated[
-    str | None, typer.Option("--net", help="mobilefacenet, ir, ir_se, iresnet or vit.", show_default=False)
+    str | None,
+    typer.Option("--net", help="mobilefacenet, ir, ir_se, iresnet, vit or plain.", show_default=False),
 ]
 Depth = Annotated[
     int | None,
@@ -138,7 +139,7 @@ def train(
     """Train, resume or fine-tune a network; several processes with `torchrun --no-python multiface train ...`, srun or
     mpirun.
     """
-    _need_torch()
+    need_torch()
     import torch
 
     from multiface.train.distil import find_teacher, open_teacher
@@ -239,7 +240,7 @@ def export_weights(
     quiet: options.Quiet = None,
 ) -> None:
     """Export a trained network as ONNX with its input spec, checked against PyTorch on real crops."""
-    _need_torch()
+    need_torch()
     from multiface.train.export import export, read_original, read_trained
 
     if bits not in BITS:
@@ -301,7 +302,7 @@ def original_as_onnx(file: Path, arch: str, colour: str, out: Path) -> None:
 
     arch: mobilefacenet, or ir or ir_se with its depth, such as ir_se_50. Raises UsageError, WeightsError.
     """
-    _need_torch()
+    need_torch()
     from multiface.train.export import export, read_original
 
     net, _, depth = arch.rpartition("_")
@@ -414,8 +415,8 @@ def _network_settings(name: str, depth: int | None, base: Any = None) -> Any:
     depths = depths_of(name)
     if depth is not None and depth not in depths:
         raise UsageError(f"--depth {depth}: the depths are {', '.join(map(str, depths))}")
-    if depth is not None and name == "mobilefacenet":
-        raise UsageError("--depth is of ir, ir_se, iresnet and vit; mobilefacenet has one depth only")
+    if depth is not None and name in ("mobilefacenet", "plain"):
+        raise UsageError(f"--depth is of ir, ir_se, iresnet and vit; {name} has one depth only")
     base = base or NetworkConfig()
     if name == "iresnet" and base.name != "iresnet":
         base = dataclasses.replace(base, dropout=0.0)  # as it is trained
@@ -564,7 +565,8 @@ def _demo_crops(chosen: options.Chosen) -> Any:
     return np.concatenate([crops, crops[:, :, ::-1]])
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
+    """Raises ExtraMissing where the libraries of training are not there."""
     from importlib.util import find_spec
 
     if any(find_spec(name) is None for name in ("torch", "safetensors", "tensorboard")):

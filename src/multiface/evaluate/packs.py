@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from multiface.arrays import Floats
+from multiface.arrays import Doubles, Floats
 from multiface.datasets.bin_pack import BinPack, read_bin
+from multiface.datasets.pack_people import pack_people
 from multiface.errors import DataSetError, PictureError
-from multiface.evaluate.protocol import PairSet, SetResult, evaluate_pairs, score_pairs
+from multiface.evaluate.protocol import FARS, PairSet, SetResult, check_fars, evaluate_pairs, score_pairs
 from multiface.faces.align import align
 from multiface.faces.embedder import Embedder, normalised
 from multiface.faces.face import Image
@@ -33,13 +34,13 @@ BATCH = 64
 """Pictures between two calls of the embedder."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PackResult:
     """One embedder on one pack.
 
     weights, fingerprint: of the embedder. flip: whether mirror images were embedded too.
     resized: pictures of the pack that are not 112 x 112. recropped: whether the weights want another crop
-    than the pack's, made as the head of this file says.
+    than the pack's, made as the head of this file says. scores: cosines of the pairs, float64 (n,).
     """
 
     weights: str
@@ -48,6 +49,8 @@ class PackResult:
     resized: int
     recropped: bool
     result: SetResult
+    pairs: PairSet
+    scores: Doubles
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,19 +79,24 @@ def evaluate_packs(
     flips: Sequence[bool],
     workers: int,
     progress: Progress = lambda *_: None,
+    fars: Sequence[float] = (),
 ) -> Iterator[PackResult]:
     """The results pack by pack, in each embedder by embedder, in each for the wanted flips; each pack is read
     once.
 
-    The set is called after the file (`lfw.bin`: lfw), and its intervals take pairs as independent.
+    The set is called after the file (`lfw.bin`: lfw). Its intervals resample people where a file beside the pack says
+    who is who (`lfw.people`, see datasets.pack_people), else they take pairs as independent.
+    fars: false accept rates that each set must support; FARS where none is given, which need not be supported.
     workers: batches that are embedded at the same time; networks opened with one thread each and as many
     workers as processors is the fastest. progress: called, for each pack and embedder anew, with pictures
     done and all pictures. Raises DataSetError where a pack is broken, holds a picture that cannot be decoded,
-    or pairs of one kind only; UsageError for fewer than ten pairs.
+    or pairs of one kind only; UsageError for fewer than ten pairs; RateNotSupported for a FAR that a set has too few
+    pairs for.
     """
     for path in paths:
         pack = read_bin(path)
-        pairs = PairSet.from_pack(path.stem, pack.issame)
+        pairs = PairSet.from_pack(path.stem, pack.issame, pack_people(path, pack.issame))
+        check_fars(pairs, fars)
         for embedder in embedders:
             embeddings = embed_pack(pack, str(path), embedder, any(flips), workers, progress)
             for flip in flips:
@@ -99,7 +107,9 @@ def evaluate_packs(
                     flip=flip,
                     resized=embeddings.resized,
                     recropped=_wants_another_crop(embedder.spec),
-                    result=evaluate_pairs(scores, pairs),
+                    result=evaluate_pairs(scores, pairs, fars=fars or FARS),
+                    pairs=pairs,
+                    scores=scores,
                 )
 
 

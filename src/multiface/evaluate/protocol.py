@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from multiface.arrays import Bools, Doubles, Ints
 from multiface.datasets.lfw import LfwPairs
-from multiface.errors import DataSetError, InputError
+from multiface.errors import DataSetError, InputError, RateNotSupported, UsageError
 from multiface.metrics.curves import area_under_roc, equal_error_rate, tar_at_far
 from multiface.metrics.folds import fold_accuracy, fold_index, squared_distances
 from multiface.metrics.intervals import Interval, rate_interval, tar_at_far_intervals
@@ -71,14 +71,16 @@ class PairSet:
         )
 
     @staticmethod
-    def from_pack(name: str, issame: npt.ArrayLike) -> "PairSet":
-        """The pairs of a verification pack: pair q is pictures 2q and 2q + 1; nothing is said about people.
+    def from_pack(name: str, issame: npt.ArrayLike, people: Ints | None = None) -> "PairSet":
+        """The pairs of a verification pack: pair q is pictures 2q and 2q + 1.
 
+        people: int64 (2 n,), who is in each picture (see datasets.pack_people); None where that is not known.
         Folds are ten runs of pairs, as the field cuts packs. Raises UsageError for fewer than ten pairs.
         """
         same = np.asarray(issame, np.bool_)
         left = 2 * np.arange(len(same), dtype=np.int64)
-        return PairSet(name, left, left + 1, same, fold_index(len(same), FOLDS), None, None)
+        sides = (None, None) if people is None else (people[::2], people[1::2])
+        return PairSet(name, left, left + 1, same, fold_index(len(same), FOLDS), *sides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,22 @@ class SetResult:
     tar_at_far: tuple[RateAtFar, ...]
     eer: float
     auc: float
+
+
+def check_fars(pairs: PairSet, fars: Sequence[float]) -> None:
+    """Raises RateNotSupported where a set has too few impostor pairs for a FAR that is asked for, UsageError for a rate
+    that is none.
+    """
+    impostors = int((~pairs.issame).sum())
+    for far in fars:
+        if not 0 < far < 1:
+            raise UsageError(f"a false accept rate lies between 0 and 1, not at {far:g}")
+        if far * impostors < EXPECTED_FALSE_MATCHES:
+            raise RateNotSupported(
+                f"{pairs.name}: has {impostors:,} pairs of two people, too few for a FAR of {far:g}: "
+                f"{far * impostors:.3g} of them would be accepted, wanted {EXPECTED_FALSE_MATCHES:g} or more",
+                hint=f"ask for {EXPECTED_FALSE_MATCHES / impostors:.2g} or more, or take a larger set",
+            )
 
 
 def score_pairs(embeddings: npt.NDArray[np.float32], pairs: PairSet) -> Doubles:

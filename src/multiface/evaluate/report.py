@@ -15,7 +15,10 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from multiface.evaluate.comparison import Compared, Comparison
+from multiface.evaluate.ijb import Identification, RateAtFpir
 from multiface.evaluate.protocol import EXPECTED_FALSE_MATCHES, RateAtFar, SetResult
+from multiface.evaluate.subgroups import GroupRates
 from multiface.metrics.intervals import Interval
 from multiface.visible import visible
 
@@ -77,6 +80,63 @@ def to_table(results: Sequence[SetResult], labels: Sequence[Label] = ()) -> Tabl
     return table
 
 
+def differences_table(comparisons: Sequence[Comparison]) -> Table:
+    """A row for each pair of embedders on a set: what the first has more than the second, in points."""
+    table = Table(title="Differences on the same pairs (points, 95 % intervals)")
+    for name in ("set", "weights", "less"):
+        table.add_column(name)
+    measures = list(
+        dict.fromkeys(one.measure for comparison in comparisons for one in comparison.differences)
+    )
+    for measure in measures:
+        table.add_column(measure, justify="right")
+    for comparison in comparisons:
+        found = {one.measure: one for one in comparison.differences}
+        table.add_row(
+            *(escape(visible(word)) for word in (comparison.set, comparison.first, comparison.second)),
+            *(_points(found.get(measure)) for measure in measures),
+        )
+    return table
+
+
+def groups_table(name: str, weights: str, groups: Sequence[GroupRates]) -> Table:
+    """A row for each group, in per cent, all at one threshold."""
+    table = Table(title=escape(visible(f"{name}, {weights}: groups at one threshold (95 % intervals)")))
+    table.add_column("group")
+    for head in ("pairs of one person", "FNMR", "pairs of two", "FMR"):
+        table.add_column(head, justify="right")
+    for group in groups:
+        table.add_row(*(escape(visible(cell)) for cell in group.cells()))
+    return table
+
+
+def identification_table(name: str, weights: str, found: Sequence[Identification]) -> Table:
+    """A row for each gallery of a 1:N protocol, in per cent."""
+    table = Table(title=escape(visible(f"{name}, {weights}: identification (95 % intervals)")))
+    table.add_column("gallery")
+    for head in ("people", "probes", "strangers", "rank 1", "rank 5", "rank 10"):
+        table.add_column(head, justify="right")
+    fpirs = list(dict.fromkeys(rate.fpir for one in found for rate in one.tpir_at_fpir))
+    for fpir in fpirs:
+        table.add_column(f"TPIR at FPIR {fpir:g}", justify="right")
+    for one in found:
+        rates = {rate.fpir: rate for rate in one.tpir_at_fpir}
+        shares = dict(one.ranks)
+        table.add_row(
+            one.gallery,
+            *(f"{number:,}" for number in (one.people, one.mated, one.strangers)),
+            _percent(shares[1], one.rank1_interval),
+            *(f"{100 * shares[rank]:.2f}" for rank in (5, 10)),
+            *(_found(rates.get(fpir)) for fpir in fpirs),
+        )
+    table.caption = "*: fewer than ten strangers are expected to find somebody; the set is too small."
+    return table
+
+
+def _found(rate: RateAtFpir | None) -> str:
+    return "" if rate is None else _percent(rate.tpir, rate.interval) + ("" if rate.supported else " *")
+
+
 def _published(label: Label) -> tuple[str]:
     return ("-" if label.published is None else f"{label.published:.2f}",)
 
@@ -124,6 +184,12 @@ def _tar(rate: RateAtFar | None) -> str:
 def _percent(rate: float, interval: Interval) -> str:
     # A backslash keeps Rich from reading the bracket as markup.
     return f"{100 * rate:.2f} \\[{100 * interval.low:.2f}, {100 * interval.high:.2f}]"
+
+
+def _points(one: Compared | None) -> str:
+    if one is None:
+        return ""
+    return f"{100 * one.difference:+.2f} \\[{100 * one.interval.low:+.2f}, {100 * one.interval.high:+.2f}]"
 
 
 def _ends(interval: Interval) -> list[float]:

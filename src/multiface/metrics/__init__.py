@@ -6,6 +6,7 @@ and a pair is accepted at `score >= threshold`; only `folds` follows its protoco
 - `folds`: the ten-fold accuracy that the field reports for verification sets
 - `curves`: ROC and DET points, FMR, FNMR, TAR at FAR, EER, AUC
 - `intervals`: Wilson, and intervals that respect that pairs share people
+- `paired`: the difference of two rates on the same pairs, over people and runs
 - `open_set`: CMC, FPIR and FNIR of a gallery, and the expected FPIR over random galleries
 """
 
@@ -43,6 +44,7 @@ from multiface.metrics.open_set import (
     open_set_rates,
     open_set_scores,
 )
+from multiface.metrics.paired import PairedDifference, difference_of_replicates, paired_difference
 
 __all__ = [
     "ErrorRates",
@@ -50,10 +52,12 @@ __all__ = [
     "Interval",
     "OpenSetRates",
     "OpenSetScores",
+    "PairedDifference",
     "Roc",
     "TarAtFar",
     "area_under_roc",
     "cmc",
+    "difference_of_replicates",
     "equal_error_rate",
     "error_rates",
     "expected_fpir",
@@ -62,6 +66,7 @@ __all__ = [
     "fold_index",
     "open_set_rates",
     "open_set_scores",
+    "paired_difference",
     "rate_interval",
     "rate_replicates",
     "roc",

@@ -76,9 +76,9 @@ def rate_replicates(
     Raises InputError for arrays of different lengths or no pairs, UsageError for replicates < 1.
     """
     x = np.asarray(outcomes, np.bool_)
-    people = _people(left, right, len(x))
+    people = numbered_people(left, right, len(x))
     parts = []
-    for weights in _weights(people, replicates, seed):
+    for weights in pair_weights(people, replicates, seed):
         total = weights.sum(axis=1)
         parts.append(_ratio(weights @ x.astype(np.float64), total))
     return np.concatenate(parts)
@@ -104,13 +104,13 @@ def rate_interval(
     """
     x = np.asarray(outcomes, np.bool_)
     n = len(x)
-    people = _people(left, right, n)
+    people = numbered_people(left, right, n)
     p = float(x.mean())
     if p in (0.0, 1.0):
-        independent = _independent_pairs(people)
+        independent = independent_pairs(people)
         return wilson(p * independent, independent, confidence)
     drawn = rate_replicates(x, left, right, replicates=replicates, seed=seed)
-    variance = float(np.nanvar(drawn)) - _excess(x.astype(np.float64) - p, people)
+    variance = float(np.nanvar(drawn)) - excess_variance(x.astype(np.float64) - p, people)
     # Never more pairs than there are: a variance under the binomial one is luck.
     effective = n if variance * n <= p * (1 - p) else p * (1 - p) / variance
     return wilson(p * effective, effective, confidence)
@@ -134,7 +134,7 @@ def tar_at_far_replicates(
     Raises InputError for arrays that do not agree or scores that are not finite, UsageError for a far.
     """
     s, same = np.asarray(scores, np.float64), np.asarray(issame, np.bool_)
-    people = _people(left, right, len(s))
+    people = numbered_people(left, right, len(s))
     if s.shape != same.shape or not np.isfinite(s).all() or same.all() or not same.any():
         raise InputError("scores: wanted a finite score for each pair, and genuine and impostor pairs")
     for far in fars:
@@ -151,7 +151,7 @@ def tar_at_far_replicates(
     above = np.append(above, len(genuine))  # all impostors may pass: every genuine score passes too
 
     parts = []
-    for weights in _weights(people, replicates, seed):
+    for weights in pair_weights(people, replicates, seed):
         genuine_sum = np.cumsum(weights[:, genuine], axis=1)
         genuine_sum = np.concatenate([np.zeros((len(weights), 1)), genuine_sum], axis=1)
         impostor_sum = np.cumsum(weights[:, impostor], axis=1)
@@ -200,7 +200,7 @@ def tar_at_far_intervals(
     return tuple(intervals)
 
 
-def _people(left: npt.ArrayLike, right: npt.ArrayLike, pairs: int) -> Ints:
+def numbered_people(left: npt.ArrayLike, right: npt.ArrayLike, pairs: int) -> Ints:
     """(2, pairs): the people of each pair, renumbered 0, 1, ... without gaps."""
     both = np.stack([np.asarray(left).ravel(), np.asarray(right).ravel()]) if pairs else np.empty((2, 0))
     if both.shape != (2, pairs) or pairs == 0:
@@ -208,7 +208,7 @@ def _people(left: npt.ArrayLike, right: npt.ArrayLike, pairs: int) -> Ints:
     return np.unique(both, return_inverse=True)[1].reshape(2, pairs).astype(np.int64)
 
 
-def _weights(people: Ints, replicates: int, seed: int) -> Iterator[Doubles]:
+def pair_weights(people: Ints, replicates: int, seed: int) -> Iterator[Doubles]:
     """(some replicates, pairs) at a time: how often each pair counts in each replicate."""
     if replicates < 1:
         raise UsageError(f"replicates: wanted at least 1, got {replicates}")
@@ -225,7 +225,7 @@ def _weights(people: Ints, replicates: int, seed: int) -> Iterator[Doubles]:
         yield weights
 
 
-def _excess(deviations: Doubles, people: Ints) -> float:
+def excess_variance(deviations: Doubles, people: Ints) -> float:
     """What the product of multiplicities adds to the variance of a rate beyond what it should."""
     a, b = people.min(axis=0), people.max(axis=0)
     couple = (a * (int(people.max()) + 1) + b)[a != b]
@@ -233,7 +233,7 @@ def _excess(deviations: Doubles, people: Ints) -> float:
     return 2.0 * float(np.square(sums).sum()) / len(deviations) ** 2
 
 
-def _independent_pairs(people: Ints) -> int:
+def independent_pairs(people: Ints) -> int:
     seen: set[int] = set()
     picked = 0
     for a, b in people.T.tolist():

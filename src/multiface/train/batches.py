@@ -23,6 +23,7 @@ from multiface.errors import DataSetError, UsageError
 from multiface.train.augment import AugmentConfig, Draws, augment
 from multiface.train.crops import SIDE, decode_crop
 from multiface.train.heads.shards import shard_bounds
+from multiface.train.kept_pictures import KeptPictures
 from multiface.train.order import Order, Sample
 
 UNUSABLE_IN_A_ROW = 100
@@ -197,6 +198,8 @@ class _Pictures(Dataset[Loaded]):
 
     def __getitem__(self, samples: tuple[Sample, ...]) -> Loaded:
         draws = self._draws = self._draws or Draws(self._seed)
+        if isinstance(self._pictures.pictures, KeptPictures):
+            return _kept_batch(self._pictures, self._pictures.pictures, self._config, draws, samples)
         pixels = np.empty((len(samples), SIDE, SIDE, 3), np.uint8)
         labels = np.empty(len(samples), np.int64)
         unusable: list[tuple[int, str]] = []
@@ -215,6 +218,23 @@ class _Pictures(Dataset[Loaded]):
             failure = str(error)
         where = np.array([(sample.epoch, sample.picture) for sample in samples], np.int64)
         return torch.from_numpy(pixels), torch.from_numpy(labels), torch.from_numpy(where), unusable, failure
+
+
+def _kept_batch(
+    pictures: IdentitySet,
+    kept: KeptPictures,
+    config: AugmentConfig,
+    draws: Draws,
+    samples: tuple[Sample, ...],
+) -> Loaded:
+    """A batch of pictures in memory: flipped, or left as they are."""
+    which = np.array([sample.picture for sample in samples])
+    pixels = kept.pixels[which]
+    flips = np.array([draws.of(sample.epoch, sample.picture)[0] < config.flip for sample in samples])
+    pixels[flips] = pixels[flips][:, :, ::-1]
+    where = np.array([(sample.epoch, sample.picture) for sample in samples], np.int64)
+    labels = torch.from_numpy(pictures.labels[which])
+    return torch.from_numpy(pixels), labels, torch.from_numpy(where), [], None
 
 
 def _start_worker(_: int) -> None:

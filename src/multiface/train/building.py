@@ -12,10 +12,11 @@ from multiface.train.heads.sharded import ShardedHead
 from multiface.train.networks.arc_iresnet import ArcIResNet
 from multiface.train.networks.iresnet import IResNet
 from multiface.train.networks.mobilefacenet import MobileFaceNet
+from multiface.train.networks.plain import PlainNet
 from multiface.train.networks.vit import VisionTransformer
 from multiface.train.recipe import HeadSettings, NetworkConfig
 
-Network = MobileFaceNet | IResNet | ArcIResNet | VisionTransformer
+Network = MobileFaceNet | IResNet | ArcIResNet | VisionTransformer | PlainNet
 AnyHead = Head | ShardedHead
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
@@ -24,6 +25,8 @@ def build_network(config: NetworkConfig) -> Network:
     """The network with torch's own random weights. Raises UsageError."""
     if config.name == "mobilefacenet":
         return MobileFaceNet(config.embedding, config.width, config.squeeze_excitation)
+    if config.name == "plain":
+        return PlainNet(config.embedding, config.width)
     if config.name == "iresnet":
         return ArcIResNet(config.depth, config.embedding, config.dropout)
     if config.name == "vit":
@@ -60,7 +63,7 @@ def build_head(config: HeadConfig, sample_rate: float, seed: int, group: dist.Pr
 
 def embedding_layers(network: Network) -> tuple[nn.Module, ...]:
     """The layers that make the embedding of the last feature map; all before are the backbone."""
-    if isinstance(network, MobileFaceNet):
+    if isinstance(network, MobileFaceNet | PlainNet):
         return network.linear, network.bn
     if isinstance(network, ArcIResNet):
         return network.fc, network.norm

@@ -257,6 +257,9 @@ class _Graph:
                 return self._node("Gemm", [source, *weights], path, transB=1)
             case nn.MaxPool2d(kernel_size=size, stride=stride):
                 return self._node("MaxPool", [source], path, kernel_shape=[size] * 2, strides=[stride] * 2)
+            case nn.AdaptiveAvgPool2d(output_size=int(side)) if SIDE % side == 0:  # of the picture itself
+                shape = [SIDE // side] * 2
+                return self._node("AveragePool", [source], path, kernel_shape=shape, strides=shape)
             case Tokens():
                 self._constant(f"{path}.shape", torch.tensor([0, layer.proj.out_channels, -1]))
                 patches = self._layer(f"{path}.proj", layer.proj, source)

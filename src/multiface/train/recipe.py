@@ -34,7 +34,7 @@ from multiface.train.schedule import ScheduleConfig
 FOLDER = Path(__file__).with_name("recipes")
 """Recipes that come with the package."""
 
-NetworkName = Literal["mobilefacenet", "ir", "ir_se", "iresnet", "vit"]
+NetworkName = Literal["mobilefacenet", "ir", "ir_se", "iresnet", "vit", "plain"]
 OptimiserName = Literal["sgd", "adamw"]
 Precision = Literal["float32", "bf16", "fp16"]
 
@@ -58,10 +58,11 @@ class DataConfig:
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """Which network: the original's, arcface_torch's iresnet, or a vision transformer (vit).
+    """Which network: the original's, arcface_torch's iresnet, a vision transformer (vit), or a plain one for
+    experiments of seconds.
 
-    embedding: of mobilefacenet, iresnet and vit; that of ir and ir_se is 512. width: of mobilefacenet and vit.
-    squeeze_excitation: of mobilefacenet. depth: of all others; 152 is of ir and ir_se, 200 of iresnet, 12 (S) and 24
+    embedding: of all but ir and ir_se, whose is 512. width: of mobilefacenet, vit and plain.
+    squeeze_excitation: of mobilefacenet. depth: of the others; 152 is of ir and ir_se, 200 of iresnet, 12 (S) and 24
     (B) of vit. dropout: of ir, ir_se and iresnet, which is trained without. drop_path: of vit, see networks/vit.py.
     """
 
@@ -76,7 +77,7 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         _at_least("network", "embedding", self.embedding, 1)
         depths = depths_of(self.name)
-        if self.name != "mobilefacenet" and self.depth not in depths:
+        if self.name not in ("mobilefacenet", "plain") and self.depth not in depths:
             raise UsageError(
                 f"network: the depths of {self.name} are {', '.join(map(str, depths))}, not {self.depth}"
             )

@@ -19,6 +19,7 @@ import torch.distributed as dist
 from multiface.arrays import Pixels
 from multiface.datasets.bin_pack import BinPack, read_bin
 from multiface.datasets.lfw import LfwFolder
+from multiface.datasets.pack_people import pack_people
 from multiface.errors import DataSetError
 from multiface.evaluate.protocol import PairSet, SetResult, evaluate_pairs, score_pairs
 from multiface.regular_file import read_regular
@@ -79,7 +80,8 @@ def open_validation_set(path: Path, align: Aligner | None) -> ValidationSet:
     if not path.is_dir():
         pack = read_bin(path)
         decode_crops(pack.pictures[:2], str(path))  # so that crops of another size are refused at the start
-        return ValidationSet(PairSet.from_pack(path.stem, pack.issame), _PackCrops(path, pack))
+        pairs = PairSet.from_pack(path.stem, pack.issame, pack_people(path, pack.issame))
+        return ValidationSet(pairs, _PackCrops(path, pack))
     folder = LfwFolder.open(path)
     if align is None:
         raise DataSetError(
