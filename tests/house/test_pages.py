@@ -36,6 +36,7 @@ REASONS = {
     "needs a run that has learned",
     "needs pictures of 100 people",
     "needs several machines",
+    "part of a recipe",
     "takes hours",
     "the tests of the service do it",
     "the tests make these pictures before they run a page",
