@@ -1,12 +1,14 @@
 """Where the next page of a list begins, as text: `next` of the page before."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, TypeVar
 
 from fastapi import Query
 from pydantic import Field
 
 from multiface.serve.problems import Problem
 
+Item = TypeVar("Item")
 MOST = 200
 """Things on one page."""
 LARGEST_ROW = 2**53 - 1
@@ -32,6 +34,12 @@ def after_pair(cursor: str | None) -> tuple[str, int] | None:
 def after_number(cursor: str | None) -> int | None:
     """A number; None for the beginning. Raises Problem (422)."""
     return None if cursor is None else _number(cursor)
+
+
+def numbered_page(found: Sequence[Item], cursor: str | None, limit: int) -> tuple[Sequence[Item], str | None]:
+    """So many of a list, behind a cursor that counts, and the next cursor. Raises Problem (422)."""
+    end = (after_number(cursor) or 0) + limit
+    return found[end - limit : end], str(end) if end < len(found) else None
 
 
 def _number(text: str) -> int:

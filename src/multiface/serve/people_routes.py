@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.routing import APIRoute
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -124,13 +125,14 @@ def people_routes(
             )
         who = name
         if caller.groups and not another:
-            own = [one.id for one in gallery.named(name) if caller.sees(one.groups)]
+            named = await run_in_threadpool(gallery.named, name)
+            own = [one.id for one in named if caller.sees(one.groups)]
             if len(own) > 1:
                 raise Problem(409, "ambiguous_name", f"several people are called so: {', '.join(own)}")
             who, another = (own[0], False) if own else (name, True)
         answer = await enrolled(request, who, force, another)
         if caller.groups and another:
-            gallery.edit(str(answer["person"]), groups=caller.groups)
+            await run_in_threadpool(gallery.edit, str(answer["person"]), groups=caller.groups)
         return made(answer)
 
     @router.get("/alike", summary="The people who are most alike")
@@ -176,7 +178,8 @@ def people_routes(
     @router.post("/people/{person}/faces", status_code=201, summary="More pictures of a person")
     async def add_faces(request: Request, caller: writing, person: str, force: bool = False) -> JSONResponse:
         """Enrol pictures; as for a new person."""
-        return made(await enrolled(request, seen(caller, person).id, force, False))
+        one = await run_in_threadpool(seen, caller, person)
+        return made(await enrolled(request, one.id, force, False))
 
     @router.get("/people/{person}/faces", summary="The templates of a person")
     def faces(caller: reading, person: str) -> Document:

@@ -114,13 +114,14 @@ def photo_routes(
         """A face that was not found, and who it is, if that is said."""
         who = wanted.who()
 
-        def job() -> tuple[int, int | None]:
+        def job() -> Document:
             path = _file(photo_of(photo))
             with recorded() as made:
-                return album.mark(path, wanted.box, who or None, another=wanted.another), last_of(made)
+                face = album.mark(path, wanted.box, who or None, another=wanted.another)
+                undo = last_of(made)
+            return face_document(face_of(album, face)) | {"undo": undo}
 
-        face, undo = await work.run(job)
-        return face_document(face_of(album, face)) | {"undo": undo}
+        return await work.run(job)
 
     @router.get("/albums", dependencies=[admin], summary="The folders of the album")
     def albums() -> Document:

@@ -14,7 +14,7 @@ from multiface.gallery import Gallery
 from multiface.gallery.changes import last_of, recorded
 from multiface.gallery.person_ids import ID_PATTERN
 from multiface.serve.access import Access
-from multiface.serve.cursors import LARGEST_ROW, Limit, NumberCursor, RowId, after_number
+from multiface.serve.cursors import LARGEST_ROW, Limit, NumberCursor, RowId, numbered_page
 from multiface.serve.problems import Problem
 from multiface.serve.request_body import RequestBody
 
@@ -82,24 +82,20 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
         ignored: bool = False,
     ) -> Document:
         """Groups of unknown faces of photos and films. ignored: those to ignore instead."""
-        begin = after_number(cursor) or 0
         found = [group for group in album.groups() if group.ignored == ignored]
-        page = found[begin : begin + limit]
+        page, following = numbered_page(found, cursor, limit)
         return {
             "strangers": [group_document(group) for group in page],
             "all": len(found),
-            "next": str(begin + limit) if begin + limit < len(found) else None,
+            "next": following,
         }
 
     @router.get("/strangers/singles", dependencies=[read], summary="Unknown faces that are in no group")
     def singles(limit: Limit = 50, cursor: NumberCursor = None) -> Document:
         """The best pictures first."""
-        begin, found = after_number(cursor) or 0, album.single_faces()
-        return {
-            "faces": [face_document(face) for face in found[begin : begin + limit]],
-            "all": len(found),
-            "next": str(begin + limit) if begin + limit < len(found) else None,
-        }
+        found = album.single_faces()
+        page, following = numbered_page(found, cursor, limit)
+        return {"faces": [face_document(face) for face in page], "all": len(found), "next": following}
 
     @router.get("/strangers/met", dependencies=[read], summary="Strangers whom cameras and films have met")
     def met() -> Document:
