@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from multiface.arrays import Bools, Ints
+from multiface.datasets.side_file import side_lines
 from multiface.errors import DataSetError
-from multiface.regular_file import read_regular_text
 
 ENDING = ".people"
 
@@ -21,12 +21,9 @@ def pack_people(pack: Path, issame: Bools) -> Ints | None:
     Raises DataSetError where the file cannot be read, has another number of lines, or contradicts `issame` (P,).
     """
     path = pack.with_suffix(ENDING)
-    if not path.exists():
+    lines = side_lines(path)
+    if lines is None:
         return None
-    try:
-        lines = [line.strip() for line in read_regular_text(path).splitlines()]
-    except (OSError, ValueError) as error:
-        raise DataSetError(f"{path}: cannot be read ({error})", path=path) from error
     if len(lines) != 2 * len(issame) or not all(lines):
         raise DataSetError(
             f"{path}: wanted {2 * len(issame)} lines, one with a name for each picture of the pack, found {len(lines)}"

@@ -9,20 +9,12 @@ from multiface.arrays import Doubles
 from multiface.evaluate.comparison import Compared, Comparison
 from multiface.evaluate.protocol import PairSet, SetResult
 from multiface.evaluate.subgroups import GroupRates
-from multiface.evaluate.svg_chart import Axis, Line, Row, interval_chart, line_chart
+from multiface.evaluate.svg_chart import PAGE_STYLE, Axis, Line, Row, interval_chart, line_chart
 from multiface.html_page import page, text
 from multiface.metrics.curves import roc
 
 _RATES = 400
 """Of a curve, at most; each has two points."""
-_STYLE = """
-body { max-width: 72em; }
-table { border-collapse: collapse; margin: 1em 0; }
-th, td { padding: .2em .8em; text-align: right; border-bottom: 1px solid #8884; }
-th:first-child, td:first-child { text-align: left; }
-svg { max-width: 100%; height: auto; }
-.scroll { overflow-x: auto; }
-"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +48,7 @@ def evaluation_page(measured: Sequence[Measured], comparisons: Sequence[Comparis
         for one in mine:
             if one.groups:
                 parts.append(f"<h3>{text(one.name)}: by group, at one threshold</h3>\n{_groups(one.groups)}")
-    return page("Verification", _STYLE, "".join(parts))
+    return page("Verification", PAGE_STYLE, "".join(parts))
 
 
 def _facts(result: SetResult) -> str:

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from multiface.arrays import Bools, Doubles
+from multiface.datasets.side_file import side_lines
 from multiface.errors import DataSetError
 from multiface.evaluate.comparison import people_of
 from multiface.evaluate.protocol import PairSet
 from multiface.metrics.curves import threshold_at_far
 from multiface.metrics.intervals import Interval, rate_interval
-from multiface.regular_file import read_regular_text
 
 ENDING = ".groups"
 NONE = "-"
@@ -52,12 +52,9 @@ def read_groups(path: Path, pairs: int) -> tuple[tuple[str, str], ...] | None:
 
     Raises DataSetError where it cannot be read or has not two lines a pair.
     """
-    if not path.exists():
+    lines = side_lines(path)
+    if lines is None:
         return None
-    try:
-        lines = [line.strip() for line in read_regular_text(path).splitlines()]
-    except (OSError, ValueError) as error:
-        raise DataSetError(f"{path}: cannot be read ({error})", path=path) from error
     if len(lines) != 2 * pairs or not all(lines):
         raise DataSetError(
             f"{path}: wanted {2 * pairs} lines with a word each, found {len(lines)}", path=path

@@ -12,6 +12,15 @@ from statistics import NormalDist
 
 from multiface.html_page import text
 
+PAGE_STYLE = """
+body { max-width: 72em; }
+table { border-collapse: collapse; margin: 1em 0; }
+th, td { padding: .2em .8em; text-align: right; border-bottom: 1px solid #8884; }
+th:first-child, td:first-child { text-align: left; }
+svg { max-width: 100%; height: auto; }
+.scroll { overflow-x: auto; }
+"""
+"""Of a page with charts, and tables of figures in a `.scroll`."""
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6bb1", "#7f7f7f")
 _DASHES = ("", "7 4", "2 3")
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 30, 46

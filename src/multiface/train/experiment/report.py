@@ -9,7 +9,7 @@ from rich.table import Table
 
 from multiface.atomic_write import write_whole
 from multiface.errors import InputError
-from multiface.evaluate.svg_chart import Axis, Line, Row, interval_chart, line_chart
+from multiface.evaluate.svg_chart import PAGE_STYLE, Axis, Line, Row, interval_chart, line_chart
 from multiface.html_page import page, text
 from multiface.json_text import document_of
 from multiface.train.experiment.one_run import read_result
@@ -27,14 +27,6 @@ from multiface.train.experiment.outcome import (
 from multiface.train.experiment.plan import Experiment
 from multiface.train.experiment.running import chosen_before, open_sets, results
 
-_STYLE = """
-body { max-width: 72em; }
-table { border-collapse: collapse; margin: 1em 0; }
-th, td { padding: .2em .8em; text-align: right; border-bottom: 1px solid #8884; }
-th:first-child, td:first-child { text-align: left; }
-svg { max-width: 100%; height: auto; }
-.scroll { overflow-x: auto; }
-"""
 _EXPLAINED = (
     "A difference is paired: the same seeds, levels and pairs of pictures. Its 95 % interval knows of people and runs; "
     "that of a single run of people alone. Detectable: a true difference of this size would give an interval without 0 "
@@ -79,7 +71,7 @@ def write_report(experiment: Experiment, out: Path, title: str) -> dict[str, Any
         write_whole(out / "report.json", json.dumps(document, indent=1).encode())
         write_whole(out / "runs.csv", runs_as_csv(done, found).encode())
         write_whole(out / "tuning.csv", tuning_as_csv(experiment, out).encode())
-        write_whole(out / "report.html", page(f"Experiment: {title}", _STYLE, _body(document, charts)))
+        write_whole(out / "report.html", page(f"Experiment: {title}", PAGE_STYLE, _body(document, charts)))
         for name, chart in charts.items():
             write_whole(out / f"{name}.svg", chart.encode())
     except OSError as error:
