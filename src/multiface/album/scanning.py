@@ -7,7 +7,7 @@ what was done to its faces by hand.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from multiface.album.edited_files import carry_over, searched_again
@@ -16,6 +16,7 @@ from multiface.album.searching import Searched, Searcher
 from multiface.errors import ExtraMissing
 from multiface.gallery import Gallery, album_faces, album_pictures, album_strangers
 from multiface.gallery.album_pictures import AlbumFile
+from multiface.gallery.clock import utc_in
 from multiface.gallery.sql import Connection
 from multiface.images.path_text import path_text
 from multiface.progress import Progress
@@ -149,7 +150,7 @@ class _Scan:
     def drop(self, listings: Sequence[Listed]) -> list[str]:
         """Leave out what vanished; the paths."""
         gone = [file for listing in listings for file in listing.vanished]
-        until = (datetime.now(UTC) - timedelta(days=KEPT_DAYS)).isoformat(timespec="seconds")
+        until = utc_in(-timedelta(days=KEPT_DAYS))
         with self._gallery.engine.database.writing() as connection:
             for file in gone:
                 album_pictures.drop_file(connection, file.folder, file.name)

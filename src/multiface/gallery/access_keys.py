@@ -14,10 +14,10 @@ import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from multiface.errors import NotInGallery, UsageError
-from multiface.gallery.clock import utc_now
+from multiface.gallery.clock import utc_in, utc_now
 from multiface.gallery.names import clean_name
 from multiface.gallery.sql import Connection
 from multiface.json_text import parse_json
@@ -79,7 +79,7 @@ def new_key(
             f"a key for groups of people has no scope {', '.join(many)}, which is about everybody's; it may have "
             f"{', '.join(sorted(GROUP_SCOPES))}"
         )
-    expires = None if days is None else _in(timedelta(days=days))
+    expires = None if days is None else utc_in(timedelta(days=days))
     return _made(connection, "key", name, [one for one in SCOPES if one in scopes], expires, for_groups)
 
 
@@ -91,7 +91,7 @@ def found_key(connection: Connection, text: str) -> AccessKey | None:
 def new_link(connection: Connection) -> str:
     """Make a link's token: who has it signs in once, within ten minutes, for everything."""
     _sweep(connection)
-    return _made(connection, "link", "link", SCOPES, _in(timedelta(minutes=LINK_MINUTES)))[1]
+    return _made(connection, "link", "link", SCOPES, utc_in(timedelta(minutes=LINK_MINUTES)))[1]
 
 
 def found_link(connection: Connection, text: str) -> AccessKey | None:
@@ -110,7 +110,7 @@ def new_session(connection: Connection, key: AccessKey | None) -> tuple[AccessKe
     None: signed in by a link, for everything.
     """
     _sweep(connection)
-    expires = _in(timedelta(hours=SESSION_HOURS))
+    expires = utc_in(timedelta(hours=SESSION_HOURS))
     if key is None:
         return _made(connection, "session", "link", SCOPES, expires)
     return _made(connection, "session", key.name, key.scopes, expires, key.groups, key.id)
@@ -215,10 +215,6 @@ def _holds(revoked: object, expires: object) -> bool:
 def _sweep(connection: Connection) -> None:
     """Links and sessions that nobody can use any more."""
     connection.execute("DELETE FROM access_key WHERE kind <> 'key' AND expires < ?", (utc_now(),))
-
-
-def _in(time: timedelta) -> str:
-    return (datetime.now(UTC) + time).isoformat(timespec="seconds")
 
 
 def _digest(secret: str) -> str:

@@ -6,9 +6,9 @@ It is kept for a year.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from multiface.gallery.clock import utc_now
+from multiface.gallery.clock import utc_in, utc_now
 from multiface.gallery.sql import Connection
 from multiface.json_text import parse_json
 
@@ -80,5 +80,4 @@ def entries(connection: Connection, most: int, before: int | None = None) -> tup
 
 def forget_old(connection: Connection) -> None:
     """Forget what is kept no longer."""
-    until = (datetime.now(UTC) - timedelta(days=KEPT_DAYS)).isoformat(timespec="seconds")
-    connection.execute("DELETE FROM audit WHERE made < ?", (until,))
+    connection.execute("DELETE FROM audit WHERE made < ?", (utc_in(-timedelta(days=KEPT_DAYS)),))

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from multiface.gallery.clock import utc_now
+from multiface.gallery.clock import utc_in, utc_now
 from multiface.gallery.connection import BadContent
 from multiface.gallery.sql import LARGEST_ID, Connection, inserted_id
 from multiface.json_text import parse_json
@@ -193,7 +193,7 @@ def was_removed(connection: Connection, person: str) -> bool:
 
 
 def _oldest() -> str:
-    return (datetime.now(UTC) - timedelta(days=KEPT_DAYS)).isoformat(timespec="seconds")
+    return utc_in(-timedelta(days=KEPT_DAYS))
 
 
 def _change(connection: Connection, row: tuple[Any, ...]) -> Change:

@@ -1,12 +1,17 @@
 """Times as galleries write them: now, in UTC, ISO 8601, whole seconds; of files, in ns."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def utc_now() -> str:
     """Such as 2024-05-01T12:34:56+00:00."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return utc_in(timedelta())
+
+
+def utc_in(span: timedelta) -> str:
+    """The time so long from now; in the past for a negative span."""
+    return (datetime.now(UTC) + span).isoformat(timespec="seconds")
 
 
 def modified_ns(facts: os.stat_result) -> int:

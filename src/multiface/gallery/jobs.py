@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from multiface.gallery.clock import utc_now
+from multiface.gallery.clock import utc_in, utc_now
 from multiface.gallery.sql import Connection
 from multiface.json_text import parse_json
 
@@ -81,6 +81,11 @@ def jobs(connection: Connection, most: int) -> tuple[Job, ...]:
     """The last jobs, newest first."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM job ORDER BY made DESC, id LIMIT ?", (most,))
     return tuple(_job(row) for row in rows.fetchall())
+
+
+def are_left(connection: Connection) -> bool:
+    """Whether a job has not ended."""
+    return connection.execute("SELECT 1 FROM job WHERE ended IS NULL LIMIT 1").fetchone() is not None
 
 
 def next_one(connection: Connection, owner: str) -> Job | None:
@@ -162,8 +167,7 @@ def cancel(connection: Connection, number: str) -> None:
 
 def forget_old(connection: Connection) -> None:
     """Forget the jobs that ended long ago."""
-    until = (datetime.now(UTC) - timedelta(days=KEPT_DAYS)).isoformat(timespec="seconds")
-    connection.execute("DELETE FROM job WHERE ended < ?", (until,))
+    connection.execute("DELETE FROM job WHERE ended < ?", (utc_in(-timedelta(days=KEPT_DAYS)),))
 
 
 def _now() -> str:

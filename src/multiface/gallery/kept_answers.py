@@ -6,9 +6,9 @@ Each function is one thing done inside the caller's transaction. The key belongs
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from multiface.gallery.clock import utc_now
+from multiface.gallery.clock import utc_in, utc_now
 from multiface.gallery.sql import Connection
 from multiface.json_text import parse_json
 
@@ -32,7 +32,7 @@ def begun(connection: Connection, access_key: str, key: str, digest: str) -> Kep
     forget_old(connection)
     connection.execute(
         "DELETE FROM kept_answer WHERE access_key = ? AND idempotency_key = ? AND status IS NULL AND made < ?",
-        (access_key, key, _before(GIVEN_UP)),
+        (access_key, key, utc_in(-GIVEN_UP)),
     )
     row = connection.execute(
         "SELECT digest, status, headers, body FROM kept_answer WHERE access_key = ? AND idempotency_key = ?",
@@ -74,7 +74,7 @@ def given_up(connection: Connection, access_key: str, key: str) -> None:
 
 def forget_old(connection: Connection) -> None:
     """Forget what is kept no longer."""
-    connection.execute("DELETE FROM kept_answer WHERE made < ?", (_before(KEPT),))
+    connection.execute("DELETE FROM kept_answer WHERE made < ?", (utc_in(-KEPT),))
 
 
 def forget_people(connection: Connection, ids: Collection[str]) -> None:
@@ -87,7 +87,3 @@ def forget_people(connection: Connection, ids: Collection[str]) -> None:
             connection.execute(
                 "DELETE FROM kept_answer WHERE access_key = ? AND idempotency_key = ?", (access_key, key)
             )
-
-
-def _before(span: timedelta) -> str:
-    return (datetime.now(UTC) - span).isoformat(timespec="seconds")

@@ -16,7 +16,7 @@ from multiface.serve.jobs import Doing
 from multiface.serve.people_alike import own_people_document
 
 BACKUP_DAYS = 7
-"""Backups older than this are removed when the next is written, and when the service starts."""
+"""Backups older than this are removed, every hour and when the next is written."""
 SUFFIX = ".mfgallery"
 
 

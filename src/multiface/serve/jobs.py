@@ -80,9 +80,8 @@ class Jobs:
 
     def _next(self) -> Job | None:
         with self._gallery.engine.database.reading() as connection:
-            waiting = connection.execute("SELECT 1 FROM job WHERE ended IS NULL LIMIT 1").fetchone()
-        if waiting is None:
-            return None
+            if not jobs.are_left(connection):
+                return None
         with self._gallery.engine.database.writing() as connection:
             return jobs.next_one(connection, self._owner)
 

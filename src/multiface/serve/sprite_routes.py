@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from multiface.errors import InputError
 from multiface.gallery import Gallery, album_faces, template_rows
+from multiface.gallery.covers import cover_of
 from multiface.gallery.engine import CROP_SIDE
 from multiface.gallery.person_ids import ID_PATTERN
 from multiface.gallery.sql import Connection
@@ -24,16 +25,6 @@ from multiface.serve.cursors import RowId
 MOST_TILES = 100
 Ids = Annotated[list[RowId], Query(max_length=MOST_TILES)]
 People = Annotated[list[Annotated[str, Field(pattern=ID_PATTERN)]], Query(max_length=MOST_TILES)]
-
-_COVER = """
-    SELECT crop.picture FROM crop JOIN template ON template.id = crop.template_id
-    JOIN person ON person.id = template.person_id
-    WHERE person.public_id = ? ORDER BY (person.cover = template.id) DESC, template.id LIMIT 1
-"""
-_BEST_FACE = """
-    SELECT album_face.crop FROM album_face JOIN person ON person.id = album_face.person_id
-    WHERE person.public_id = ? AND album_face.crop IS NOT NULL ORDER BY album_face.quality DESC LIMIT 1
-"""
 
 
 def sprite_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> APIRouter:
@@ -51,7 +42,7 @@ def sprite_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> AP
     @router.get("/people", dependencies=[read], summary="The covers of people")
     def people(person: People) -> Response:
         """person: ids, up to 100."""
-        return sprite(person, _cover)
+        return sprite(person, cover_of)
 
     @router.get("/faces", dependencies=[read], summary="Faces of the album")
     def faces(face: Ids) -> Response:
@@ -64,15 +55,6 @@ def sprite_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> AP
         return sprite(template, _template)
 
     return router
-
-
-def _cover(connection: Connection, person: str) -> bytes | None:
-    """The crop of the person's cover, or of the first template that has one, or of the best face in the album."""
-    for sql in (_COVER, _BEST_FACE):
-        row = connection.execute(sql, (person,)).fetchone()
-        if row is not None:
-            return bytes(row[0])
-    return None
 
 
 def _template(connection: Connection, template: int) -> bytes | None:
