@@ -203,14 +203,15 @@ def test_the_log_is_not_emptied_for_nothing(gallery: Gallery, path: Path) -> Non
 
 
 def test_a_first_look_makes_and_changes_nothing_known(gallery: Gallery) -> None:
-    first = seen(1, quality=0.2, when=now(-2))
+    early, late = now(-2), now(-1)
+    first = seen(1, quality=0.2, when=early)
     assert gallery.strangers.find(first, at(0.5), (), MONTH) == 1
     (one,) = gallery.strangers.list()
     assert (one.sightings, one.views, one.quality) == (0, 1, 0.2)
-    gallery.strangers.learn(1, seen(1, look=1, quality=0.15, when=now(-1)), MONTH)
+    gallery.strangers.learn(1, seen(1, look=1, quality=0.15, when=late), MONTH)
     (one,) = gallery.strangers.list()
     assert (one.sightings, one.views, one.quality) == (1, 1, 0.15), "the track as it came to be"
-    assert (one.first_seen, one.last_seen) == (now(-2), now(-1))
+    assert (one.first_seen, one.last_seen) == (early, late)
     picture = gallery.strangers.picture(1)
     assert gallery.strangers.find(seen(1, look=2, quality=0.9), at(0.5), (), MONTH) == 1
     assert gallery.strangers.list() == (one,) and gallery.strangers.picture(1) == picture

@@ -1,21 +1,16 @@
 """The application: routes, errors and limits around one recogniser with its gallery."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Match, Route
 
 from multiface.album import Album
-from multiface.errors import MultifaceError, UsageError
+from multiface.errors import UsageError
 from multiface.images import PictureLimits, limit_pictures
 from multiface.recognition import Recognizer
 from multiface.serve.access import Access
@@ -23,6 +18,7 @@ from multiface.serve.admin_routes import admin_routes
 from multiface.serve.camera_routes import camera_routes
 from multiface.serve.cameras.supervisor import Supervisor
 from multiface.serve.description import described_by
+from multiface.serve.error_answers import answer_errors
 from multiface.serve.event_routes import event_routes
 from multiface.serve.guard import Guard
 from multiface.serve.job_kinds import doing
@@ -31,7 +27,6 @@ from multiface.serve.jobs import Jobs
 from multiface.serve.page_files import page_routes
 from multiface.serve.people_routes import people_routes
 from multiface.serve.photo_routes import photo_routes
-from multiface.serve.problems import Problem, problem_document, problem_of, problem_response, sound
 from multiface.serve.recognition_routes import recognition_routes
 from multiface.serve.request_rate import RequestRate
 from multiface.serve.serve_settings import ServeSettings
@@ -43,9 +38,7 @@ from multiface.serve.tidying import tidy
 from multiface.serve.work import Work
 from multiface.serve.write_route import write_route
 from multiface.version import __version__
-from multiface.visible import log_of
 
-_log = log_of(__name__)
 _SILENT: Any = {
     "tracing": False,
     "metrics": False,
@@ -118,58 +111,5 @@ def make_app(recognizer: Recognizer, settings: ServeSettings) -> Guard:
     for router in routers:
         app.include_router(router)
 
-    @app.exception_handler(MultifaceError)
-    async def ours(request: Request, error: MultifaceError) -> JSONResponse:
-        problem = problem_of(error)
-        # Messages begin with the gallery, which is a path of the server.
-        problem.detail = problem.detail.replace(f"{gallery.place}: ", "").replace(
-            gallery.place, "the gallery"
-        )
-        return problem_response(problem, request.state.request_id)
-
-    @app.exception_handler(Problem)
-    async def told(request: Request, problem: Problem) -> JSONResponse:
-        return problem_response(problem, request.state.request_id)
-
-    @app.exception_handler(HTTPException)
-    async def theirs(request: Request, error: HTTPException) -> JSONResponse:
-        kind = {404: "not_found", 405: "wrong_method"}.get(error.status_code, "bad_request")
-        headers = dict(error.headers or {})
-        if error.status_code == 405:
-            routes = [route for router in (app, *routers) for route in router.routes]
-            headers["Allow"] = ", ".join(sorted(_methods(routes, request)))
-        return problem_response(
-            Problem(error.status_code, kind, str(error.detail), headers), request.state.request_id
-        )
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        problem = Problem(422, "invalid", "; ".join(str(one["msg"]) for one in error.errors()))
-        document = problem_document(problem, request.state.request_id)
-        document["errors"] = [
-            {"path": sound("/".join(map(str, one["loc"]))), "message": sound(str(one["msg"]))}
-            for one in error.errors()
-        ]
-        return JSONResponse(document, 422, media_type="application/problem+json")
-
-    @app.exception_handler(ClientDisconnect)
-    async def gone(_request: Request, _error: ClientDisconnect) -> Response:
-        return Response(status_code=499)  # nobody reads it; the log says that the client went
-
-    @app.exception_handler(Exception)
-    async def unforeseen(request: Request, error: Exception) -> JSONResponse:
-        _log.error("%s: %s", request.state.request_id, type(error).__name__, exc_info=error)
-        problem = Problem(500, "internal", "the service failed; its log has the reason under this request_id")
-        return problem_response(problem, request.state.request_id)
-
+    answer_errors(app, gallery.place, routers)
     return Guard(app, settings, figures.seen)
-
-
-def _methods(routes: Iterable[BaseRoute], request: Request) -> set[str]:
-    """All methods of an address: Starlette names those of one of its routes."""
-    return {
-        method
-        for route in routes
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
-        for method in route.methods or ()
-    }
