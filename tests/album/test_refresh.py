@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from multiface.album import hand_work
+from multiface.album.groups import alike_groups, unknown_groups
 from multiface.album.refresh import is_fresh, refresh
-from multiface.errors import GalleryError, UsageError
+from multiface.errors import GalleryError, NotInGallery, UsageError
 from multiface.gallery import Gallery, Sighting, album_faces, album_strangers
 from multiface.recognition.deciding import decide_probes
 from tests.album.conftest import MadeUp, groups_of
@@ -335,3 +336,36 @@ def test_two_at_once(made_up: MadeUp, location: str) -> None:
     with Gallery.open(location) as other, ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda one: refresh(one, made_up.threshold), [made_up.gallery, other] * 4))
     assert [len(group) for group in groups_of(made_up.standing())] == [10, 10]
+
+
+def test_who_may_be_the_same_comes_first(made_up: MadeUp) -> None:
+    """In the order of the cosines of means, by hand; ignored ones too."""
+    gallery, mine = made_up.gallery, made_up.vector(1, 0.0)
+    faces = {1: [made_up.photo(1)[0] for _ in range(2)]}
+    for stranger, share in {2: 0.15, 3: 0.0, 4: 0.25, 5: 0.08}.items():
+        near = [share * mine + made_up.vector(stranger) for _ in range(2)]
+        faces[stranger] = [made_up.photo(vectors=[one / np.linalg.norm(one)])[0] for one in near]
+    made_up.refresh()
+    standing = made_up.standing()
+    numbers = {standing[of[0]][1]: stranger for stranger, of in faces.items()}
+    assert sorted(numbers) == [1, 2, 3, 4, 5]
+    hand_work.ignore(gallery, groups=[standing[faces[3][0]][1]], faces=[], ignored=True)
+    made_up.refresh()
+    own = standing[faces[1][0]][1]
+    matrix = gallery.matrix()
+    with gallery.engine.database.reading() as connection:
+        vectors = album_faces.vectors(connection, gallery.origin)
+        groups = unknown_groups(connection, {}, matrix, made_up.threshold, gallery.origin)
+        alike = alike_groups(connection, groups, own, gallery.origin)
+        with pytest.raises(NotInGallery):
+            alike_groups(connection, groups, 999, gallery.origin)
+    cosines = {}
+    mean = {
+        number: np.mean([vectors.vectors[vectors.ids == face][0] for face in faces[stranger]], axis=0)
+        for number, stranger in numbers.items()
+    }
+    for number, other in mean.items():
+        cosines[number] = float(other @ mean[own] / np.linalg.norm(other) / np.linalg.norm(mean[own]))
+    del cosines[own]
+    assert [one.group.number for one in alike] == sorted(cosines, key=lambda number: -cosines[number])
+    assert [one.similarity for one in alike] == pytest.approx([cosines[one.group.number] for one in alike])

@@ -36,6 +36,14 @@ def test_the_whole_way(
         f"{address}/session", json={"link": link}, headers={"Origin": page.rstrip("/"), "X-MultiFace": "page"}
     )
     assert signed.status_code == 201
+    # Another link, without another start.
+    other, _, link = (
+        call("serve", "link", "--address", page, *gallery, "--json").document()["page"].partition("#link=")
+    )
+    session = {"json": {"link": link}, "headers": {"Origin": page.rstrip("/"), "X-MultiFace": "page"}}
+    assert other == page and httpx.post(f"{address}/session", **session).status_code == 201
+    again = httpx.post(f"{address}/session", **session)
+    assert again.status_code == 401 and "multiface serve link" in again.json()["detail"]
     headers = {"Authorization": f"Bearer {made['key']}", "Content-Type": "image/jpeg"}
     answer = httpx.post(
         f"{address}/identify", content=encoded(drawn_face("ada", 4)), headers=headers, timeout=60
@@ -64,6 +72,15 @@ def test_the_whole_way(
 def test_nothing_open_by_accident(call: Call, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
     done = call("serve", "start", *arguments, "--gallery", tmp_path / "g.sqlite")
     assert done.code == 2 and words in done.err
+
+
+def test_a_link_leads_to_an_address(call: Call, tmp_path: Path) -> None:
+    gallery = ("--gallery", tmp_path / "g.sqlite")
+    assert call("serve", "link", *gallery).code == 3
+    assert call("facebank", save_people(tmp_path / "people", {"ada": 2, "bob": 2}), *gallery).code == 0
+    assert call("serve", "link", *gallery).out.startswith("http://127.0.0.1:8410/#link=")
+    done = call("serve", "link", "--address", "faces.example", *gallery)
+    assert done.code == 2 and "https://faces.example/" in done.err
 
 
 def test_keys_that_cannot_be(call: Call, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from multiface import Recognizer, RecognizerSettings
+from multiface import Client, Recognizer, RecognizerSettings
 from multiface.serve.serve_settings import ServeSettings
 from tests.drawn_faces import drawn_face, save_people
 from tests.serve.conftest import key_for, serving
@@ -129,6 +129,10 @@ def test_strangers_are_named_corrected_and_put_back(asked: httpx.Client) -> None
     number = stranger["stranger"]
     assert len(stranger["faces"]) == 2 and stranger["sightings"] == 2
     faces = [face["face"] for face in stranger["faces"]]
+    (short,) = asked.get("/v1/strangers?faces=1").json()["strangers"]
+    assert short == stranger | {"faces": stranger["faces"][:1], "all_faces": 2}
+    assert asked.get(f"/v1/strangers/{number}").json() == stranger
+    assert asked.get("/v1/strangers/99999").status_code == 404
 
     ignored = asked.post(f"/v1/strangers/{number}/ignore", json={"ignored": True}).json()
     assert asked.get("/v1/strangers").json()["strangers"] == []
@@ -140,6 +144,14 @@ def test_strangers_are_named_corrected_and_put_back(asked: httpx.Client) -> None
     parted = asked.post(f"/v1/strangers/{number}/split", json={"faces": faces[:1]}).json()
     assert len(asked.get("/v1/strangers").json()["strangers"]) == 2
     other = parted["stranger"]
+    (alike,) = asked.get(f"/v1/strangers/{number}/alike").json()["strangers"]
+    assert alike["stranger"] == other and 0.5 < alike["similarity"] < 1.0
+    assert asked.get("/v1/strangers/99999/alike").status_code == 404
+    key = asked.headers["authorization"].removeprefix("Bearer ")
+    with Client(str(asked.base_url), key) as client:
+        (same,) = client.alike_strangers(number)
+        assert (same.group.number, same.similarity) == (other, alike["similarity"])
+        assert same.group in list(client.strangers())
     assert asked.post(f"/v1/strangers/{number}/merge", json={"stranger": other}).status_code == 200
     assert asked.post(f"/v1/strangers/{number}/merge", json={"stranger": number}).status_code == 422
     assert asked.post(f"/v1/strangers/{number}/split", json={"faces": [99999]}).status_code == 422

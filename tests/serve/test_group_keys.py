@@ -66,6 +66,22 @@ def test_it_undoes_what_is_about_its_people_alone(house: House) -> None:
     assert house.bob not in house.door.get(f"/v1/changes?person={house.ada}").text
 
 
+def test_whom_it_makes_is_in_its_groups_in_the_same_change(house: House) -> None:
+    """Killed between two changes, it would have made somebody whom it cannot see."""
+    made = house.door.post("/v1/people?name=Cleo", content=encoded(drawn_face("cleo")), headers=IMAGE).json()
+    more = house.door.post(
+        f"/v1/people/{made['person']}/faces", content=encoded(drawn_face("cleo", 1)), headers=IMAGE
+    )
+    more.raise_for_status()
+    face = house.door.get(f"/v1/people/{made['person']}/faces").json()["faces"][1]["face"]
+    split = house.door.post(
+        f"/v1/people/{made['person']}/split", json={"faces": [face], "name": "Dora"}
+    ).json()
+    for who, kinds in ((made["person"], ["split", "enrol", "enrol"]), (split["to"], ["split"])):
+        assert house.door.get(f"/v1/people/{who}").json()["groups"] == ["staff"]
+        assert [one.kind for one in house.gallery.changes(who)] == kinds
+
+
 def test_no_error_tells_of_others(house: House) -> None:
     house.gallery.edit(house.bob, external_id="B7", note="a secret")
     made = house.door.post("/v1/people?name=Cleo", content=encoded(drawn_face("cleo")), headers=IMAGE).json()

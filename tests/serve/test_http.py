@@ -3,13 +3,15 @@
 import socket
 import threading
 import time
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
 
-from multiface import Gallery
-from multiface.serve import ending_server
-from tests.serve.conftest import Client
+from multiface import Gallery, Recognizer
+from multiface.serve import ending_server, guard
+from multiface.serve.serve_settings import ServeSettings
+from tests.serve.conftest import Client, key_for, serving
 
 JSON = {"Content-Type": "application/json"}
 
@@ -36,8 +38,55 @@ def test_no_error_says_where_the_gallery_lies(client: Client, gallery: Gallery) 
 
 
 def test_a_wrong_method_is_told_the_right_ones(client: Client) -> None:
-    assert client("admin").put("/v1/people").headers["allow"] == "GET, POST"
-    assert client("admin").put("/livez").headers["allow"] == "GET"
+    assert client("admin").put("/v1/people").headers["allow"] == "GET, HEAD, POST"
+    assert client("admin").put("/livez").headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/", "/livez", "/openapi.json", "/v1/people", "/v1/jobs?limit=5"])
+def test_head_is_answered_like_get_without_the_body(client: Client, path: str) -> None:
+    admin = client("admin")
+    got, asked = admin.get(path), admin.head(path)
+    assert (asked.status_code, asked.content) == (200, b"")
+    for name in ("content-type", "content-length", "etag"):
+        assert asked.headers.get(name) == got.headers.get(name)
+    assert client("recognise").head("/v1/people").status_code == 403
+
+
+def test_head_of_a_stream_ends(client: Client) -> None:
+    answer = client("admin").head("/v1/events/stream", timeout=10)
+    assert (answer.status_code, answer.headers["content-type"][:17]) == (200, "text/event-stream")
+
+
+def test_bodies_are_bounded_all_together(
+    recognizer: Recognizer, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three who send 60 kB each and do not go on; 150 kB are taken in all. When they have left there is room again."""
+    monkeypatch.setattr(guard, "_MOST_AT_ONCE", 2)
+    settings, key = ServeSettings(rate=0.001, largest_body=75_000), key_for(gallery, "recognise")
+    with serving(recognizer, settings) as address, ExitStack() as stack:
+        host, _, port = address.removeprefix("http://").partition(":")
+        answers = []
+        for _ in range(3):
+            slow = stack.enter_context(socket.create_connection((host, int(port)), timeout=10))
+            slow.sendall(
+                f"POST /v1/detect HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
+                "Content-Type: image/jpeg\r\nContent-Length: 70000\r\n\r\n".encode()
+                + bytes(60_000)
+            )
+            slow.settimeout(1.0)
+            with suppress(TimeoutError):
+                answers.append(slow.recv(1000))
+        assert [answer[:12] for answer in answers] == [b"HTTP/1.1 503"]
+        assert b"Retry-After" in answers[0] or b"retry-after" in answers[0]
+        stack.close()
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "image/jpeg"}
+        until = time.monotonic() + 10
+        while (
+            answer := httpx.post(f"{address}/v1/detect", content=bytes(70_000), headers=headers)
+        ).status_code == 503:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert answer.status_code == 422
 
 
 def test_a_page_that_a_proxy_packed_is_not_sent_again(address: str) -> None:

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,10 +16,9 @@ from multiface.gallery import Gallery, audit, changes, export_people, jobs, kept
 from multiface.gallery.archive_format import Manifest
 from multiface.gallery.jobs import Job
 from multiface.progress import Progress
-from multiface.serve import job_kinds
+from multiface.serve import job_kinds, tidying
 from multiface.serve import jobs as serve_jobs
 from multiface.serve.jobs import Jobs
-from multiface.serve.tidying import tidy
 from tests.album.conftest import gallery, location, new_database, origin, path, postgres_server
 from tests.gallery.conftest import pytest_generate_tests
 
@@ -64,7 +62,7 @@ def test_a_job_tells_how_far_it_is_and_ends(gallery: Gallery) -> None:
         progress(10, 10)
         return {"asked": job.asked}
 
-    work = Jobs(gallery, do, partial(tidy, gallery, None))
+    work = Jobs(gallery, do)
     work.start()
     job = work.ask("any", {"folder": "x"})
     until(lambda: state(gallery, job).done == 3)
@@ -94,7 +92,7 @@ def test_what_goes_wrong_is_said(gallery: Gallery) -> None:
             raise UsageError("the folder is gone")
         raise ValueError("secret insides")
 
-    work = Jobs(gallery, do, partial(tidy, gallery, None))
+    work = Jobs(gallery, do)
     work.start()
     ours, other = work.ask("ours", {}), work.ask("other", {})
     until(lambda: state(gallery, ours).has_ended and state(gallery, other).has_ended)
@@ -115,7 +113,7 @@ def test_cancelled_at_once_where_it_waits_and_soon_where_it_runs(gallery: Galler
             time.sleep(0.01)
         return {}
 
-    work = Jobs(gallery, do, partial(tidy, gallery, None))
+    work = Jobs(gallery, do)
     work.start()
     runs, waits = work.ask("any", {"a": 1}), work.ask("any", {"a": 2})
     assert begun.wait(10)
@@ -136,13 +134,13 @@ def test_a_service_that_ends_lets_go_of_its_job(gallery: Gallery) -> None:
             begun.set()
             time.sleep(0.01)
 
-    work = Jobs(gallery, slow, partial(tidy, gallery, None))
+    work = Jobs(gallery, slow)
     work.start()
     job = work.ask("any", {})
     assert begun.wait(10)
     work.close()
     assert state(gallery, job).state == "waiting"
-    after = Jobs(gallery, lambda _job, _progress: {"by": "the next"}, partial(tidy, gallery, None))
+    after = Jobs(gallery, lambda _job, _progress: {"by": "the next"})
     after.start()
     until(lambda: state(gallery, job).has_ended)
     assert state(gallery, job).result == {"by": "the next"}
@@ -160,7 +158,7 @@ def test_two_processes_do_each_job_once(gallery: Gallery) -> None:
         progress(1, 1)
         return {}
 
-    both = [Jobs(gallery, do, partial(tidy, gallery, None)), Jobs(gallery, do, partial(tidy, gallery, None))]
+    both = [Jobs(gallery, do), Jobs(gallery, do)]
     for one in both:
         one.start()
     asked = [both[0].ask("any", {"k": k}) for k in range(12)]
@@ -201,8 +199,8 @@ def test_the_job_of_a_process_that_died_before_the_clock_was_set_back(gallery: G
 
 
 def test_what_is_over_goes_while_a_service_runs(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve_jobs, "TIDY_SECONDS", 0.1)
-    work = Jobs(gallery, lambda _job, _progress: {}, partial(tidy, gallery, None))
+    monkeypatch.setattr(tidying, "EVERY_SECONDS", 0.1)
+    work = tidying.Tidying(gallery, None)
     work.start()
     try:
         time.sleep(0.3)
@@ -238,7 +236,7 @@ def test_others_are_answered_while_a_backup_is_written(
 
     monkeypatch.setattr(job_kinds, "export_people", long)
     do = job_kinds.doing(cast(Recognizer, None), gallery, cast(Album, None), tmp_path / "backups")
-    work = Jobs(gallery, do, partial(tidy, gallery, None))
+    work = Jobs(gallery, do)
     work.start()
     try:
         job = work.ask("backup", {})

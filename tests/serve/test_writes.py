@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -82,6 +83,23 @@ def test_a_patch_happens_wholly_or_not_at_all(client: Client) -> None:
     asked.patch(bob, json={"external_id": ""}).raise_for_status()
 
 
+def test_a_patch_is_one_change(client: Client) -> None:
+    asked = client(*BOTH)
+    ada = f"/v1/people/{asked.get('/v1/people').json()['people'][0]['person']}"
+    before = asked.get(ada).json()
+    done = asked.patch(ada, json={"name": "Adele", "note": "third floor", "groups": ["staff"]}).json()
+    assert (done["name"], done["note"], done["groups"]) == ("Adele", "third floor", ["staff"])
+    asked.post(f"/v1/changes/{done['undo']}/undo").raise_for_status()
+    assert asked.get(ada).json() == before
+    # What was changed again since is not undone.
+    done = asked.patch(ada, json={"name": "Adele", "note": "third floor"}).json()
+    again = asked.patch(ada, json={"name": "ada"}).json()
+    assert asked.post(f"/v1/changes/{done['undo']}/undo").status_code == 409
+    for one in (again, done):
+        asked.post(f"/v1/changes/{one['undo']}/undo").raise_for_status()
+    assert asked.get(ada).json() == before
+
+
 def test_many_who_write_at_once(client: Client) -> None:
     """Of those who read the same person one changes it; and each hears the number of their own change."""
     asked = [client(*BOTH) for _ in range(6)]
@@ -129,6 +147,27 @@ def test_a_request_that_failed_may_be_made_again(client: Client) -> None:
     assert asked.post("/v1/people?name=Cleo", content=b"x", headers=headers).status_code == 422
     good = asked.post("/v1/people?name=Cleo", content=encoded(drawn_face("cleo")), headers=headers)
     assert good.status_code == 201
+
+
+@pytest.mark.usefixtures("clean")
+def test_what_was_cut_off_is_not_done_twice(client: Client, gallery: Gallery) -> None:
+    asked, picture = client(*BOTH), encoded(drawn_face("cleo"))
+    headers = IMAGE | {"Idempotency-Key": "cut-off"}
+    wanted = "/v1/people?name=Cleo&another=true"
+    assert asked.post(wanted, content=picture, headers=headers).status_code == 201
+    for minutes, kind in ((1, "still_working"), (11, "cut_off")):
+        made = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat(timespec="seconds")
+        with (
+            gallery.engine.database.writing() as connection
+        ):  # as a process leaves it that dies before it answers
+            connection.execute(
+                "UPDATE kept_answer SET status = NULL, headers = NULL, body = NULL, made = ? "
+                "WHERE idempotency_key = 'cut-off'",
+                (made,),
+            )
+        again = asked.post(wanted, content=picture, headers=headers)
+        assert (again.status_code, again.json()["type"]) == (409, f"urn:multiface:{kind}")
+    assert len(asked.get("/v1/people?q=Cleo").json()["people"]) == 1
 
 
 @pytest.mark.usefixtures("clean")

@@ -1,7 +1,7 @@
 """Albums: photos and films of folders, searchable by person; unknown people are grouped, and corrections last."""
 
 from multiface.album.album import Album
-from multiface.album.groups import Near, UnknownGroup
+from multiface.album.groups import AlikeGroup, Near, UnknownGroup
 from multiface.album.names_export import ExportReport
 from multiface.album.names_import import ImportReport
 from multiface.album.questions import Hit, HitFace
@@ -9,6 +9,7 @@ from multiface.album.scanning import LeftOut, ScanReport
 
 __all__ = [
     "Album",
+    "AlikeGroup",
     "ExportReport",
     "Hit",
     "HitFace",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from multiface.album import hand_work
 from multiface.album.drawing import mark_face
-from multiface.album.groups import UnknownGroup, unknown_groups
+from multiface.album.groups import AlikeGroup, UnknownGroup, alike_groups, unknown_groups
 from multiface.album.names_export import ExportReport, export_names
 from multiface.album.names_import import ImportReport, names_in, take_up
 from multiface.album.questions import Hit, HitFace, Wanted, find, hit_face, hits
@@ -141,6 +141,12 @@ class Album:
         matrix = self._gallery.matrix()
         with self._gallery.engine.database.reading() as connection:
             return unknown_groups(connection, people, matrix, self._threshold, self._gallery.origin)
+
+    def alike_groups(self, group: int) -> tuple[AlikeGroup, ...]:
+        """The other unknown people, those most similar to a group first: who may be the same. Raises NotInGallery."""
+        groups = self.groups()
+        with self._gallery.engine.database.reading() as connection:
+            return alike_groups(connection, groups, group, self._gallery.origin)
 
     def single_faces(self) -> tuple[HitFace, ...]:
         """The unknown faces that are in no group, the best pictures first."""

@@ -1,11 +1,13 @@
 """The unknown people of an album, most useful first: large groups, and those that look like somebody known."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from multiface.album.questions import HitFace, hit_face
 from multiface.arrays import Doubles
+from multiface.errors import NotInGallery
 from multiface.gallery import (
     Matrix,
     Person,
@@ -50,6 +52,33 @@ class UnknownGroup:
     faces: tuple[HitFace, ...]
     near: Near | None
     ignored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlikeGroup:
+    """A group beside another one. similarity: of their means, cosine."""
+
+    group: UnknownGroup
+    similarity: float
+
+
+def alike_groups(
+    connection: Connection, groups: Sequence[UnknownGroup], number: int, origin: VectorOrigin
+) -> tuple[AlikeGroup, ...]:
+    """The other groups, the most similar first. groups: all. Raises NotInGallery where the number is of none."""
+    known = [one for one in groups if one.number == number]
+    if not known:
+        raise NotInGallery(f"there is no group {number} of unknown faces")
+    means = _means(connection, origin, {face.id for group in groups for face in group.faces})
+    directions = {of: mean / max(float(np.linalg.norm(mean)), 1e-12) for of, mean in means.items()}
+    nothing = np.zeros(origin.dimension)
+    own = directions.get(number, nothing)
+    found = [
+        AlikeGroup(one, float(own @ directions.get(one.number, nothing)))
+        for one in groups
+        if one.number != number
+    ]
+    return tuple(sorted(found, key=lambda one: (-one.similarity, one.group.number)))
 
 
 def unknown_groups(

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from multiface.recognition import Recognizer
 
 serve = Commands(
-    help="The HTTP service: `serve start` answers requests; `serve keys new|list|revoke` says who may ask.",
+    help="The HTTP service: `serve start` answers requests; `serve link` signs a browser in; `serve keys "
+    "new|list|revoke` says who may ask.",
 )
 keys = Commands(help="Keys of the service: new, list, revoke.")
 serve.add_typer(keys, name="keys")
@@ -131,9 +132,8 @@ def start(
         root = f"{scheme}://{shown}:{sock.getsockname()[1]}/"
         if behind_proxy and name:
             root = f"https://{name[0]}/"
-        # After `#`: a browser sends it to no server, and it stands in no log. The page posts it.
         link = None if no_keys else _link(recognizer)
-        page = root if link is None else f"{root}#link={link}"
+        page = root if link is None else _page(root, link)
         speaker.result(f"{root}v1  (gallery {place})")
         speaker.result(
             page if link is None else f"{page}  (the page; the link is good once, for ten minutes)"
@@ -148,6 +148,30 @@ def start(
         several = running.Workers(service, sock, workers)
         with stop_on_signals(several.stop):
             several.run()
+
+
+@serve.command("link")
+def new_link(
+    address: Annotated[
+        str, typer.Option("--address", help="Where the running service is.", metavar="URL")
+    ] = "http://127.0.0.1:8410/",
+    gallery: options.GalleryFile = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = None,
+) -> None:
+    """Make a link that signs a browser in, once, within ten minutes, for everything.
+
+    The service need not be started again. Whoever has the link may do everything.
+    """
+    from multiface.gallery import access_keys
+
+    speaker = Speaker(as_json, quiet)
+    if not address.startswith(("http://", "https://")):
+        raise UsageError(f"--address {address}: wanted an address such as https://faces.example/")
+    with opened_gallery(gallery) as opened, opened.engine.database.writing() as connection:
+        page = _page(address, access_keys.new_link(connection))
+    speaker.result(page)
+    speaker.document({"page": page})
 
 
 @keys.command("new")
@@ -223,6 +247,12 @@ def revoke_key(
         access_keys.revoke_key(connection, key, opened.place)
     speaker.result(f"key {key} holds no more")
     speaker.document({"revoked": key})
+
+
+def _page(address: str, link: str) -> str:
+    """The address that signs a browser in."""
+    # After `#`: a browser sends it to no server, and it stands in no log. The page posts it.
+    return f"{address.rstrip('/')}/#link={link}"
 
 
 def _link(recognizer: "Recognizer") -> str | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from multiface.album import Hit, HitFace, UnknownGroup
+from multiface.album import AlikeGroup, Hit, HitFace, UnknownGroup
 from multiface.client import answers
 from multiface.client.call import Call, Document, Page, parameters, quoted
 from multiface.client.people_calls import PAGE
@@ -48,7 +48,19 @@ def strangers_page(*, cursor: str | None = None, ignored: bool = False) -> Call[
         "GET",
         "/v1/strangers",
         lambda document: Page([answers.group(one) for one in document["strangers"]], document["next"]),
-        parameters(limit=PAGE, cursor=cursor, ignored=ignored),
+        parameters(limit=PAGE, cursor=cursor, ignored=ignored, faces=10_000),
+    )
+
+
+def alike_strangers(stranger: int) -> Call[list[AlikeGroup]]:
+    """The other unknown people, those most similar to one first; see `Album.alike_groups`."""
+    return Call(
+        "GET",
+        f"/v1/strangers/{stranger}/alike",
+        lambda document: [
+            AlikeGroup(answers.group(one), float(one["similarity"])) for one in document["strangers"]
+        ],
+        parameters(limit=PAGE, faces=10_000),
     )
 
 

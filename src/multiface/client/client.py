@@ -121,6 +121,7 @@ class Client:
     find = _all_pages(album_calls.find_page)
     picture = _sent(album_calls.picture)
     strangers = _all_pages(album_calls.strangers_page)
+    alike_strangers = _sent(album_calls.alike_strangers)
     single_faces = _all_pages(album_calls.single_faces_page)
     name_stranger = _sent(album_calls.name_stranger)
     merge_strangers = _sent(album_calls.merge_strangers)

@@ -233,6 +233,12 @@ def folders(connection: Connection) -> tuple[AlbumFolder, ...]:
     )
 
 
+def scanned_folders(connection: Connection) -> tuple[str, ...]:
+    """The folders that were scanned, by name, without a count of their files."""
+    rows = connection.execute("SELECT folder FROM album_folder ORDER BY folder").fetchall()
+    return tuple(str(row[0]) for row in rows)
+
+
 def _counted(connection: Connection, folder: str) -> tuple[int, int]:
     """How many photos and films are in a folder and below it."""
     films, everything = connection.execute(

@@ -250,12 +250,20 @@ class Gallery:
             count = template_rows.forget_crops(connection)
         return Removed(count, self._database.purge_log())
 
-    def add_templates(self, who: str, new: Sequence[NewTemplate], *, another: bool = False) -> Added:
+    def add_templates(
+        self,
+        who: str,
+        new: Sequence[NewTemplate],
+        *,
+        another: bool = False,
+        groups: Iterable[str] = (),
+    ) -> Added:
         """Add templates to a person: all of them, or none if one is wrong.
 
         who: an id, or a name; if nobody has the name a person is made. another: make one even if somebody has it.
-        The same face of the same picture a second time is one template. Raises GalleryError if another
-        person has it, or if a vector is not finite, not of unit length (to 1e-3) or not of length d.
+        groups: of a person who is made. The same face of the same picture a second time is one template. Raises
+        GalleryError if another person has it, or if a vector is not finite, not of unit length (to 1e-3) or not of
+        length d.
         """
         by_id = is_id(some_text(who).strip())
         name = who if by_id else clean_name(who)
@@ -265,7 +273,14 @@ class Gallery:
             return Added(0, 0)
         with self._database.writing() as connection:
             person, added = people_changes.enrol(
-                connection, name, new, self.origin, self.place, by_id=by_id, another=another
+                connection,
+                name,
+                new,
+                self.origin,
+                self.place,
+                by_id=by_id,
+                another=another,
+                groups=[clean_name(group) for group in groups],
             )
         return Added(added, len(new) - added, person.id)
 
@@ -309,15 +324,26 @@ class Gallery:
         with self._database.writing() as connection:
             return people_changes.merge(connection, into, from_, self.place)
 
-    def split(self, who: str, templates: Iterable[int], name: str, *, another: bool = False) -> Person:
+    def split(
+        self,
+        who: str,
+        templates: Iterable[int],
+        name: str,
+        *,
+        another: bool = False,
+        groups: Iterable[str] = (),
+    ) -> Person:
         """Give some of a person's templates, by their ids, to the person of another name, who is made if need be.
 
-        another: make a person of this name even if somebody has it. That person, as it is then. Raises GalleryError if
+        another: make a person of this name even if somebody has it. groups: of a person who is made. That person, as
+        it is then. Raises GalleryError if
         the person has no such template, UsageError if none would be left or none is named.
         """
-        cleaned, chosen = clean_name(name), list(templates)
+        cleaned, chosen, own = clean_name(name), list(templates), [clean_name(group) for group in groups]
         with self._database.writing() as connection:
-            return people_changes.split(connection, who, chosen, cleaned, self.place, another=another)
+            return people_changes.split(
+                connection, who, chosen, cleaned, self.place, another=another, groups=own
+            )
 
     def remove(self, who: str) -> Removed:
         """Remove a person and all vectors, from the file and its log, with the person's faces in the album and all

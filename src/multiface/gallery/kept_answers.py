@@ -13,29 +13,29 @@ from multiface.gallery.sql import Connection
 from multiface.json_text import parse_json
 
 KEPT = timedelta(hours=24)
-GIVEN_UP = timedelta(minutes=10)
-"""After this long without an answer a request is taken for one whose process died, and may be made again."""
+LONGEST = timedelta(minutes=10)
+"""After this long without an answer a request is taken for one whose process died."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """digest: sha256 of the request. status: None while it is worked on. headers: names and values."""
+    """digest: sha256 of the request. status: None while there is no answer. headers: names and values.
+
+    cut_off: there will be none, and nobody knows whether the request was done: its process died.
+    """
 
     digest: str
     status: int | None
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    cut_off: bool = False
 
 
 def begun(connection: Connection, access_key: str, key: str, digest: str) -> KeptAnswer | None:
     """Write down that a request is worked on: None; or what is known of one with this key."""
     forget_old(connection)
-    connection.execute(
-        "DELETE FROM kept_answer WHERE access_key = ? AND idempotency_key = ? AND status IS NULL AND made < ?",
-        (access_key, key, utc_in(-GIVEN_UP)),
-    )
     row = connection.execute(
-        "SELECT digest, status, headers, body FROM kept_answer WHERE access_key = ? AND idempotency_key = ?",
+        "SELECT digest, status, headers, body, made FROM kept_answer WHERE access_key = ? AND idempotency_key = ?",
         (access_key, key),
     ).fetchone()
     if row is None:
@@ -44,12 +44,13 @@ def begun(connection: Connection, access_key: str, key: str, digest: str) -> Kep
             (access_key, key, digest, utc_now()),
         )
         return None
-    known, status, headers, body = row
+    known, status, headers, body, made = row
     return KeptAnswer(
         str(known),
         None if status is None else int(status),
         tuple((str(name), str(value)) for name, value in parse_json(headers or "[]")),
         bytes(body or b""),
+        status is None and str(made) < utc_in(-LONGEST),
     )
 
 

@@ -40,13 +40,19 @@ def enrol(
     *,
     by_id: bool,
     another: bool,
+    groups: Collection[str] = (),
 ) -> tuple[Person, int]:
-    """Give templates to the person of an id or a name, who is made if need be; how many were not there yet."""
+    """Give templates to the person of an id or a name, who is made if need be; how many were not there yet.
+
+    groups: of a person who is made.
+    """
     if by_id:
         known: Person | None = people_rows.found(connection, who, place)
     else:
         known = None if another else people_rows.one_of_name(connection, who, place)
     person = known or people_rows.add_person(connection, who)
+    if known is None:
+        people_rows.set_groups(connection, person.number, groups)
     added = template_rows.add_new_templates(connection, person, new, origin)
     record_enrolment(connection, added, [] if known else [person.id], [person.id])
     return person, len(added)
@@ -63,6 +69,15 @@ def record_enrolment(
 def rename(connection: Connection, who: str, name: str, place: str, *, another: bool) -> None:
     """Give a person another name."""
     person = people_rows.found(connection, who, place)
+    set_name(connection, person, name, place, another=another)
+    if person.name != name:
+        changes.record(
+            connection, "rename", [person.id], {"person": person.id, "old": person.name, "new": name}
+        )
+
+
+def set_name(connection: Connection, person: Person, name: str, place: str, *, another: bool) -> None:
+    """Write a person's name down."""
     others = [one for one in people_rows.people_of_name(connection, name) if one.id != person.id]
     if others and not another:
         raise GalleryConflict(
@@ -71,9 +86,6 @@ def rename(connection: Connection, who: str, name: str, place: str, *, another: 
         )
     if person.name != name:
         people_rows.rename(connection, person.number, name)
-        changes.record(
-            connection, "rename", [person.id], {"person": person.id, "old": person.name, "new": name}
-        )
 
 
 def wanted_edit(
@@ -90,14 +102,29 @@ def wanted_edit(
     )
 
 
-def edit(connection: Connection, who: str, wanted: Edit, place: str) -> Person:
-    """Change what is known of a person besides the name; the person as it is then."""
+def edit(
+    connection: Connection,
+    who: str,
+    wanted: Edit,
+    place: str,
+    name: str | None = None,
+    *,
+    another: bool = False,
+) -> Person:
+    """Change what is known of a person, the name too if one is given, in one change; the person as it is then.
+
+    another: even if somebody else has the name.
+    """
     before = people_rows.found(connection, who, place)
+    if name is not None:
+        set_name(connection, before, name, place, another=another)
     set_known(connection, before, wanted, place)
     after = people_rows.found(connection, before.id, place)
-    if after != before:
-        facts = {"person": before.id, "old": known_of(before), "new": known_of(after)}
-        changes.record(connection, "edit", [before.id], facts)
+    old, new = known_of(before), known_of(after)
+    if after.name != before.name:
+        old, new = old | {"name": before.name}, new | {"name": after.name}
+    if old != new:
+        changes.record(connection, "edit", [before.id], {"person": before.id, "old": old, "new": new})
     return after
 
 
@@ -160,9 +187,19 @@ def merge(connection: Connection, into: str, from_: str, place: str) -> int:
 
 
 def split(
-    connection: Connection, who: str, templates: Sequence[int], name: str, place: str, *, another: bool
+    connection: Connection,
+    who: str,
+    templates: Sequence[int],
+    name: str,
+    place: str,
+    *,
+    another: bool,
+    groups: Collection[str] = (),
 ) -> Person:
-    """Give some templates of a person to another person, of whom there may be none yet; that person."""
+    """Give some templates of a person to another person, of whom there may be none yet; that person.
+
+    groups: of a person who is made.
+    """
     person = people_rows.found(connection, who, place)
     own = template_rows.ids_of(connection, person.number)
     foreign = sorted(set(templates) - set(own))
@@ -180,6 +217,8 @@ def split(
             f"split: {name!r} is the person's own name; say that it is another person (--another)"
         )
     other = known or people_rows.add_person(connection, name)
+    if known is None:
+        people_rows.set_groups(connection, other.number, groups)
     template_rows.move_templates(connection, templates, other.number)
     facts = {"person": person.id, "to": other.id, "made": known is None, "templates": sorted(set(templates))}
     changes.record(connection, "split", [person.id, other.id], facts)

@@ -110,7 +110,7 @@ def _rename(connection: Connection, change: Change, _origin: VectorOrigin, place
 
 def _edit(connection: Connection, change: Change, _origin: VectorOrigin, place: str) -> None:
     person = _still(connection, change.facts["person"], change, place)
-    old, new, now = change.facts["old"], change.facts["new"], known_of(person)
+    old, new, now = change.facts["old"], change.facts["new"], known_of(person) | {"name": person.name}
     changed = [what for what in old if old[what] != new[what]]
     if any(now[what] != new[what] for what in changed):
         raise GalleryConflict(f"{place}: {person.name!r} was changed again since; undo that first")
@@ -119,6 +119,8 @@ def _edit(connection: Connection, change: Change, _origin: VectorOrigin, place: 
         back["cover"] = 0
     if "groups" in back:
         back["groups"] = tuple(back["groups"])
+    if "name" in back:
+        people_rows.rename(connection, person.number, back.pop("name"))
     set_known(connection, person, Edit(**back), place)
 
 

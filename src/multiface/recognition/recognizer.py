@@ -37,7 +37,6 @@ from multiface.faces.embedder import Embedder, EmbeddingNetwork
 from multiface.faces.finding import Found, find_faces
 from multiface.faces.opening import open_detector, open_embedder
 from multiface.gallery import (
-    Added,
     FolderReport,
     Gallery,
     Matrix,
@@ -404,10 +403,12 @@ class Recognizer:
         pictures: PictureSource | Iterable[PictureSource],
         force: bool = False,
         another: bool = False,
+        groups: Iterable[str] = (),
     ) -> Enrolment:
         """Add pictures of one person to the gallery, or one picture; an iterator of pictures is read as it comes.
 
-        name: or an id. another: make another person of this name even if somebody has it.
+        name: or an id. another: make another person of this name even if somebody has it. groups: of a person who is
+        made.
 
         A picture without one clear face is refused and listed, so is one that is damaged or too poor for the stated
         rates unless `force`; the others are added. Raises UsageError without a gallery, GalleryError when a picture is
@@ -428,7 +429,7 @@ class Recognizer:
             note = PictureNote.of(str(called), outcome.facts)
             if note is not None:
                 notes.append(str(note))
-        added = self.gallery.add_templates(name, templates, another=another) if templates else Added(0, 0)
+        added = self.gallery.add_templates(name, templates, another=another, groups=groups)
         return Enrolment(added.added, added.already_there, tuple(refused), tuple(notes), added.person)
 
     @contextmanager

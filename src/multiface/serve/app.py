@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ from multiface.serve.sessions import session_routes
 from multiface.serve.sprite_routes import sprite_routes
 from multiface.serve.stranger_routes import stranger_routes
 from multiface.serve.system_routes import Figures, system_routes
-from multiface.serve.tidying import tidy
+from multiface.serve.tidying import Tidying
 from multiface.serve.work import Work
 from multiface.serve.write_route import write_route
 from multiface.version import __version__
@@ -72,15 +71,18 @@ def make_app(recognizer: Recognizer, settings: ServeSettings) -> Guard:
     album, route = Album(recognizer, as_it_is=settings.read_only), write_route(access, gallery)
     backups = None if settings.backups is None else Path(settings.backups)
     cameras = Supervisor(recognizer, settings.camera_hosts)
-    jobs = Jobs(gallery, doing(recognizer, gallery, album, backups), partial(tidy, gallery, backups))
+    jobs = Jobs(gallery, doing(recognizer, gallery, album, backups))
+    tidying = Tidying(gallery, backups)
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
         if not settings.read_only:
             jobs.start()
             cameras.start()
+            tidying.start()
         yield
         await run_in_threadpool(cameras.close)
+        await run_in_threadpool(tidying.close)
         jobs.close()
         work.close()
 

@@ -63,10 +63,11 @@ def answer_errors(app: FastAPI, place: str, routers: Sequence[APIRouter]) -> Non
 
 
 def _methods(routes: Iterable[BaseRoute], request: Request) -> set[str]:
-    """All methods of an address: Starlette names those of one of its routes."""
-    return {
+    """All methods of an address: Starlette names those of one of its routes. Whatever is read answers HEAD, too."""
+    found = {
         method
         for route in routes
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
         for method in route.methods or ()
     }
+    return found | {"HEAD"} if "GET" in found else found

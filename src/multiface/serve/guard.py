@@ -1,7 +1,8 @@
 """What stands before every request: its name, the host it asks for, the size of its body, and its place in the log.
 
 Host names other than ours are refused, so that a page of another site whose name was made to lead here (DNS rebinding)
-gets nothing. There are no CORS headers, so browsers give no other site an answer. Bodies are counted as they come in.
+gets nothing. There are no CORS headers, so browsers give no other site an answer. Bodies are counted as they come in,
+each and all together. HEAD is answered like GET, without the body.
 """
 
 import asyncio
@@ -23,8 +24,13 @@ _log = log_of(__name__)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 """Others are one in the figures: a client may call them as it likes."""
+_ENDED = threading.Event()
+_ENDED.set()
+"""For HEAD: answers that would go on end at once."""
 _PICTURES = ("image/", "multipart/form-data", "application/octet-stream")
 _LARGEST_JSON = 1_000_000
+_MOST_AT_ONCE = 32
+"""So many of the largest bodies are held at the same time at most."""
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -44,6 +50,7 @@ class Guard:
         self._settings = settings
         self._seen = seen
         self._ending = threading.Event()
+        self._held = 0
 
     def end_streams(self) -> None:
         """Let answers that would go on end now, because the service does."""
@@ -59,6 +66,9 @@ class Guard:
         request_id = wanted if _ID.fullmatch(wanted) else secrets.token_hex(8)
         state = scope.setdefault("state", {})
         state["request_id"], state["ending"] = request_id, self._ending
+        asked = scope
+        if scope["method"] == "HEAD":
+            asked, state["ending"] = {**scope, "method": "GET"}, _ENDED
         start, status, began, count, whole = time.monotonic(), 500, False, 0, False
         largest = self._largest(headers)
 
@@ -83,25 +93,30 @@ class Guard:
             except TimeoutError:
                 raise _too_slow(self._settings.body_seconds) from None
             whole = not message.get("more_body", False)
-            count += len(message.get("body", b""))
+            length = len(message.get("body", b""))
+            count += length
+            self._held += length
             if count > largest:
                 raise _too_large(largest)
+            if self._held > _MOST_AT_ONCE * self._settings.largest_body:
+                raise _too_much()
             return message
 
         try:
             self._check(scope, headers, largest)
-            await self._app(scope, counted, answer)
+            await self._app(asked, counted, answer)
         except Problem as problem:
             if began:
                 raise
             await problem_response(problem, request_id)(scope, receive, answer)
         finally:
+            self._held -= count
             seconds = time.monotonic() - start
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._seen(method, _route(scope), status, seconds)
+            self._seen(method, _route(asked), status, seconds)
             if _log.isEnabledFor(logging.INFO):
                 # The route and not the path: a path may name a person.
-                _log.info("%s %s %s %d %.3f s", request_id, method, _route(scope), status, seconds)
+                _log.info("%s %s %s %d %.3f s", request_id, method, _route(asked), status, seconds)
 
     def _largest(self, headers: dict[str, str]) -> int:
         """Bytes of a body: JSON is read whole before anybody knows who sent it."""
@@ -122,6 +137,11 @@ class Guard:
 
 def _too_large(largest: int) -> Problem:
     return Problem(413, "body_too_large", f"a request has at most {largest:,} bytes", {"Connection": "close"})
+
+
+def _too_much() -> Problem:
+    words = "too many large requests come in; try again in a moment"
+    return Problem(503, "busy", words, {"Retry-After": "1", "Connection": "close"})
 
 
 def _too_slow(seconds: float) -> Problem:

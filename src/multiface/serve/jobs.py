@@ -4,7 +4,6 @@ import os
 import secrets
 import socket
 import threading
-import time
 from collections.abc import Callable
 
 from multiface.errors import MultifaceError
@@ -15,7 +14,6 @@ from multiface.serve.problems import kind_of
 from multiface.visible import log_of
 
 _log = log_of(__name__)
-TIDY_SECONDS = 3600.0
 _BEAT = 3.0
 """Seconds between two signs of life, well below `jobs.SILENT`."""
 _LOOK = 1.0
@@ -31,15 +29,11 @@ Doing = Callable[[Job, Progress], Facts]
 
 
 class Jobs:
-    """do: does a job of any kind. tidy: forgets what is over, every hour. Until it is started it takes orders for
-    others only. Close it.
-    """
+    """do: does a job of any kind. Until it is started it takes orders for others only. Close it."""
 
-    def __init__(self, gallery: Gallery, do: Doing, tidy: Callable[[], None]) -> None:
+    def __init__(self, gallery: Gallery, do: Doing) -> None:
         self._gallery = gallery
         self._do = do
-        self._tidy = tidy
-        self._tidied = float("-inf")
         self._owner = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(4)}"
         self._new = threading.Event()
         self._closing = threading.Event()
@@ -66,9 +60,6 @@ class Jobs:
     def _work(self) -> None:
         while not self._closing.is_set():
             try:
-                if time.monotonic() - self._tidied > TIDY_SECONDS:
-                    self._tidied = time.monotonic()
-                    self._tidy()
                 job = self._next()
                 if job is not None:
                     self._run(job)

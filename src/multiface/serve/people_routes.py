@@ -130,10 +130,7 @@ def people_routes(
             if len(own) > 1:
                 raise Problem(409, "ambiguous_name", f"several people are called so: {', '.join(own)}")
             who, another = (own[0], False) if own else (name, True)
-        answer = await enrolled(request, who, force, another)
-        if caller.groups and another:
-            await run_in_threadpool(gallery.edit, str(answer["person"]), groups=caller.groups)
-        return made(answer)
+        return made(await enrolled(request, who, force, another, caller.groups))
 
     @router.get("/alike", summary="The people who are most alike")
     def alike(caller: reading, limit: int = Query(10, ge=1, le=100)) -> Document:
@@ -158,9 +155,7 @@ def people_routes(
             before = _unchanged(visible(caller, people_rows.found(connection, who, gallery.place)), request)
             if wanted.groups is not None:
                 caller.groups_among(set(wanted.groups) ^ set(before.groups))
-            if name is not None:
-                people_changes.rename(connection, who, name, gallery.place, another=another)
-            after = people_changes.edit(connection, who, known, gallery.place)
+            after = people_changes.edit(connection, who, known, gallery.place, name, another=another)
         return _with_tag(after, {"undo": last_of(made)})
 
     @router.delete("/people/{person}", summary="Remove a person for good")
@@ -179,7 +174,7 @@ def people_routes(
     async def add_faces(request: Request, caller: writing, person: str, force: bool = False) -> JSONResponse:
         """Enrol pictures; as for a new person."""
         one = await run_in_threadpool(seen, caller, person)
-        return made(await enrolled(request, one.id, force, False))
+        return made(await enrolled(request, one.id, force, False, ()))
 
     @router.get("/people/{person}/faces", summary="The templates of a person")
     def faces(caller: reading, person: str) -> Document:
@@ -215,10 +210,12 @@ def people_routes(
         one = seen(caller, person)
         with change_rows.recorded() as made:
             other = gallery.split(
-                one.id, wanted.faces, wanted.name, another=wanted.another or bool(caller.groups)
+                one.id,
+                wanted.faces,
+                wanted.name,
+                another=wanted.another or bool(caller.groups),
+                groups=caller.groups,
             )
-        if caller.groups:
-            gallery.edit(other.id, groups=sorted({*other.groups, *caller.groups}))
         return {"person": one.id, "to": other.id, "undo": last_of(made)}
 
     @router.get("/people/{person}/kept", summary="What is kept of a person, and until when")
@@ -309,13 +306,15 @@ def people_routes(
             old, new = (set(about.facts[when]["groups"]) for when in ("old", "new"))
             caller.groups_among(old ^ new)
 
-    async def enrolled(request: Request, who: str, force: bool, another: bool) -> Document:
+    async def enrolled(
+        request: Request, who: str, force: bool, another: bool, groups: tuple[str, ...]
+    ) -> Document:
         work.check()
         pictures = await pictures_of(request)
 
         def job() -> tuple[Enrolment, int | None]:
             with change_rows.recorded() as made:
-                return recognizer.enroll(who, list(pictures), force, another), last_of(made)
+                return recognizer.enroll(who, list(pictures), force, another, groups), last_of(made)
 
         done, undo = await work.run(job)
         refused = [{"index": _number(called) - 1, "reason": reason} for called, reason in done.refused]

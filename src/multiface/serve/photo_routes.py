@@ -168,9 +168,8 @@ def photo_routes(
 
     def folder_of(album_id: str) -> str:
         with gallery.engine.database.reading() as connection:
-            found = [
-                one.folder for one in album_pictures.folders(connection) if _album_id(one.folder) == album_id
-            ]
+            known = album_pictures.scanned_folders(connection)
+        found = [one for one in known if _album_id(one) == album_id]
         if not found:
             raise NotInGallery(f"there is no album {album_id}")
         return found[0]

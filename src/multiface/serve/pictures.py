@@ -18,6 +18,8 @@ async def pictures_of(request: Request, fields: Sequence[str] = ("picture", "pic
             raise Problem(422, "no_picture", "the body is empty, wanted a picture")
         return [body]
     if kind != "multipart/form-data":
+        if not kind and request.headers.get("content-length", "0") == "0":
+            raise Problem(422, "no_picture", "send a picture: as the body, or files as multipart/form-data")
         raise Problem(
             415,
             "wrong_content",

@@ -54,7 +54,8 @@ def session_routes(gallery: Gallery, *, open_: bool, tls: bool) -> APIRouter:
             raise Problem(
                 401,
                 "not_signed_in",
-                "the link was used already, or is older than ten minutes; sign in with a key"
+                "the link was used already, or is older than ten minutes; `multiface serve link` on the server makes "
+                "another, or sign in with a key"
                 if wanted.link is not None
                 else "there is no such key, or it holds no more",
             )

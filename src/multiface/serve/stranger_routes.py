@@ -7,7 +7,7 @@ from fastapi.routing import APIRoute
 from pydantic import Field
 from starlette.responses import Response
 
-from multiface.album import Album, HitFace
+from multiface.album import Album, HitFace, UnknownGroup
 from multiface.album.documents import face_document, group_document
 from multiface.errors import NotInGallery
 from multiface.gallery import Gallery
@@ -20,6 +20,9 @@ from multiface.serve.request_body import RequestBody
 
 Document = dict[str, Any]
 Number = Annotated[int, Path(ge=1, le=LARGEST_ROW)]
+Faces = Annotated[int, Query(ge=1, le=10_000)]
+SHOWN = 60
+"""Faces of a stranger in a list, if nothing else is asked for."""
 
 
 class WhoItIs(RequestBody):
@@ -80,12 +83,15 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
         limit: Limit = 50,
         cursor: NumberCursor = None,
         ignored: bool = False,
+        faces: Faces = SHOWN,
     ) -> Document:
-        """Groups of unknown faces of photos and films. ignored: those to ignore instead."""
+        """Groups of unknown faces of photos and films. ignored: those to ignore instead. faces: at most so many of
+        each, the best; `all_faces` counts them.
+        """
         found = [group for group in album.groups() if group.ignored == ignored]
         page, following = numbered_page(found, cursor, limit)
         return {
-            "strangers": [group_document(group) for group in page],
+            "strangers": [_shown(group, faces) for group in page],
             "all": len(found),
             "next": following,
         }
@@ -113,6 +119,23 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
             ]
         }
 
+    @router.get("/strangers/{stranger:int}", dependencies=[read], summary="An unknown person with all faces")
+    def stranger(stranger: Number) -> Document:
+        """As the list has it."""
+        return _shown(_group(album, stranger), None)
+
+    @router.get(
+        "/strangers/{stranger:int}/alike", dependencies=[read], summary="Unknown people who may be the same"
+    )
+    def alike(stranger: Number, limit: Limit = 50, faces: Faces = SHOWN) -> Document:
+        """The most similar first, ignored ones too, each with `similarity` (cosine)."""
+        return {
+            "strangers": [
+                _shown(one.group, faces) | {"similarity": round(one.similarity, 6)}
+                for one in album.alike_groups(stranger)[:limit]
+            ]
+        }
+
     @router.get(
         "/strangers/{stranger:int}/picture", dependencies=[read], summary="The best picture of a stranger"
     )
@@ -126,11 +149,7 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
         who = wanted.who()
         with recorded() as made:
             if wanted.another:
-                faces = [
-                    face.id for group in album.groups() if group.number == stranger for face in group.faces
-                ]
-                if not faces:
-                    raise NotInGallery(f"there is no stranger {stranger} in the album")
+                faces = [face.id for face in _group(album, stranger).faces]
                 person = album.name_faces(faces, who, another=True)
             else:
                 person = album.name(stranger, who)
@@ -207,6 +226,20 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
     return router
 
 
+def _group(album: Album, stranger: int) -> UnknownGroup:
+    """Raises NotInGallery."""
+    found = next((group for group in album.groups() if group.number == stranger), None)
+    if found is None:
+        raise NotInGallery(f"there is no stranger {stranger} in the album")
+    return found
+
+
+def _shown(group: UnknownGroup, faces: int | None) -> Document:
+    """With so many faces; None for all."""
+    document = group_document(group)
+    return document | {"faces": document["faces"][:faces], "all_faces": len(group.faces)}
+
+
 def face_of(album: Album, face: int) -> HitFace:
     """The face of this id as answers have it. Raises NotInGallery."""
     found = [one for hit in album.pictures_of([face]) for one in hit.faces if one.id == face]
@@ -216,6 +249,5 @@ def face_of(album: Album, face: int) -> HitFace:
 
 
 def _all_of(album: Album, stranger: int, faces: list[int]) -> None:
-    own = {face.id for group in album.groups() if group.number == stranger for face in group.faces}
-    if not set(faces) <= own:
+    if not set(faces) <= {face.id for face in _group(album, stranger).faces}:
         raise Problem(422, "other_faces", f"these are not all faces of stranger {stranger}")

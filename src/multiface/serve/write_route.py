@@ -24,6 +24,10 @@ _log = log_of(__name__)
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _BOUNDARY = re.compile(r'boundary="?([^";,\s]{10,70})')
 _KEPT_HEADERS = ("content-type", "location", "etag")
+_CUT_OFF = (
+    "the service stopped while it worked on the request with this Idempotency-Key; see whether it was done, and if not "
+    "send it with another key"
+)
 _READS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -79,6 +83,8 @@ async def _once(gallery: Gallery, caller: Caller, request: Request, inner: Handl
     if known is not None:
         if known.digest != digest:
             raise Problem(409, "idempotency_key_reused", "this Idempotency-Key was sent with another request")
+        if known.cut_off:
+            raise Problem(409, "cut_off", _CUT_OFF)
         if known.status is None:
             raise Problem(
                 409,

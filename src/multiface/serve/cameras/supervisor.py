@@ -10,10 +10,9 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 
 from multiface.errors import GalleryError, MultifaceError, NotAvailable, UsageError
-from multiface.gallery import Gallery, camera_events, camera_rows
+from multiface.gallery import Gallery, camera_rows
 from multiface.gallery.camera_rows import Camera, Lease
 from multiface.recognition import Recognizer
 from multiface.serve.cameras.camera_order import CameraOrder
@@ -31,9 +30,6 @@ FIRST_DELAY = 1.0
 LONGEST_DELAY = 60.0
 HEALTHY_SECONDS = 60.0
 """After so long without trouble the next failure is followed by the first delay again."""
-TIDY_SECONDS = 3600.0
-KEPT = timedelta(days=30)
-"""How long events are kept."""
 CLOSE_SECONDS = 6.0
 
 _log = log_of(__name__)
@@ -78,7 +74,6 @@ class Supervisor:
         self._closing = threading.Event()
         self._beaten = 0.0
         self._others: tuple[Lease, float] | None = None
-        self._tidied = float("-inf")
         self._problem: str | None = None
         self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
 
@@ -138,9 +133,6 @@ class Supervisor:
         if not self._leads(gallery, bool(wanted), lease):
             self._let_go()
             return
-        if time.monotonic() - self._tidied > TIDY_SECONDS:
-            self._tidied = time.monotonic()
-            self._tidy(gallery)
         self._drop(wanted)
         for camera in wanted.values():
             kept = self._kept.setdefault(camera.id, _Kept(camera))
@@ -254,16 +246,6 @@ class Supervisor:
         if problem != camera.webhook_problem:
             with gallery.engine.database.writing() as connection:
                 camera_rows.set_webhook_problem(connection, camera.id, problem)
-
-    def _tidy(self, gallery: Gallery) -> None:
-        """Forget events and strangers whose time is over."""
-        with gallery.engine.database.writing() as connection:
-            gone = camera_events.forget_events(connection, KEPT)
-            for camera in camera_rows.cameras(connection):
-                if camera.webhook is None:
-                    camera_events.forget_targets(connection, camera.id, None)
-        if gallery.strangers.forget_expired() or gone:
-            gallery.engine.database.purge_log()
 
     def _let_go(self) -> None:
         """Stop everything."""

@@ -71,7 +71,7 @@ export const text = {
     none: "Nobody unknown is left.", noneIgnored: "Nobody is ignored.", noSingles: "No single face is left.", stranger: (n) => `Unknown ${n}`, sightings: (n) => `seen ${n === 1 ? "once" : `${n} times`}`, seen: (n, from, to) => `Seen ${n === "1" ? "once" : `${n} times`}, ${from} – ${to}.`,
     andMore: (n) => `And ${n} more.`, face: (k) => `Face ${k}`, photo: "Photo", near: "Nearest is {name}: {similarity} alike, {wanted} is needed for a name.", itIs: "It is", itIsNot: "It is not", name: "Name", merge: "Merge", ignore: "Ignore", unignore: "No longer ignore", apart: "Take out", apartHow: "Choose faces of somebody else, and take them out.",
     who: "Name", nameTitle: (n) => `Who is unknown ${n}?`, alike: (n) => `${n} alike`, named: (name) => `Named ${name}.`, ignoredNow: "Ignored.", unignored: "No longer ignored.", notNear: "Noted: not this person.", split: (n) => `Taken out as unknown ${n}.`,
-    noOther: "There is no other unknown person.", mergeTitle: (n) => `Who is the same as unknown ${n}?`, mergeWith: "The same person as", merged: "Two unknown people are one now.", poor: "too poor to compare",
+    noOther: "There is no other unknown person.", mergeTitle: (n) => `Who is the same as unknown ${n}?`, mergeWith: "The same person as (the most alike first)", merged: "Two unknown people are one now.", poor: "too poor to compare",
     keysOn: "Use these keys", keyList: [["J →", "the next one"], ["K ←", "the one before"], ["B", "it is the nearest person"], ["X", "it is not the nearest person"], ["N", "give a name"], ["M", "merge with another unknown person"], ["I", "ignore"], ["S", "take the chosen faces out"], ["U", "undo"], ["?", "this list"]],
   },
   albums: {

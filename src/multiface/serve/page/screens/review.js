@@ -45,7 +45,7 @@ export async function show(context) {
         if (mine === turn) singles(page);
         return;
       }
-      const page = await get("/v1/strangers", { limit: PAGE, ignored: state.ignored }, signal);
+      const page = await get("/v1/strangers", { limit: PAGE, ignored: state.ignored, faces: SHOWN }, signal);
       if (mine !== turn) return;
       Object.assign(state, { strangers: page.strangers, next: page.next, at: Math.max(0, Math.min(at, page.strangers.length - 1)) });
       draw();
@@ -82,7 +82,7 @@ export async function show(context) {
 
   async function more() {
     await attempt(async () => {
-      const page = await get("/v1/strangers", { limit: PAGE, cursor: state.next, ignored: state.ignored }, signal);
+      const page = await get("/v1/strangers", { limit: PAGE, cursor: state.next, ignored: state.ignored, faces: SHOWN }, signal);
       state.strangers.push(...page.strangers);
       state.next = page.next;
       draw();
@@ -105,12 +105,12 @@ export async function show(context) {
     const one = current();
     const near = one.near;
     const crops = [];
-    const faces = one.faces.slice(0, SHOWN).map((face, k) => {
+    const faces = one.faces.map((face, k) => {
       const picture = faceCrop(face, null, crops, "");
       const pick = h("button.pick", { type: "button", "aria-pressed": "false", "data-face": face.face, "aria-label": words.face(k + 1),
         onclick: () => {
           pick.setAttribute("aria-pressed", String(pick.getAttribute("aria-pressed") !== "true"));
-          apart.disabled = !(chosen().length && chosen().length < one.faces.length);
+          apart.disabled = !(chosen().length && chosen().length < one.all_faces);
         } }, picture);
       return h("li", pick, h("a", { href: `#/photo/${id(face.photo)}` }, h("small", words.photo)));
     });
@@ -122,12 +122,12 @@ export async function show(context) {
     const apart = act(words.apart, "S", split, "merge", { disabled: true });
     fill(stage, h("h2", { tabindex: -1 }, words.stranger(one.stranger)),
       h("p.soft", words.seen(number(one.sightings), minute(one.first_seen), minute(one.last_seen))),
-      faces.length ? [h("ul.faces", faces), one.faces.length > SHOWN ? h("p.soft", words.andMore(number(one.faces.length - SHOWN))) : null] : h("div.row", faceCrop(null, one, crops, "large")),
+      faces.length ? [h("ul.faces", faces), one.all_faces > faces.length ? h("p.soft", words.andMore(number(one.all_faces - faces.length))) : null] : h("div.row", faceCrop(null, one, crops, "large")),
       near ? h("div.note", icon("person"), h("div.stack", h("p", spliced(words.near, { name: named(near.name), similarity: near.similarity.toFixed(3), wanted: near.wanted.toFixed(3) })),
         write ? h("div.row", act(words.itIs, "B", isNear, "check", { class: "primary" }), one.faces.length ? act(words.itIsNot, "X", notNear, "close") : null) : null)) : null,
       write ? h("div.row", act(words.name, "N", name, "edit", { class: near ? "" : "primary" }), act(words.merge, "M", merge, "merge"),
-        act(state.ignored ? words.unignore : words.ignore, "I", ignore, "hide"), one.faces.length > 1 ? apart : null) : null,
-      one.faces.length > 1 && write ? h("small", words.apartHow) : null);
+        act(state.ignored ? words.unignore : words.ignore, "I", ignore, "hide"), one.all_faces > 1 ? apart : null) : null,
+      one.all_faces > 1 && write ? h("small", words.apartHow) : null);
     if (may("pictures:read")) strip("faces", crops, signal);
   }
 
@@ -140,8 +140,12 @@ export async function show(context) {
 
   const isNear = () => current()?.near && done(() => post(`/v1/strangers/${current().stranger}/name`, { person: current().near.person }), (answer) => words.named(answer.name));
   const ignore = () => current() && done(() => post(`/v1/strangers/${current().stranger}/ignore`, { ignored: !state.ignored }), () => (state.ignored ? words.unignored : words.ignoredNow));
-  const notNear = () => current()?.near && current().faces.length && done(() => post("/v1/faces/not", { faces: current().faces.map((face) => face.face), person: current().near.person }), () => words.notNear);
-  const split = () => chosen().length && chosen().length < current().faces.length && done(() => post(`/v1/strangers/${current().stranger}/split`, { faces: chosen() }), (answer) => words.split(answer.stranger));
+  const notNear = () => current()?.near && current().faces.length && done(async () => {
+    const { near, stranger } = current();
+    const all = await get(`/v1/strangers/${stranger}`, {}, signal);
+    return post("/v1/faces/not", { faces: all.faces.map((face) => face.face), person: near.person });
+  }, () => words.notNear);
+  const split = () => chosen().length && chosen().length < current().all_faces && done(() => post(`/v1/strangers/${current().stranger}/split`, { faces: chosen() }), (answer) => words.split(answer.stranger));
 
   async function name() {
     const one = current();
@@ -159,7 +163,8 @@ export async function show(context) {
 
   async function merge() {
     const one = current();
-    const others = state.strangers.filter((each) => each !== one);
+    const others = (await attempt(() => get(`/v1/strangers/${one.stranger}/alike`, { faces: 1 }, signal)))?.strangers;
+    if (others === undefined) return;
     if (others.length === 0) {
       tell(words.noOther);
       return;
