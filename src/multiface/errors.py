@@ -14,7 +14,8 @@ MultifaceError
 │   │   ├── AmbiguousName          a name that several people of a gallery have
 │   │   ├── NotInGallery           a person, face, group or change that is not in it
 │   │   ├── GalleryConflict        what is in it speaks against the change
-│   │   └── GalleryBusy            another program keeps it locked, or its server is away
+│   │   ├── GalleryBusy            another program keeps it locked, or its server is away
+│   │   └── GalleryReadOnly        it may be read but not written
 │   ├── WeightsError           a weights file that is broken or not what it claims to be
 │   ├── DataSetError           a data set that is broken or incomplete
 │   └── RateNotSupported       an error rate that a calibration's or evaluation's set cannot support
@@ -132,6 +133,10 @@ class GalleryConflict(GalleryError):
 
 class GalleryBusy(GalleryError):
     """Another program keeps a gallery locked, or its server is away: try again later."""
+
+
+class GalleryReadOnly(GalleryError):
+    """A gallery that may be read but not written: a read-only file or disk, or a role that may only read."""
 
 
 class WeightsError(InputError):

@@ -292,3 +292,35 @@ def test_what_does_not_fit_is_refused_at_the_start(call: Command, tmp_path: Path
     done = call("serve", "start", "--gallery", newer, "--port", "0")
     assert done.code == 3 and "newer MultiFace" in done.err
     assert json.dumps(sorted(one.name for one in tmp_path.glob("newer*"))) == '["newer.sqlite"]'
+
+
+def test_a_role_that_may_only_read(new_database: str, people_pictures: Path) -> None:
+    """Keys work; who would sign in hears that nobody can, and what changes something is refused."""
+    psycopg = pytest.importorskip("psycopg")
+    settings = RecognizerSettings(threads=2, rate=0.001)
+    with Recognizer(gallery=new_database, create=True, settings=settings) as recognizer:
+        recognizer.sync(people_pictures)
+        assert recognizer.gallery is not None
+        key = key_for(recognizer.gallery, "people:read", "people:write", "recognise")
+    with psycopg.connect(new_database, autocommit=True) as connection:
+        role = f"reader_{random.SystemRandom().randrange(1 << 40)}"
+        connection.execute(f"CREATE ROLE {role} LOGIN")
+        connection.execute(f"GRANT USAGE ON SCHEMA multiface TO {role}")
+        connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA multiface TO {role}")
+    reader = new_database.replace("user=multiface", f"user={role}")
+    for read_only in (True, False):
+        with (
+            Recognizer(gallery=reader, settings=settings) as recognizer,
+            serving(recognizer, ServeSettings(rate=0.001, read_only=read_only)) as address,
+            httpx.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client,
+        ):
+            assert len(client.get("/v1/people").json()["people"]) == 2
+            picture = encoded(drawn_face("ada", 9))
+            named = client.post("/v1/identify", content=picture, headers=IMAGE).json()
+            assert named["pictures"][0]["faces"][0]["name"] == "ada"
+            page = {"Origin": address, "X-MultiFace": "page"}
+            for asked in (
+                client.post("/v1/session", json={"key": key}, headers=page),
+                client.post("/v1/people?name=Eve", content=picture, headers=IMAGE),
+            ):
+                assert (asked.status_code, asked.json()["type"][-9:]) == (403, "read_only"), asked.text

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiface.atomic_write import whole_file
-from multiface.errors import GalleryBusy, GalleryError, InputError, UsageError
+from multiface.errors import GalleryBusy, GalleryError, GalleryReadOnly, InputError, UsageError
 from multiface.gallery import forking
 from multiface.gallery.database import Revision
 from multiface.gallery.sql import Connection
@@ -82,9 +82,12 @@ class FileKind:
     error: type[InputError]
     missing: str
     busy: type[InputError]
+    read_only: type[InputError]
 
 
-GALLERY_FILE = FileKind("gallery", GalleryError, "enrol a person first to make one", GalleryBusy)
+GALLERY_FILE = FileKind(
+    "gallery", GalleryError, "enrol a person first to make one", GalleryBusy, GalleryReadOnly
+)
 
 
 def table_version(connection: sqlite3.Connection, application: int, foreign: str) -> int:
@@ -343,9 +346,10 @@ class Database:
             yield
         except sqlite3.Error as error:
             why = _no_locks(self.path.parent) if _code(error) in _LOCKING else None
-            locked = why is None and _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
             told = f"{where}: {why or _explained(error, self._busy_seconds, kind)}"
-            raise (kind.busy if locked else kind.error)(told) from error
+            if why is None and _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise kind.busy(told) from error
+            raise (kind.read_only if _code(error) == sqlite3.SQLITE_READONLY else kind.error)(told) from error
         except UnicodeDecodeError as error:  # SQLite quotes the file's own bytes in its message
             raise kind.error(f"{where}: {_damaged('unreadable text')}") from error
         except BadContent as error:

@@ -16,7 +16,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from multiface.errors import ExtraMissing, GalleryBusy, GalleryError, NotAvailable, how_to_install
+from multiface.errors import (
+    ExtraMissing,
+    GalleryBusy,
+    GalleryError,
+    GalleryReadOnly,
+    NotAvailable,
+    how_to_install,
+)
 from multiface.gallery.connection import BadContent, without_password
 from multiface.gallery.database import Revision
 from multiface.gallery.sql import Connection, Cursor
@@ -196,8 +203,15 @@ class PostgresDatabase:
         except BadContent as error:
             raise GalleryError(f"{self.place}: {error}") from error
         except driver.Error as error:
-            kind = GalleryBusy if isinstance(error, driver.OperationalError) else GalleryError
-            raise kind(f"{self.place}: {self._explained(error)}") from error
+            raise self._kind(error)(f"{self.place}: {self._explained(error)}") from error
+
+    @staticmethod
+    def _kind(error: "psycopg.Error") -> type[GalleryError]:
+        import psycopg
+
+        if isinstance(error, psycopg.OperationalError):
+            return GalleryBusy
+        return GalleryReadOnly if isinstance(error, _may_not_write()) else GalleryError
 
     def _explained(self, error: "psycopg.Error") -> str:
         import psycopg
@@ -205,7 +219,7 @@ class PostgresDatabase:
         said = error.diag.message_primary or str(error).splitlines()[0]
         if isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.QueryCanceled):
             return f"another process kept it locked for {self._busy_seconds:g} seconds; try again when that one is done"
-        if isinstance(error, psycopg.errors.ReadOnlySqlTransaction | psycopg.errors.InsufficientPrivilege):
+        if isinstance(error, _may_not_write()):
             return f"it cannot be written ({said})"
         if isinstance(error, psycopg.errors.DiskFull):
             return "the server's disk is full; nothing of the last change was kept"
@@ -217,6 +231,12 @@ class PostgresDatabase:
                 "same time; nothing of this change was kept: try again, and if that does not help, check it"
             )
         return f"PostgreSQL refused ({said})"
+
+
+def _may_not_write() -> tuple[type[Exception], ...]:
+    import psycopg
+
+    return psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege
 
 
 def require_psycopg() -> Any:

@@ -32,7 +32,9 @@ MOST_WAITING = 100_000
 """Events that are kept for a target that has not been told, however old they are."""
 
 _EVERYTHING = 2**63 - 1
-_KIND = FileKind("file of events", InputError, "a camera run that stores its events makes one", InputError)
+_KIND = FileKind(
+    "file of events", InputError, "a camera run that stores its events makes one", InputError, InputError
+)
 _TABLES = (
     """
     CREATE TABLE event (
