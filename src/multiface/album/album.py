@@ -221,15 +221,19 @@ class Album:
         box: x0, y0, x1, y1 in pixels of the upright picture. A face in the box is embedded if one is found there.
         Raises GalleryError for a picture that is not in the album, UsageError for a box that is not in the picture.
         """
-        face = mark_face(self._gallery, self._networks().analyser, self._threshold, Path(picture), box)
-        if who is None:
-            refresh(self._gallery, self._threshold)
-            return face
-        try:
-            self.name_faces([face], who, another=another)
-        except MultifaceError:
-            hand_work.drop_drawn(self._gallery, face)
-            raise
+        face = self._draw(Path(picture), box, who, another)
+        refresh(self._gallery, self._threshold)
+        return face
+
+    def _draw(self, picture: Path, box: Box, who: str | None, another: bool = False) -> int:
+        """Draw a face, and name it, or do nothing at all; nothing else is decided anew."""
+        face = mark_face(self._gallery, self._networks().analyser, self._threshold, picture, box)
+        if who is not None:
+            try:
+                hand_work.name_faces(self._gallery, [face], who, another)
+            except MultifaceError:
+                hand_work.drop_drawn(self._gallery, face)
+                raise
         return face
 
     def export_names(
@@ -253,7 +257,7 @@ class Album:
         named, drawn = take_up(
             found,
             lambda faces, name: hand_work.name_faces(self._gallery, faces, name),
-            lambda path, box, name: self.mark(path, box, name),
+            self._draw,
         )
         self.refresh()
         people = {person.name for person in self._gallery.people()} - before

@@ -18,7 +18,7 @@ from multiface.serve.cursors import LARGEST_ROW, Limit
 from multiface.serve.job_kinds import SUFFIX
 from multiface.serve.job_routes import accepted
 from multiface.serve.jobs import Jobs
-from multiface.serve.people_alike import strictness_document
+from multiface.serve.people_alike import Strictness
 from multiface.serve.recognition_routes import GroupName
 from multiface.serve.request_body import RequestBody
 from multiface.serve.serve_settings import ServeSettings
@@ -49,6 +49,7 @@ def admin_routes(
     """The routes."""
     router = APIRouter(prefix="/v1", tags=["system"], route_class=route)
     admin = Depends(access.needs("admin"))
+    sure = Strictness(recognizer.calibration, recognizer.rate)
 
     @router.get("/keys", dependencies=[admin], summary="The keys")
     def keys() -> Document:
@@ -109,7 +110,7 @@ def admin_routes(
     @router.get("/strictness", dependencies=[admin], summary="How sure the answers are")
     def strictness() -> Document:
         """The threshold in use, and what other rates would ask for, with their intervals."""
-        return strictness_document(gallery.matrix(), recognizer.calibration, recognizer.rate)
+        return sure.document(gallery.matrix())
 
     @router.post(
         "/strictness/check", dependencies=[admin], status_code=202, summary="Does it work on your people?"

@@ -28,35 +28,44 @@ def alike_pairs(matrix: Matrix, calibration: Calibration, rate: float, most: int
     ]
 
 
-def strictness_document(matrix: Matrix, calibration: Calibration, rate: float) -> Document:
-    """The threshold in use, and what other rates would ask: for each the similarity, the 95 % interval of the rate, and
-    the share of genuine pairs of pictures below it. A rate that the calibration does not support is left out.
-    """
-    curve = []
-    for one in sorted({*_RATES, rate}):
-        try:
-            asked = GalleryThreshold(calibration, one).of(matrix)
-        except RateNotSupported:
-            continue
-        if asked is None:
-            continue
-        curve.append(
-            {
-                "rate": one,
-                "threshold": round(asked.similarity, 6),
-                "interval": None if asked.interval is None else [round(end, 7) for end in asked.interval],
-                "extrapolated": asked.extrapolated,
-                **calibration.false_non_match_rate(asked.similarity).document("false_non_match_rate"),
-            }
-        )
-    now = next((one for one in curve if one["rate"] == rate), None)
-    return {
-        "rate": rate,
-        "people": len(matrix),
-        "threshold": None if now is None else now["threshold"],
-        "calibration": calibration.source,
-        "curve": curve,
-    }
+class Strictness:
+    """The threshold in use, and what other rates would ask, worked out once while people stay the same."""
+
+    def __init__(self, calibration: Calibration, rate: float) -> None:
+        self._calibration = calibration
+        self._rate = rate
+        self._thresholds = {one: GalleryThreshold(calibration, one) for one in sorted({*_RATES, rate})}
+
+    def document(self, matrix: Matrix) -> Document:
+        """For each rate the similarity, the 95 % interval of the rate, and the share of genuine pairs of pictures below
+        it. A rate that the calibration does not support is left out.
+        """
+        curve = []
+        for rate, threshold in self._thresholds.items():
+            try:
+                asked = threshold.of(matrix)
+            except RateNotSupported:
+                continue
+            if asked is None:
+                continue
+            missed = self._calibration.false_non_match_rate(asked.similarity)
+            curve.append(
+                {
+                    "rate": rate,
+                    "threshold": round(asked.similarity, 6),
+                    "interval": None if asked.interval is None else [round(end, 7) for end in asked.interval],
+                    "extrapolated": asked.extrapolated,
+                    **missed.document("false_non_match_rate"),
+                }
+            )
+        now = next((one for one in curve if one["rate"] == self._rate), None)
+        return {
+            "rate": self._rate,
+            "people": len(matrix),
+            "threshold": None if now is None else now["threshold"],
+            "calibration": self._calibration.source,
+            "curve": curve,
+        }
 
 
 def own_people_document(
