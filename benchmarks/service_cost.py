@@ -6,7 +6,8 @@ One run of this program starts a service as a process of its own on a gallery of
 asks it and the library in turns (identify, verify, people), each round the same picture of about 250 kB. Processor time
 is that of the service's process tree, read before and after each round, so that a busy machine changes little; the
 medians, their difference and their ratio are printed with the range of the middle half. Then 1, 2, 4, 8, 16 and 32
-clients at once for some seconds each: answers a second, the 50 and 95 % latency, how many got 503 and after how long.
+clients of locust (`pip install locust`) for some seconds each: answers a second, the 50 and 95 % latency, how many got
+503 and after how long.
 
 DeepFace's API and InsightFace's server cannot run here: their networks are downloaded when they start (DeepFace), or
 need a signed licence (InsightFace). They are left out, and no ratio to them is claimed.
@@ -14,13 +15,14 @@ need a signed licence (InsightFace). They are left out, and no ratio to them is 
 
 import argparse
 import contextlib
+import csv
 import io
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -127,33 +129,29 @@ def compared(
 
 
 def crowd(address: str, key: str, picture: bytes, clients: int, seconds: float) -> None:
-    """So many clients that ask without a pause."""
-    good, busy = list[float](), list[float]()
-    end = time.monotonic() + seconds
-
-    def ask() -> None:
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "image/jpeg"}
-        with httpx.Client(base_url=address, timeout=60) as client:
-            while time.monotonic() < end:
-                began = time.monotonic()
-                answer = client.post("/v1/identify", content=picture, headers=headers)
-                took = time.monotonic() - began
-                (good if answer.status_code == 200 else busy).append(took)
-                if answer.status_code not in (200, 503, 429):
-                    raise AssertionError(answer.text)
-                if answer.status_code != 200:
-                    time.sleep(0.2)
-
-    threads = [threading.Thread(target=ask) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    ordered = sorted(good)
-    half, most = (1e3 * ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.95))
-    refused = f"; {len(busy)} got 503, half within {1e3 * statistics.median(busy):.0f} ms" if busy else ""
+    """So many clients of locust that ask without a pause."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, figures = Path(folder) / "picture.jpg", Path(folder) / "figures"
+        file.write_bytes(picture)
+        done = subprocess.run(
+            [
+                sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("service_load.py")), "--headless",
+                "--host", address, "--users", str(clients), "--spawn-rate", str(clients), "--run-time",
+                f"{seconds:g}s", "--only-summary", "--csv", str(figures),
+            ],
+            env=os.environ | {"LOAD_PICTURE": str(file), "LOAD_KEY": key},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise AssertionError(done.stdout + done.stderr)
+        with Path(f"{figures}_stats.csv").open(newline="") as rows:
+            found = {row["Name"]: row for row in csv.DictReader(rows)}
+    nothing = {"Requests/s": "0", "50%": "-", "95%": "-"}
+    good, busy = found.get("identified", nothing), found.get("busy")
+    refused = f"; {busy['Request Count']} got 503, half within {busy['50%']} ms" if busy else ""
     print(
-        f"{clients:>3} clients: {len(good) / seconds:.1f} a second, 50 % {half:.0f} ms, 95 % {most:.0f} ms{refused}",
+        f"{clients:>3} clients: {float(good['Requests/s']):.1f} a second, 50 % {good['50%']} ms, 95 % {good['95%']} ms"
+        f"{refused}",
         flush=True,
     )
 
