@@ -98,7 +98,7 @@ def browse(link: str, place: Path, party: Path, picture: Path | None, done: obje
         page.locator("input[type=checkbox]:checked").nth(2).wait_for()
         page.keyboard.press("Escape")
         page.get_by_role("button", name="Keep").click()
-        page.get_by_text("pictures of Ada kept").wait_for()
+        page.get_by_text("pictures of Ada saved").wait_for()
         done("three pictures of Ada enrolled")
         page.goto(f"{address}#/recognise")
         page.wait_for_selector("input[type=file]", state="attached")

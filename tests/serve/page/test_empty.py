@@ -8,12 +8,12 @@ from multiface import Recognizer, RecognizerSettings
 from tests.serve.page.conftest import Tab
 
 SCREENS = {
-    "people": "Nobody is here yet",
-    "review": "Nobody unknown is left",
+    "people": "Nobody is enrolled yet",
+    "review": "No unknown people are left",
     "albums": "There is no folder yet",
     "sure": "Nobody is enrolled yet",
     "privacy": "Nothing in the last 30 days",
-    "settings": "There is no key",
+    "settings": "No keys yet",
 }
 
 
@@ -37,7 +37,7 @@ def test_a_key_is_made_shown_once_and_revoked(tab: Tab) -> None:
     page.get_by_label("What it is for").fill("door")
     page.get_by_role("button", name="Make the key").click()
     assert page.get_by_label("Key", exact=True).input_value().startswith("mf_")
-    page.get_by_role("button", name="I have it").click()
+    page.get_by_role("button", name="I have saved it").click()
     page.get_by_role("button", name="Revoke door").click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     page.wait_for_selector("text=revoked")
@@ -54,7 +54,7 @@ def test_a_backup_is_made(tab: Tab) -> None:
 
 def test_a_service_that_does_not_answer(tab: Tab) -> None:
     page = tab.open("people")
-    page.wait_for_selector("text=Nobody is here yet")
+    page.wait_for_selector("text=Nobody is enrolled yet")
     page.context.set_offline(True)
     page.get_by_label("Search by name").fill("x")
     page.wait_for_selector("[role=alert]:has-text('The service does not answer')")

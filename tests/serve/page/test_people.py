@@ -54,8 +54,8 @@ def test_enrolment_says_what_is_wrong_before_anything_is_kept(tab: Tab, tmp_path
     rows["known"].get_by_role("checkbox").uncheck()
     rows["two"].get_by_role("checkbox").uncheck()
     assert not [one for one in tab.gallery.people_page(10) if one.name == "Cleo"]
-    page.get_by_role("button", name="Keep these pictures").click()
-    tab.notice("1 picture of Cleo kept")
+    page.get_by_role("button", name="Save these pictures").click()
+    tab.notice("1 picture of Cleo saved")
     (cleo,) = [one for one in tab.gallery.people_page(10) if one.name == "Cleo"]
     assert cleo.templates == 1
 
@@ -91,9 +91,9 @@ def test_a_person_is_edited_merged_and_removed(tab: Tab) -> None:
     page.get_by_label("The other person").fill("script")
     page.get_by_role("option").first.click()
     page.get_by_role("dialog").get_by_role("button", name="Merge").click()
-    tab.notice("Two people are one now.")
+    tab.notice("The two people were merged.")
     assert tab.gallery.person(first.id).templates == 4
-    page.locator(".notice:has-text('one now')").get_by_role("button", name="Undo").click()
+    page.locator(".notice:has-text('were merged')").get_by_role("button", name="Undo").click()
     tab.notice("Undone.")
     assert tab.gallery.person(first.id).templates == 2
 
@@ -106,5 +106,5 @@ def test_a_person_is_edited_merged_and_removed(tab: Tab) -> None:
     assert tab.gallery.person(other.id).templates == 2
     dialog.get_by_label("I am sure").check()
     dialog.get_by_role("button", name="Remove for good").click()
-    tab.notice("The person is removed.")
+    tab.notice("The person was removed.")
     assert [one.name for one in tab.gallery.people_page(10)] == ["Ada", RIGHT_TO_LEFT]

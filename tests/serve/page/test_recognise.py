@@ -37,7 +37,7 @@ def test_names_boxes_and_reasons(tab: Tab, group: str) -> None:
     frame = page.locator("article .picture").bounding_box()
     assert frame["x"] <= box["x"] and box["x"] + box["width"] <= frame["x"] + frame["width"] + 1
     assert (
-        "is enough for a name; about 1 in 100 strangers get that far" in page.locator("article").inner_text()
+        "which about 1 in 100 strangers reach" in page.locator("article").inner_text()
     )
     assert page.locator("article .who bdi").count() == 3
     assert page.evaluate("document.images.length") < 8 and page.locator("article script").count() == 0
@@ -80,7 +80,7 @@ def test_this_is(tab: Tab) -> None:
     field.fill("Eileen")
     page.get_by_role("option", name="Eileen").click()
     page.get_by_role("button", name="Save").click()
-    tab.notice("The face is now one of Eileen")
+    tab.notice("The face was added to Eileen")
     page.set_input_files("input[type=file]", [str(PORTRAIT)])
     page.wait_for_selector("article:first-child .who:has-text('Eileen')")
     page.locator(".notice").get_by_role("button", name="Undo").click()

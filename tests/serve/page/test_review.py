@@ -55,9 +55,9 @@ def scanned(recognizer: Recognizer, folder: Path) -> Iterator[Album]:
 def test_a_folder_is_added_and_searched(tab: Tab, folder: Path) -> None:
     page = tab.open("albums")
     page.get_by_role("button", name="Add a folder").click()
-    page.get_by_label("Folder on the machine").fill(str(folder))
+    page.get_by_label("Folder on the service").fill(str(folder))
     page.keyboard.press("Enter")
-    tab.notice("The photos were looked through.")
+    tab.notice("The photos were scanned.")
     page.wait_for_selector(".photos img")
     assert page.locator("#screen h2").all_inner_texts()[2:] == [
         "April 2023",
@@ -67,13 +67,13 @@ def test_a_folder_is_added_and_searched(tab: Tab, folder: Path) -> None:
     ]
 
     def chosen(name: str) -> None:
-        page.get_by_label("With whom?").fill(name)
+        page.get_by_label("Who is in it?").fill(name)
         page.get_by_role("option", name=name).click()
 
     chosen("Ada")
     page.wait_for_selector("text=2 photos")
-    page.get_by_label("they and nobody else").check()
-    page.wait_for_selector("text=No photo is like that.")
+    page.get_by_label("only them").check()
+    page.wait_for_selector("text=No photo matches.")
     page.get_by_label("all of them").check()
     chosen("Bob")
     page.wait_for_selector("text=1 photo")
@@ -128,7 +128,7 @@ def test_review_by_keyboard_alone(tab: Tab, scanned: Album) -> None:
     key("Enter")
     key("Enter")
     tab.notice("Named Cleo.")
-    page.wait_for_selector("text=Nobody unknown is left.")
+    page.wait_for_selector("text=No unknown people are left.")
     assert len(scanned.find("Cleo")) == 3
     key("u")
     tab.notice("Undone.")
@@ -137,7 +137,7 @@ def test_review_by_keyboard_alone(tab: Tab, scanned: Album) -> None:
 
     key("i")
     tab.notice("Ignored.")
-    page.wait_for_selector("text=Nobody unknown is left.")
+    page.wait_for_selector("text=No unknown people are left.")
     key("u")
     page.wait_for_selector("section h2:has-text('Unknown')")
 
@@ -154,7 +154,7 @@ def test_review_by_keyboard_alone(tab: Tab, scanned: Album) -> None:
     key("m")
     page.wait_for_selector("dialog")
     key("Enter")
-    tab.notice("Two unknown people are one now.")
+    tab.notice("The two unknown people were merged.")
     assert [len(one.faces) for one in scanned.groups()] == [3]
 
     key("?")
@@ -171,12 +171,12 @@ def test_the_nearest_person_is_or_is_not(tab: Tab, scanned: Album) -> None:
     (group,) = scanned.groups()
     assert group.near is not None
     page = tab.open("review")
-    page.wait_for_selector(f"text=Nearest is {group.near.person.name}")
+    page.wait_for_selector(f"text=Closest is {group.near.person.name}")
     page.keyboard.press("b")
     tab.notice(f"Named {group.near.person.name}.")
     page.keyboard.press("u")
     tab.notice("Undone.")
-    page.wait_for_selector(f"text=Nearest is {group.near.person.name}")
+    page.wait_for_selector(f"text=Closest is {group.near.person.name}")
     page.keyboard.press("x")
     tab.notice("Noted: not this person.")
     assert scanned.groups()[0].near != group.near
@@ -206,5 +206,5 @@ def test_single_faces(tab: Tab, scanned: Album) -> None:
     page.get_by_role("option", name="Eileen").click()
     page.get_by_role("button", name="Save").click()
     tab.notice("Named Eileen.")
-    page.wait_for_selector("text=No single face is left.")
+    page.wait_for_selector("text=No single faces are left.")
     assert len(scanned.find("Eileen")) == 1

@@ -49,7 +49,7 @@ def test_a_key_signs_in_and_shows_what_it_is_for(new_tab: Open) -> None:
         "input[type=file]", {"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"}
     )
     page.wait_for_selector("h1:has-text('Sign in')")
-    page.wait_for_selector("text=The session is over")
+    page.wait_for_selector("text=Your session has ended")
 
 
 def test_signing_out(tab: Tab) -> None:
