@@ -32,18 +32,18 @@ def start(
     gallery: options.GalleryFile = None,
     host: Annotated[
         str,
-        typer.Option("--host", help="Address to listen on; others than this machine's need TLS or a proxy."),
+        typer.Option("--host", help="Address to listen on; one that others can reach needs TLS or a proxy."),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="Port; 0 takes any.", min=0, max=65535)] = 8410,
     name: Annotated[
         list[str] | None,
-        typer.Option("--name", help="A name by which clients call it (header Host).", show_default=False),
+        typer.Option("--name", help="A host name that clients use (header Host).", show_default=False),
     ] = None,
     no_keys: Annotated[
-        bool, typer.Option("--no-keys", help="Whoever can use this machine needs no key (127.0.0.1 only).")
+        bool, typer.Option("--no-keys", help="Anyone who uses this machine needs no key (127.0.0.1 only).")
     ] = False,
     behind_proxy: Annotated[
-        bool, typer.Option("--behind-proxy", help="A proxy in front does TLS, so plain HTTP is meant.")
+        bool, typer.Option("--behind-proxy", help="Serve plain HTTP; a proxy in front does TLS.")
     ] = False,
     tls_cert: Annotated[
         Path | None, typer.Option("--tls-cert", help="Certificate chain (PEM).", show_default=False)
@@ -51,18 +51,18 @@ def start(
     tls_key: Annotated[
         Path | None, typer.Option("--tls-key", help="Its key (PEM).", show_default=False)
     ] = None,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Nothing is changed.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Change nothing.")] = False,
     camera_host: Annotated[
         list[str] | None,
         typer.Option(
             "--camera-host",
-            help="A name, address or network (192.168.1.0/24) where cameras may be; others are refused.",
+            help="A name, address or network (192.168.1.0/24) of cameras; others are refused.",
             show_default=False,
         ),
     ] = None,
     workers: Annotated[
         int,
-        typer.Option("--workers", help="Processes that answer; several suit PostgreSQL.", min=1, max=64),
+        typer.Option("--workers", help="Processes that answer; use several with PostgreSQL.", min=1, max=64),
     ] = 1,
     backups: Annotated[
         Path | None,
@@ -199,7 +199,7 @@ def new_key(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Make a key. It is shown once: only its sha256 is kept."""
+    """Make a key. It is shown once; only its sha256 is kept."""
     from multiface.gallery import access_keys
     from multiface.gallery.names import clean_text
 
@@ -217,7 +217,7 @@ def new_key(
 def list_keys(
     gallery: options.GalleryFile = None, as_json: options.Json = False, quiet: options.Quiet = None
 ) -> None:
-    """List the keys, also those that hold no more."""
+    """List the keys, expired and revoked ones too."""
     from multiface.gallery import access_keys
 
     speaker = Speaker(as_json, quiet)
@@ -225,7 +225,7 @@ def list_keys(
         found = access_keys.keys(connection)
     for key in found:
         state = (
-            f"revoked {key.revoked}" if key.revoked else f"expires {key.expires}" if key.expires else "holds"
+            f"revoked {key.revoked}" if key.revoked else f"expires {key.expires}" if key.expires else "valid"
         )
         used = f"last used {key.used}" if key.used else "never used"
         speaker.result(f"{key.id}  {key.name}  ({', '.join(key.scopes)}; made {key.made}; {used}; {state})")
@@ -239,13 +239,13 @@ def revoke_key(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """A key holds no more, from the next request on."""
+    """Revoke a key, from the next request on."""
     from multiface.gallery import access_keys
 
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened, opened.engine.database.writing() as connection:
         access_keys.revoke_key(connection, key, opened.place)
-    speaker.result(f"key {key} holds no more")
+    speaker.result(f"key {key} is revoked")
     speaker.document({"revoked": key})
 
 

@@ -81,7 +81,7 @@ class Access:
                 raise Problem(403, "scope_missing", f"this needs a key with the scope {scope}")
             if caller.groups and not by_group:
                 raise Problem(
-                    403, "everybody", "a key for groups of people cannot do this: it is about everybody"
+                    403, "everybody", "a key for groups of people cannot do this: it concerns everybody"
                 )
             return caller
 
@@ -116,7 +116,7 @@ class Access:
     async def _found(self, request: Request) -> Caller:
         if self._open:
             if from_elsewhere(request, self._tls):
-                raise Problem(403, "not_our_page", "another site made your browser send this")
+                raise Problem(403, "not_our_page", "this request comes from another site")
             return Caller("", frozenset(("admin",)))
         key = await run_in_threadpool(self._key, request)
         if key is None:

@@ -51,23 +51,23 @@ def admin_routes(
     admin = Depends(access.needs("admin"))
     sure = Strictness(recognizer.calibration, recognizer.rate)
 
-    @router.get("/keys", dependencies=[admin], summary="The keys")
+    @router.get("/keys", dependencies=[admin], summary="List keys")
     def keys() -> Document:
-        """Also those that hold no more; never their text."""
+        """Expired and revoked ones too; never their text."""
         with gallery.engine.database.reading() as connection:
             return {"keys": [asdict(one) for one in access_keys.keys(connection)]}
 
-    @router.post("/keys", dependencies=[admin], status_code=201, summary="A new key")
+    @router.post("/keys", dependencies=[admin], status_code=201, summary="Make a key")
     def new_key(wanted: NewKey) -> Document:
-        """Its text is in this answer and nowhere else."""
+        """The text of the key is in this answer only."""
         name = clean_text("name", wanted.name)
         with gallery.engine.database.writing() as connection:
             key, text = access_keys.new_key(connection, name, list(wanted.scopes), wanted.days, wanted.groups)
         return {**asdict(key), "key": text}
 
-    @router.delete("/keys/{key}", dependencies=[admin], summary="A key holds no more")
+    @router.delete("/keys/{key}", dependencies=[admin], summary="Revoke a key")
     def revoke(key: Annotated[str, Path(max_length=100)]) -> Document:
-        """From the next request on; streams end within seconds."""
+        """It is refused from the next request on; its streams end within seconds."""
         with gallery.engine.database.writing() as connection:
             access_keys.revoke_key(connection, key, gallery.place)
         return {"revoked": key}
@@ -82,9 +82,9 @@ def admin_routes(
             "next": found[-1].number if len(found) == limit else None,
         }
 
-    @router.get("/system", dependencies=[admin], summary="What runs here")
+    @router.get("/system", dependencies=[admin], summary="Versions, counts and limits")
     def system() -> Document:
-        """Versions, networks, how much is kept, and the limits in force."""
+        """Versions and networks, how much is stored, and the limits in force."""
         with gallery.engine.database.reading() as connection:
             counts = {
                 table: int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
@@ -109,22 +109,22 @@ def admin_routes(
 
     @router.get("/strictness", dependencies=[admin], summary="How sure the answers are")
     def strictness() -> Document:
-        """The threshold in use, and what other rates would ask for, with their intervals."""
+        """The threshold in use and those of other rates, with their intervals."""
         return sure.document(gallery.matrix())
 
     @router.post(
-        "/strictness/check", dependencies=[admin], status_code=202, summary="Does it work on your people?"
+        "/strictness/check", dependencies=[admin], status_code=202, summary="Check recognition on your people"
     )
     def check() -> JSONResponse:
-        """A job: each picture of those who have two or more is left out in turn and decided like a new one."""
+        """A job: each picture of people with two or more is left out in turn and decided like a new one."""
         return accepted(jobs.ask("own_people", {}))
 
     @router.post("/backup", dependencies=[admin], status_code=202, summary="Write a backup")
     def backup() -> JSONResponse:
-        """A job. Its result says where the archive is loaded from."""
+        """A job. Its result holds the address of the archive."""
         return accepted(jobs.ask("backup", {}))
 
-    @router.get("/backup/{name}", dependencies=[admin], summary="Load a backup")
+    @router.get("/backup/{name}", dependencies=[admin], summary="Download a backup")
     def load(name: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> FileResponse:
         """An archive for `multiface people import`. It holds biometric data."""
         file = None if settings.backups is None else FilePath(settings.backups) / f"{name}{SUFFIX}"

@@ -53,7 +53,7 @@ class NewCamera(RequestBody):
 
 
 class CameraChange(RequestBody):
-    """What is left out stays; null is none. `source`, `password` and `webhook` need a key for admin."""
+    """Omitted fields stay as they are; null clears one. `source`, `password` and `webhook` need a key with admin."""
 
     name: str | None = Field(None, min_length=1, max_length=200)
     source: str | None = Field(None, max_length=2000)
@@ -76,16 +76,16 @@ def camera_routes(
     database, place = gallery.engine.database, gallery.place
     admin, cameras_ = access.needs("admin"), Depends(access.needs("cameras"))
 
-    @router.get("/cameras", dependencies=[cameras_], summary="Cameras, by name")
+    @router.get("/cameras", dependencies=[cameras_], summary="List cameras")
     def cameras() -> Document:
-        """How each is: running, starting, waiting (for what its detail says) or stopped."""
+        """By name, each with its state: running, starting, waiting (`detail` says why) or stopped."""
         with database.reading() as connection:
             lease = camera_rows.lease(connection)
             return {"cameras": [_document(one, lease) for one in camera_rows.cameras(connection)]}
 
-    @router.post("/cameras", dependencies=[Depends(admin)], status_code=201, summary="A new camera")
+    @router.post("/cameras", dependencies=[Depends(admin)], status_code=201, summary="Add a camera")
     def add(wanted: NewCamera) -> JSONResponse:
-        """It is watched from now on, unless it is paused."""
+        """It is watched from now on, unless paused."""
         source = camera_source(wanted.source, wanted.password)
         require_allowed(source, settings.camera_hosts)
         with database.writing() as connection:
@@ -112,7 +112,7 @@ def camera_routes(
 
     @router.patch("/cameras/{camera}", dependencies=[cameras_], summary="Change or pause a camera")
     async def change(camera: Id, wanted: CameraChange, request: Request) -> Document:
-        """Another source keeps the password only where the host and its port stay the same."""
+        """A new source keeps the password only if host and port stay the same."""
         asked = wanted.model_dump(exclude_unset=True)
         if asked.keys() & {"source", "password", "webhook"}:
             await admin(request)
@@ -140,7 +140,7 @@ def camera_routes(
 
     @router.delete("/cameras/{camera}", dependencies=[cameras_], summary="Remove a camera")
     def remove(camera: Id) -> Document:
-        """With its events. It is stopped within two seconds."""
+        """Its events go too. It stops within two seconds."""
         with database.writing() as connection:
             camera_rows.camera(connection, camera, place)
             camera_rows.remove_camera(connection, camera)

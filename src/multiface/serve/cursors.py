@@ -49,4 +49,4 @@ def _number(text: str) -> int:
 
 
 def _bad() -> Problem:
-    return Problem(422, "bad_cursor", "cursor is `next` of the page before")
+    return Problem(422, "bad_cursor", "cursor must be `next` of the previous page")

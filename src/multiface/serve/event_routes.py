@@ -58,7 +58,7 @@ def event_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> API
         with database.reading() as connection:
             return camera_events.events(connection, after, most, camera)
 
-    @router.get("/events", dependencies=[read], summary="What happened before the cameras")
+    @router.get("/events", dependencies=[read], summary="List camera events")
     def events(
         after: int = Query(0, ge=0, le=LARGEST_ROW),
         limit: Limit = 50,
@@ -78,14 +78,16 @@ def event_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> API
             "next": found[-1].number if len(found) == limit else None,
         }
 
-    @router.get("/events/stream", dependencies=[read], summary="Follow the cameras")
+    @router.get("/events/stream", dependencies=[read], summary="Follow camera events")
     async def follow(
         request: Request,
         after: int | None = Query(None, ge=0, le=LARGEST_ROW),
         camera: str | None = Query(None, pattern=CAMERA_ID),
         last_event_id: str | None = Header(None, pattern="^[0-9]{1,18}$"),
     ) -> StreamingResponse:
-        """Server-sent events from now on, or after the number of Last-Event-ID (or `after`). They end with the key."""
+        """Server-sent events from now on, or after the number in Last-Event-ID (or `after`). The stream ends when
+        the key is revoked.
+        """
         begin = after if last_event_id is None else int(last_event_id)
         reached = await newest.number() if begin is None else begin
 

@@ -126,10 +126,14 @@ class Guard:
     def _check(self, scope: Scope, headers: dict[str, str], largest: int) -> None:
         host = re.sub(r":\d+$", "", headers.get("host", "")).lower()
         if host not in self._settings.allowed_hosts:
-            raise Problem(421, "unknown_host", "the header Host is not a name of this service; see --name")
+            raise Problem(
+                421,
+                "unknown_host",
+                "the Host header is not a name of this service; `serve start --name` adds one",
+            )
         if b"%00" in scope.get("raw_path", b"") + scope["query_string"]:
             # PostgreSQL takes none in texts, and nothing that is asked for has one.
-            raise Problem(422, "invalid", "an address with a NUL (%00) is none of this service")
+            raise Problem(422, "invalid", "an address cannot hold NUL (%00)")
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > largest:
             raise _too_large(largest)
@@ -140,12 +144,12 @@ def _too_large(largest: int) -> Problem:
 
 
 def _too_much() -> Problem:
-    words = "too many large requests come in; try again in a moment"
+    words = "too many large requests at once; try again in a moment"
     return Problem(503, "busy", words, {"Retry-After": "1", "Connection": "close"})
 
 
 def _too_slow(seconds: float) -> Problem:
-    words = f"the request did not come in within {seconds:g} seconds"
+    words = f"the request took longer than {seconds:g} seconds to arrive"
     return Problem(408, "too_slow", words, {"Connection": "close"})
 
 

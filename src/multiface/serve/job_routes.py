@@ -35,20 +35,20 @@ def job_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> APIRo
             raise NotInGallery(f"there is no job {number}")
         return job
 
-    @router.get("/jobs", dependencies=[admin], summary="Jobs, the newest first")
+    @router.get("/jobs", dependencies=[admin], summary="List jobs")
     def list_jobs(limit: Limit = 50) -> Document:
-        """The last 30 days."""
+        """Those of the last 30 days, newest first."""
         with gallery.engine.database.reading() as connection:
             return {"jobs": [job_document(one) for one in jobs.jobs(connection, limit)]}
 
     @router.get("/jobs/{job}", dependencies=[admin], summary="One job")
     def job(job: Id) -> Document:
-        """How far it is, and what came of it."""
+        """Its progress and result."""
         return job_document(of(job))
 
     @router.delete("/jobs/{job}", dependencies=[admin], status_code=202, summary="Cancel a job")
     def cancel(job: Id) -> Document:
-        """At once where it waits, soon where it is worked on. What it did so far stays."""
+        """At once if it is waiting, soon if it is running. What it has done so far stays."""
         of(job)
         with gallery.engine.database.writing() as connection:
             jobs.cancel(connection, job)
@@ -56,7 +56,7 @@ def job_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> APIRo
 
     @router.get("/jobs/{job}/events", dependencies=[admin], summary="Follow a job")
     async def follow(job: Id, request: Request) -> StreamingResponse:
-        """Server-sent events `progress`, each with the job, until it has ended."""
+        """Server-sent events named `progress`, each with the job, until it ends."""
         await run_in_threadpool(of, job)
 
         async def told() -> AsyncIterator[str]:

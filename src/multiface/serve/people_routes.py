@@ -45,7 +45,7 @@ _OF_PEOPLE = ("enrol", "rename", "edit", "merge", "split")
 
 
 class PersonChange(RequestBody):
-    """What is to be known of a person; what is left out stays."""
+    """What to change about a person; omitted fields stay as they are."""
 
     name: str | None = Field(None, min_length=1, max_length=200)
     external_id: str | None = Field(None, max_length=2000)
@@ -55,7 +55,7 @@ class PersonChange(RequestBody):
 
 
 class SplitRequest(RequestBody):
-    """Which faces are whose."""
+    """Faces, and the name of the person they belong to."""
 
     faces: list[RowId] = Field(min_length=1, max_length=10_000)
     name: str = Field(min_length=1, max_length=200)
@@ -63,9 +63,9 @@ class SplitRequest(RequestBody):
 
 
 class MergeRequest(RequestBody):
-    """Who becomes part of the person."""
+    """The other person."""
 
-    person: str = Field(description="The id of the other person, who is gone then.", pattern=ID_PATTERN)
+    person: str = Field(description="The id of the other person, who ceases to exist.", pattern=ID_PATTERN)
 
 
 def people_routes(
@@ -92,7 +92,7 @@ def people_routes(
             raise NotInGallery(f"there is no person {person.id}")
         return person
 
-    @router.get("/people", summary="People, by name")
+    @router.get("/people", summary="List people")
     def people(
         caller: reading,
         limit: Limit = 50,
@@ -100,14 +100,16 @@ def people_routes(
         q: str | None = Query(None, max_length=200),
         group: Groups = None,
     ) -> Document:
-        """One page. cursor: `next` of the page before. q: a part of the name. group: only members of one of these."""
+        """One page, by name. cursor: `next` of the previous page. q: part of the name. group: only members of one of
+        these.
+        """
         page = gallery.people_page(limit, after_pair(cursor), q, caller.groups_among(group or ()))
         return {
             "people": [_person(one) for one in page],
             "next": _cursor(page[-1]) if len(page) == limit else None,
         }
 
-    @router.post("/people", status_code=201, summary="A new person, by pictures")
+    @router.post("/people", status_code=201, summary="Enrol a person")
     async def enroll(
         request: Request,
         caller: writing,
@@ -115,9 +117,10 @@ def people_routes(
         force: bool = False,
         another: bool = False,
     ) -> JSONResponse:
-        """Enrol pictures of one person under a name. Of several with one name: another=true, or the person's own faces.
+        """Enrol pictures under a name: of the person who has it, or of a new one. another: of a new one even if
+        somebody has the name. If several people have it, send the pictures to `/v1/people/ID/faces`.
 
-        201 with what was refused; 422 where no picture could be used.
+        201 lists what was refused; 422 if no picture could be used.
         """
         if is_id(name.strip()):
             raise Problem(
@@ -128,13 +131,13 @@ def people_routes(
             named = await run_in_threadpool(gallery.named, name)
             own = [one.id for one in named if caller.sees(one.groups)]
             if len(own) > 1:
-                raise Problem(409, "ambiguous_name", f"several people are called so: {', '.join(own)}")
+                raise Problem(409, "ambiguous_name", f"several people have this name: {', '.join(own)}")
             who, another = (own[0], False) if own else (name, True)
         return made(await enrolled(request, who, force, another, caller.groups))
 
-    @router.get("/alike", summary="The people who are most alike")
+    @router.get("/alike", summary="The most similar people")
     def alike(caller: reading, limit: int = Query(10, ge=1, le=100)) -> Document:
-        """Pairs of people, the most alike first, and what a stranger would have to reach."""
+        """Pairs of people, most similar first, with the similarity at which one would be taken for the other."""
         matrix = gallery.matrix(caller.groups)
         return {"pairs": alike_pairs(matrix, recognizer.calibration, recognizer.rate, limit)}
 
@@ -143,11 +146,11 @@ def people_routes(
         """With an ETag, for If-Match."""
         return _with_tag(seen(caller, person))
 
-    @router.patch("/people/{person}", summary="Change what is known")
+    @router.patch("/people/{person}", summary="Change a person")
     def change(
         caller: writing, person: str, wanted: PersonChange, request: Request, another: bool = False
     ) -> Response:
-        """If-Match may hold the ETag of the person as it was read: 412 if somebody else was quicker."""
+        """If-Match may hold the ETag of the person as it was read: 412 if it was changed since."""
         who = seen(caller, person).id
         known = people_changes.wanted_edit(wanted.external_id, wanted.note, wanted.groups, wanted.cover)
         name = None if wanted.name is None else clean_name(wanted.name)
@@ -160,7 +163,7 @@ def people_routes(
 
     @router.delete("/people/{person}", summary="Remove a person for good")
     def remove(caller: writing, person: str) -> Document:
-        """With all vectors, faces in the album and changes; only the id is kept, so that no import brings it back."""
+        """With all vectors, album faces and changes; only the id is kept, so that no import brings the person back."""
         one = seen(caller, person)
         removed = gallery.remove(one.id)
         return {
@@ -170,15 +173,15 @@ def people_routes(
             "purged": removed.purged,
         }
 
-    @router.post("/people/{person}/faces", status_code=201, summary="More pictures of a person")
+    @router.post("/people/{person}/faces", status_code=201, summary="Add pictures of a person")
     async def add_faces(request: Request, caller: writing, person: str, force: bool = False) -> JSONResponse:
-        """Enrol pictures; as for a new person."""
+        """As for a new person."""
         one = await run_in_threadpool(seen, caller, person)
         return made(await enrolled(request, one.id, force, False, ()))
 
     @router.get("/people/{person}/faces", summary="The templates of a person")
     def faces(caller: reading, person: str) -> Document:
-        """Facts about each, without its vector."""
+        """Facts about each, without the vector."""
         return {
             "faces": [
                 {
@@ -193,9 +196,11 @@ def people_routes(
             ]
         }
 
-    @router.post("/people/{person}/merge", summary="Two people are one")
+    @router.post("/people/{person}/merge", summary="Merge two people")
     def merge(caller: writing, person: str, other: MergeRequest, request: Request) -> Document:
-        """The person keeps name, note and cover; the other one is gone. It can be undone. If-Match: as for PATCH."""
+        """This person keeps name, note and cover; the other one ceases to exist. It can be undone. If-Match as for
+        PATCH.
+        """
         kept, gone = seen(caller, person).id, seen(caller, other.person).id
         with gallery.engine.database.writing() as connection, change_rows.recorded() as made:
             for who in (gone, kept):
@@ -204,9 +209,9 @@ def people_routes(
             moved = people_changes.merge(connection, kept, gone, gallery.place)
         return {"person": kept, "merged": gone, "moved": moved, "undo": last_of(made)}
 
-    @router.post("/people/{person}/split", summary="Some faces of a person are somebody else's")
+    @router.post("/people/{person}/split", summary="Split a person")
     def split(caller: writing, person: str, wanted: SplitRequest) -> Document:
-        """The templates go to the person of the name, who is made if need be. It can be undone."""
+        """The templates go to the person with the given name, who is made if need be. It can be undone."""
         one = seen(caller, person)
         with change_rows.recorded() as made:
             other = gallery.split(
@@ -218,23 +223,23 @@ def people_routes(
             )
         return {"person": one.id, "to": other.id, "undo": last_of(made)}
 
-    @router.get("/people/{person}/kept", summary="What is kept of a person, and until when")
+    @router.get("/people/{person}/kept", summary="What is kept about a person")
     def kept(caller: reading, person: str) -> Document:
-        """Everything that removing the person deletes."""
+        """Everything that removing the person deletes, and for how long it is kept."""
         one = seen(caller, person)
         with gallery.engine.database.reading() as connection:
             return {"places": kept_of(connection, one)}
 
-    @router.get("/people/{person}/export", summary="Everything that is kept of a person")
+    @router.get("/people/{person}/export", summary="Export a person")
     def export(caller: Annotated[Caller, Depends(access.needs("pictures:read"))], person: str) -> Response:
-        """A ZIP file with facts, vectors and pictures, to hand out to the person. It holds biometric data."""
+        """A ZIP file with all facts, vectors and pictures, to give to the person. It holds biometric data."""
         one = seen(caller, person)
         if not caller.may("people:read"):
             raise Problem(403, "scope_missing", "this needs a key with the scope people:read, too")
         headers = {"Content-Disposition": f'attachment; filename="{one.id}.zip"'}
         return Response(person_copy(gallery, one.id), media_type="application/zip", headers=headers)
 
-    @router.get("/people/{person}/last_seen", summary="Where a person was seen last")
+    @router.get("/people/{person}/last_seen", summary="Where a person was last seen")
     def last_seen(caller: reading, person: str) -> Document:
         """In the album, by when pictures were taken, and by each camera. cameras: null for keys without events:read."""
         one = seen(caller, person)
@@ -246,22 +251,22 @@ def people_routes(
             "cameras": [asdict(camera) for camera in cameras] if caller.may("events:read") else None,
         }
 
-    @router.get("/groups", summary="Groups of people")
+    @router.get("/groups", summary="List groups of people")
     def groups(caller: reading) -> Document:
-        """By name, each with how many people are in it."""
+        """By name, each with its number of people."""
         with gallery.engine.database.reading() as connection:
             found = people_rows.groups(connection)
         return {"groups": [{"group": name, "people": count} for name, count in found if caller.sees((name,))]}
 
-    @router.get("/changes", summary="What was done, newest first")
+    @router.get("/changes", summary="List changes")
     def changes(
         caller: reading,
         person: str | None = Query(None, pattern=ID_PATTERN),
         limit: Limit = 100,
     ) -> Document:
-        """The last 30 days. A key for groups of people asks for one person's."""
+        """Those of the last 30 days, newest first. A key for groups of people must name a person."""
         if person is None and caller.groups:
-            raise Problem(403, "person_wanted", "a key for groups of people asks for ?person=ID")
+            raise Problem(403, "person_wanted", "with a key for groups of people, name a person: ?person=ID")
         if person is not None and caller.groups:
             seen(caller, person)
         return {
@@ -281,7 +286,7 @@ def people_routes(
 
     @router.post("/changes/{change:int}/undo", summary="Undo a change")
     def undo(caller: writing, change: Annotated[int, Path(ge=1, le=LARGEST_ROW)]) -> Document:
-        """409 if it was undone, or a later change stands in the way."""
+        """409 if it was undone already or a later change stands in the way."""
         if caller.groups:
             with gallery.engine.database.reading() as connection:
                 about = change_rows.change(connection, change)
@@ -344,7 +349,7 @@ def _unchanged(before: Person, request: Request) -> Person:
     """The person. Raises Problem (412) if it is not what If-Match says."""
     match = request.headers.get("if-match")
     if match is not None and match != "*" and match != _tag(before):
-        raise Problem(412, "changed_meanwhile", "the person was changed since it was read; read it again")
+        raise Problem(412, "changed_meanwhile", "the person was changed since you read it; read it again")
     return before
 
 

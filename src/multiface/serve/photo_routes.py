@@ -67,7 +67,7 @@ def photo_routes(
             "next": f"{found[-1].picture}:{found[-1].taken}" if full else None,
         }
 
-    @router.get("/photos", dependencies=[read], summary="Photos and films by who is in them")
+    @router.get("/photos", dependencies=[read], summary="Find photos and films")
     def photos(
         person: People = None,
         without: People = None,
@@ -79,7 +79,7 @@ def photo_routes(
         limit: Limit = 50,
         cursor: PairCursor = None,
     ) -> Document:
-        """The oldest first. person: ids of those who are in them; only: nobody else; unknown: somebody unknown is."""
+        """Oldest first. person: ids of people who are in them. only: nobody else is. unknown: somebody unknown is."""
         return find(
             person or [], limit, cursor,
             without=without or [], only=only, unknown=unknown, since=since, until=until, any_of=any_of,
@@ -89,7 +89,7 @@ def photo_routes(
     def of_person(
         person: Annotated[str, Path(pattern=ID_PATTERN)], limit: Limit = 50, cursor: PairCursor = None
     ) -> Document:
-        """The oldest first."""
+        """Oldest first."""
         return find([person], limit, cursor)
 
     def photo_of(number: int) -> Hit:
@@ -100,18 +100,18 @@ def photo_routes(
 
     @router.get("/photos/{photo:int}", dependencies=[read], summary="A photo or film with its faces")
     def photo(photo: Number) -> Document:
-        """Without where its files lie."""
+        """Without the paths of its files."""
         return _photo(photo_of(photo))
 
     @router.get("/photos/{photo:int}/picture", dependencies=[read], summary="A photo, upright")
     async def picture(photo: Number, side: int = Query(1600, ge=64, le=4096)) -> Response:
-        """JPEG, its longest side at most `side` pixels. Films have none."""
+        """JPEG, with a longest side of at most `side` pixels. Films have no picture."""
         content = await work.run(lambda: _shown(photo_of(photo), side))
         return Response(content, media_type="image/jpeg")
 
     @router.post("/photos/{photo:int}/faces", dependencies=[write], status_code=201, summary="Draw a face")
     async def draw(photo: Number, wanted: Drawn) -> Document:
-        """A face that was not found, and who it is, if that is said."""
+        """A face that was not found, and who it is if you say so."""
         who = wanted.who()
 
         def job() -> Document:
@@ -123,9 +123,9 @@ def photo_routes(
 
         return await work.run(job)
 
-    @router.get("/albums", dependencies=[admin], summary="The folders of the album")
+    @router.get("/albums", dependencies=[admin], summary="List the folders of the album")
     def albums() -> Document:
-        """Each with how many files are known in it."""
+        """Each with its number of known files."""
         with gallery.engine.database.reading() as connection:
             folders = album_pictures.folders(connection)
         return {
@@ -143,7 +143,7 @@ def photo_routes(
 
     @router.post("/albums", dependencies=[admin], status_code=202, summary="Scan a folder")
     def scan(wanted: NewAlbum) -> JSONResponse:
-        """A job. Scanned again, only what is new or changed is searched."""
+        """A job. Scanning again searches only new and changed files."""
         folder = FilePath(wanted.folder)
         if not folder.is_absolute():
             raise UsageError(f"{wanted.folder}: give the whole path of the folder, from / on")
@@ -151,7 +151,9 @@ def photo_routes(
             raise NotInGallery(f"{wanted.folder}: there is no such folder on the server")
         return accepted(jobs.ask("album_scan", {"folder": str(folder)}))
 
-    @router.post("/albums/{album_id}/scan", dependencies=[admin], status_code=202, summary="Scan it again")
+    @router.post(
+        "/albums/{album_id}/scan", dependencies=[admin], status_code=202, summary="Scan a folder again"
+    )
     def scan_again(album_id: Annotated[str, Path(max_length=100)]) -> JSONResponse:
         """A job."""
         return accepted(jobs.ask("album_scan", {"folder": folder_of(album_id)}))

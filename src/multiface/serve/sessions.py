@@ -54,10 +54,10 @@ def session_routes(gallery: Gallery, *, open_: bool, tls: bool) -> APIRouter:
             raise Problem(
                 401,
                 "not_signed_in",
-                "the link was used already, or is older than ten minutes; `multiface serve link` on the server makes "
-                "another, or sign in with a key"
+                "this link was used already or is older than ten minutes; make another with `multiface serve link` on "
+                "the server, or sign in with a key"
                 if wanted.link is not None
-                else "there is no such key, or it holds no more",
+                else "there is no such key, or it has expired or been revoked",
             )
         session, text = made
         answer = JSONResponse(_session(session), 201)

@@ -26,7 +26,7 @@ SHOWN = 60
 
 
 class WhoItIs(RequestBody):
-    """A person by id, or by name: the person who has it, or a new one."""
+    """A person by id, or by name: the person with this name, or a new one."""
 
     person: str | None = Field(None, pattern=ID_PATTERN)
     name: str | None = Field(None, min_length=1, max_length=200)
@@ -40,19 +40,19 @@ class WhoItIs(RequestBody):
 
 
 class OtherStranger(RequestBody):
-    """Who becomes part of the stranger."""
+    """The other stranger."""
 
     stranger: int = Field(ge=1, le=LARGEST_ROW)
 
 
 class Ignored(RequestBody):
-    """Whether somebody is of no interest."""
+    """Whether to ignore somebody."""
 
     ignored: bool = True
 
 
 class SomeFaces(RequestBody):
-    """Faces by their ids."""
+    """Ids of faces."""
 
     faces: list[RowId] = Field(min_length=1, max_length=10_000)
 
@@ -64,7 +64,7 @@ class NotThePerson(SomeFaces):
 
 
 class FaceChange(RequestBody):
-    """What somebody says of a face: who it is, who not, or that it is of no interest. One of these."""
+    """What to correct about a face: who it is, who it is not, or whether to ignore it. One of these."""
 
     person: str | None = Field(None, pattern=ID_PATTERN)
     name: str | None = Field(None, min_length=1, max_length=200)
@@ -78,15 +78,15 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
     router = APIRouter(prefix="/v1", tags=["strangers"], route_class=route)
     read, write = Depends(access.needs("pictures:read")), Depends(access.needs("people:write"))
 
-    @router.get("/strangers", dependencies=[read], summary="Unknown people, the most useful to name first")
+    @router.get("/strangers", dependencies=[read], summary="List unknown people")
     def strangers(
         limit: Limit = 50,
         cursor: NumberCursor = None,
         ignored: bool = False,
         faces: Faces = SHOWN,
     ) -> Document:
-        """Groups of unknown faces of photos and films. ignored: those to ignore instead. faces: at most so many of
-        each, the best; `all_faces` counts them.
+        """Groups of unknown faces in photos and films, the most useful to name first. ignored: the ignored ones
+        instead. faces: at most this many of each, best first; `all_faces` counts all.
         """
         found = [group for group in album.groups() if group.ignored == ignored]
         page, following = numbered_page(found, cursor, limit)
@@ -96,16 +96,16 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
             "next": following,
         }
 
-    @router.get("/strangers/singles", dependencies=[read], summary="Unknown faces that are in no group")
+    @router.get("/strangers/singles", dependencies=[read], summary="List unknown faces in no group")
     def singles(limit: Limit = 50, cursor: NumberCursor = None) -> Document:
-        """The best pictures first."""
+        """Best pictures first."""
         found = album.single_faces()
         page, following = numbered_page(found, cursor, limit)
         return {"faces": [face_document(face) for face in page], "all": len(found), "next": following}
 
-    @router.get("/strangers/met", dependencies=[read], summary="Strangers whom cameras and films have met")
+    @router.get("/strangers/met", dependencies=[read], summary="List strangers seen by cameras and in films")
     def met() -> Document:
-        """By number; those of albums too."""
+        """By number, those of albums too."""
         return {
             "strangers": [
                 {
@@ -128,7 +128,7 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
         "/strangers/{stranger:int}/alike", dependencies=[read], summary="Unknown people who may be the same"
     )
     def alike(stranger: Number, limit: Limit = 50, faces: Faces = SHOWN) -> Document:
-        """The most similar first, ignored ones too, each with `similarity` (cosine)."""
+        """Most similar first, ignored ones too, each with `similarity` (cosine)."""
         return {
             "strangers": [
                 _shown(one.group, faces) | {"similarity": round(one.similarity, 6)}
@@ -143,9 +143,9 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
         """JPEG."""
         return Response(gallery.strangers.picture(stranger), media_type="image/jpeg")
 
-    @router.post("/strangers/{stranger:int}/name", dependencies=[write], summary="Say who a stranger is")
+    @router.post("/strangers/{stranger:int}/name", dependencies=[write], summary="Name a stranger")
     def name(stranger: Number, wanted: WhoItIs) -> Document:
-        """All faces of the stranger become the person's."""
+        """All faces of the stranger go to the person."""
         who = wanted.who()
         with recorded() as made:
             if wanted.another:
@@ -155,40 +155,36 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
                 person = album.name(stranger, who)
         return {"person": person.id, "name": person.name, "undo": last_of(made)}
 
-    @router.post("/strangers/{stranger:int}/merge", dependencies=[write], summary="Two strangers are one")
+    @router.post("/strangers/{stranger:int}/merge", dependencies=[write], summary="Merge two strangers")
     def merge(stranger: Number, other: OtherStranger) -> Document:
         """The first keeps its number."""
         with recorded() as made:
             album.merge(stranger, other.stranger)
         return {"stranger": stranger, "merged": other.stranger, "undo": last_of(made)}
 
-    @router.post(
-        "/strangers/{stranger:int}/split", dependencies=[write], summary="Some faces are somebody else"
-    )
+    @router.post("/strangers/{stranger:int}/split", dependencies=[write], summary="Split a stranger")
     def split(stranger: Number, wanted: SomeFaces) -> Document:
-        """The number of the new stranger."""
+        """Some faces become a new stranger."""
         _all_of(album, stranger, wanted.faces)
         with recorded() as made:
             number = album.split(wanted.faces)
         return {"stranger": number, "from": stranger, "undo": last_of(made)}
 
-    @router.post(
-        "/strangers/{stranger:int}/ignore", dependencies=[write], summary="A stranger is of no interest"
-    )
+    @router.post("/strangers/{stranger:int}/ignore", dependencies=[write], summary="Ignore a stranger")
     def ignore(stranger: Number, wanted: Ignored) -> Document:
-        """New photos of this stranger neither; ignored=false takes it back."""
+        """In new photos too. ignored=false takes it back."""
         with recorded() as made:
             album.ignore(groups=[stranger], ignored=wanted.ignored)
         return {"stranger": stranger, "ignored": wanted.ignored, "undo": last_of(made)}
 
     @router.delete("/strangers/{stranger:int}", dependencies=[write], summary="Remove a stranger for good")
     def remove(stranger: Number) -> Document:
-        """With picture, vectors and faces in the album; it cannot be undone."""
+        """With picture, vectors and album faces. It cannot be undone."""
         return {"removed": stranger, "purged": gallery.strangers.remove(stranger)}
 
     @router.patch("/faces/{face:int}", dependencies=[write], summary="Correct a face")
     def correct(face: Number, wanted: FaceChange) -> Document:
-        """Say who it is (`person` or `name`), who it is not (`not`), or that it is of no interest (`ignored`)."""
+        """Say who it is (`person` or `name`), who it is not (`not`), or whether to ignore it (`ignored`)."""
         said = [wanted.person or wanted.name, wanted.not_, wanted.ignored]
         if sum(one is not None for one in said) != 1:
             raise Problem(422, "one_thing", "give one of `person`, `name`, `not` and `ignored`")
@@ -202,23 +198,23 @@ def stranger_routes(album: Album, gallery: Gallery, access: Access, route: type[
                 album.name_faces([face], who, another=wanted.another)
         return face_document(face_of(album, face)) | {"undo": last_of(made)}
 
-    @router.post("/faces/name", dependencies=[write], summary="Say who several faces are")
+    @router.post("/faces/name", dependencies=[write], summary="Name several faces")
     def name_several(wanted: SomeFaces, who: Annotated[WhoItIs, Query()]) -> Document:
         """In one change."""
         with recorded() as made:
             person = album.name_faces(wanted.faces, who.who(), another=who.another)
         return {"person": person.id, "name": person.name, "undo": last_of(made)}
 
-    @router.post("/faces/not", dependencies=[write], summary="Say who several faces are not")
+    @router.post("/faces/not", dependencies=[write], summary="Say whose several faces are not")
     def not_several(wanted: NotThePerson) -> Document:
-        """For ever, in one change."""
+        """Permanently, in one change."""
         with recorded() as made:
             album.not_person(wanted.faces, wanted.person)
         return {"faces": wanted.faces, "not": wanted.person, "undo": last_of(made)}
 
-    @router.post("/faces/ignore", dependencies=[write], summary="Several faces are of no interest")
+    @router.post("/faces/ignore", dependencies=[write], summary="Ignore several faces")
     def ignore_several(wanted: SomeFaces) -> Document:
-        """In one change, as all unknown faces of a photo."""
+        """In one change, such as all unknown faces of a photo."""
         with recorded() as made:
             album.ignore(faces=wanted.faces)
         return {"faces": wanted.faces, "undo": last_of(made)}

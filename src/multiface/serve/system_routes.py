@@ -66,13 +66,13 @@ def system_routes(gallery: Gallery, access: Access, work: Work, figures: Figures
     """The routes; those of life need no key."""
     router = APIRouter(tags=["system"])
 
-    @router.get("/livez", summary="Whether the process lives")
+    @router.get("/livez", summary="Liveness")
     async def livez() -> dict[str, str]:
-        """Always, as long as it answers."""
+        """200 as long as the process answers."""
         # Not in a thread: all of them may wait for a database.
         return {"status": "alive"}
 
-    @router.get("/readyz", summary="Whether requests are answered")
+    @router.get("/readyz", summary="Readiness")
     def readyz() -> JSONResponse:
         """503 while the gallery cannot be read."""
         try:
@@ -81,9 +81,9 @@ def system_routes(gallery: Gallery, access: Access, work: Work, figures: Figures
             return JSONResponse({"status": "the gallery cannot be read"}, 503, {"Retry-After": "2"})
         return JSONResponse({"status": "ready"})
 
-    @router.get("/metrics", dependencies=[Depends(access.needs("admin"))], summary="Figures for Prometheus")
+    @router.get("/metrics", dependencies=[Depends(access.needs("admin"))], summary="Metrics for Prometheus")
     def metrics() -> PlainTextResponse:
-        """In the text format of Prometheus."""
+        """In Prometheus text format."""
         return PlainTextResponse(
             figures.text(work, len(gallery.matrix())), media_type="text/plain; version=0.0.4; charset=utf-8"
         )

@@ -29,7 +29,9 @@ class Work:
         """Raises Problem (503) where too many wait: before a body is read that would only be thrown away."""
         if self._now >= self._most:
             self.refused += 1
-            raise Problem(503, "busy", "too many pictures wait; try again in a moment", {"Retry-After": "1"})
+            raise Problem(
+                503, "busy", "too many pictures are waiting; try again in a moment", {"Retry-After": "1"}
+            )
 
     async def run(self, job: Callable[[], Result]) -> Result:
         """The result of a job in a thread. Raises Problem (503) where too many wait, and what the job raises."""

@@ -25,8 +25,8 @@ _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _BOUNDARY = re.compile(r'boundary="?([^";,\s]{10,70})')
 _KEPT_HEADERS = ("content-type", "location", "etag")
 _CUT_OFF = (
-    "the service stopped while it worked on the request with this Idempotency-Key; see whether it was done, and if not "
-    "send it with another key"
+    "the service stopped while processing the request with this Idempotency-Key; check whether it was done, and if "
+    "not, send it with another key"
 )
 _READS = frozenset(("GET", "HEAD", "OPTIONS"))
 
@@ -53,7 +53,7 @@ def write_route(access: Access, gallery: Gallery) -> type[APIRoute]:
                     await run_in_threadpool(_note, gallery, caller, request, self.path, status)
                     if caller.groups and isinstance(error, GalleryConflict | AmbiguousName):
                         # The error's own words may be about people of other groups.
-                        words = "it does not fit what is known of somebody, perhaps of another group"
+                        words = "it conflicts with what is known about somebody, perhaps in another group"
                         raise Problem(409, kind_of(error), words) from error
                     raise
                 await run_in_threadpool(_note, gallery, caller, request, self.path, answer.status_code)
@@ -82,14 +82,14 @@ async def _once(gallery: Gallery, caller: Caller, request: Request, inner: Handl
     known = await run_in_threadpool(_begun, gallery, caller.key, key, digest)
     if known is not None:
         if known.digest != digest:
-            raise Problem(409, "idempotency_key_reused", "this Idempotency-Key was sent with another request")
+            raise Problem(409, "idempotency_key_reused", "this Idempotency-Key was used for another request")
         if known.cut_off:
             raise Problem(409, "cut_off", _CUT_OFF)
         if known.status is None:
             raise Problem(
                 409,
                 "still_working",
-                "the request with this Idempotency-Key is worked on",
+                "the request with this Idempotency-Key is still being processed",
                 {"Retry-After": "1"},
             )
         return Response(known.body, known.status, {**dict(known.headers), "Idempotent-Replayed": "true"})
@@ -109,7 +109,7 @@ async def _once(gallery: Gallery, caller: Caller, request: Request, inner: Handl
 def _to_keep(digest: str, request: Request, answer: Response) -> KeptAnswer:
     """What is said when the same is asked again."""
     if request.url.path in _SHOWN_ONCE:
-        words = "this was done, and its answer is shown once; revoke the key and make another"
+        words = "this was done, and the answer is shown only once; revoke the key and make another"
         answer = problem_response(Problem(409, "shown_once", words), request.state.request_id)
     headers = tuple((name, answer.headers[name]) for name in _KEPT_HEADERS if name in answer.headers)
     return KeptAnswer(digest, answer.status_code, headers, bytes(answer.body))

@@ -36,9 +36,7 @@ def test_names_boxes_and_reasons(tab: Tab, group: str) -> None:
     box = page.locator("article .box").first.bounding_box()
     frame = page.locator("article .picture").bounding_box()
     assert frame["x"] <= box["x"] and box["x"] + box["width"] <= frame["x"] + frame["width"] + 1
-    assert (
-        "which about 1 in 100 strangers reach" in page.locator("article").inner_text()
-    )
+    assert "which about 1 in 100 strangers reach" in page.locator("article").inner_text()
     assert page.locator("article .who bdi").count() == 3
     assert page.evaluate("document.images.length") < 8 and page.locator("article script").count() == 0
 
