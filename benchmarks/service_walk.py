@@ -97,7 +97,7 @@ def browse(link: str, place: Path, party: Path, picture: Path | None, done: obje
         page.set_input_files("input[type=file]", [str(place / f"ada{take}.jpg") for take in range(3)])
         page.locator("input[type=checkbox]:checked").nth(2).wait_for()
         page.keyboard.press("Escape")
-        page.get_by_role("button", name="Keep").click()
+        page.get_by_role("button", name="Save these").click()
         page.get_by_text("pictures of Ada saved").wait_for()
         done("three pictures of Ada enrolled")
         page.goto(f"{address}#/recognise")
