@@ -188,7 +188,7 @@ def unknown_people(
     page: Annotated[
         Path | None, typer.Option("--page", help="HTML page: a row of faces for each.", show_default=False)
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Also those to ignore, and single faces.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also ignored people and single faces.")] = False,
     gallery: options.GalleryFile = None,
     rate: Rate = None,
     as_json: options.Json = False,
@@ -278,7 +278,7 @@ def merge(
     into: Annotated[int, typer.Argument(help="The group that keeps its number.", min=1, show_default=False)],
     from_: Annotated[
         int,
-        typer.Argument(metavar="FROM", help="The group that becomes part of it.", min=1, show_default=False),
+        typer.Argument(metavar="FROM", help="The group to merge into it.", min=1, show_default=False),
     ],
     gallery: options.GalleryFile = None,
     rate: Rate = None,
@@ -313,7 +313,7 @@ def split(
 @album.command()
 def ignore(
     targets: Annotated[list[str], typer.Argument(help="Groups and faces: 3 f12 ...", show_default=False)],
-    back: Annotated[bool, typer.Option("--back", help="They are of interest again.")] = False,
+    back: Annotated[bool, typer.Option("--back", help="Stop ignoring them.")] = False,
     gallery: options.GalleryFile = None,
     rate: Rate = None,
     as_json: options.Json = False,

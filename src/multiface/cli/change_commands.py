@@ -54,9 +54,7 @@ def undo_change(
 
 def split_person(
     who: Annotated[str, typer.Argument(help="A person's name, or the id.", show_default=False)],
-    name: Annotated[
-        str, typer.Argument(help="The name of whom the pictures show, new or known.", show_default=False)
-    ],
+    name: Annotated[str, typer.Argument(help="The person's name, new or known.", show_default=False)],
     templates: Annotated[
         list[int],
         typer.Argument(help="Numbers of templates, as `people show` lists them.", show_default=False),

@@ -132,7 +132,7 @@ def calibrate(
     use: Annotated[
         bool, typer.Option("--use", help="Use it from now on; without a folder, the one called --name.")
     ] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Use the package's own again.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Go back to the package's own.")] = False,
     alike_by: Annotated[
         str | None,
         typer.Option(

@@ -311,10 +311,10 @@ def edit_person(
 
 @people.command("merge")
 def merge_people(
-    into: Annotated[str, typer.Argument(help="Who stays: a name or an id.", show_default=False)],
+    into: Annotated[str, typer.Argument(help="Who is kept: a name or an id.", show_default=False)],
     other: Annotated[
         str,
-        typer.Argument(help="Who is merged into the first and removed: a name or an id.", show_default=False),
+        typer.Argument(help="Who is merged into the first: a name or an id.", show_default=False),
     ],
     gallery: options.GalleryFile = None,
     as_json: options.Json = False,

@@ -187,7 +187,7 @@ def new_key(
         ),
     ] = None,
     days: Annotated[
-        int | None, typer.Option("--days", help="Until it expires (default: never).", show_default=False)
+        int | None, typer.Option("--days", help="Days until it expires (default: never).", show_default=False)
     ] = None,
     group: Annotated[
         list[str] | None,
