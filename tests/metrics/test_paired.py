@@ -1,6 +1,7 @@
 """Paired differences against literal loops, Student's t of SciPy, and simulations with a known truth."""
 
 import math
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -198,6 +199,12 @@ def test_swapping_the_two_changes_the_sign() -> None:
     one, other = paired_difference(a, b, left, right), paired_difference(b, a, left, right)
     assert one.difference == -other.difference
     assert one.interval.low == pytest.approx(-other.interval.high)
+
+
+def test_a_result_cannot_be_changed() -> None:
+    found = paired_difference([True, False], [False, False], [0, 1], [0, 1], replicates=10)
+    with pytest.raises(FrozenInstanceError):
+        found.difference = 0.0  # type: ignore[misc]
 
 
 def test_what_does_not_go_together_is_refused() -> None:
