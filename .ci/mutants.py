@@ -1,44 +1,54 @@
-"""The faults that `.ci/mutants` tries, and what became of them. Runs in the environment of cosmic-ray."""
+"""Draw the faults of a room for `.ci/mutants`: PLACE/faults.json. Runs in the environment of cosmic-ray."""
 
 import ast
+import difflib
+import json
 import random
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from cosmic_ray.work_db import WorkDB, use_db
-from cosmic_ray.work_item import MutationSpec, TestOutcome
+from cosmic_ray.commands import init
+from cosmic_ray.modules import find_modules
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator
+from cosmic_ray.work_db import use_db
+from cosmic_ray.work_item import MutationSpec
 
 Position = tuple[int, int]
 
 
-def draw(session: WorkDB, number: int, seed: int) -> None:
-    """Keep so many of the faults, the same ones each time; none in a type, which no test can see."""
-    items = sorted(
-        (item for item in session.work_items if not _is_in_a_type(item.mutations[0])),
-        key=lambda item: _place(item.mutations[0]),
-    )
-    chosen = random.Random(seed).sample(items, min(number, len(items)))
-    session.clear()
-    session.add_work_items(chosen)
+def draw(source: Path, place: Path, number: int, seed: int) -> None:
+    """So many of the faults of a file or folder, the same ones each time; none in a type, which no test can see."""
+    with use_db(str(place / "session.sqlite")) as session:
+        init(sorted(find_modules([source])), session, {})
+        every = sorted((item.mutations[0] for item in session.work_items), key=_position)
+    seen = [fault for fault in every if not _is_in_a_type(fault)]
+    chosen = random.Random(seed).sample(seen, min(number, len(seen)))
+    faults = [made for fault in sorted(chosen, key=_position) if (made := _written(fault)) is not None]
+    (place / "faults.json").write_text(json.dumps(faults, indent=1), encoding="utf-8")
 
 
-def show(session: WorkDB) -> None:
-    """The survivors, as differences, and a count."""
-    results = dict(session.results)
-    outcomes = [result.test_outcome for result in results.values()]
-    counts = Counter("no test" if outcome is None else outcome.value for outcome in outcomes)
-    for item in session.work_items:
-        result = results.get(item.job_id)
-        if result is not None and result.test_outcome is TestOutcome.SURVIVED:
-            sys.stdout.write(f"{result.diff}\n")
-    sys.stdout.write(f"{len(session.work_items)} faults: {dict(counts)}\n")
-
-
-def _place(fault: MutationSpec) -> tuple[str, str, int]:
+def _position(fault: MutationSpec) -> tuple[str, str, int]:
     return str(fault.module_path), fault.operator_name, fault.occurrence
+
+
+def _written(fault: MutationSpec) -> dict[str, str | int] | None:
+    """path, from the root of the tree; line, from 1; source: the whole file with the fault; diff: what it changes.
+
+    None where cosmic-ray cannot make it: `except` with a dotted name or several.
+    """
+    path = str(fault.module_path)
+    whole = fault.module_path.read_text(encoding="utf-8")
+    try:
+        faulty = mutate_code(
+            whole, get_operator(fault.operator_name)(**fault.operator_args), fault.occurrence
+        )
+    except AttributeError:
+        return None
+    changes = difflib.unified_diff(whole.splitlines(), faulty.splitlines(), path, path, n=1, lineterm="")
+    return {"path": path, "line": fault.start_pos[0], "source": faulty, "diff": "\n".join(changes)}
 
 
 def _is_in_a_type(fault: MutationSpec) -> bool:
@@ -64,9 +74,4 @@ def _types(path: Path) -> tuple[tuple[Position, Position], ...]:
 
 
 if __name__ == "__main__":
-    what, file, *numbers = sys.argv[1:]
-    with use_db(file) as opened:
-        if what == "draw":
-            draw(opened, int(numbers[0]), int(numbers[1]))
-        else:
-            show(opened)
+    draw(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))

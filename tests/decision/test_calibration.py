@@ -182,6 +182,11 @@ def test_a_rate_that_is_none_is_refused(rate: float) -> None:
         CALIBRATION.threshold_for_identify(rate, 5)
 
 
+def test_a_refusal_says_which_rate_can_be_asked_for() -> None:
+    with pytest.raises(RateNotSupported, match=r"measured down to 0\.001\. Ask for 1e-05 or more"):
+        CALIBRATION.threshold_for_verify(0.9e-5)
+
+
 @pytest.mark.parametrize(
     "ask",
     [
@@ -207,12 +212,12 @@ def test_text_and_back(tmp_path: Path) -> None:
     assert read_calibration(path) == CALIBRATION
 
 
-def test_a_file_without_limits_asks_for_nothing(tmp_path: Path) -> None:
+def test_a_file_without_limits_or_rise_asks_for_nothing(tmp_path: Path) -> None:
     path = tmp_path / "before.json"
-    values = json.loads(CALIBRATION.to_json())
-    del values["limits"]
+    values = json.loads(replace(CALIBRATION, spread_rise=0.3).to_json())
+    del values["limits"], values["spread_rise"]
     path.write_text(json.dumps(values))
-    assert read_calibration(path) == replace(CALIBRATION, limits=None)
+    assert read_calibration(path) == replace(CALIBRATION, limits=None, spread_rise=0.0)
 
 
 def test_an_old_file_says_how_to_go_on(tmp_path: Path) -> None:

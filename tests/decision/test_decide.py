@@ -251,3 +251,8 @@ def test_faults_are_one_a_face(names: list[str]) -> None:
     similarities = np.zeros((2, len(names)), np.float32)
     with pytest.raises(UsageError, match="1 faults do not fit 2 faces"):
         decide(similarities, names, threshold(0.5) if names else None, 0.0, faults=[POOR])
+
+
+def test_a_crowd_with_faults() -> None:
+    decisions = decide(np.zeros((300, 1), np.float32), ["Ada"], threshold(0.5), 0.0, faults=[POOR] * 300)
+    assert [decision.reason for decision in decisions] == [Reason.TOO_POOR] * 300

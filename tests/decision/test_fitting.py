@@ -10,7 +10,7 @@ import pytest
 
 from multiface.decision import fitting
 from multiface.decision.calibration import Calibration
-from multiface.decision.fitting import fit_calibration
+from multiface.decision.fitting import fit_calibration, refuse_small
 from multiface.errors import DataSetError, UsageError
 
 Floats = npt.NDArray[np.float32]
@@ -147,6 +147,7 @@ def test_people_who_resemble_each_other(calibration: Calibration, sample: tuple[
         assert np.mean(shares) == pytest.approx(row.rate, abs=1e-3)
         assert row.low <= row.rate <= row.high
         assert 30 / len(chosen) <= row.rate <= 1 - 30 / len(chosen)
+    assert alike.rates[-1].rate < 33 / len(chosen) and alike.rates[0].rate > 1 - 33 / len(chosen)
     strict = calibration.threshold_for_verify(0.01).similarity
     similar = fitted.false_match_rate_alike(strict)
     assert similar is not None and similar.value > 0.05
@@ -180,6 +181,73 @@ def test_false_non_match_rates_are_those_of_all_pairs(
             assert found.value == pytest.approx(wanted, abs=0.006)
     assert calibration.false_non_match_rate(-1).bound == "at most"
     assert calibration.false_non_match_rate(1).bound == "at least"
+
+
+@pytest.fixture(scope="module")
+def crowd() -> tuple[Floats, Ints]:
+    """More pictures than are compared at once (512), of 480 people; the last is at right angles to all others."""
+    embeddings, person = population(7, 480)
+    embeddings = np.pad(embeddings, ((0, 0), (0, 1)))
+    embeddings[person == 479] = np.eye(25, dtype=np.float32)[24]
+    assert len(person) > 2 * 512
+    return embeddings, person
+
+
+@pytest.fixture(scope="module")
+def crowd_calibration(crowd: tuple[Floats, Ints]) -> Calibration:
+    return fit(*crowd)
+
+
+def test_false_match_rates_and_intervals_of_a_larger_set(
+    crowd: tuple[Floats, Ints], crowd_calibration: Calibration
+) -> None:
+    """All pairs in one table; and 200 draws of people, each pair as often as both its people were drawn."""
+    embeddings, person = crowd
+    similarities = embeddings @ embeddings.T
+    impostor = person[:, None] != person
+    assert crowd_calibration.impostor_pairs == impostor.sum() // 2
+    drawn = np.random.default_rng(0).multinomial(480, np.full(480, 1 / 480), fitting.BOOTSTRAPS)
+    times = drawn[:, person].astype(np.float32)
+    total = ((times @ impostor) * times).sum(axis=1)
+    for row in crowd_calibration.verify[::6]:
+        above = impostor & (similarities >= row.threshold - 1e-7)
+        assert row.rate == pytest.approx(above.sum() / impostor.sum(), rel=1e-3)
+        shares = ((times @ above) * times).sum(axis=1) / total
+        low, high = np.quantile(shares, [0.025, 0.975])
+        near = 1e-3 * row.rate if row.rate <= fitting.EXACT_TO else 0.25 * (high - low)
+        assert (row.low, row.high) == pytest.approx((low, high), abs=near)
+
+
+def test_false_positive_identification_rates_of_a_larger_set(
+    crowd: tuple[Floats, Ints], crowd_calibration: Calibration
+) -> None:
+    """With everybody else enrolled and with one of them, people counting alike, without drawing any gallery."""
+    embeddings, person = crowd
+    scores = embeddings @ embeddings[np.unique(person, return_index=True)[1]].T
+    scores[np.arange(len(person)), person] = -np.inf
+    for size in (row for row in crowd_calibration.identify if row.people in (1, 479)):
+        for row in size.rates:
+            above = scores >= row.threshold
+            false = above.any(axis=1) if size.people == 479 else above.sum(axis=1) / 479
+            found = np.mean([false[person == k].mean() for k in range(480)])
+            assert found == pytest.approx(row.rate, abs=3 / 480)
+            assert row.low < row.rate < row.high
+
+
+def test_intervals_of_false_positive_identification_rates_of_a_larger_set(
+    crowd: tuple[Floats, Ints], crowd_calibration: Calibration
+) -> None:
+    """One person enrolled, and 2,000 draws of people: a search counts as often as both its people were drawn."""
+    embeddings, person = crowd
+    scores = embeddings @ embeddings[np.unique(person, return_index=True)[1]].T
+    scores[np.arange(len(person)), person] = -np.inf
+    times = np.random.default_rng(4).multinomial(480, np.full(480, 1 / 480), 2000)
+    for row in crowd_calibration.identify[0].rates:
+        above = (scores >= row.threshold).astype(float)
+        of_people = np.array([above[person == k].mean(axis=0) for k in range(480)])
+        shares = ((times @ of_people) * times).sum(axis=1) / (480 * 479)
+        low, high = np.quantile(shares, [0.025, 0.975])
+        assert (row.low, row.high) == pytest.approx((low, high), abs=0.2 * (high - low))
 
 
 def test_gallery_sizes(calibration: Calibration) -> None:
@@ -261,9 +329,9 @@ def test_extrapolated_thresholds_keep_their_rate() -> None:
 
 
 def test_the_margin_is_the_median_gap_of_wrong_first_places(
-    calibration: Calibration, sample: tuple[Floats, Ints]
+    crowd_calibration: Calibration, crowd: tuple[Floats, Ints]
 ) -> None:
-    embeddings, person = sample
+    embeddings, person = crowd
     first = np.unique(person, return_index=True)[1]
     gaps = []
     for k, one in enumerate(embeddings):
@@ -271,7 +339,8 @@ def test_the_margin_is_the_median_gap_of_wrong_first_places(
         genuine = row.pop(int(person[k]))
         if k not in first and max(row) > genuine:
             gaps.append(max(row) - genuine)
-    assert calibration.margin == pytest.approx(np.median(gaps) if gaps else 0.0, abs=1e-5)
+    assert len(gaps) == 5
+    assert crowd_calibration.margin == pytest.approx(np.median(gaps), abs=1e-5)
 
 
 def test_a_seed_gives_the_same_again_and_names_do_not_matter(
@@ -292,6 +361,17 @@ def test_too_little_is_refused(sample: tuple[Floats, Ints]) -> None:
         fit(embeddings[:120], np.arange(120))
     with pytest.raises(DataSetError, match="0 people"):
         fit(embeddings[:0], person[:0])
+
+
+def test_a_set_is_refused_that_cannot_support_a_rate_of_one_in_a_thousand() -> None:
+    """30 pairs of different people at that rate are 30,000 in all; n people with two pictures each have 2 n (n - 1)."""
+    refuse_small("125 people", np.repeat(np.arange(125), 2))  # 31,000
+    with pytest.raises(DataSetError, match=r"30,000 pairs .*\(here 19,800\)"):
+        refuse_small("100 people", np.repeat(np.arange(100), 2))
+    with pytest.raises(DataSetError, match="some of them with several pictures"):
+        refuse_small("300 people", np.arange(300))
+    with pytest.raises(DataSetError, match="100 people or more"):
+        refuse_small("99 people", np.repeat(np.arange(99), 9))
 
 
 def test_the_rise_keeps_the_false_match_rate_of_people_with_several_templates() -> None:

@@ -25,6 +25,7 @@ def test_at_each_limit_a_face_is_good_enough_whatever_its_size(least: dict[str, 
         ({"contrast": 7.4}, "too dark or too even: contrast 7, wanted 8"),
         ({"norm": 9.8}, "too little of the face can be seen: feature norm 9.8, wanted 9.9"),
         ({"sharpness": 0.05, "eyes": 7.2}, "the eyes are 7 pixels apart"),
+        ({"sharpness": 0.05, "eyes": 12.0}, "blurred: sharpness 0.05, wanted 0.14"),
         ({"contrast": 0.0, "sharpness": 0.0}, "too dark or too even: contrast 0, wanted 8"),
     ],
 )

@@ -160,5 +160,7 @@ def test_what_cannot_be_meant_is_refused():
     for folds in ([0, 2], [0, 0], [-1, 0], [0.0, 1.0], [0, 1, 0]):
         with pytest.raises(InputError, match="folds"):
             fold_accuracy([1.0, 2.0], [True, False], folds)
+    with pytest.raises(InputError, match="folds"):
+        fold_accuracy([], [], np.zeros(0, np.int64))
     with pytest.raises(ValueError, match="read-only"):
         THRESHOLDS[0] = 1.0

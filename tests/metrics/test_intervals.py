@@ -245,9 +245,10 @@ def test_a_set_as_large_as_lfw_takes_under_two_seconds():
     right = np.where(issame, left, (left + random.integers(1, 4281, 6000)) % 4281)
     scores = random.normal(size=6000) + 4 * issame
     start = time.process_time()
-    tar_at_far_replicates(scores, issame, left, right, (0.01, 0.001))
+    drawn = tar_at_far_replicates(scores, issame, left, right, (0.01, 0.001))
     rate_interval(scores > 2, left, right)
     assert time.process_time() - start < 2.0
+    assert drawn.shape == (1000, 2)  # more than are computed at once
 
 
 def test_few_people_give_no_false_certainty():
@@ -255,6 +256,10 @@ def test_few_people_give_no_false_certainty():
     (found,) = tar_at_far_intervals([0.9, 0.1], [True, False], [0, 0], [0, 1], [0.1], replicates=3)
     assert isinstance(found, Interval)
     assert 0.0 <= found.low < 0.5 < found.high <= 1.0
+
+
+def test_one_replicate_is_enough_to_ask_for():
+    assert rate_replicates([True, False], [1, 1], [1, 1], replicates=1).tolist() == [0.5]
 
 
 def test_bad_arguments_are_refused():

@@ -1,12 +1,14 @@
 """Paired differences against literal loops, Student's t of SciPy, and simulations with a known truth."""
 
 import math
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from multiface.errors import InputError, UsageError
+from multiface.metrics.intervals import rate_replicates
 from multiface.metrics.paired import difference_of_replicates, paired_difference, t_quantile
 
 
@@ -65,6 +67,11 @@ def test_t_quantile_is_scipys(freedom: int, share: float) -> None:
     assert t_quantile(share, freedom) == pytest.approx(stats.t.ppf(share, freedom), rel=0.035)
 
 
+@pytest.mark.parametrize("share", [0.8, 0.95, 0.975, 0.995])
+def test_t_quantile_of_many_is_scipys_to_six_digits(share: float) -> None:
+    assert t_quantile(share, 50) == pytest.approx(stats.t.ppf(share, 50), abs=3e-6)
+
+
 def test_t_quantile_between_whole_numbers_lies_between() -> None:
     assert t_quantile(0.975, 2) < t_quantile(0.975, 1.5) < t_quantile(0.975, 1)
     assert t_quantile(0.975, 2.5) == pytest.approx(stats.t.ppf(0.975, 2.5), rel=0.03)
@@ -117,8 +124,6 @@ def test_an_effect_as_large_as_detectable_is_seen_four_times_of_five() -> None:
 
 def test_a_figure_of_replicates_has_the_interval_of_the_rate_itself() -> None:
     """A rate is a figure, too: handed in as replicates it gets nearly the interval that its outcomes get."""
-    from multiface.metrics.intervals import rate_replicates
-
     a, b, _, _ = simulated(np.random.default_rng(7), 5, 0.1, spread=0.6)
     alone = np.arange(a.shape[1])
     drawn = [
@@ -133,11 +138,60 @@ def test_a_figure_of_replicates_has_the_interval_of_the_rate_itself() -> None:
         difference_of_replicates(a.mean(1), drawn[0][:, :2], 40)
 
 
+def excess(deviations: np.ndarray, left: np.ndarray, right: np.ndarray) -> float:
+    """2 / n^2 times the sum, over all couples of two people, of the squared sum of their pairs' deviations."""
+    sums: dict[frozenset[int], float] = {}
+    for value, a, b in zip(deviations.tolist(), left.tolist(), right.tolist(), strict=True):
+        if a != b:
+            sums[frozenset((a, b))] = sums.get(frozenset((a, b)), 0.0) + value
+    return 2 * sum(value * value for value in sums.values()) / len(deviations) ** 2
+
+
+def test_the_deviation_is_that_of_the_file_s_head() -> None:
+    """People, runs, and what is of a pair in a run alone once, each worked out from the replicates of every run."""
+    random = np.random.default_rng(9)
+    a, b, left, right = simulated(random, 3, 0.1, spread=2.0)
+    found = paired_difference(a, b, left, right, replicates=300, seed=4)
+    values = a.astype(float) - b
+    drawn = np.stack(
+        [
+            rate_replicates(one, left, right, replicates=300, seed=4)
+            - rate_replicates(other, left, right, replicates=300, seed=4)
+            for one, other in zip(a, b, strict=True)
+        ]
+    )
+    of_mean = values.mean(axis=0) - values.mean()
+    of_people = drawn.mean(axis=0).var() - excess(of_mean, left, right)
+    alone = []
+    for run in range(3):
+        own = values[run] - values[run].mean() - of_mean
+        alone.append((drawn[run] - drawn.mean(axis=0)).var() - excess(own, left, right))
+    in_both = np.mean(alone) / 2
+    of_runs = values.mean(axis=1).var(ddof=1) / 3
+    assert 0 < in_both < of_people
+    assert found.deviation == pytest.approx(math.sqrt(of_people - in_both + of_runs), rel=1e-9)
+
+
+def test_runs_that_are_apart_by_the_same_in_every_replicate_have_nothing_of_their_own() -> None:
+    """Then the variances over people and over runs add up."""
+    of_people = np.random.default_rng(10).normal(0, 0.02, 500)
+    of_runs = np.array([0.05, 0.1, 0.18])
+    found = difference_of_replicates(of_runs, of_people[:, None] + of_runs, 1000)
+    assert found.deviation == pytest.approx(math.sqrt(of_people.var() + of_runs.var(ddof=1) / 3), rel=1e-9)
+
+
+def test_one_run_of_few_people_has_their_degrees_of_freedom() -> None:
+    drawn = np.random.default_rng(11).normal(0.1, 0.02, (500, 1))
+    found = difference_of_replicates([0.1], drawn, 4)
+    assert (found.interval.high - 0.1) / found.deviation == pytest.approx(stats.t.ppf(0.975, 3), rel=0.035)
+
+
 def test_no_difference_at_all_is_no_certainty() -> None:
     same = np.ones((2, 50), bool)
     found = paired_difference(same, same, np.arange(50), np.arange(50))
     assert found.difference == 0
     assert found.interval.low < -0.03 and found.interval.high > 0.03
+    assert found.detectable == found.interval.high == 2 * found.deviation
 
 
 def test_swapping_the_two_changes_the_sign() -> None:
@@ -147,11 +201,18 @@ def test_swapping_the_two_changes_the_sign() -> None:
     assert one.interval.low == pytest.approx(-other.interval.high)
 
 
+def test_a_result_cannot_be_changed() -> None:
+    found = paired_difference([True, False], [False, False], [0, 1], [0, 1], replicates=10)
+    with pytest.raises(FrozenInstanceError):
+        found.difference = 0.0  # type: ignore[misc]
+
+
 def test_what_does_not_go_together_is_refused() -> None:
     two, people = np.ones((2, 5), bool), np.arange(5)
     with pytest.raises(InputError, match="do not go together"):
         paired_difference(two, two[:1], people, people)
     with pytest.raises(InputError, match="people"):
         paired_difference(two, two, people[:3], people)
-    with pytest.raises(UsageError, match="confidence"):
-        paired_difference(two, two, people, people, confidence=1)
+    for confidence in (0, 1, 1.5):
+        with pytest.raises(UsageError, match="confidence"):
+            paired_difference(two, ~two, people, people, confidence=confidence)

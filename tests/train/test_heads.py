@@ -11,9 +11,15 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from multiface.errors import UsageError
-from multiface.train.heads.blocks import BlockSizes
+from multiface.train.heads.blocks import (
+    BLOCK_ELEMENTS,
+    GPU_BLOCK_BYTES,
+    GPU_KEPT_BYTES,
+    KEPT_BYTES,
+    BlockSizes,
+)
 from multiface.train.heads.chunked import blocked_loss
-from multiface.train.heads.head import Head, HeadConfig
+from multiface.train.heads.head import Head, HeadConfig, first_centres
 from multiface.train.heads.margins import (
     AdaFace,
     ArcFace,
@@ -208,6 +214,58 @@ def test_any_blocks_kept_or_made_again_with_or_without_running_maximum(
         strict=True,
     ):
         torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-8)
+
+
+def test_blocks_of_a_loss_that_wants_no_gradient() -> None:
+    """All exponentials could be kept, and none are."""
+    head = head_of(ArcFace(0.5), 2).eval()
+    embedding, labels, norms = batch()
+    parts = split(embedding, 2, False)
+    targets, _ = head._targets(parts, labels, norms)
+    with torch.no_grad():
+        loss = blocked_loss(parts, head.centres, labels, targets, 64.0, False, sizes=BlockSizes(5, 1000))
+    torch.testing.assert_close(loss, literal(head, embedding, labels, norms), rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("slices", "faces", "size"), [(1, 512, 512), (4, 1024, 128), (2, 64, 256)])
+def test_blocks_are_as_large_as_memory_allows(slices: int, faces: int, size: int, dtype: torch.dtype) -> None:
+    """On a processor a block of a slice, on a GPU one of all slices; what is kept is whole blocks."""
+    cpu = BlockSizes.fitting(slices, faces, size, dtype, "cpu")
+    assert cpu.block * max(faces, size) == BLOCK_ELEMENTS and cpu.together == 1
+    gpu = BlockSizes.fitting(slices, faces, size, dtype, "cuda")
+    wide = slices * max(faces, size) * dtype.itemsize
+    assert gpu.block * wide == GPU_BLOCK_BYTES and gpu.together == slices
+    for sizes, row, most in ((cpu, faces * dtype.itemsize, KEPT_BYTES), (gpu, wide, GPU_KEPT_BYTES)):
+        assert sizes.kept % sizes.block == 0
+        assert most - sizes.block * row < sizes.kept * row <= most
+
+
+def test_first_centres_are_drawn_class_by_class_whoever_holds_them() -> None:
+    """Of 9,000 classes, more than are drawn at once."""
+    config = HeadConfig(9000, Softmax(), 8, 2)
+    generator = torch.Generator().manual_seed(3)
+    slices = [
+        torch.cat([torch.randn(count, 4, generator=generator) for count in (4096, 4096, 808)]) for _ in "ab"
+    ]
+    wanted = normalize(torch.stack(slices), dim=2)
+    for start, stop in ((0, 9000), (0, 4097), (4097, 8192), (8192, 9000)):
+        found = first_centres(config, start, stop, torch.Generator().manual_seed(3))
+        torch.testing.assert_close(found, wanted[:, start:stop], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("margin", MARGINS, ids=name_of)
+def test_a_cosine_that_rounding_has_put_beyond_one_is_one(margin: Margin) -> None:
+    norms, state = torch.full((2,), 20.0, dtype=torch.float64), first_state(margin, 1)
+    beyond = margin.targets(torch.tensor([[-1 - 1e-7, 1 + 1e-7]], dtype=torch.float64), state, norms)
+    there = margin.targets(torch.tensor([[-1.0, 1.0]], dtype=torch.float64), state, norms)
+    for a, b in (
+        (beyond.logit, there.logit),
+        (beyond.slope, there.slope),
+        (beyond.hard_above, there.hard_above),
+    ):
+        if a is not None:
+            torch.testing.assert_close(a, b, rtol=0, atol=2e-7)
 
 
 @pytest.mark.parametrize("margin", MARGINS, ids=name_of)
@@ -406,12 +464,18 @@ def test_state_of_adaface_and_curricularface_moves_in_training_only() -> None:
         lambda: CosFace(3),
         lambda: AdaFace(momentum=2),
         lambda: MagFace(lower_margin=0.9),
+        lambda: MagFace(upper_margin=1.6),
         lambda: MagFace(lower_norm=110.0),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(make: Callable[[], object]) -> None:
     with pytest.raises(UsageError):
         make()
+
+
+def test_margins_as_wide_as_they_may_be() -> None:
+    right_angle = math.pi / 2
+    assert MagFace(right_angle, right_angle).upper_margin == ArcFace(right_angle).margin == right_angle
 
 
 def test_batches_that_do_not_fit_are_refused() -> None:

@@ -146,12 +146,16 @@ def test_wrong_content_is_deleted_and_named(target: Path) -> None:
     assert len(server.exchanges) == 1, "the same wrong file would come again"
 
 
-def test_wrong_content_does_not_replace_what_is_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lower", [False, True])
+def test_wrong_content_does_not_replace_what_is_there(tmp_path: Path, lower: bool) -> None:
+    """lower: whether the hash of what is there is below the one that is wanted."""
     target = tmp_path / "file.onnx"
-    target.write_bytes(b"an older file")
+    files = (b"an older file %d" % number for number in range(100))
+    older = next(one for one in files if (hashlib.sha256(one).hexdigest() < SHA256) == lower)
+    target.write_bytes(older)
     with Server(lambda exchange: exchange.send("200 OK", b"x" * 10)) as server, pytest.raises(DownloadFailed):
         fetch([server.url], target, SHA256, None, None, QUICK)
-    assert target.read_bytes() == b"an older file"
+    assert target.read_bytes() == older
     with Server(whole) as server:
         fetch([server.url], target, SHA256, None, None, QUICK)
     assert target.read_bytes() == CONTENT
@@ -235,7 +239,7 @@ def test_a_part_that_does_not_fit_is_fetched_anew(target: Path) -> None:
     assert [exchange.first for exchange in server.exchanges] == [0, 3000, 0]
 
 
-@pytest.mark.parametrize("answer", ["416", "other range", "ignored"])
+@pytest.mark.parametrize("answer", ["416", "other range", "later range", "ignored"])
 def test_odd_answers_to_a_range(target: Path, answer: str) -> None:
     target.parent.mkdir()
 
@@ -247,11 +251,14 @@ def test_odd_answers_to_a_range(target: Path, answer: str) -> None:
             exchange.send("416 Range Not Satisfiable")
         elif answer == "other range":
             exchange.send("206 Partial Content", CONTENT[5:], Content_Range=f"bytes 5-{len(CONTENT) - 1}/*")
+        elif answer == "later range":
+            span = f"bytes {exchange.first + 5}-{len(CONTENT) - 1}/*"
+            exchange.send("206 Partial Content", CONTENT[exchange.first + 5 :], Content_Range=span)
         else:
             exchange.send("200 OK", CONTENT)
 
     with Server(odd) as server:
-        fetch([server.url], target, SHA256, None, None, QUICK)
+        fetch([server.url], target, SHA256, len(CONTENT), None, QUICK)
     assert target.read_bytes() == CONTENT
 
 
@@ -279,6 +286,26 @@ def test_too_long(target: Path) -> None:
     assert beside(target) == []
 
 
+def test_a_byte_too_many_in_a_later_piece(target: Path) -> None:
+    def answer(exchange: Exchange) -> None:
+        exchange.send("200 OK", b"abc", Content_Length="")
+        time.sleep(0.1)
+        exchange.connection.sendall(b"def")
+
+    with Server(answer) as server, pytest.raises(DownloadFailed, match="more than the 5 bytes"):
+        fetch([server.url], target, SHA256, 5, None, QUICK)
+    assert beside(target) == []
+
+
+def test_two_gigabytes_are_the_most_where_nothing_is_known(target: Path) -> None:
+    announced = str(2 * 1024**3 + 1)
+    with (
+        Server(lambda exchange: exchange.send("200 OK", Content_Length=announced)) as server,
+        pytest.raises(DownloadFailed, match=f"announces {announced} bytes, over the limit of 2147483648"),
+    ):
+        fetch([server.url], target, SHA256)
+
+
 def test_announced_length_is_wrong(target: Path) -> None:
     with (
         Server(whole) as server,
@@ -287,6 +314,8 @@ def test_announced_length_is_wrong(target: Path) -> None:
         fetch([server.url], target, SHA256, 7, None, QUICK)
     with Server(whole) as server, pytest.raises(DownloadFailed, match="over the limit of 9"):
         fetch([server.url], target, SHA256, None, None, Limits(largest=9))
+    with Server(whole) as server:
+        fetch([server.url], target, SHA256, None, None, Limits(largest=len(CONTENT)))
 
 
 def test_truncated_without_announced_length(target: Path) -> None:
@@ -319,8 +348,34 @@ def test_trickles(target: Path) -> None:
             time.sleep(0.05)
 
     limits = Limits(stall=0.3, slowest=100, tries=1)
-    with Server(trickle) as server, pytest.raises(DownloadFailed, match="too slow"):
+    with Server(trickle) as server, pytest.raises(DownloadFailed, match=r"too slow \([1-9]"):
         fetch([server.url], target, SHA256, len(CONTENT), None, limits)
+
+
+def test_trickles_after_a_good_beginning(target: Path) -> None:
+    def tire(exchange: Exchange) -> None:
+        exchange.send("200 OK", CONTENT[:2000], Content_Length=str(len(CONTENT)))
+        for value in CONTENT[2000:2040]:
+            exchange.connection.sendall(bytes([value]))
+            time.sleep(0.05)
+
+    limits = Limits(stall=0.3, slowest=100, tries=1)
+    with Server(tire) as server, pytest.raises(DownloadFailed, match=r"too slow \([1-9]\d? bytes"):
+        fetch([server.url], target, SHA256, len(CONTENT), None, limits)
+
+
+def test_slow_but_steady(target: Path) -> None:
+    """A file that takes many times the span over which the speed is measured."""
+
+    def steady(exchange: Exchange) -> None:
+        exchange.send("200 OK", b"", Content_Length=str(len(CONTENT)))
+        for start in range(0, len(CONTENT), len(CONTENT) // 10):
+            exchange.connection.sendall(CONTENT[start : start + len(CONTENT) // 10])
+            time.sleep(0.05)
+
+    with Server(steady) as server:
+        fetch([server.url], target, SHA256, len(CONTENT), None, Limits(stall=0.1, slowest=100, tries=1))
+    assert target.read_bytes() == CONTENT
 
 
 def test_redirects(target: Path) -> None:
@@ -412,6 +467,22 @@ def test_mirrors_are_tried_in_order_and_share_the_part(target: Path) -> None:
         fetch(urls, target, SHA256, len(CONTENT), None, Limits(tries=1))
     assert [e.first for e in good.exchanges] == [1000] and not unused.exchanges
     assert "if-range" not in good.exchanges[0].headers, "another server's ETag means nothing to it"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_etag_goes_to_the_address_it_came_from_alone(target: Path, turned: bool) -> None:
+    """Whichever of the two addresses has the larger hash."""
+    with (
+        Server(
+            lambda e: e.send("200 OK", CONTENT[:9], ETag='"a"', Content_Length=str(len(CONTENT)))
+        ) as breaking,
+        Server(ranged) as good,
+    ):
+        good_hash = hashlib.sha256(good.url.encode()).digest()
+        urls = (f"{breaking.url}?{number}" for number in range(100))
+        url = next(u for u in urls if (hashlib.sha256(u.encode()).digest() > good_hash) == turned)
+        fetch([url, good.url], target, SHA256, len(CONTENT), None, Limits(tries=1))
+    assert [e.headers.get("if-range") for e in good.exchanges] == [None]
 
 
 def test_all_failures_are_told(target: Path) -> None:
@@ -557,9 +628,11 @@ def test_find_in_folder_reads_only_files_of_the_size(tmp_path: Path) -> None:
 
 def test_find_in_folder_says_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "wanted.onnx").write_bytes(b"half")
+    (tmp_path / "other.onnx").write_bytes(b"another")
     with pytest.raises(WeightsMissing, match="has that name but other content") as error:
         find_in_folder(tmp_path, [entry(CONTENT)])
     assert SHA256 in str(error.value) and "4 bytes" in str(error.value)
+    assert "other.onnx" not in str(error.value)
     with pytest.raises(WeightsMissing, match="no such folder"):
         find_in_folder(tmp_path / "none", [entry(CONTENT)])
     with pytest.raises(WeightsMissing, match="sha256 is not known"):

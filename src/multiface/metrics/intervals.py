@@ -144,10 +144,8 @@ def tar_at_far_replicates(
     genuine, impostor = np.flatnonzero(same), np.flatnonzero(~same)
     genuine = genuine[np.argsort(-s[genuine], kind="stable")]
     impostor = impostor[np.argsort(-s[impostor], kind="stable")]
-    descending = s[impostor]
-    # Equal impostor scores are accepted or refused together: `last` is where each run of equals ends.
-    last = np.append(np.flatnonzero(np.diff(descending) != 0), len(descending) - 1)
-    above = np.searchsorted(-s[genuine], -descending[last], side="left")  # genuine scores over each run
+    # Genuine scores over each impostor score: equal ones are refused together, wherever among them the threshold falls.
+    above = np.searchsorted(-s[genuine], -s[impostor], side="left")
     above = np.append(above, len(genuine))  # all impostors may pass: every genuine score passes too
 
     parts = []
@@ -155,7 +153,7 @@ def tar_at_far_replicates(
         genuine_sum = np.cumsum(weights[:, genuine], axis=1)
         genuine_sum = np.concatenate([np.zeros((len(weights), 1)), genuine_sum], axis=1)
         impostor_sum = np.cumsum(weights[:, impostor], axis=1)
-        share = _ratio(impostor_sum[:, last], impostor_sum[:, -1:])
+        share = _ratio(impostor_sum, impostor_sum[:, -1:])
         usable = impostor_sum[:, -1] > 0
         columns = []
         for far in fars:
