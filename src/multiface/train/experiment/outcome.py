@@ -21,7 +21,7 @@ from multiface.metrics.folds import fold_accuracy, squared_distances
 from multiface.metrics.intervals import tar_at_far_replicates
 from multiface.metrics.paired import PairedDifference, difference_of_replicates, paired_difference
 from multiface.train.experiment.one_run import RunResult, loss_curve, read_result, read_scores
-from multiface.train.experiment.plan import Choice, Experiment, Run
+from multiface.train.experiment.plan import TUNING, Choice, Experiment, Run
 
 FAR = 0.01
 MEASURES = ("accuracy", f"TAR at FAR {FAR:g}")
@@ -203,13 +203,15 @@ def runs_as_csv(results: Mapping[str, RunResult], found: Found) -> str:
 
 
 def tuning_as_csv(experiment: Experiment, out: Path) -> str:
-    """A line for each tuning run that is done: measured on the tuning pairs."""
+    """A line for each tuning run that is done, also of grids that were tried before: measured on the tuning pairs."""
     file = io.StringIO()
     table = csv.writer(file, lineterminator="\n")
     table.writerow(["arm", "rate", "margin", "scale", "seed", "accuracy", "area", "diverged"])
-    for run in experiment.tuning_runs():
-        result = read_result(out / run.name)
+    tried = sorted({*(out / TUNING).glob("*/*/*"), *(out / run.name for run in experiment.tuning_runs())})
+    for folder in tried:
+        result = read_result(folder)
         if result is not None:
+            run = result.run
             figures = (
                 [f"{result.sets[0].accuracy:.6f}", f"{result.sets[0].area:.6f}"] if result.sets else ["", ""]
             )

@@ -53,6 +53,8 @@ from multiface.train.recipe import (
 
 NOISE = "noise"
 """The level that is no setting of a recipe."""
+TUNING = "tuning"
+"""Folder of the runs that tune."""
 FIRST_SEED = 1000
 """Of the judged runs; tuning counts from 0."""
 
@@ -137,7 +139,7 @@ class Experiment:
         """The runs that tune, arm by arm; none for an arm with a single choice."""
         first = tuple((name, values[0]) for name, values in self.levels)
         return tuple(
-            Run(f"tuning/{arm.name}/{_choice_name(choice)}/{seed}", arm.name, first, seed, choice, True)
+            Run(f"{TUNING}/{arm.name}/{_choice_name(choice)}/{seed}", arm.name, first, seed, choice, True)
             for arm in self.arms
             if len(arm.choices) > 1
             for choice in arm.choices

@@ -42,9 +42,11 @@ def run_all(
     stop: Callable[[], bool] = lambda: False,
     progress: Progress = lambda *_: None,
     device: str = "cpu",
+    tune_only: bool = False,
 ) -> bool:
     """Carries out what is not done yet, `jobs` runs at once; whether all is done now.
 
+    tune_only: all is done when the arms are tuned, and nothing is judged.
     device: cpu, or cuda: process k then takes GPU number k modulo their number. progress: runs done, and all.
     Raises UsageError for a folder with another experiment or jobs < 1, and what a run raises.
     """
@@ -61,6 +63,8 @@ def run_all(
     write_whole(
         out / TUNED, json.dumps({name: document_of(one) for name, one in chosen.items()}, indent=1).encode()
     )
+    if tune_only:
+        return True
     judged = experiment.judged_runs(chosen)
     return _carry_out(
         experiment, out, judged, jobs, stop, lambda done: progress(len(tuning) + done, total), device
