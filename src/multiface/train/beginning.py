@@ -6,7 +6,7 @@ machine sees, or other machines' folders with checkpoints of their own, do no ha
 A resume refuses settings that change what is learned. The rest may change, and is told in the log:
 - where data, validation packs and a teacher lie, `workers`, `log_every`, `checkpoint_every`, `keep`, what is validated
   and how often (after another first pack, or with `flip` changed, the best score is looked for anew);
-- `channels_last`, `activation_checkpoints`: the same sums in another order, or made twice;
+- `channels_last`, `compile`, `activation_checkpoints`: the same sums in another order, or made twice;
 - `accumulate`: the gradient is that of the same mean. Batch norms see other groups of faces, as they do with another
   number of processes, which may change too; and eight processes with one part each have the same groups as four
   with two, which is what a run needs that moves to fewer GPUs.
