@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch._dynamo.utils import counters
 
 from multiface.datasets.identities import IdentitySet, identities_from_records
 from multiface.errors import UsageError
@@ -60,6 +61,8 @@ def test_it_learns_the_same_resumes_and_its_weights_are_ordinary_ones(
     for one, other in zip(*gradients, strict=True):
         assert one is not None and other is not None
         assert (one - other).abs().max() <= 1e-5 * one.abs().max()
+
+    assert counters["stats"]["unique_graphs"] == 1  # it was compiled, and in one piece
 
     # A run: the same sums at the start; what is learned from them drifts as slowly as from another memory format.
     for name, recipe in (("plain", plain), ("compiled", compiled)):

@@ -14,7 +14,7 @@ A resume refuses settings that change what is learned. The rest may change, and 
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -166,7 +166,7 @@ def _decide(recipe: Recipe, run: Path, pictures: IdentitySet, resume: bool, teac
     before = recipe_from_toml(read_regular_text(file), str(file)) if resume and file.is_file() else None
     changed: tuple[str, ...] = ()
     if before is not None:
-        refused = _differences(_mathematics(before, bool(there)), _mathematics(recipe, bool(there)))
+        refused = _differences(before, recipe, lambda one: _mathematics(one, bool(there)))
         if refused:
             raise UsageError(
                 f"{run}: was started with other settings (see its {RECIPE}): {'; '.join(refused)}",
@@ -245,12 +245,16 @@ def _judge(recipe: Recipe) -> tuple[str, bool]:
     return (Path(sets[0]).name if sets else "", recipe.validation.flip)
 
 
-def _differences(before: Recipe, now: Recipe) -> tuple[str, ...]:
+def _differences(
+    before: Recipe, now: Recipe, seen: Callable[[Recipe], Recipe] = lambda one: one
+) -> tuple[str, ...]:
+    """The settings that are other ones where recipes are looked at as `seen` gives them, with their real values."""
     found = []
     for section in dataclasses.fields(Recipe):
-        old, new = getattr(before, section.name), getattr(now, section.name)
+        old, new = (getattr(seen(one), section.name) for one in (before, now))
+        was, becomes = (getattr(one, section.name) for one in (before, now))
         found += [
-            f"[{section.name}] {one.name} = {getattr(new, one.name)!r} (was {getattr(old, one.name)!r})"
+            f"[{section.name}] {one.name} = {getattr(becomes, one.name)!r} (was {getattr(was, one.name)!r})"
             for one in dataclasses.fields(new)
             if getattr(old, one.name) != getattr(new, one.name)
         ]
