@@ -39,6 +39,7 @@ REASONS = {
     "part of a recipe",
     "takes hours",
     "the tests of the service do it",
+    "the tests of training do it",
     "the tests make these pictures before they run a page",
 }
 NEEDS = {"video.md": "av", "video-design.md": "av", "train.md": "torch"}

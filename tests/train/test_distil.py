@@ -3,6 +3,7 @@ several processes, and runs that learn, stop and go on.
 """
 
 import dataclasses
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 from torch.nn.functional import normalize
+from typer.testing import CliRunner
 
+from multiface.cli.main import app
 from multiface.datasets.identities import identities_from_records
 from multiface.errors import UsageError, WeightsError, WeightsMissing
 from multiface.train import distil
@@ -315,6 +318,48 @@ def test_a_network_learns_to_answer_as_its_teacher(
         finish_step(learner, loss)
         cosines.append((embedded.embedding.detach() * normalize(taught)).sum(1).mean().item())
     assert cosines[0] < 0.3 and max(cosines) > 0.4, cosines
+
+
+def test_the_command_learns_from_a_teacher_and_resumes(
+    tmp_path: Path, records: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`[distil]` as a user writes it: in a recipe's file, with the teacher as an ONNX file in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MULTIFACE_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("MULTIFACE_CACHE", str(tmp_path / "cache"))
+    teacher_file(tmp_path, records)
+    tiny = "[network]\nwidth = 0.1\nembedding = 16\n[schedule]\nepochs = 1\n[run]\nbatch = 6\nlog_every = 1\n"
+    (tmp_path / "alone.toml").write_text(tiny)
+    taught = '[distil]\nteacher = "teacher.onnx"\ncosine = 20.0\ndistances = 1.0\nangles = 1.0\n'
+    (tmp_path / "taught.toml").write_text(tiny + taught)
+
+    def run_command(recipe: str, run: str, *more: str) -> BaseException | None:
+        """What the command ends with, None where all is well."""
+        options = f"--data {records} --out {run} -w 0 --threads 1 --seed 4 -q".split()
+        result = CliRunner().invoke(app, ["train", recipe, *options, *more])
+        return result.exception
+
+    def losses(run: str) -> list[float]:
+        return [
+            json.loads(line)["loss"] for line in (tmp_path / run / "metrics.jsonl").read_text().splitlines()
+        ]
+
+    assert run_command("alone.toml", "alone") is None
+    assert run_command("taught.toml", "whole") is None
+    # The same weights and faces at the first step, so the difference is the teacher's: three losses, at most 40, 1, 1.
+    assert 1 < losses("whole")[0] - losses("alone")[0] < 42
+
+    assert run_command("taught.toml", "cut", "--max-steps", "2") is None
+    refused = run_command("alone.toml", "cut", "--resume")
+    assert isinstance(refused, UsageError) and "teacher = '' (was 'teacher.onnx')" in str(refused)
+    (tmp_path / "teacher.onnx").rename(tmp_path / "moved.onnx")
+    gone = run_command("taught.toml", "cut", "--resume")
+    assert isinstance(gone, WeightsError | WeightsMissing) and "teacher.onnx" in str(gone)
+    (tmp_path / "moved.onnx").rename(tmp_path / "teacher.onnx")
+    assert run_command("taught.toml", "cut", "--resume") is None
+    assert losses("cut") == losses("whole")
+    last = [(tmp_path / run / "last.safetensors").read_bytes() for run in ("whole", "cut")]
+    assert last[0] == last[1]
 
 
 def test_the_search_for_a_rate_sees_the_teachers_loss(

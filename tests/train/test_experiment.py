@@ -153,6 +153,59 @@ def test_a_recipe_of_a_run_has_the_arms_changes_the_level_and_the_choice(experim
     assert recipe.head.margin == dataclasses.replace(recipe.head.margin, margin=0.3)
     assert recipe.run.seed == run.seed
     assert recipe.head.scale == 16 and recipe.schedule.epochs == 2  # the base's
+    run = experiment.judged_runs({"one": Choice(0.05, None, 8.0), "two": Choice(0.1, None)})[0]
+    assert run.arm == "one" and experiment.recipe_of(run).head.scale == 8
+
+
+def scaled(place: Path, tmp_path: Path, scales: str) -> Experiment:
+    """The experiment with scales to try, and nothing else."""
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    text = FILE.replace("rates = [0.05, 0.2]", f"scales = {scales}").replace("rates = [0.1]", "scales = [4]")
+    (tmp_path / "scaled.toml").write_text(text)
+    made = load_experiment(tmp_path / "scaled.toml")
+    return dataclasses.replace(made, data=(str(place / "records"),), judge=(str(place / "judged.bin"),))
+
+
+def test_scales_are_tried_each_with_each_rate_and_margin(place: Path, tmp_path: Path) -> None:
+    made = scaled(place, tmp_path, "[8, 24]\nrates = [0.1, 0.2]\nmargins = [0.1]")
+    assert [run.choice for run in made.tuning_runs() if run.arm == "one"] == [
+        Choice(0.1, 0.1, 8.0), Choice(0.1, 0.1, 24.0), Choice(0.2, 0.1, 8.0), Choice(0.2, 0.1, 24.0)
+    ]  # fmt: skip
+    assert {run.choice.scale for run in made.tuning_runs() if run.arm == "two"} == {4.0}
+    assert {made.recipe_of(run).head.scale for run in made.tuning_runs()} == {4.0, 8.0, 24.0}
+    assert len({run.name for run in made.tuning_runs()}) == len(made.tuning_runs())
+
+
+def test_a_scale_of_nothing_is_refused(place: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="scales must be above 0"):
+        scaled(place, tmp_path, "[0, 8]")
+
+
+def test_another_grid_may_be_tried_until_something_is_judged(place: Path, tmp_path: Path) -> None:
+    """What was tried stays in the table; a choice that runs were judged with stays the choice."""
+    out = tmp_path / "out"
+    few = {"seeds": 1, "levels": ()}
+    first = dataclasses.replace(scaled(place, tmp_path, "[8, 24]"), **few)
+    assert run_all(first, out, 1, tune_only=True)
+    assert not (out / "judged").exists()
+    tried = {run.choice.scale: read_result(out / run.name) for run in first.tuning_runs()}
+    best = max(tried, key=lambda scale: tried[scale].sets[0].area)  # type: ignore[union-attr, arg-type, return-value]
+    assert json.loads((out / TUNED).read_text())["one"]["scale"] == best
+    document = write_report(first, out, "first")
+    assert document["judged_runs"]["done"] == 0
+
+    second = dataclasses.replace(scaled(place, tmp_path, f"[{best}, 1000]"), **few)
+    assert run_all(second, out, 1)
+    document = write_report(second, out, "second")
+    (one,) = [arm for arm in document["arms"] if arm["arm"] == "one"]
+    assert one["choice"]["scale"] in (best, 1000.0) and one["at_edge"] == ("scale",)
+    lines = [line.split(",") for line in (out / "tuning.csv").read_text().splitlines()]
+    assert {line[3] for line in lines[1:]} == {"8.0", "24.0", "1000.0"}
+
+    other = next(scale for scale in (8.0, 24.0, 1000.0) if scale != one["choice"]["scale"])
+    third = dataclasses.replace(scaled(place, tmp_path, f"[{other}]"), **few)
+    with pytest.raises(UsageError, match=r"one, but runs have been judged already"):
+        run_all(third, out, 1)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +301,7 @@ def test_tuning_takes_the_largest_area(done: tuple[Experiment, Path]) -> None:
     }
     assert choose(experiment, out)["one"].rate == max(areas, key=lambda rate: areas[rate])
     assert choose(experiment, out)["two"].rate == 0.1
-    assert json.loads((out / TUNED).read_text())["two"] == {"rate": 0.1, "margin": None}
+    assert json.loads((out / TUNED).read_text())["two"] == {"rate": 0.1, "margin": None, "scale": None}
 
 
 def test_the_table_is_what_literal_formulas_give(done: tuple[Experiment, Path]) -> None:
@@ -308,7 +361,7 @@ def test_the_page_stands_alone(done: tuple[Experiment, Path]) -> None:
         ET.parse(chart)
     assert len((out / "runs.csv").read_text().splitlines()) == 17
     tuned = [line.split(",") for line in (out / "tuning.csv").read_text().splitlines()]
-    assert [line[:4] for line in tuned[1:]] == [["one", "0.05", "", "0"], ["one", "0.2", "", "0"]]
+    assert [line[:5] for line in tuned[1:]] == [["one", "0.05", "", "", "0"], ["one", "0.2", "", "", "0"]]
 
 
 def test_a_loss_that_is_no_number_is_a_result(experiment: Experiment, tmp_path: Path) -> None:

@@ -273,6 +273,28 @@ def test_what_changes_what_is_learned_is_refused_and_named(
     assert (tmp_path / "run" / "recipe.toml").read_bytes() == kept
 
 
+def test_a_checkpoint_that_counts_its_draws_is_resumed(
+    tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    """As versions wrote it in which a sampled head counted what it had drawn: `head.draws`, which is left aside."""
+    run_training(tiny_recipe(), tmp_path / "whole", records)
+    run_training(tiny_recipe(), tmp_path / "run", records, limits=Limits(3))
+    path = checkpoints(tmp_path / "run")[-1]
+    state, progress = read_checkpoint(path)
+    save_file(state | {"head.draws": torch.tensor(3)}, path, {KEY: progress.to_json()})
+    assert run_training(tiny_recipe(), tmp_path / "run", records, resume=True).finished
+    last = [read_checkpoint(checkpoints(tmp_path / name)[-1])[0] for name in ("whole", "run")]
+    assert last[0].keys() == last[1].keys()
+    assert [name for name in last[0] if not torch.equal(last[0][name], last[1][name])] == []
+
+    save_file(state | {"head.others": torch.tensor(3)}, path, {KEY: replace(progress, step=99).to_json()})
+    path.rename(path.with_name("step-000000099.safetensors"))
+    with pytest.raises(
+        WeightsError, match=r"does not fit the head of the recipe: others is \(\), wanted nothing"
+    ):
+        run_training(tiny_recipe(), tmp_path / "run", records, resume=True)
+
+
 def test_other_labels_are_refused_though_there_are_as_many(
     tmp_path: Path, records: Path, tiny_recipe: Callable[..., Recipe]
 ) -> None:

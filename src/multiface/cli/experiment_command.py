@@ -44,6 +44,9 @@ def experiment(
         str | None,
         typer.Option("--against", help="Compare with this arm (default: the file's).", show_default=False),
     ] = None,
+    tune_only: Annotated[
+        bool, typer.Option("--tune", help="Only tune; other values may then still be tried.")
+    ] = False,
     report_only: Annotated[
         bool, typer.Option("--report", help="Run nothing; report what is done so far.")
     ] = False,
@@ -74,7 +77,7 @@ def experiment(
     finished = False
     if not report_only:
         with stop_on_signals() as stop, speaker.progress("runs") as progress:
-            finished = run_all(plan, out, jobs or os.cpu_count() or 1, stop, progress, place)
+            finished = run_all(plan, out, jobs or os.cpu_count() or 1, stop, progress, place, tune_only)
     document = write_report(plan, out, file.stem)
     for thing in tell(document):
         speaker.result(thing)

@@ -6,7 +6,7 @@ machine sees, or other machines' folders with checkpoints of their own, do no ha
 A resume refuses settings that change what is learned. The rest may change, and is told in the log:
 - where data, validation packs and a teacher lie, `workers`, `log_every`, `checkpoint_every`, `keep`, what is validated
   and how often (after another first pack, or with `flip` changed, the best score is looked for anew);
-- `channels_last`, `activation_checkpoints`: the same sums in another order, or made twice;
+- `channels_last`, `compile`, `activation_checkpoints`: the same sums in another order, or made twice;
 - `accumulate`: the gradient is that of the same mean. Batch norms see other groups of faces, as they do with another
   number of processes, which may change too; and eight processes with one part each have the same groups as four
   with two, which is what a run needs that moves to fewer GPUs.
@@ -14,7 +14,7 @@ A resume refuses settings that change what is learned. The rest may change, and 
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -166,7 +166,7 @@ def _decide(recipe: Recipe, run: Path, pictures: IdentitySet, resume: bool, teac
     before = recipe_from_toml(read_regular_text(file), str(file)) if resume and file.is_file() else None
     changed: tuple[str, ...] = ()
     if before is not None:
-        refused = _differences(_mathematics(before, bool(there)), _mathematics(recipe, bool(there)))
+        refused = _differences(before, recipe, lambda one: _mathematics(one, bool(there)))
         if refused:
             raise UsageError(
                 f"{run}: was started with other settings (see its {RECIPE}): {'; '.join(refused)}",
@@ -245,12 +245,16 @@ def _judge(recipe: Recipe) -> tuple[str, bool]:
     return (Path(sets[0]).name if sets else "", recipe.validation.flip)
 
 
-def _differences(before: Recipe, now: Recipe) -> tuple[str, ...]:
+def _differences(
+    before: Recipe, now: Recipe, seen: Callable[[Recipe], Recipe] = lambda one: one
+) -> tuple[str, ...]:
+    """The settings that are other ones where recipes are looked at as `seen` gives them, with their real values."""
     found = []
     for section in dataclasses.fields(Recipe):
-        old, new = getattr(before, section.name), getattr(now, section.name)
+        old, new = (getattr(seen(one), section.name) for one in (before, now))
+        was, becomes = (getattr(one, section.name) for one in (before, now))
         found += [
-            f"[{section.name}] {one.name} = {getattr(new, one.name)!r} (was {getattr(old, one.name)!r})"
+            f"[{section.name}] {one.name} = {getattr(becomes, one.name)!r} (was {getattr(was, one.name)!r})"
             for one in dataclasses.fields(new)
             if getattr(old, one.name) != getattr(new, one.name)
         ]

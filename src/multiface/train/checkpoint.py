@@ -41,6 +41,8 @@ FOLDER = "checkpoints"
 _NAME = re.compile(r"step-(\d{9})\.safetensors")
 _CENTRES = "head.centres"
 _STEPS = "optimiser.steps"
+_DRAWN = "draws"
+"""Of sampled heads in checkpoints of earlier versions; now seed and step alone say which classes take part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,8 @@ def _check_head(learner: Learner, found: Mapping[str, tuple[int, ...]], name: st
     if learner.head.threshold is not None:
         wanted["threshold"] = (config.slices,)
     for key in (*wanted, *found):
+        if key == _DRAWN:
+            continue
         if found.get(key) != wanted.get(key):
             raise WeightsError(
                 f"{name}: does not fit the head of the recipe: {key} is {found.get(key, 'nothing')}, wanted "

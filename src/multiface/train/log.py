@@ -1,4 +1,4 @@
-"""What a run tells: lines in `metrics.jsonl`, and the same for TensorBoard.
+"""What a run tells: lines in `metrics.jsonl`, and the same for TensorBoard. For other trackers see follow.py.
 
 A line is a JSON object with `kind` and `step` (steps done):
 - train: epoch, loss (of the step), loss_slices (one a slice), rate, gradient_norm, images_per_second
@@ -24,9 +24,9 @@ from multiface.json_text import parse_json
 from multiface.metrics.curves import roc
 from multiface.regular_file import read_regular_text
 from multiface.train.chart import Axis, line_chart
+from multiface.train.follow import METRICS
 from multiface.train.validation import Measured
 
-METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
 
 

@@ -27,6 +27,7 @@ from multiface.train.batches import Batch, Share, batches, check_share
 from multiface.train.beginning import check_agreement, load_beginning, start_run
 from multiface.train.building import Network, build_head, build_network, head_config
 from multiface.train.checkpoint import Position, save_checkpoint
+from multiface.train.compiled import compiled_feature_map
 from multiface.train.crops import decode_crop
 from multiface.train.distil import Teacher
 from multiface.train.export import TrainedNetwork, export, input_spec, write_safetensors
@@ -258,6 +259,7 @@ def build_learner(recipe: Recipe, pictures: IdentitySet, place: Place) -> tuple[
         activation_checkpoints=recipe.run.activation_checkpoints,
         clip=recipe.optimiser.clip,
         distil=recipe.distil,
+        compiled=compiled_feature_map(network) if recipe.run.compile else None,
     )
     average = Average(network, recipe.optimiser.average) if recipe.optimiser.average else None
     return learner, average

@@ -216,9 +216,8 @@ class RunConfig:
     batch: faces of a step, in all processes and parts together.
     accumulate: parts that a step is computed in, one after the other, to save memory.
     precision: of the network; the head is computed in float32 always. fp16 scales its gradients.
-    channels_last: memory format of the network. activation_checkpoints: compute the units of ir and ir_se
-        twice and
-        keep less.
+    channels_last: memory format of the network. activation_checkpoints: compute the units of ir, ir_se, iresnet and
+        vit twice and keep less. compile: the network by torch.compile, see compiled.py; not both.
     log_every, checkpoint_every: steps. keep: checkpoints that stay.
     """
 
@@ -227,6 +226,7 @@ class RunConfig:
     precision: Precision = "float32"
     channels_last: bool = False
     activation_checkpoints: bool = False
+    compile: bool = False
     seed: int = 0
     log_every: int = 20
     checkpoint_every: int = 1000
@@ -237,6 +237,8 @@ class RunConfig:
             _at_least("run", name, getattr(self, name), 1)
         if not 0 <= self.seed < 1 << 62:
             raise UsageError(f"run: seed must be within 0..2**62 - 1, not {self.seed}")
+        if self.compile and self.activation_checkpoints:
+            raise UsageError("run: compile and activation_checkpoints do not go together: choose one")
         if self.batch % self.accumulate:
             raise UsageError(f"run: a batch of {self.batch} cannot be cut into {self.accumulate} equal parts")
 

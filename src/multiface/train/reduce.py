@@ -3,7 +3,8 @@
 float16 halves the file; a GPU computes in it, a processor mostly turns it back. int8 quarters the file: convolutions
 and linear layers multiply whole numbers of 8 bits, all else stays float32. Scales of weights are one a channel, those
 of activations come from calibration: the least and the largest value that a layer gave for some crops (ONNX Runtime's
-static quantisation, QDQ format; Jacob et al. 2018, arXiv:1712.05877). Batch norms are first folded into the
+static quantisation, QDQ format; Jacob et al. 2018, arXiv:1712.05877), each the mean over the crops, so that a single
+crop with an unusual value does not make all steps coarse. Batch norms are first folded into the
 convolutions before them, so that they cost nothing.
 
 Input and output stay float32, and the input spec stays in the file, so that it is used like any. It is another
@@ -105,14 +106,14 @@ def to_int8(model: bytes, crops: Pixels, colour: str) -> bytes:
     name = onnx.load_model_from_string(model).graph.input[0].name
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
-        """Batches of crops; ONNX Runtime asks for a class of this one."""
+        """Crop by crop, since ranges are averaged over these; ONNX Runtime asks for a class of this one."""
 
         def __init__(self) -> None:
-            self._starts = iter(range(0, len(crops), _BATCH))
+            self._crops = iter(crops)
 
         def get_next(self) -> dict[str, Any] | None:
-            start = next(self._starts, None)
-            return None if start is None else {name: _fed(crops[start : start + _BATCH], colour)}
+            crop = next(self._crops, None)
+            return None if crop is None else {name: _fed(crop[None], colour)}
 
     with tempfile.TemporaryDirectory() as folder:
         whole, folded, small = (Path(folder) / name for name in ("whole.onnx", "folded.onnx", "int8.onnx"))
@@ -126,6 +127,7 @@ def to_int8(model: bytes, crops: Pixels, colour: str) -> bytes:
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            extra_options={"CalibMovingAverage": True},
         )
         return _checked(onnx.load(small), model)
 

@@ -23,6 +23,7 @@ from torch.utils.checkpoint import checkpoint
 
 from multiface.train.buckets import Buckets
 from multiface.train.building import BATCH_NORMS, AnyHead, Network, embedding_layers
+from multiface.train.compiled import FeatureMap
 from multiface.train.distil import distil_loss
 from multiface.train.heads.margins import WITH_NORMS, MagFace
 from multiface.train.heads.sampling import sampled_gradient
@@ -40,7 +41,7 @@ from multiface.train.recipe import DistilConfig, Precision, StartConfig
 @dataclass(slots=True)
 class Learner:
     """All that learns, and how. scale: of the loss, for fp16 only. clip: 0 is no limit. buckets: of several
-    processes; made at the first step.
+    processes; made at the first step. compiled: the network's feature map, where that is wanted.
     """
 
     network: Network
@@ -53,6 +54,7 @@ class Learner:
     clip: float = 0.0
     buckets: Buckets | None = None
     distil: DistilConfig = field(default_factory=DistilConfig)
+    compiled: FeatureMap | None = None
 
 
 def to_input(pixels: Tensor, device: torch.device, colour: str, channels_last: bool) -> Tensor:
@@ -109,7 +111,10 @@ def embed(learner: Learner, pictures: Tensor) -> Embedded:
     with torch.autocast(
         learner.place.device.type, kinds[learner.precision], enabled=learner.precision != "float32"
     ):
-        feature_map = _feature_map(learner.network, pictures, learner.activation_checkpoints)
+        if learner.compiled is not None:
+            feature_map = learner.compiled(pictures)
+        else:
+            feature_map = _feature_map(learner.network, pictures, learner.activation_checkpoints)
     feature_map = feature_map.to(torch.promote_types(feature_map.dtype, torch.float32))
     features = learner.network.embedding_of(feature_map)
     margin, norms = learner.head.config.margin, None

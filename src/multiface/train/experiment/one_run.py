@@ -23,11 +23,12 @@ from multiface.regular_file import read_regular, read_regular_text
 from multiface.train.experiment.people import People, with_wrong_labels
 from multiface.train.experiment.plan import Experiment, Run
 from multiface.train.export import read_trained
+from multiface.train.follow import METRICS
 from multiface.train.loop import Limits, train
 from multiface.train.processes import Place
 from multiface.train.validation import ValidationSet, measure
 
-RESULT, SCORES, METRICS = "result.json", "scores.npz", "metrics.jsonl"
+RESULT, SCORES = "result.json", "scores.npz"
 _NOT_KEPT = ("checkpoints", "tensorboard", "best.onnx", "best.safetensors", "last.safetensors")
 
 

@@ -21,7 +21,7 @@ from multiface.metrics.folds import fold_accuracy, squared_distances
 from multiface.metrics.intervals import tar_at_far_replicates
 from multiface.metrics.paired import PairedDifference, difference_of_replicates, paired_difference
 from multiface.train.experiment.one_run import RunResult, loss_curve, read_result, read_scores
-from multiface.train.experiment.plan import Choice, Experiment, Run
+from multiface.train.experiment.plan import TUNING, Choice, Experiment, Run
 
 FAR = 0.01
 MEASURES = ("accuracy", f"TAR at FAR {FAR:g}")
@@ -32,9 +32,9 @@ EVERYWHERE = "all"
 
 @dataclass(frozen=True, slots=True)
 class ArmOutcome:
-    """An arm on a set, over its judged runs. choice: what tuning chose. at_edge: rate or margin is the smallest or
-    largest that was tried, so a better one may lie beyond. accuracy, area, tar: means over runs, 0..1. spread: standard
-    deviation of the accuracy over the seeds at the same levels; None with one seed.
+    """An arm on a set, over its judged runs. choice: what tuning chose. at_edge: which of rate, margin and scale is the
+    smallest or largest that was tried, so a better one may lie beyond. accuracy, area, tar: means over runs, 0..1.
+    spread: standard deviation of the accuracy over the seeds at the same levels; None with one seed.
     """
 
     arm: str
@@ -180,7 +180,9 @@ def runs_as_csv(results: Mapping[str, RunResult], found: Found) -> str:
     file = io.StringIO()
     levels = list(dict.fromkeys(name for one in results.values() for name, _ in one.run.levels))
     table = csv.writer(file, lineterminator="\n")
-    table.writerow(["arm", *levels, "seed", "rate", "margin", "set", "accuracy", "area", "tar", "diverged"])
+    table.writerow(
+        ["arm", *levels, "seed", "rate", "margin", "scale", "set", "accuracy", "area", "tar", "diverged"]
+    )
     for name, result in results.items():
         run = result.run
         first = [
@@ -189,6 +191,7 @@ def runs_as_csv(results: Mapping[str, RunResult], found: Found) -> str:
             run.seed,
             run.choice.rate,
             run.choice.margin,
+            run.choice.scale,
         ]
         for number, measured in enumerate(result.sets):
             one = found[name, number]
@@ -200,17 +203,21 @@ def runs_as_csv(results: Mapping[str, RunResult], found: Found) -> str:
 
 
 def tuning_as_csv(experiment: Experiment, out: Path) -> str:
-    """A line for each tuning run that is done: measured on the tuning pairs."""
+    """A line for each tuning run that is done, also of grids that were tried before: measured on the tuning pairs."""
     file = io.StringIO()
     table = csv.writer(file, lineterminator="\n")
-    table.writerow(["arm", "rate", "margin", "seed", "accuracy", "area", "diverged"])
-    for run in experiment.tuning_runs():
-        result = read_result(out / run.name)
+    table.writerow(["arm", "rate", "margin", "scale", "seed", "accuracy", "area", "diverged"])
+    tried = sorted({*(out / TUNING).glob("*/*/*"), *(out / run.name for run in experiment.tuning_runs())})
+    for folder in tried:
+        result = read_result(folder)
         if result is not None:
+            run = result.run
             figures = (
                 [f"{result.sets[0].accuracy:.6f}", f"{result.sets[0].area:.6f}"] if result.sets else ["", ""]
             )
-            table.writerow([run.arm, run.choice.rate, run.choice.margin, run.seed, *figures, result.diverged])
+            choice = run.choice
+            chosen = (choice.rate, choice.margin, choice.scale)
+            table.writerow([run.arm, *chosen, run.seed, *figures, result.diverged])
     return file.getvalue()
 
 
@@ -267,7 +274,7 @@ def _spread(runs: Sequence[Run], accuracies: Sequence[float]) -> float | None:
 
 def _edges(choices: Sequence[Choice], chosen: Choice) -> tuple[str, ...]:
     found = []
-    for name in ("rate", "margin"):
+    for name in ("rate", "margin", "scale"):
         tried = sorted({value for value in (getattr(one, name) for one in choices) if value is not None})
         if len(tried) > 1 and getattr(chosen, name) in (tried[0], tried[-1]):
             found.append(name)

@@ -15,6 +15,7 @@ pairs = 1000                      # of the same person, and as many of two
 seeds = 1
 rates = [0.05, 0.1]
 margins = [0.2, 0.35]
+scales = [16, 32]
 
 [levels]                          # every arm at every combination
 "network.embedding" = [64, 256]
@@ -23,11 +24,11 @@ noise = [0, 0.1, 0.3]             # share of the pictures that get a wrong label
 [arms.single]
 [arms.four.head]                  # what is other than in the recipe
 slices = 4
-[arms.four.tuning]                # where the arm's margin or rate lives on another scale
+[arms.four.tuning]                # where the arm's margin, rate or scale has another range
 margins = [0.1, 0.17]
 ```
 
-An arm is tuned at the first level of each: the pair of rate and margin with the largest area under the ROC of the
+An arm is tuned at the first level of each: the rate, margin and scale with the largest area under the ROC of the
 tuning pairs, averaged over the tuning's seeds. The judged runs use seeds that no tuning run has used.
 """
 
@@ -52,8 +53,13 @@ from multiface.train.recipe import (
 
 NOISE = "noise"
 """The level that is no setting of a recipe."""
+TUNING = "tuning"
+"""Folder of the runs that tune."""
 FIRST_SEED = 1000
 """Of the judged runs; tuning counts from 0."""
+
+_TRIED = ("rates", "margins", "scales")
+"""In the order of the fields of `Choice`."""
 
 Level = float | int | str | bool
 
@@ -61,7 +67,7 @@ Level = float | int | str | bool
 @dataclass(frozen=True, slots=True)
 class Tuning:
     """How arms are tuned. people: taken from the data for it. pairs: of one person, and as many of two. seeds: runs for
-    each pair of rate and margin. rates, margins: what is tried; where one is empty, the recipe's stands.
+    each choice. rates, margins, scales: what is tried, each with each; where one is empty, the recipe's stands.
     """
 
     people: int = 100
@@ -69,6 +75,7 @@ class Tuning:
     seeds: int = 1
     rates: tuple[float, ...] = ()
     margins: tuple[float, ...] = ()
+    scales: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("people", "pairs", "seeds"):
@@ -78,10 +85,11 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What tuning decides; None leaves the recipe's."""
+    """What tuning decides; None leaves the recipe's. scale: of the head's logits."""
 
     rate: float | None
     margin: float | None
+    scale: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +104,7 @@ class Arm:
 @dataclass(frozen=True, slots=True)
 class Run:
     """One training. name: also its folder below the experiment's. arm: whose. levels: (name, level). seed: of weights,
-    order and wrong labels. choice: rate and margin. tuning: whether it is one of those that tune.
+    order and wrong labels. choice: rate, margin and scale. tuning: whether it is one of those that tune.
     """
 
     name: str
@@ -131,7 +139,7 @@ class Experiment:
         """The runs that tune, arm by arm; none for an arm with a single choice."""
         first = tuple((name, values[0]) for name, values in self.levels)
         return tuple(
-            Run(f"tuning/{arm.name}/{_choice_name(choice)}/{seed}", arm.name, first, seed, choice, True)
+            Run(f"{TUNING}/{arm.name}/{_choice_name(choice)}/{seed}", arm.name, first, seed, choice, True)
             for arm in self.arms
             if len(arm.choices) > 1
             for choice in arm.choices
@@ -175,6 +183,8 @@ class Experiment:
             optimiser = replace(optimiser, rate=run.choice.rate)
         if run.choice.margin is not None:
             head = replace(head, margin=margin_named(margin_name(head.margin), margin=run.choice.margin))
+        if run.choice.scale is not None:
+            head = replace(head, scale=run.choice.scale)
         return replace(
             made,
             # Each run is one process of its own, with its own share of the processors.
@@ -239,16 +249,16 @@ def _arm(name: str, table: Any, tuning: Tuning) -> Arm:
         raise UsageError(f"an arm is a section [arms.NAME] of letters, digits, - and _, not {name!r}")
     own = dict(table)
     mine = own.pop("tuning", {})
-    _only(mine, {"rates", "margins"}, f"[arms.{name}.tuning]")
-    tried = {key: getattr(tuning, key) for key in ("rates", "margins")} | mine
+    _only(mine, set(_TRIED), f"[arms.{name}.tuning]")
+    tried = {key: getattr(tuning, key) for key in _TRIED} | mine
     mine = _typed(Tuning, tried, f"[arms.{name}.tuning]")
     sections = {entry.name for entry in fields(Recipe)} - {"data", "validation"}
     _only(own, sections, f"[arms.{name}]")
     for section, settings in own.items():
         if not isinstance(settings, dict):
             raise UsageError(f"[arms.{name}] {section} is a section, written [arms.{name}.{section}]")
-    choices = tuple(Choice(r, m) for r in (mine.rates or (None,)) for m in (mine.margins or (None,)))
-    return Arm(name, own, choices)
+    choices = itertools.product(*(getattr(mine, key) or (None,) for key in _TRIED))
+    return Arm(name, own, tuple(Choice(*choice) for choice in choices))
 
 
 def _merge(tables: dict[str, Any], section: str, settings: Mapping[str, Any]) -> None:
@@ -289,11 +299,13 @@ def _typed(kind: type[Tuning], table: Any, where: str) -> Tuning:
     _only(table, {entry.name for entry in fields(kind)}, where)
     values: dict[str, Any] = {}
     for key, value in table.items():
-        if key in ("rates", "margins"):
+        if key in _TRIED:
             if not isinstance(value, list | tuple) or not all(
                 type(v) in (int, float) and v >= 0 for v in value
             ):
                 raise UsageError(f"{where} {key} must be a list of numbers, not {value!r}")
+            if key == "scales" and 0 in value:
+                raise UsageError(f"{where} scales must be above 0")
             values[key] = tuple(float(v) for v in value)
         else:
             values[key] = _whole(table, key, 1)
@@ -328,7 +340,8 @@ def _only(table: Mapping[str, Any], known: set[str], where: str) -> None:
 
 
 def _choice_name(choice: Choice) -> str:
-    return f"rate={choice.rate},margin={choice.margin}"
+    scale = "" if choice.scale is None else f",scale={choice.scale}"
+    return f"rate={choice.rate},margin={choice.margin}{scale}"
 
 
 def named(runs: Sequence[Run]) -> dict[str, Run]:

@@ -104,6 +104,7 @@ def _tables(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, list[str]]
         "set",
         "rate",
         "margin",
+        "scale",
         "runs",
         "diverged",
         "accuracy",
@@ -118,7 +119,7 @@ def _tables(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, list[str]]
             [
                 one["arm"],
                 one["set"],
-                *(_chosen(one["choice"][name], name in edges) for name in ("rate", "margin")),
+                *(_chosen(one["choice"][name], name in edges) for name in ("rate", "margin", "scale")),
                 str(one["runs"]),
                 str(one["diverged"]),
                 f"{100 * one['accuracy']:.2f}",

@@ -1,7 +1,8 @@
 """All runs of an experiment, several at once, each in a process with one thread; what is done stays.
 
-Tuning comes first. What it chose stands in `tuned.json` in the experiment's folder, and judging follows. The folder
-also holds `experiment.json`: what the runs there belong to, so that no other experiment goes on in it.
+Tuning comes first. What it chose stands in `tuned.json` in the experiment's folder, and judging follows. Until then
+other rates, margins and scales may be tried in the same folder; afterwards the choice stands. The folder also holds
+`experiment.json`: what the runs there belong to, so that no other experiment goes on in it.
 """
 
 import dataclasses
@@ -41,9 +42,11 @@ def run_all(
     stop: Callable[[], bool] = lambda: False,
     progress: Progress = lambda *_: None,
     device: str = "cpu",
+    tune_only: bool = False,
 ) -> bool:
     """Carries out what is not done yet, `jobs` runs at once; whether all is done now.
 
+    tune_only: all is done when the arms are tuned, and nothing is judged.
     device: cpu, or cuda: process k then takes GPU number k modulo their number. progress: runs done, and all.
     Raises UsageError for a folder with another experiment or jobs < 1, and what a run raises.
     """
@@ -56,9 +59,12 @@ def run_all(
     if not _carry_out(experiment, out, tuning, jobs, stop, lambda done: progress(done, total), device):
         return False
     chosen = choose(experiment, out)
+    _keep_to_the_choice(experiment, out, chosen)
     write_whole(
         out / TUNED, json.dumps({name: document_of(one) for name, one in chosen.items()}, indent=1).encode()
     )
+    if tune_only:
+        return True
     judged = experiment.judged_runs(chosen)
     return _carry_out(
         experiment, out, judged, jobs, stop, lambda done: progress(len(tuning) + done, total), device
@@ -82,7 +88,7 @@ def choose(experiment: Experiment, out: Path) -> dict[str, Choice]:
             best = max(arm.choices, key=lambda one: float(np.mean(areas[arm.name, one])))
             if float(np.mean(areas[arm.name, best])) < 0:
                 raise InputError(
-                    f"arm {arm.name}: learned with no rate and margin that were tried; give it lower rates"
+                    f"arm {arm.name}: learned with no rate, margin and scale that were tried; give it lower rates"
                 )
         found[arm.name] = best
     return found
@@ -118,8 +124,10 @@ def open_people(experiment: Experiment) -> People:
 
 
 def _claim(experiment: Experiment, out: Path) -> None:
-    """Seeds may be added to an experiment that has begun, nothing else may change."""
-    same = dataclasses.replace(experiment, seeds=1, against="", data=(), judge=())
+    """Seeds may be added to an experiment that has begun, and what is tried in tuning may change; nothing else."""
+    arms = tuple(dataclasses.replace(arm, choices=()) for arm in experiment.arms)
+    tuning = dataclasses.replace(experiment.tuning, rates=(), margins=(), scales=())
+    same = dataclasses.replace(experiment, seeds=1, against="", data=(), judge=(), arms=arms, tuning=tuning)
     digest = hashlib.sha256(json.dumps(document_of(same), sort_keys=True).encode()).hexdigest()
     file = out / IDENTITY
     if file.is_file():
@@ -137,6 +145,19 @@ def _claim(experiment: Experiment, out: Path) -> None:
         write_whole(file, json.dumps({"experiment": digest}).encode())
     except OSError as error:
         raise UsageError(f"{out}: cannot be written ({error.strerror})", path=out) from error
+
+
+def _keep_to_the_choice(experiment: Experiment, out: Path, chosen: Mapping[str, Choice]) -> None:
+    """Raises UsageError where runs were judged with another choice: whoever has seen them must not choose anew."""
+    before = chosen_before(experiment, out)
+    if before is None or before == chosen or not results(experiment, out, before):
+        return
+    arms = ", ".join(name for name, choice in chosen.items() if before[name] != choice)
+    raise UsageError(
+        f"{out}: tuning now chooses otherwise for {arms}, but runs have been judged already",
+        path=out,
+        hint="give back the rates, margins and scales that were tried before, or choose another --out",
+    )
 
 
 def _carry_out(

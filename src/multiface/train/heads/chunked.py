@@ -131,7 +131,8 @@ class _BlockedLoss(torch.autograd.Function):
             parts, centres, labels, nearest, *rest = ctx.saved_tensors
             targets = Targets(*rest)
             _, *gradients = _compute(parts, centres, labels, nearest, targets, *ctx.settings, *ctx.wanted)
-        if upstream.is_cuda or upstream.numpy() != 1:  # on a GPU looking would cost more than multiplying
+        # On a GPU looking would cost more than multiplying.
+        if upstream.device.type != "cpu" or upstream.numpy() != 1:
             for gradient in gradients:
                 if gradient is not None:
                     gradient.mul_(upstream)

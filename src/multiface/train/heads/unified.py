@@ -1,8 +1,9 @@
 """UniFace: the loss with one threshold for all people, exact, in blocks of classes.
 
 Zhou, Jia, Li, Shen & Duan 2023, "UniFace: Unified Cross-Entropy Loss for Deep Face Recognition", ICCV, in its form
-with a margin. A softmax compares a face's own class with the others of the same face, so that each face may have a
-threshold of its own; here every cosine is compared with one threshold b, which is learned, as verification does:
+with a margin; formula, first threshold and clamping as in the authors' code (CVI-SZU/UniFace, head.py). A softmax
+compares a face's own class with the others of the same face, so that each face may have a threshold of its own; here
+every cosine is compared with one threshold b, which is learned, as verification does:
 
     loss = 1/B sum_b ( log(1 + exp(b - s (c_by - m))) + sum_{j != y_b} log(1 + exp(s c_bj - b)) )
 
@@ -13,14 +14,15 @@ block.
 
     d loss / d c_bj = s/B sigmoid(s c_bj - b)         d loss / d c_by = -s/B sigmoid(b - s (c_by - m))
 
-The authors clamp logits to within +-s before the exponential; here they need not be. Their factor on the non-targets
-is left out: by their ablation sampled classes (Partial FC, `sample_rate`) do as well.
+The authors clamp logits to within +-s before the exponential; softplus needs no clamp. Their factor on the non-targets
+(lambda) is left out: their table has 48.54 with it, and 48.72 with sampled classes (Partial FC, `sample_rate`) instead.
 
-Why this and not UniTSFace (Zhou et al. 2023, NeurIPS): on CASIA-WebFace with R50 the authors report, on MFR's set of
-all people (TAR in %), 41.8 for a softmax with this margin, 47.5 for this loss, 48.7 with sampled classes, and 50.3 for
-UniTSFace. Most of the gain is here, in a loss that has the form of a head: it is cut into slices, divided over
-processes and sampled. UniTSFace adds to a softmax head a second loss over all pairs of a batch, among which pairs of
-one person are few unless the order of the pictures is made for it.
+Why this and not UniTSFace (the same authors, NeurIPS 2023, "Unified Threshold Integrated Sample-to-Sample Loss"):
+trained on CASIA-WebFace the authors report, as MR-All of the MFR benchmark, 41.80 for a softmax with margin, 47.45 for
+this loss, 48.72 with sampled classes (README of CVI-SZU/UniFace) and 50.25 for UniTSFace with R50 (README of
+CVI-SZU/UniTSFace). Most of that is in this loss, which has the form of a head: it is cut into slices, divided over
+processes and sampled. A loss between samples needs pairs of one person in each batch, which are few unless the order of
+the pictures is made for it.
 """
 
 import math
@@ -49,7 +51,7 @@ from multiface.train.networks.unit import SMALLEST_NORM
 
 def first_threshold(classes: int, slices: int, sample_rate: float) -> Tensor:
     """The threshold (N,) of a new head, float32, in units of scaled cosines: log(10 C), C of the classes that take
-    part in a step, as the authors have it. A face is then taken for a tenth of a person in all, however many there are.
+    part in a step, as the authors have it. With cosines of 0 the sigmoids of all C classes then sum to 0.1, for any C.
     """
     return torch.full((slices,), math.log(10 * classes * sample_rate))
 
