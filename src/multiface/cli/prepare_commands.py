@@ -33,7 +33,9 @@ def rec(
     folder: Annotated[
         Path,
         typer.Argument(
-            help="A folder with train.rec, or with a folder of aligned crops for each person.",
+            help="A folder with train.rec, or with a folder of aligned crops for each person; or tar shards or Parquet "
+            "files (a file, a folder, train-{000..012}.tar).",
+            metavar="SET",
             show_default=False,
         ),
     ],
@@ -43,14 +45,21 @@ def rec(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Unpack record files to OUT/imgs/LABEL/KEY.jpg, or pack folders of aligned crops into OUT/train.rec.
+    """Unpack record files to OUT/imgs/LABEL/KEY.jpg, or pack aligned crops (folders, tar shards, Parquet) into
+    OUT/train.rec.
 
     The bytes of the pictures stay the same both ways.
     """
+    from multiface.datasets.shard_names import find_shards
     from multiface.datasets.unpack import unpack_records
     from multiface.errors import DataSetError
 
     speaker = Speaker(as_json, quiet)
+    if not (folder / "train.rec").exists() and find_shards(folder) is not None:
+        document = _pack_shards(speaker, folder, out)
+        speaker.document(document)
+        _end(document["left_out"])
+        return
     if not folder.is_dir():
         raise DataSetError(f"{folder}: is no folder; wanted one with train.rec, or with a folder a person")
     if not (folder / "train.rec").exists():
@@ -231,6 +240,34 @@ def _pack(speaker: Speaker, chosen: options.Chosen, folder: Path, out: Path) -> 
     with speaker.progress("records") as progress:
         packed = pack_folder(folder, out, chosen.engine_value().thread_count, progress)
     return _packed(speaker, packed)
+
+
+def _pack_shards(speaker: Speaker, place: Path, out: Path) -> dict[str, Any]:
+    """Tar shards or Parquet files into record files; the document."""
+    from multiface.datasets.opening import open_identities
+    from multiface.datasets.pack_identities import pack_identities
+
+    pictures = open_identities(place)
+    for note in pictures.notes:
+        speaker.note(note)
+    with speaker.progress("records") as progress:
+        packed = pack_identities(pictures, out, progress)
+    speaker.result(
+        f"{packed.folder / 'train.rec'}: {packed.pictures:,} pictures of {packed.people:,} people, "
+        f"{packed.width}x{packed.height} pixels"
+    )
+    for reason in packed.left_out:
+        speaker.warn(f"left out: {reason}")
+    if packed.left_out:
+        speaker.warn(f"{counted(len(packed.left_out), 'picture')} left out")
+    return {
+        "rec": str(packed.folder / "train.rec"),
+        "people": packed.people,
+        "pictures": packed.pictures,
+        "width": packed.width,
+        "height": packed.height,
+        "left_out": list(packed.left_out),
+    }
 
 
 def _end(left_out: Sized) -> None:
