@@ -4,12 +4,14 @@ What is there is left alone, so a stopped run goes on. What cannot be used is sa
 """
 
 from collections.abc import Sized
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from multiface.cli import options
+from multiface.cli.bulk import networks_of
 from multiface.cli.console import Speaker, counted
 from multiface.cli.help_page import Commands
 from multiface.cli.settings import Settings
@@ -131,6 +133,7 @@ def photos(
     records: Annotated[
         bool, typer.Option("--records", help="Write the crops into record files (OUT/train.rec) too.")
     ] = False,
+    ray: options.Ray = None,
     detector: options.Detector = None,
     threads: options.Threads = None,
     engine: options.EngineName = None,
@@ -139,15 +142,24 @@ def photos(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Align photos of people into crops in OUT/imgs; OUT/dropped.csv lists those without one clear face."""
+    """Align photos of people into crops in OUT/imgs; OUT/dropped.csv lists those without one clear face.
+
+    With --ray a cluster looks at the photos; this machine writes the crops.
+    """
+    from multiface.bulk.aligning import verdicts_of
+    from multiface.bulk.cluster import cluster
     from multiface.errors import NoFace
     from multiface.evaluate.photos import Reason, prepare_photos
 
     speaker = Speaker(as_json, quiet)
     chosen = options.choose(Settings.here(), detector, None, None, threads, engine, min_face)
     opened, workers = _detector(chosen)
-    with speaker.progress("photos") as progress:
-        prepared = prepare_photos(folder, out, opened, chosen.min_face, workers, progress)
+    with ExitStack() as stack:
+        verdicts = (
+            None if ray is None else verdicts_of(networks_of(chosen), stack.enter_context(cluster(ray)))
+        )
+        progress = stack.enter_context(speaker.progress("photos"))
+        prepared = prepare_photos(folder, out, opened, chosen.min_face, workers, progress, verdicts)
     speaker.result(
         f"{prepared.folder}: {prepared.crops:,} crops of {prepared.people:,} people, "
         f"{prepared.made:,} photos looked at"

@@ -37,20 +37,26 @@ def identities_from_parquet(files: Sequence[Path]) -> IdentitySet:
     ExtraMissing where pyarrow is not installed.
     """
     labels = ClassLabels()
-    rows: list[int] = []
-    groups: list[tuple[int, int]] = []
-    for number, path in enumerate(files):
-        file = open_parquet(path)
+    for path in files:
         with parquet_errors(path):
-            _add_labels(file, path, labels)
-            for group in range(file.metadata.num_row_groups):
-                rows.append(file.metadata.row_group(group).num_rows)
-                groups.append((number, group))
+            _add_labels(open_parquet(path), path, labels)
     classes, people = labels.classes()
     if not people:
         raise DataSetError(f"{path_text(files[0])}: holds no picture", path=files[0])
+    return IdentitySet(classes, people, row_groups(files))
+
+
+def row_groups(files: Sequence[Path]) -> "ParquetPictures":
+    """The pictures of all rows of these files, which may have no labels. Raises as `open_parquet` does."""
+    rows: list[int] = []
+    groups: list[tuple[int, int]] = []
+    for number, path in enumerate(files):
+        metadata = open_parquet(path).metadata
+        for group in range(metadata.num_row_groups):
+            rows.append(metadata.row_group(group).num_rows)
+            groups.append((number, group))
     starts = np.concatenate(([0], np.cumsum(rows, dtype=np.int64)))
-    return IdentitySet(classes, people, ParquetPictures(tuple(files), tuple(groups), starts))
+    return ParquetPictures(tuple(files), tuple(groups), starts)
 
 
 class ParquetPictures:
