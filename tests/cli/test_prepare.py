@@ -16,6 +16,7 @@ from multiface.datasets.recordio import Record, RecordWriter
 from multiface.errors import MultifaceError
 from multiface.images import save_picture
 from tests.datasets.literal_records import pictures, write_training_set
+from tests.datasets.shard_files import write_samples
 from tests.drawn_faces import drawn_face, save_people
 
 
@@ -145,3 +146,17 @@ def test_exit_codes(emore, dozen, bins, tmp_path, places):
     arguments = ("photos", tmp_path / "walls", "--out", tmp_path / "out", "--detector")
     assert code(run(*arguments, "yunet_onet", environment=places)) == 3
     assert code(run(*arguments, "scrfd_500m", environment=places)) == 4
+
+
+def test_shards_become_records(dozen, tmp_path):
+    records = identities_from_records(dozen)
+    samples = [(f"{k:03}", int(records.labels[k]), records.read(k)) for k in range(len(records))]
+    write_samples(tmp_path / "train-0.tar", samples[:5])
+    write_samples(tmp_path / "train-1.tar", [*samples[5:], ("broken", 0, b"none")])
+    result = run("rec", tmp_path / "train-{0..1}.tar", "--out", tmp_path / "out", "--json")
+    told = document(result, 3)
+    assert (told["pictures"], told["people"], told["width"], len(told["left_out"])) == (12, 3, 112, 1)
+    again = identities_from_records(tmp_path / "out")
+    assert again.labels.tolist() == records.labels.tolist()
+    assert [again.read(k) for k in range(12)] == [records.read(k) for k in range(12)]
+    assert code(run("rec", tmp_path / "none.tar", "--out", tmp_path / "out")) == 3

@@ -24,6 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "recognition": {"images", "weights", "metrics", "faces", "decision", "gallery"},
     "datasets": {"images"},
     "evaluate": {"images", "weights", "metrics", "faces", "datasets"},
+    "bulk": {"images", "weights", "faces", "datasets", "evaluate"},
     "train": {"images", "weights", "metrics", "datasets", "evaluate"},
     "video": {"images", "net", "weights", "faces", "decision", "gallery", "recognition"},
     "album": {"images", "net", "weights", "faces", "decision", "gallery", "recognition", "video"},

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 LIBRARIES = ("numpy", "pillow", "onnxruntime")
-EXTRAS = {"heic": "pillow_heif", "import": "onnx", "openvino": "openvino", "train": "torch"}
+EXTRAS = {
+    "heic": "pillow_heif",
+    "import": "onnx",
+    "openvino": "openvino",
+    "parquet": "pyarrow",
+    "ray": "ray",
+    "train": "torch",
+}
 _CLEARLY = 0.9
 """Another engine is recommended if it needs less than this share of the time; less of a gain may be noise."""
 

@@ -73,6 +73,14 @@ Crops = Annotated[
 Threads = Annotated[
     int | None, typer.Option("--threads", help="Thread budget (default: all processors).", show_default=False)
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        help="Work on a Ray cluster: HOST:PORT of its head, auto for the one of this machine, or local to start one.",
+        show_default=False,
+    ),
+]
 EngineName = Annotated[
     str | None,
     typer.Option(

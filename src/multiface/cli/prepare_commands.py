@@ -4,12 +4,14 @@ What is there is left alone, so a stopped run goes on. What cannot be used is sa
 """
 
 from collections.abc import Sized
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from multiface.cli import options
+from multiface.cli.bulk import networks_of
 from multiface.cli.console import Speaker, counted
 from multiface.cli.help_page import Commands
 from multiface.cli.settings import Settings
@@ -33,7 +35,9 @@ def rec(
     folder: Annotated[
         Path,
         typer.Argument(
-            help="A folder with train.rec, or with a folder of aligned crops for each person.",
+            help="A folder with train.rec, or with a folder of aligned crops for each person; or tar shards or Parquet "
+            "files (a file, a folder, train-{000..012}.tar).",
+            metavar="SET",
             show_default=False,
         ),
     ],
@@ -43,14 +47,21 @@ def rec(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Unpack record files to OUT/imgs/LABEL/KEY.jpg, or pack folders of aligned crops into OUT/train.rec.
+    """Unpack record files to OUT/imgs/LABEL/KEY.jpg, or pack aligned crops (folders, tar shards, Parquet) into
+    OUT/train.rec.
 
     The bytes of the pictures stay the same both ways.
     """
+    from multiface.datasets.shard_names import find_shards
     from multiface.datasets.unpack import unpack_records
     from multiface.errors import DataSetError
 
     speaker = Speaker(as_json, quiet)
+    if not (folder / "train.rec").exists() and find_shards(folder) is not None:
+        document = _pack_shards(speaker, folder, out)
+        speaker.document(document)
+        _end(document["left_out"])
+        return
     if not folder.is_dir():
         raise DataSetError(f"{folder}: is no folder; wanted one with train.rec, or with a folder a person")
     if not (folder / "train.rec").exists():
@@ -122,6 +133,7 @@ def photos(
     records: Annotated[
         bool, typer.Option("--records", help="Write the crops into record files (OUT/train.rec) too.")
     ] = False,
+    ray: options.Ray = None,
     detector: options.Detector = None,
     threads: options.Threads = None,
     engine: options.EngineName = None,
@@ -130,15 +142,24 @@ def photos(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Align photos of people into crops in OUT/imgs; OUT/dropped.csv lists those without one clear face."""
+    """Align photos of people into crops in OUT/imgs; OUT/dropped.csv lists those without one clear face.
+
+    With --ray a cluster looks at the photos; this machine writes the crops.
+    """
+    from multiface.bulk.aligning import verdicts_of
+    from multiface.bulk.cluster import cluster
     from multiface.errors import NoFace
     from multiface.evaluate.photos import Reason, prepare_photos
 
     speaker = Speaker(as_json, quiet)
     chosen = options.choose(Settings.here(), detector, None, None, threads, engine, min_face)
     opened, workers = _detector(chosen)
-    with speaker.progress("photos") as progress:
-        prepared = prepare_photos(folder, out, opened, chosen.min_face, workers, progress)
+    with ExitStack() as stack:
+        verdicts = (
+            None if ray is None else verdicts_of(networks_of(chosen), stack.enter_context(cluster(ray)))
+        )
+        progress = stack.enter_context(speaker.progress("photos"))
+        prepared = prepare_photos(folder, out, opened, chosen.min_face, workers, progress, verdicts)
     speaker.result(
         f"{prepared.folder}: {prepared.crops:,} crops of {prepared.people:,} people, "
         f"{prepared.made:,} photos looked at"
@@ -231,6 +252,34 @@ def _pack(speaker: Speaker, chosen: options.Chosen, folder: Path, out: Path) -> 
     with speaker.progress("records") as progress:
         packed = pack_folder(folder, out, chosen.engine_value().thread_count, progress)
     return _packed(speaker, packed)
+
+
+def _pack_shards(speaker: Speaker, place: Path, out: Path) -> dict[str, Any]:
+    """Tar shards or Parquet files into record files; the document."""
+    from multiface.datasets.opening import open_identities
+    from multiface.datasets.pack_identities import pack_identities
+
+    pictures = open_identities(place)
+    for note in pictures.notes:
+        speaker.note(note)
+    with speaker.progress("records") as progress:
+        packed = pack_identities(pictures, out, progress)
+    speaker.result(
+        f"{packed.folder / 'train.rec'}: {packed.pictures:,} pictures of {packed.people:,} people, "
+        f"{packed.width}x{packed.height} pixels"
+    )
+    for reason in packed.left_out:
+        speaker.warn(f"left out: {reason}")
+    if packed.left_out:
+        speaker.warn(f"{counted(len(packed.left_out), 'picture')} left out")
+    return {
+        "rec": str(packed.folder / "train.rec"),
+        "people": packed.people,
+        "pictures": packed.pictures,
+        "width": packed.width,
+        "height": packed.height,
+        "left_out": list(packed.left_out),
+    }
 
 
 def _end(left_out: Sized) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from multiface.cli import completions, options
+from multiface.cli.bulk import embed_many
 from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import people_folder_of
 from multiface.cli.paths import annotated_copies, crop_files, picture_paths, refuse_inputs, require_folder
@@ -285,11 +286,12 @@ def align(
 def embed(
     pictures: options.Pictures,
     out: Annotated[
-        Path | None, typer.Option("--out", help="File: .npz or .jsonl.", show_default=False)
+        Path | None, typer.Option("--out", help="File: .npz, .jsonl or .parquet.", show_default=False)
     ] = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="Also the raw features and their norms (.npz only).")
     ] = False,
+    ray: options.Ray = None,
     detector: options.Detector = None,
     weights: options.Weights = None,
     flip: options.Flip = None,
@@ -303,14 +305,19 @@ def embed(
     """Turn every face of each picture into a vector of unit length.
 
     .npz holds `embeddings` float32 (n, d), `boxes` (n, 4), `scores` (n,), `paths` (n,) and `fingerprint`;
-    .jsonl has a line for each face.
+    .jsonl has a line for each face. .parquet is for millions of pictures, also from Parquet files (column `image`): it
+    is written in parts, and a stopped run goes on; --ray works on a cluster.
     """
     from multiface.cli.vector_files import VectorTable, write_jsonl, write_npz
 
     if out is None and not as_json:
-        raise UsageError("embed writes vectors: give --out FILE.npz, --out FILE.jsonl, or --json")
-    if out is not None and out.suffix.lower() not in (".npz", ".jsonl"):
-        raise UsageError(f"--out {out}: the ending must be .npz or .jsonl")
+        raise UsageError(
+            "embed writes vectors: give --out FILE.npz, --out FILE.jsonl, --out FILE.parquet, or --json"
+        )
+    if out is not None and out.suffix.lower() not in (".npz", ".jsonl", ".parquet"):
+        raise UsageError(f"--out {out}: the ending must be .npz, .jsonl or .parquet")
+    if ray is not None and (out is None or out.suffix.lower() != ".parquet"):
+        raise UsageError("--ray needs --out FILE.parquet")
     if raw and (out is None or out.suffix.lower() != ".npz"):
         raise UsageError("--raw needs --out FILE.npz")
     if out is not None:
@@ -320,6 +327,9 @@ def embed(
     paths = picture_paths(speaker, pictures)
     if out is not None:
         refuse_inputs([out], paths)
+    if out is not None and out.suffix.lower() == ".parquet":
+        embed_many(speaker, chosen, paths, out, ray)
+        return
     with chosen.recognizer() as recognizer:
         table = VectorTable(recognizer.embedder.name, recognizer.embedder.fingerprint, [])
 

@@ -5,6 +5,7 @@ PyTorch is imported only when one of these commands runs.
 
 import dataclasses
 import hashlib
+import json
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -35,7 +36,7 @@ Data = Annotated[
     list[Path] | None,
     typer.Option(
         "--data",
-        help="Folder with train.rec, or with a folder for each person; repeatable.",
+        help="Folder with train.rec, or with a folder for each person; tar shards or Parquet files; repeatable.",
         show_default=False,
     ),
 ]
@@ -436,13 +437,19 @@ class _Aligner:
         """Photos that could not be read."""
 
     def people(self, folder: Path) -> Path:
-        """A training folder as it is where it holds records or crops, else a folder of crops of its
-        photos.
+        """A training set as it is where it holds records, tar shards or crops, else a folder with record files of its
+        Parquet files, or with crops of its photos.
         """
+        from multiface.datasets.shard_names import find_shards
         from multiface.images import list_pictures
         from multiface.train.crops import SIDE
 
-        if not folder.is_dir() or (folder / "train.rec").exists():
+        if (folder / "train.rec").exists():
+            return folder
+        shards = find_shards(folder)
+        if shards is not None and shards.kind == ".parquet":
+            return self._packed(folder, shards.files)
+        if shards is not None or not folder.is_dir():
             return folder
         inside = [path for path in list_pictures(folder).pictures if path.parent != folder]
         if _first_shape(inside) in (None, (SIDE, SIDE, 3)):
@@ -463,6 +470,28 @@ class _Aligner:
             if count:
                 self._speaker.warn(f"{folder}: {counted(count, 'photo')} {what}")
         return prepared.folder
+
+    def _packed(self, place: Path, files: Sequence[Path]) -> Path:
+        """Parquet files as record files, which have random access; made once for these very files."""
+        from multiface.datasets.opening import open_identities
+        from multiface.datasets.pack_identities import pack_identities
+
+        facts = [(str(file.resolve()), *_facts(file)) for file in files]
+        digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+        root = self._chosen.cache / "crops" / f"records-{digest}"
+        with _alone(root):
+            if (root / "property").exists():
+                return root
+            pictures = open_identities(place)
+            with self._speaker.progress(f"packing {place.name}") as progress:
+                packed = pack_identities(pictures, root, progress)
+        for note in pictures.notes:
+            self._speaker.warn(note)
+        if packed.left_out:
+            self.unreadable += len(packed.left_out)
+            left_out = counted(len(packed.left_out), "picture")
+            self._speaker.warn(f"{place}: {left_out} that cannot be used are left out ({packed.left_out[0]})")
+        return root
 
     def lfw(self, folder: Path) -> Path:
         """The folder of crops of an LFW folder."""
@@ -492,6 +521,15 @@ class _Aligner:
                 self._chosen.files(), self._chosen.detector, engine, self._chosen.min_face
             )
         return self._detector
+
+
+def _facts(file: Path) -> tuple[int, int]:
+    """Size and time of change; of a file that is not there, what no file has."""
+    try:
+        status = file.stat()
+    except OSError:
+        return 0, -1
+    return status.st_size, status.st_mtime_ns
 
 
 @contextmanager

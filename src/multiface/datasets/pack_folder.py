@@ -86,14 +86,12 @@ def pack_folder(folder: Path, out: Path, workers: int, progress: Progress = lamb
                     if isinstance(looked, str):
                         left_out.append((path, looked))
                         continue
-                    size = size or (looked.width, looked.height)
-                    if (looked.width, looked.height) != size:
-                        reason = (
-                            f"is {looked.width}x{looked.height} pixels, those before are {size[0]}x{size[1]}: records "
-                            "hold aligned crops of one size; make them with `multiface prepare photos`"
-                        )
-                        left_out.append((path, reason))
+                    try:
+                        require_size(looked, size)
+                    except DataSetError as error:
+                        left_out.append((path, str(error)))
                         continue
+                    size = looked.width, looked.height
                     writer.write(key, Record(float(len(names)), key, 0, looked.content))
                     key += 1
                 if key > first:
@@ -118,36 +116,62 @@ def pack_folder(folder: Path, out: Path, workers: int, progress: Progress = lamb
 
 
 @dataclass(frozen=True, slots=True)
-class _Looked:
+class Looked:
+    """A picture that can be in record files: its file, and its size in pixels."""
+
     content: bytes
     width: int
     height: int
 
 
-def _looked_at(pool: ThreadPoolExecutor, paths: list[Path], ahead: int) -> Iterator[_Looked | str | None]:
-    """Each file in turn, a few read ahead: a picture, why it cannot be used, or None for what is no picture."""
-    for start in range(0, len(paths), ahead):
-        yield from pool.map(_look, paths[start : start + ahead])
+def looked_at_content(content: bytes, size: tuple[int, int] | None) -> Looked:
+    """A picture's file, decoded once. size: width and height of those before, None for the first.
 
-
-def _look(path: Path) -> _Looked | str | None:
-    try:
-        content = read_regular(path)
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
+    Raises DataSetError, whose text follows the picture's name, where it cannot be in record files with them.
+    """
     kind = picture_kind(content[:SIGNATURE_BYTES])
-    if kind is None and not named_like_picture(path):
-        return None
     if kind not in (None, PictureKind.JPEG, PictureKind.PNG):
-        return (
+        raise DataSetError(
             f"is a {kind} picture; readers of record files know JPEG and PNG: convert it, "
             "or make crops with `multiface prepare photos`"
         )
     try:
         height, width = load_picture(content).shape[:2]
     except PictureError as error:
-        return f"{str(error).removeprefix('the picture: ')}: fetch or make it again, or delete it"
-    return _Looked(content, width, height)
+        raise DataSetError(
+            f"{str(error).removeprefix('the picture: ')}: fetch or make it again, or delete it"
+        ) from error
+    looked = Looked(content, width, height)
+    require_size(looked, size)
+    return looked
+
+
+def require_size(looked: Looked, size: tuple[int, int] | None) -> None:
+    """Raises DataSetError for a picture of another size than those before; None: there are none."""
+    if size is not None and (looked.width, looked.height) != size:
+        raise DataSetError(
+            f"is {looked.width}x{looked.height} pixels, those before are {size[0]}x{size[1]}: records "
+            "hold aligned crops of one size; make them with `multiface prepare photos`"
+        )
+
+
+def _looked_at(pool: ThreadPoolExecutor, paths: list[Path], ahead: int) -> Iterator[Looked | str | None]:
+    """Each file in turn, a few read ahead: a picture, why it cannot be used, or None for what is no picture."""
+    for start in range(0, len(paths), ahead):
+        yield from pool.map(_look, paths[start : start + ahead])
+
+
+def _look(path: Path) -> Looked | str | None:
+    try:
+        content = read_regular(path)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if picture_kind(content[:SIGNATURE_BYTES]) is None and not named_like_picture(path):
+        return None
+    try:
+        return looked_at_content(content, None)
+    except DataSetError as error:
+        return str(error)
 
 
 def _people(folder: Path) -> list[str]:

@@ -24,11 +24,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
+from multiface.atomic_write import write_whole
 from multiface.datasets.bin_pack import write_bin
 from multiface.datasets.lfw import LfwFolder
 from multiface.datasets.whole_file import write_beside
@@ -39,7 +42,8 @@ from multiface.faces.detector import Detector
 from multiface.faces.face import Image
 from multiface.faces.finding import Found, find_faces
 from multiface.faces.main_face import central_face, clear_main_face
-from multiface.images import list_pictures, load_picture, save_picture
+from multiface.images import list_pictures, load_picture
+from multiface.images.jpeg import faithful_jpeg
 from multiface.images.path_text import path_text
 from multiface.json_text import parse_json
 from multiface.progress import Progress
@@ -66,6 +70,22 @@ class Dropped:
     photo: str
     reason: Reason
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a photo.
+
+    content: the crop's JPEG file; None where there is no crop. reason, detail: None and "" where all is well.
+    """
+
+    content: bytes | None
+    reason: Reason | None = None
+    detail: str = ""
+
+
+Verdicts = Callable[[Sequence[Path]], Iterator[Verdict]]
+"""Looks at photos somewhere else; the verdicts in the order of the photos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +129,7 @@ def prepare_photos(
     min_face: float,
     workers: int,
     progress: Progress = lambda *_: None,
+    verdicts: Verdicts | None = None,
 ) -> PreparedPhotos:
     """FOLDER/NAME/... to ROOT/imgs/NAME/PHOTO.jpg.
 
@@ -116,7 +137,8 @@ def prepare_photos(
     folders below NAME count to NAME, with the folders' names in that of the crop. Crops of photos that are no
     longer there stay.
     min_face: what the detector was opened with; it only goes into the notes. workers: photos that are looked
-    at the same time. progress: called with photos done and all photos.
+    at the same time. progress: called with photos done and all photos. verdicts: looks at the photos in place of
+    `detector`, which must be the one that is used there.
     Raises DataSetError where there is no photo in a folder a person, UsageError where ROOT cannot be written
     or crops would go among the photos.
     """
@@ -137,7 +159,8 @@ def prepare_photos(
         root / "photos.jsonl", crops, {"detector": detector.name, "min_face": min_face, "take": "clear"}
     )
     jobs = notes.jobs(folder, paths, _crop_name)
-    made = _work(jobs, notes, lambda path: _clear_crop(path, detector), workers, progress)
+    looks = _here(lambda path: clear_verdict(path, detector)) if verdicts is None else _elsewhere(verdicts)
+    made = _work(jobs, notes, looks, workers, progress)
 
     photos = [notes.of(path.relative_to(folder)) for path in paths]
     dropped = tuple(
@@ -176,7 +199,7 @@ def prepare_lfw(
         {"detector": detector.name, "min_face": min_face, "take": "central"},
     )
     jobs = notes.jobs(folder, lfw.paths, lambda photo, _: photo.with_suffix(".jpg").as_posix())
-    made = _work(jobs, notes, lambda path: _central_crop(path, detector), workers, progress)
+    made = _work(jobs, notes, _here(lambda path: _central_verdict(path, detector)), workers, progress)
 
     photos = [notes.of(path.relative_to(folder)) for path in lfw.paths]
     files = [read_regular(crops / note.crop) for note in photos]
@@ -190,42 +213,33 @@ def prepare_lfw(
     return PreparedLfw(crops, pack, len(photos), len(lfw.pairs), made, middle)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Crop:
-    """pixels: (112, 112, 3) RGB, None where there is none. reason, detail: None and "" where all is well."""
-
-    pixels: Image | None
-    reason: Reason | None = None
-    detail: str = ""
-
-
-def _clear_crop(path: Path, detector: Detector) -> _Crop:
+def clear_verdict(path: Path, detector: Detector) -> Verdict:
+    """The crop of the one clear face of a photo, or why there is none."""
     try:
         image = load_picture(path)
     except (PictureError, ExtraMissing) as error:
-        return _Crop(None, Reason.BROKEN, str(error))
+        return Verdict(None, Reason.BROKEN, str(error))
     found = find_faces(detector, image)
     chosen = clear_main_face(found.faces)
     if chosen is not None:
-        return _Crop(_aligned(image, found, chosen))
+        return Verdict(_aligned(image, found, chosen))
     if len(found.faces) == 0:
-        return _Crop(None, Reason.NO_FACE)
-    return _Crop(None, Reason.SEVERAL_FACES, f"{len(found.faces)} faces, none twice as large as the next")
+        return Verdict(None, Reason.NO_FACE)
+    return Verdict(None, Reason.SEVERAL_FACES, f"{len(found.faces)} faces, none twice as large as the next")
 
 
-def _central_crop(path: Path, detector: Detector) -> _Crop:
+def _central_verdict(path: Path, detector: Detector) -> Verdict:
     image = load_picture(path)
     height, width = image.shape[:2]
     found = find_faces(detector, image)
     if len(found.faces):
-        return _Crop(_aligned(image, found, central_face(found.faces, width, height)))
+        return Verdict(_aligned(image, found, central_face(found.faces, width, height)))
     crop: Image = align(image, middle_landmarks(image, ARCFACE_TEMPLATE, (SIDE, SIDE)))[0]
-    return _Crop(crop, Reason.NO_FACE)
+    return Verdict(faithful_jpeg(crop), Reason.NO_FACE)
 
 
-def _aligned(image: Image, found: Found, chosen: int) -> Image:
-    crop: Image = align(image, found.faces.landmarks[chosen : chosen + 1])[0]
-    return crop
+def _aligned(image: Image, found: Found, chosen: int) -> bytes:
+    return faithful_jpeg(align(image, found.faces.landmarks[chosen : chosen + 1])[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,10 +352,22 @@ def _read_notes(file: Path, head: str) -> dict[str, _Note]:
     return notes
 
 
+Look = Callable[[], Verdict]
+"""Gives the verdict on a photo; called in a thread."""
+
+
+def _here(crop: Callable[[Path], Verdict]) -> Callable[[Sequence[Path]], Iterator[Look]]:
+    return lambda paths: (partial(crop, path) for path in paths)
+
+
+def _elsewhere(verdicts: Verdicts) -> Callable[[Sequence[Path]], Iterator[Look]]:
+    return lambda paths: (partial(lambda done: done, verdict) for verdict in verdicts(paths))
+
+
 def _work(
     jobs: Sequence[_Job | None],
     notes: _Notes,
-    crop: Callable[[Path], _Crop],
+    looks: Callable[[Sequence[Path]], Iterator[Look]],
     workers: int,
     progress: Progress,
 ) -> int:
@@ -351,8 +377,10 @@ def _work(
     try:
         notes.crops.mkdir(parents=True, exist_ok=True)
         with notes.open() as file, ThreadPoolExecutor(workers) as pool:
+            looking = looks([job.path for job in open_jobs])
             for batch in _batches(open_jobs):
-                for note in pool.map(lambda job: _do(job, notes.crops, crop), batch):
+                given = list(islice(looking, len(batch)))
+                for note in pool.map(lambda job, look: _do(job, notes.crops, look), batch, given):
                     notes.add(file, note)
                 file.flush()
                 done += len(batch)
@@ -367,17 +395,17 @@ def _batches(jobs: Sequence[_Job]) -> Iterator[Sequence[_Job]]:
         yield jobs[start : start + _BATCH]
 
 
-def _do(job: _Job, crops: Path, crop: Callable[[Path], _Crop]) -> _Note:
+def _do(job: _Job, crops: Path, look: Look) -> _Note:
     target = crops / job.note.crop
-    made = crop(job.path)
+    made = look()
     size = 0
-    if made.pixels is None:
+    if made.content is None:
         # The photo may have had a face before it was replaced.
         target.unlink(missing_ok=True)
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
-        save_picture(made.pixels, target)
-        size = target.stat().st_size
+        write_whole(target, made.content)
+        size = len(made.content)
     note = job.note
     reason = None if made.reason is None else made.reason.value
     return _Note(note.photo, note.bytes, note.modified, note.crop, size, reason, made.detail)

@@ -43,7 +43,8 @@ Precision = Literal["float32", "bf16", "fp16"]
 class DataConfig:
     """What is learned from.
 
-    folders: record folders (train.rec) or folders of a folder a person, joined in this order.
+    folders: record folders (train.rec), folders of a folder a person, tar shards or Parquet files; joined in this
+        order.
     colour: order of the channels that the network is fed; "bgr" is that of the original's weights.
     workers: processes that load pictures; they change nothing but the speed.
     """

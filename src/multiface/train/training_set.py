@@ -1,4 +1,4 @@
-"""The folders of a recipe as one training set: record folders and folders of a folder a person, joined."""
+"""The folders of a recipe as one training set: record files, shards and folders of a folder a person, joined."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,12 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from multiface.datasets.identities import (
-    IdentitySet,
-    identities_from_folders,
-    identities_from_records,
-    join,
-)
+from multiface.datasets.identities import IdentitySet, join
+from multiface.datasets.opening import open_identities
 from multiface.errors import DataSetError, UsageError
 from multiface.visible import log_of
 
@@ -31,7 +27,7 @@ def open_training_set(folders: Sequence[str]) -> IdentitySet:
             "nothing to learn from: give --data FOLDER, or folders = [...] under [data] in the recipe"
         )
     once, twice = each_once(folders)
-    joined = join([_open(Path(folder)) for folder in once])
+    joined = join([open_identities(Path(folder)) for folder in once])
     joined = replace(joined, notes=(*twice, *joined.notes))
     if joined.classes < 2:
         raise DataSetError(f"{', '.join(folders)}: all pictures are of one person; wanted two people or more")
@@ -62,13 +58,3 @@ def each_once(folders: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]
         else:
             once[place] = folder
     return tuple(once.values()), tuple(twice)
-
-
-def _open(folder: Path) -> IdentitySet:
-    if (folder / "train.rec").exists():
-        return identities_from_records(folder)
-    if not folder.is_dir():
-        raise DataSetError(
-            f"{folder}: no such folder; wanted one with train.rec, or with a folder a person", path=folder
-        )
-    return identities_from_folders(folder)

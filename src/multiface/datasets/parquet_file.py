@@ -1,0 +1,103 @@
+"""Parquet files of pictures: opening, the checks of their columns, and errors in our words.
+
+The layout is that of Hugging Face `datasets`: a column `image`, a struct of the fields `bytes` and `path` or plain
+bytes, and for training a column `label`. Source: `datasets` 5.2, features `Image` and `ClassLabel`; the names of
+classes stand in the schema's metadata under `huggingface`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from multiface.errors import DataSetError, ExtraMissing, how_to_install
+from multiface.images.path_text import path_text
+from multiface.regular_file import open_regular
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
+GROUP_LIMIT = 1 << 30
+"""A row group has at most this many bytes: it can only be read whole."""
+
+
+@contextmanager
+def parquet_errors(path: Path) -> Iterator[None]:
+    """What pyarrow raises about a file, as DataSetError; ExtraMissing where there is no pyarrow."""
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise ExtraMissing(f"{path}: reading Parquet needs pyarrow: {how_to_install('parquet')}") from error
+    try:
+        yield
+    except (
+        pyarrow.ArrowException,
+        OSError,
+        ValueError,
+    ) as error:  # a broken name in it is a UnicodeDecodeError
+        reason = (
+            error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]
+        )
+        raise DataSetError(
+            f"{path_text(path)}: cannot be read as Parquet ({reason}): fetch or write it again", path=path
+        ) from error
+
+
+def open_parquet(path: Path) -> "ParquetFile":
+    """The file, checked to be one with pictures in row groups of a size that can be read.
+
+    Raises DataSetError where it is not, ExtraMissing where pyarrow is not installed.
+    """
+    with parquet_errors(path):
+        from pyarrow import types
+        from pyarrow.parquet import ParquetFile
+
+        open_regular(path).close()
+        file = ParquetFile(str(path), memory_map=True, pre_buffer=False)
+        schema = file.schema_arrow
+        image = schema.field("image").type if "image" in schema.names else None
+        if image is not None and types.is_struct(image) and image.get_field_index("bytes") >= 0:
+            image = image.field("bytes").type
+        if image is None or not (types.is_binary(image) or types.is_large_binary(image)):
+            raise DataSetError(
+                f"{path_text(path)}: wanted a column `image` of bytes, or of a struct with `bytes` (the layout of "
+                f"Hugging Face datasets); its columns are {_columns(schema)}",
+                path=path,
+            )
+        for number in range(file.metadata.num_row_groups):
+            size = group_bytes(file, number)
+            if size > GROUP_LIMIT:
+                raise DataSetError(
+                    f"{path_text(path)}: row group {number} has {size:,} bytes; wanted "
+                    f"{GROUP_LIMIT:,} at most, since a group is read whole: write it again with smaller groups "
+                    "(row_group_size=1000)",
+                    path=path,
+                )
+    return file
+
+
+def picture_column(file: "ParquetFile") -> str:
+    """The name under which pyarrow reads the pictures' bytes alone."""
+    from pyarrow import types
+
+    return "image.bytes" if types.is_struct(file.schema_arrow.field("image").type) else "image"
+
+
+def group_bytes(file: "ParquetFile", group: int) -> int:
+    """Bytes of a row group, before compression. (Those of the pictures alone would take a call of pyarrow that ends the
+    process at some damaged files.)
+    """
+    return int(file.metadata.row_group(group).total_byte_size)
+
+
+def read_pictures(file: "ParquetFile", group: int) -> Any:
+    """The pictures' bytes of a row group, a pyarrow array; an entry may be null."""
+    from pyarrow import types
+
+    table = file.read_row_group(group, columns=[picture_column(file)], use_threads=False)
+    column = table.column("image").combine_chunks()
+    return column.field("bytes") if types.is_struct(column.type) else column
+
+
+def _columns(schema: Any) -> str:
+    return ", ".join(f"{field.name} ({str(field.type)[:60]})" for field in schema) or "none"
