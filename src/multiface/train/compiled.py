@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch._dynamo.exc import TorchDynamoException
 
 from multiface.errors import NotAvailable
 from multiface.train.building import Network
@@ -21,6 +20,8 @@ def compiled_feature_map(network: Network) -> FeatureMap:
 
     A call raises NotAvailable where PyTorch cannot compile here: a compiler is missing, or a layer is not supported.
     """
+    from torch._dynamo.exc import TorchDynamoException  # two seconds of imports, for who compiles only
+
     compiled = torch.compile(network.feature_map, dynamic=False)
 
     def feature_map(pictures: Tensor) -> Tensor:
