@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from multiface.gallery import Gallery
-from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
+from multiface.gallery.contents import NewTemplate, PictureFacts, VectorOrigin
 
 ORIGIN = VectorOrigin("ab" * 32, "sface", "yunet", 128, False)
 PARTS = 8  # 4 threads, 2 forked children, 2 new processes

@@ -174,7 +174,7 @@ def enroll(work: Path, place: str) -> Job:
 
 
 def merge(work: Path, place: str) -> Job:
-    from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
+    from multiface.gallery.contents import NewTemplate, PictureFacts, VectorOrigin
 
     facts = PictureFacts(640, 480, (10, 10, 60, 70), 0.9, "yunet", 0, 1)
     origin = VectorOrigin("ab" * 32, "sface", "yunet", 128, False)

@@ -92,7 +92,7 @@ def sound_files(shared: Path, work: Path) -> dict[str, bytes]:
 
     from multiface.decision.shipped import SHIPPED
     from multiface.gallery import Gallery
-    from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
+    from multiface.gallery.contents import NewTemplate, PictureFacts, VectorOrigin
     from multiface.video.events.event_store import EventStore
     from multiface.video.results import Event
     from multiface.weights.store import PACKED

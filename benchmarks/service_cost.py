@@ -176,7 +176,7 @@ def main() -> None:
             gallery = recognizer.gallery
             assert gallery is not None
             made_up(gallery, arguments.people)
-            with gallery.engine.database.writing() as connection:
+            with gallery.database.writing() as connection:
                 key = access_keys.new_key(connection, "benchmark", ("admin",))[1]
             faces = len(recognizer.identify(picture).faces)
             print(
@@ -235,7 +235,7 @@ def main() -> None:
             assert again.gallery is not None
             began = time.process_time()
             for _ in range(2000):
-                with again.gallery.engine.database.reading() as connection:
+                with again.gallery.database.reading() as connection:
                     assert access_keys.found_key(connection, key) is not None
             print(f"a key looked up and compared: {(time.process_time() - began) / 2:.3f} ms")
 

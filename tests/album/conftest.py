@@ -78,7 +78,7 @@ class MadeUp:
         )
         digest = hashlib.sha256(str(self.pictures).encode()).hexdigest()
         chosen = vectors or [self.vector(person) for person in people]
-        with self.gallery.engine.database.writing() as connection:
+        with self.gallery.database.writing() as connection:
             picture = album_pictures.add_picture(
                 connection, NewPicture(digest, False, 640, 480, day, True, "made up", None)
             )
@@ -122,7 +122,7 @@ class MadeUp:
 
     def standing(self) -> dict[int, tuple[int, int]]:
         """Person's row and stranger's number by face; -1 for none."""
-        with self.gallery.engine.database.reading() as connection:
+        with self.gallery.database.reading() as connection:
             faces = album_faces.vectors(connection, self.gallery.origin)
         return {
             int(number): (int(person), int(stranger))

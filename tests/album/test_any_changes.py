@@ -42,7 +42,7 @@ class Doing:
         self.done[kind.__name__] = self.done.get(kind.__name__, 0) + 1
 
     def faces(self) -> list[AlbumFace]:
-        with self.gallery.engine.database.reading() as connection:
+        with self.gallery.database.reading() as connection:
             numbers = range(1, album_faces.last(connection) + 1)
             return [one for n in numbers if (one := album_faces.face(connection, n)) is not None]
 
@@ -50,7 +50,7 @@ class Doing:
         return int(self.random.choice([face.id for face in self.faces()]))
 
     def group(self) -> int:
-        with self.gallery.engine.database.reading() as connection:
+        with self.gallery.database.reading() as connection:
             return int(self.random.choice(list(album_strangers.all_of_them(connection)) or [999]))
 
     def person(self) -> str:
@@ -63,7 +63,7 @@ class Doing:
             self.made_up.photo(vectors=vectors, fault="blurred" if self.random.random() < 0.1 else None)
 
     def copy(self) -> None:
-        with self.gallery.engine.database.reading() as connection:
+        with self.gallery.database.reading() as connection:
             vector = album_faces.vector_of(connection, self.face())
         if vector is not None:
             self.made_up.photo(vectors=[vector])
@@ -87,7 +87,7 @@ class Doing:
         hand_work.merge_groups(self.gallery, self.group(), self.group())
 
     def split(self) -> None:
-        with self.gallery.engine.database.reading() as connection:
+        with self.gallery.database.reading() as connection:
             own = [face.id for face in album_faces.faces_of_stranger(connection, self.group())]
         hand_work.split_faces(self.gallery, own[: int(self.random.integers(1, 3))])
 
@@ -121,19 +121,19 @@ class Doing:
     def draw(self) -> None:
         photo = int(self.random.choice([face.picture for face in self.faces()]))
         new = NewFace((1.0, 1.0, 9.0, 9.0), None, 1.0, 0.0, "drawn by hand", True, None, None, True)
-        with self.gallery.engine.database.writing() as connection:
+        with self.gallery.database.writing() as connection:
             face = album_faces.add_face(connection, photo, new, self.gallery.origin)
         hand_work.name_faces(self.gallery, [face], self.person())
 
     def vanish(self) -> None:
-        with self.gallery.engine.database.writing() as connection:
+        with self.gallery.database.writing() as connection:
             album_pictures.drop_file(
                 connection, "/photos", f"{int(self.random.integers(1, self.made_up.pictures + 1))}.jpg"
             )
             album_pictures.mark_vanished(connection)
 
     def forget_vanished(self) -> None:
-        with self.gallery.engine.database.writing() as connection:
+        with self.gallery.database.writing() as connection:
             if album_pictures.forget_vanished(connection, utc_now() + "Z"):
                 album_strangers.stale(connection)
 
@@ -155,7 +155,7 @@ def by_hand(doing: Doing) -> dict[int, object]:
 
 
 def vectors_of(made_up: MadeUp, table: str, number: int) -> set[bytes]:
-    with made_up.gallery.engine.database.reading() as connection:
+    with made_up.gallery.database.reading() as connection:
         rows = connection.execute(f"SELECT vector FROM {table} WHERE stranger_id = ?", (number,)).fetchall()
     return {bytes(vector) for (vector,) in rows if vector is not None}
 
@@ -168,7 +168,7 @@ def sound(doing: Doing) -> None:
         if who[1] is not None:
             assert (face.picture, who) not in seen, f"{who} is two faces of a photo"
             seen.add((face.picture, who))
-    with doing.gallery.engine.database.reading() as connection:
+    with doing.gallery.database.reading() as connection:
         barred = album_faces.barred(connection)
         strangers = album_strangers.all_of_them(connection)
     for face in doing.faces():

@@ -43,7 +43,7 @@ def test_what_was_said_waits_for_whoever_comes_next(made_up: MadeUp) -> None:
     assert not is_fresh(made_up.gallery, made_up.threshold)
     made_up.refresh()
     made_up.gallery.strangers.name(group(made_up, faces[1]), "Cleo")
-    with made_up.gallery.engine.database.reading() as connection:
+    with made_up.gallery.database.reading() as connection:
         assert set(faces[1:]) <= album_strangers.state(connection).changed
     made_up.refresh()
     assert is_fresh(made_up.gallery, made_up.threshold)
@@ -59,7 +59,7 @@ def test_a_face_that_got_a_name_leaves_its_group(made_up: MadeUp) -> None:
         hand_work.not_person(made_up.gallery, [face], "Anna")
     made_up.refresh()
     assert group(made_up, faces[1]) == number
-    with made_up.gallery.engine.database.reading() as connection:
+    with made_up.gallery.database.reading() as connection:
         rows = connection.execute(
             "SELECT vector FROM stranger_view WHERE stranger_id = ?", (number,)
         ).fetchall()
@@ -164,7 +164,7 @@ def test_a_drawn_face_without_a_vector_takes_the_person(made_up: MadeUp) -> None
     made_up.refresh()
     assert person(made_up, face) == "Anna"
     new = NewFace((1.0, 1.0, 9.0, 9.0), None, 1.0, 0.0, "drawn by hand", True, None, None, True)
-    with made_up.gallery.engine.database.writing() as connection:
+    with made_up.gallery.database.writing() as connection:
         drawn = album_faces.add_face(connection, 1, new, made_up.gallery.origin)
     hand_work.name_faces(made_up.gallery, [drawn], "Anna")
     made_up.refresh()
@@ -190,7 +190,7 @@ def test_undoing_leaves_what_a_camera_learnt(made_up: MadeUp) -> None:
     sighting = Sighting(made_up.vector(3), 0.0, 0.5, picture, "2024-05-01T12:00:00+00:00")
     made_up.gallery.strangers.learn(number, sighting, timedelta(days=20000))
     made_up.gallery.undo(ignoring)
-    with made_up.gallery.engine.database.reading() as connection:
+    with made_up.gallery.database.reading() as connection:
         one = album_strangers.all_of_them(connection)[number]
     assert (one.made, one.ignored) == (False, False)
 
@@ -201,10 +201,10 @@ def test_groups_of_files_that_are_gone_are_not_shown(made_up: MadeUp) -> None:
     made_up.refresh()
     album = Album.of_gallery(made_up.gallery, made_up.threshold.calibration)
     assert [len(group.faces) for group in album.groups()] == [3]
-    with made_up.gallery.engine.database.writing() as connection:
+    with made_up.gallery.database.writing() as connection:
         connection.execute("DELETE FROM album_file WHERE name = '1.jpg'")
     assert [len(group.faces) for group in album.groups()] == [2]
-    with made_up.gallery.engine.database.writing() as connection:
+    with made_up.gallery.database.writing() as connection:
         connection.execute("DELETE FROM album_file")
     assert album.groups() == ()
 
@@ -213,13 +213,13 @@ def test_a_forgotten_folder_leaves_nothing_in_groups(made_up: MadeUp) -> None:
     """Also where the group goes on without it."""
     faces = [made_up.photo(3)[0] for _ in range(4)] + [made_up.photo(5)[0] for _ in range(4)]
     made_up.refresh()
-    with made_up.gallery.engine.database.writing() as connection:
+    with made_up.gallery.database.writing() as connection:
         vector = album_faces.vector_of(connection, faces[0])
         connection.execute("UPDATE album_file SET folder = '/gone' WHERE name = '1.jpg'")
     assert vector is not None
     Album.of_gallery(made_up.gallery, made_up.threshold.calibration).forget("/gone")
     assert groups_of(made_up.standing()) == [faces[1:4], faces[4:]]
-    with made_up.gallery.engine.database.reading() as connection:
+    with made_up.gallery.database.reading() as connection:
         rows = connection.execute("SELECT vector FROM stranger_view").fetchall()
     assert len(rows) == 7 and vector.tobytes() not in {bytes(row[0]) for row in rows}
 
@@ -227,7 +227,7 @@ def test_a_forgotten_folder_leaves_nothing_in_groups(made_up: MadeUp) -> None:
 def test_without_crops_a_gallery_is_sound(made_up: MadeUp) -> None:
     for _ in range(3):
         made_up.photo(3)
-    with made_up.gallery.engine.database.writing() as connection:
+    with made_up.gallery.database.writing() as connection:
         connection.execute("UPDATE album_face SET crop = NULL")
     made_up.refresh()
     assert made_up.gallery.check().problems == ()

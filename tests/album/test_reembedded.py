@@ -44,7 +44,7 @@ def test_photos_are_embedded_again_where_they_lie(album: Album, photos: Path, tm
         now = Album(again)
         assert {who: names(now, *who) for who in before} == before
         assert [(one.number, one.sightings) for one in now.groups()] == [(group.number, 3)]
-        with again.gallery.engine.database.reading() as connection:
+        with again.gallery.database.reading() as connection:
             vectors = album_faces.vectors(connection, again.gallery.origin)
             assert album_faces.face(connection, drawn) is not None
         for hit in now.find():
@@ -81,7 +81,7 @@ def test_faces_without_their_photo_come_from_crops(
     refresh(made_up.gallery, made_up.threshold)
     standing = made_up.standing()
     assert {standing[face][1] for face in (*first, *second)} == {number}
-    with made_up.gallery.engine.database.writing() as connection:
+    with made_up.gallery.database.writing() as connection:
         rows = connection.execute("SELECT crop, vector FROM album_face").fetchall()
         connection.execute("UPDATE album_face SET crop = NULL WHERE id = ?", (single,))
     vectors = {hashlib.sha256(crop).hexdigest(): np.frombuffer(vector, "<f4") for crop, vector in rows}
@@ -109,7 +109,7 @@ def test_faces_without_their_photo_come_from_crops(
         now.refresh()
         del standing[single]
         assert now.standing() == standing
-        with again.engine.database.reading() as connection:
+        with again.database.reading() as connection:
             assert album_faces.face(connection, single) is not None
         back = next(one for one in again.changes() if one.kind == "album" and one.facts["removed"])
         with pytest.raises(GalleryError, match="embedded again with other weights since"):

@@ -17,7 +17,7 @@ from tests.album.conftest import MadeUp, groups_of
 
 def anew(made_up: MadeUp) -> dict[int, tuple[int, int]]:
     """Everything decided from the beginning, all that was decided before forgotten."""
-    with made_up.gallery.engine.database.writing() as connection:
+    with made_up.gallery.database.writing() as connection:
         album_strangers.stale(connection)
         connection.execute("UPDATE album_face SET person_id = NULL WHERE by_hand = 0")
     made_up.refresh()
@@ -61,7 +61,7 @@ def test_the_decisions_of_identify(made_up: MadeUp) -> None:
     made_up.refresh()
     matrix = made_up.gallery.matrix()
     rows = {person.id: person.number for person in made_up.gallery.people()}
-    with made_up.gallery.engine.database.reading() as connection:
+    with made_up.gallery.database.reading() as connection:
         faces = album_faces.vectors(connection, made_up.gallery.origin)
     named = 0
     for picture in np.unique(faces.pictures):
@@ -115,7 +115,7 @@ def test_the_same_groups_in_any_order_of_scanning(made_up: MadeUp) -> None:
     made_up.refresh()
     together = groups_of({k: made_up.standing()[face] for k, face in faces.items()})
     for order in (np.random.default_rng(2).permutation(60), np.arange(60)[::-1]):
-        with made_up.gallery.engine.database.writing() as connection:
+        with made_up.gallery.database.writing() as connection:
             connection.execute("DELETE FROM album_picture")
         made_up.refresh()
         assert made_up.gallery.strangers.list() == ()
@@ -243,7 +243,7 @@ def test_merge_split_ignore_and_back(made_up: MadeUp) -> None:
     assert made_up.standing()[second[0]][1] == number
 
     hand_work.ignore(made_up.gallery, groups=[number])
-    with made_up.gallery.engine.database.reading() as connection:
+    with made_up.gallery.database.reading() as connection:
         assert album_strangers.all_of_them(connection)[number].ignored
 
     for change in [one for one in made_up.gallery.changes() if one.can_be_undone]:
@@ -296,7 +296,7 @@ def test_a_camera_s_stranger_keeps_the_number(made_up: MadeUp) -> None:
     face = made_up.photo(3)[0]
     made_up.refresh()
     assert made_up.standing()[face][1] == number
-    with made_up.gallery.engine.database.writing() as connection:
+    with made_up.gallery.database.writing() as connection:
         connection.execute("DELETE FROM album_picture")
     made_up.refresh()
     assert [one.number for one in made_up.gallery.strangers.list()] == [number]  # the camera's again
@@ -353,7 +353,7 @@ def test_who_may_be_the_same_comes_first(made_up: MadeUp) -> None:
     made_up.refresh()
     own = standing[faces[1][0]][1]
     matrix = gallery.matrix()
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         vectors = album_faces.vectors(connection, gallery.origin)
         groups = unknown_groups(connection, {}, matrix, made_up.threshold, gallery.origin)
         alike = alike_groups(connection, groups, own, gallery.origin)

@@ -372,7 +372,7 @@ def test_forgotten_at_last(album: Album, photos: Path, monkeypatch: pytest.Monke
     album.scan([photos])
     place = album._gallery.path
     (photos / "a" / "ada.jpg").unlink()
-    with album._gallery.engine.database.reading() as connection:
+    with album._gallery.database.reading() as connection:
         rows = connection.execute("SELECT vector FROM album_face ORDER BY id").fetchall()
     first = bytes(rows[0][0])
     album.scan([photos])
@@ -395,7 +395,7 @@ def test_a_removed_person_leaves_every_byte(album: Album, photos: Path) -> None:
     gallery = album._gallery
     gallery.merge("Cleopatra", "Somebody")
     number = gallery.person("Cleopatra").number
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         rows = connection.execute(
             "SELECT vector, crop FROM album_face WHERE person_id = ?", (number,)
         ).fetchall()

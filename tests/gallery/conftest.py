@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
+from multiface.gallery.contents import NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.gallery import Gallery
 from tests.gallery.postgres_server import Server, running
 

@@ -16,7 +16,7 @@ from multiface.gallery import archive_format
 from multiface.gallery.archive_export import export_people
 from multiface.gallery.archive_import import Imported, differences, import_people
 from multiface.gallery.archive_reading import opened_archive
-from multiface.gallery.engine import Crop, NewTemplate, VectorOrigin
+from multiface.gallery.contents import Crop, NewTemplate, VectorOrigin
 from multiface.gallery.gallery import Gallery
 
 Make = Callable[..., NewTemplate]
@@ -42,7 +42,7 @@ def filled(gallery: Gallery, template: Make) -> Gallery:
     gallery.edit(first, external_id="7", note="a\nb", groups=["x", "ä"], cover=gallery.templates(first)[1].id)
     (empty,) = gallery.templates("Zoë 0")
     gallery.add_templates("Zoë 3", [template("more")])
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         connection.execute("DELETE FROM template WHERE id = ?", (empty.id,))
     gallery.add_templates("Gone", [template("gone")])
     gallery.remove("Gone")
@@ -72,7 +72,7 @@ def test_from_either_engine_to_a_file_and_back_it_is_the_same_bytes(
         assert done == Imported(8, 16, 0, 0, 0, 0)
         assert told == [(3, 8), (6, 8), (8, 8)]
         assert differences(target, archive) == [] and target.check().problems == ()
-        with target.engine.database.writing() as connection:
+        with target.database.writing() as connection:
             connection.execute("DELETE FROM removed_person WHERE person <> ?", (archive.removed[0],))
         export_people(target, tmp_path / "b.mfgallery")
         assert (tmp_path / "b.mfgallery").read_bytes() == (tmp_path / "a.mfgallery").read_bytes()
@@ -110,7 +110,7 @@ def test_crops_go_along_unless_they_are_not_wanted(filled: Gallery, other: Path,
         assert differences(target, archive) == []
         kept = [target.crop(one.id) for one in target.templates(who.id)]
         assert kept == [Crop(JPEG + b"1"), None, Crop(JPEG + b"2", aligned=False)]
-        with target.engine.database.writing() as connection:
+        with target.database.writing() as connection:
             connection.execute("UPDATE crop SET aligned = 1")
         assert differences(target, archive) == [f"Zoë 1 ({who.id}): a crop differs"]
 
@@ -153,7 +153,7 @@ def test_merging(filled: Gallery, other: Path, template: Make, tmp_path: Path) -
         assert import_people(target, archive) == Imported(0, 0, 8, 0, 1, 0)  # run again
         target.rename(ids["Zoë 5"], "Zora")
         template_of = target.templates(ids["Zoë 5"])[0]
-        with target.engine.database.writing() as connection:
+        with target.database.writing() as connection:
             connection.execute("DELETE FROM template WHERE id = ?", (template_of.id,))
         assert import_people(target, archive).templates == 1
         assert target.person(ids["Zoë 5"]).name == "Zora"

@@ -13,7 +13,7 @@ import pytest
 from multiface.errors import NotInGallery
 from multiface.gallery import camera_events, camera_rows
 from multiface.gallery.camera_events import NewEvent, Overtaken
-from multiface.gallery.engine import NewTemplate
+from multiface.gallery.contents import NewTemplate
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.person_copy import person_copy
 from multiface.gallery.strangers import Sighting
@@ -24,7 +24,7 @@ WHEN = "2026-05-01T12:00:00.000+00:00"
 
 def new_camera(gallery: Gallery, name: str = "door", **given: object) -> str:
     wanted = {"source": "rtsp://ann@host/", "password": None, "webhook": None, "keep_strangers": None}
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         camera_rows.take_lease(connection, "me", None)
         return camera_rows.add_camera(
             connection,
@@ -42,17 +42,17 @@ def happen(
     owner: str = "me",
 ) -> int:
     event = NewEvent(when, "recognised", 1, person, stranger, 0.5, 0.4, (1.0, 2.0, 3.0, 4.0))
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         return camera_events.add_events(connection, camera, "r", owner, [event])[0]
 
 
 def names(gallery: Gallery) -> list[str | None]:
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         return [one.name for one in camera_events.events(connection, 0, 100)]
 
 
 def strangers(gallery: Gallery) -> list[int | None]:
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         return [one.stranger for one in camera_events.events(connection, 0, 100)]
 
 
@@ -66,10 +66,10 @@ def anna_and_bo(gallery: Gallery, template: Make) -> tuple[str, str]:
 def test_one_numbering_that_is_never_given_twice(gallery: Gallery) -> None:
     door, gate = new_camera(gallery), new_camera(gallery, "gate")
     assert [happen(gallery, one) for one in (door, gate, door)] == [1, 2, 3]
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         camera_rows.remove_camera(connection, door)
     assert happen(gallery, gate) == 4
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         kept = camera_events.events(connection, 0, 10)
         assert [(one.number, one.camera, one.camera_name) for one in kept] == [
             (2, gate, "gate"),
@@ -103,7 +103,7 @@ def test_last_seen(gallery: Gallery, template: Make) -> None:
     for camera, hour in ((door, 9), (gate, 11), (door, 10), (gate, 8)):
         happen(gallery, camera, anna, when=f"2026-05-01T{hour:02}:00:00.000+00:00")
     numbers = [gallery.person(one).number for one in (anna, bo)]
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         seen = camera_events.last_seen(connection, numbers[0])
         assert [(one.name, one.time[11:13]) for one in seen] == [("gate", "11"), ("door", "10")]
         assert camera_events.last_seen(connection, numbers[1]) == ()
@@ -126,7 +126,7 @@ def test_a_person_who_is_removed_is_in_no_event(gallery: Gallery, template: Make
     gallery.merge(anna, bo)
     gallery.remove(anna)
     assert names(gallery) == [None, None]
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         rows = connection.execute("SELECT person_id, decided, stranger FROM camera_event").fetchall()
     assert [tuple(row) for row in rows] == [(None, None, None)] * 2
 
@@ -145,9 +145,9 @@ def test_no_byte_of_a_removed_person_or_secret_stays(gallery: Gallery, template:
     assert b"Zzyzx" not in held()
     # The id stays once, so that no import brings the person back, and in the index of that table, which is the table.
     assert held().count(person.encode()) == 1
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         camera_rows.remove_camera(connection, door)
-    gallery.engine.database.purge_log()
+    gallery.database.purge_log()
     assert b"hunter2hunter2" not in held()
 
 
@@ -184,7 +184,7 @@ def stranger(gallery: Gallery, template: Make, picture: str) -> int:
 def test_events_are_forgotten_when_they_were_told(gallery: Gallery) -> None:
     door, gate = new_camera(gallery), new_camera(gallery, "gate")
     numbers = [happen(gallery, one) for one in (door, gate, door, gate)]
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         connection.execute("UPDATE camera_event SET stored = ?", (WHEN,))
         camera_events.set_told(connection, door, "hook", numbers[0])
         assert camera_events.forget_events(connection, timedelta(days=40000)) == 0
@@ -199,7 +199,7 @@ def test_events_are_forgotten_when_they_were_told(gallery: Gallery) -> None:
 
 def test_only_who_holds_the_lease_writes(gallery: Gallery) -> None:
     door = new_camera(gallery)
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         seen = camera_rows.lease(connection)
         assert seen is not None and seen.owner == "me"
         assert not camera_rows.take_lease(connection, "you", None)
@@ -210,7 +210,7 @@ def test_only_who_holds_the_lease_writes(gallery: Gallery) -> None:
     with pytest.raises(Overtaken):
         happen(gallery, door)
     assert happen(gallery, door, owner="you") == 1
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         camera_rows.release_lease(connection, "you")
         assert camera_rows.lease(connection) is None
     with pytest.raises(Overtaken):
@@ -219,7 +219,7 @@ def test_only_who_holds_the_lease_writes(gallery: Gallery) -> None:
 
 def test_what_is_wanted_and_what_became_of_it(gallery: Gallery) -> None:
     door = new_camera(gallery, password="x", keep_strangers=1.5, unknown_alert=True)
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         camera_rows.change_camera(connection, door, {"name": "gate", "password": None, "paused": True})
         camera_rows.set_state(connection, door, "waiting", "refused")
         one = camera_rows.camera(connection, door, "here")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from multiface.errors import AmbiguousName, GalleryError, UsageError
-from multiface.gallery.engine import Crop, NewTemplate
+from multiface.gallery.contents import Crop, NewTemplate
 from multiface.gallery.folder_import import sync_folder
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.strangers import Sighting
@@ -201,7 +201,7 @@ def test_removal_is_final_in_every_byte(gallery: Gallery, path: Path, template: 
     assert who.encode() in content
     assert [change.kind for change in gallery.changes()] == ["enrol"]
     assert gallery.check().problems == ()
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         removed = {one for (one,) in connection.execute("SELECT person FROM removed_person")}
     bo = gallery.person("Bo").id
     assert removed == {who, *(one for one in ids if one not in (who, bo))}  # with whom was merged in
@@ -213,7 +213,7 @@ def test_changes_are_forgotten_after_thirty_days(gallery: Gallery, path: Path, t
     gallery.strangers.name(stranger, "Sam")
     gallery.rename("Sam", "Samuel")
     long_ago = (datetime.now(UTC) - timedelta(days=30, minutes=5)).isoformat(timespec="seconds")
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         connection.execute("UPDATE change SET made = ? WHERE kind = 'name'", (long_ago,))
     gallery.close()
     with Gallery.open(path) as again:

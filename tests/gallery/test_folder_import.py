@@ -18,7 +18,7 @@ import pytest
 
 from multiface.errors import UsageError
 from multiface.gallery import folder_rows
-from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
+from multiface.gallery.contents import NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.folder_import import (
     FolderProgress,
     FolderReport,
@@ -439,7 +439,7 @@ def test_what_cannot_be_asked_is_not_gone(gallery: Gallery, folder: Path, how: s
     """Anna's folder breaks off; no listing is asked, only the disk."""
     run(gallery, folder)
     root = str(folder.resolve())
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         rows = folder_rows.rows_of(connection, root)
     assert not any(content_is_gone(folder, row) for row in rows)
     break_off(folder / "anna", how)
@@ -517,7 +517,7 @@ import hashlib, os, sys
 from pathlib import Path
 import numpy as np
 from multiface.gallery import folder_import
-from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
+from multiface.gallery.contents import NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.gallery import Gallery
 
 folder_import.BATCH = 4

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from multiface.errors import GalleryError, UsageError
-from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
+from multiface.gallery.contents import NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.gallery import Added, Gallery
 from multiface.gallery.names import clean_name
 
@@ -229,7 +229,7 @@ def test_check_finds_what_was_spoilt(gallery: Gallery, path: Path, template: Mak
 WRITER = """
 import hashlib, sys
 import numpy as np
-from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
+from multiface.gallery.contents import NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.gallery import Gallery
 path, who, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 facts = PictureFacts(1, 1, (0, 0, 1, 1), 1.0, "mtcnn", 0, 1)

@@ -67,7 +67,7 @@ def test_the_lock_of_a_writer_outlives_a_look_at_the_files(
 ) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     with Gallery.open(tmp_path / "g.db", ORIGIN, create=True) as gallery:
-        with gallery.engine.database.writing():
+        with gallery.database.writing():
             assert another_writes(tmp_path / "g.db") == "database is locked"
             read(tmp_path)
             assert another_writes(tmp_path / "g.db") == "database is locked"

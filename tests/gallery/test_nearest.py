@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from multiface.arrays import Floats
 from multiface.gallery import int8_codes
-from multiface.gallery.engine import NewTemplate
+from multiface.gallery.contents import NewTemplate
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.int8_codes import Codes, bounds
 from multiface.gallery.matrix import Matrix

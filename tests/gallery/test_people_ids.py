@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from multiface.errors import AmbiguousName, GalleryError, UsageError
-from multiface.gallery.engine import NewTemplate
+from multiface.gallery.contents import NewTemplate
 from multiface.gallery.folder_import import sync_folder
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.names import clean_name
@@ -123,14 +123,14 @@ def test_a_cover_goes_with_its_template(gallery: Gallery, template: Make) -> Non
     gallery.add_templates("Anna", [template("a"), template("b")])
     cover = gallery.templates("Anna")[0].id
     gallery.edit("Anna", cover=cover)
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         connection.execute("DELETE FROM template WHERE id = ?", (cover,))
     assert gallery.person("Anna").cover is None and gallery.check().problems == ()
 
 
 def test_an_unknown_name_is_hinted_at_without_reading_everybody(gallery: Gallery, template: Make) -> None:
     gallery.add_templates("Margarethe", [template("a")])
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         for number in range(2000):
             connection.execute(
                 "INSERT INTO person (public_id, name, created) VALUES (?, ?, '')", (new_id(), f"q{number}")

@@ -11,7 +11,7 @@ import pytest
 
 from multiface.errors import GalleryError
 from multiface.gallery import people_index
-from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
+from multiface.gallery.contents import NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.matrix import Matrix
 
@@ -111,7 +111,7 @@ def test_one_who_was_away_for_long_reads_everything(
 
 def test_what_is_written_down_of_changes_stays_small(pair: tuple[Gallery, Gallery]) -> None:
     mine, _ = pair
-    with mine.engine.database.writing() as connection:
+    with mine.database.writing() as connection:
         for _ in range(30):
             connection.execute(
                 "WITH RECURSIVE n (k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < 1000) "

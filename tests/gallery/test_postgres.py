@@ -16,7 +16,7 @@ import pytest
 
 from multiface.errors import ExtraMissing, FingerprintMismatch, GalleryError, UsageError
 from multiface.gallery import postgres_schema
-from multiface.gallery.engine import Crop, NewTemplate, VectorOrigin
+from multiface.gallery.contents import Crop, NewTemplate, VectorOrigin
 from multiface.gallery.gallery import Gallery
 from tests.gallery.postgres_server import Server, running
 
@@ -44,7 +44,7 @@ def test_nothing_is_made_unasked(new_database: str, origin: VectorOrigin) -> Non
 
 
 def test_a_newer_version_is_refused(gallery: Gallery) -> None:
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         connection.execute("UPDATE version SET step = ?", (postgres_schema.VERSION + 1,))
     with pytest.raises(GalleryError, match="newer MultiFace"):
         Gallery.open(gallery.location)
@@ -59,7 +59,7 @@ def test_a_database_of_the_first_step_is_brought_up_to_date(
         with Gallery.open(new_database, origin, create=True) as old:
             old.add_templates("Anna", [template("a")])
     with Gallery.open(new_database) as gallery:
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             assert postgres_schema.version(connection) == postgres_schema.VERSION > 1
         assert [one.name for one in gallery.people()] == ["Anna"] and gallery.reembedding() is None
         gallery.add_templates("Anna", [replace(template("b"), crop=Crop(b"b"))])
@@ -113,7 +113,7 @@ def test_the_database_s_other_tables_are_left_alone(new_database: str, origin: V
 WRITER = """
 import hashlib, sys
 import numpy as np
-from multiface.gallery.engine import NewTemplate, PictureFacts, VectorOrigin
+from multiface.gallery.contents import NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.gallery import Gallery
 url, who, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 facts = PictureFacts(1, 1, (0, 0, 1, 1), 1.0, "mtcnn", 0, 1)
@@ -153,7 +153,7 @@ def test_processes_create_and_write_at_once_while_one_reads(new_database: str, o
 def test_a_writer_waits_for_another_and_says_so(gallery: Gallery, template: Make) -> None:
     with Gallery.open(gallery.location, busy_seconds=0.3) as other:
         with (
-            gallery.engine.database.writing(),
+            gallery.database.writing(),
             pytest.raises(GalleryError, match=r"kept it locked for 0\.3 seconds"),
         ):
             other.add_templates("Anna", [template("a")])
@@ -162,7 +162,7 @@ def test_a_writer_waits_for_another_and_says_so(gallery: Gallery, template: Make
         held = threading.Event()
 
         def hold() -> None:
-            with gallery.engine.database.writing():
+            with gallery.database.writing():
                 held.set()
                 threading.Event().wait(0.1)
 
@@ -206,7 +206,7 @@ def test_a_server_that_goes_away_is_found_again(how: str, origin: VectorOrigin, 
             assert [one.name for one in gallery.people()] == ["Anna"]
             assert gallery.matrix().vectors.tobytes() == matrix.vectors.tobytes()
             gallery.add_templates("Bo", [template("b")])
-            with pytest.raises(GalleryError), gallery.engine.database.writing() as connection:
+            with pytest.raises(GalleryError), gallery.database.writing() as connection:
                 connection.execute("UPDATE person SET name = 'nobody'")
                 server.stop(how)
                 connection.execute("SELECT 1")

@@ -21,7 +21,7 @@ import pytest
 from multiface.arrays import Floats
 from multiface.errors import FingerprintMismatch, GalleryError, PictureError
 from multiface.gallery import reembedding as job
-from multiface.gallery.engine import Crop, NewTemplate, PictureFacts, VectorOrigin
+from multiface.gallery.contents import Crop, NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.folder_import import sync_folder
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.reembedding import NOT_FOUND, WantedFaces, reembed
@@ -352,7 +352,7 @@ def test_one_at_a_time_until_it_is_given_up(
         with pytest.raises(GalleryError, match=r"'other'.*yunet since .* 1 of 2 are done.*--cancel"):
             reembed(gallery, other, embed)
     assert gallery.cancel_reembedding() and gallery.reembedding() is None
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         assert connection.execute("SELECT count(*) FROM reembedded_template").fetchone() == (0,)
     assert gallery.matrix().vectors.shape == (2, 128)
 
@@ -441,11 +441,11 @@ def test_a_full_disk_loses_nothing(
     names = [f"a{k}" for k in range(200)]
     folder = pictures("there", *names)
     gallery.add_templates("Anna", [template(name) for name in names])
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
     ends = []
     for spare in (0, 2, 4, 8, 12, 16, 24):
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             connection.execute(f"PRAGMA max_page_count = {pages + spare}").fetchone()
         try:
             ends.append(reembed(gallery, NEW, embed, folders=[folder]).switched)

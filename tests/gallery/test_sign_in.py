@@ -7,7 +7,7 @@ LONG_AGO = "2001-01-01T00:00:00+00:00"
 
 
 def test_a_link_is_used_up(gallery: Gallery) -> None:
-    database = gallery.engine.database
+    database = gallery.database
     with database.writing() as connection:
         text = access_keys.new_link(connection)
         link = access_keys.found_link(connection, text)
@@ -18,7 +18,7 @@ def test_a_link_is_used_up(gallery: Gallery) -> None:
 
 
 def test_a_session_is_for_what_its_key_is_for_and_ends_with_it(gallery: Gallery) -> None:
-    database = gallery.engine.database
+    database = gallery.database
     with database.writing() as connection:
         key, _ = access_keys.new_key(connection, "door", ["recognise"], groups=["staff"])
         session, text = access_keys.new_session(connection, key)
@@ -31,7 +31,7 @@ def test_a_session_is_for_what_its_key_is_for_and_ends_with_it(gallery: Gallery)
 
 
 def test_a_session_ends_when_its_key_expires_and_when_it_is_ended(gallery: Gallery) -> None:
-    database = gallery.engine.database
+    database = gallery.database
     with database.writing() as connection:
         key, _ = access_keys.new_key(connection, "door", ["recognise"], days=1)
         _, text = access_keys.new_session(connection, key)
@@ -44,7 +44,7 @@ def test_a_session_ends_when_its_key_expires_and_when_it_is_ended(gallery: Galle
 
 
 def test_what_is_over_does_not_pile_up(gallery: Gallery) -> None:
-    database = gallery.engine.database
+    database = gallery.database
     with database.writing() as connection:
         key, _ = access_keys.new_key(connection, "door", ["recognise"], days=1)
         for _ in range(3):

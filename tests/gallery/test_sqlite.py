@@ -20,7 +20,7 @@ import pytest
 from multiface.errors import FingerprintMismatch, GalleryError, UsageError
 from multiface.gallery import schema
 from multiface.gallery.connection import gallery_path
-from multiface.gallery.engine import NewTemplate, VectorOrigin
+from multiface.gallery.contents import NewTemplate, VectorOrigin
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.sqlite import SqliteGallery
 
@@ -120,7 +120,7 @@ def test_a_change_that_does_not_fit_is_not_called_damage(path: Path, origin: Vec
     with Gallery.open(path, origin, create=True) as gallery:
         with (
             pytest.raises(GalleryError, match=r"does not fit.*FOREIGN KEY.*try again") as caught,
-            gallery.engine.database.writing() as connection,
+            gallery.database.writing() as connection,
         ):
             connection.execute("INSERT INTO folder_picture VALUES ('f', 'p', 'd', 1, 1, 'x', 9, 1, NULL, '')")
         assert "damaged" not in str(caught.value)
@@ -173,7 +173,7 @@ def test_version_1_is_upgraded_with_its_content(path: Path, origin: VectorOrigin
         assert gallery.origin == origin and origin.flip  # such a gallery did not say; the default was made
         assert gallery.templates("Anna")[0].vector.tolist() == [1] + [0] * (origin.dimension - 1)
         assert gallery.check().problems == ()
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             assert schema.version(connection) == schema.VERSION
             upgraded = connection.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
     new = path.with_name("new.db")

@@ -11,7 +11,7 @@ import pytest
 
 from multiface.errors import GalleryError
 from multiface.gallery import schema
-from multiface.gallery.engine import NewTemplate
+from multiface.gallery.contents import NewTemplate
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.person_ids import is_id
 
@@ -68,7 +68,7 @@ def test_references_are_enforced_again(old: Path) -> None:
     with Gallery.open(old) as gallery:
         with (
             pytest.raises(GalleryError, match="FOREIGN KEY"),
-            gallery.engine.database.writing() as connection,
+            gallery.database.writing() as connection,
         ):
             connection.execute("UPDATE template SET person_id = 77 WHERE id = 1")
         gallery.remove("Anna")

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from multiface.gallery import Gallery, schema
-from multiface.gallery.engine import VectorOrigin
+from multiface.gallery.contents import VectorOrigin
 from multiface.gallery.upgrade_copy import copy_before_upgrade
 
 

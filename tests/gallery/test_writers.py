@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from multiface.gallery.engine import NewTemplate, VectorOrigin
+from multiface.gallery.contents import NewTemplate, VectorOrigin
 from multiface.gallery.gallery import Gallery
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ from pathlib import Path
 folder, opened = Path(sys.argv[1]), []
 sys.addaudithook(lambda event, args: event == "open" and opened.append((str(args[0]), args[2])))
 from multiface.gallery import Gallery
-from multiface.gallery.engine import VectorOrigin
+from multiface.gallery.contents import VectorOrigin
 from multiface.video.events.event_store import EventStore, written_by_one
 from multiface.errors import UsageError
 origin = VectorOrigin("ab" * 32, "sface", "yunet", 128, False)
@@ -70,7 +70,7 @@ from multiface.errors import GalleryError
 from multiface.gallery import Gallery
 path = sys.argv[1]
 with Gallery.open(path) as gallery:
-    database = gallery.engine.database
+    database = gallery.database
     def said(act):
         try:
             act()

@@ -18,7 +18,7 @@ from multiface.arrays import Floats
 from multiface.errors import FingerprintMismatch
 from multiface.faces.face import Faces, Image
 from multiface.gallery import Gallery, WantedFaces
-from multiface.gallery.engine import PictureFacts
+from multiface.gallery.contents import PictureFacts
 from multiface.gallery.reembedding import NOT_FOUND
 from multiface.images import load_picture, save_picture
 from multiface.recognition import Recognizer, RecognizerSettings

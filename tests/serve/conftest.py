@@ -72,7 +72,7 @@ def gallery(recognizer: Recognizer) -> Gallery:
 
 
 def key_for(gallery: Gallery, *scopes: str, days: int | None = None) -> str:
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         return access_keys.new_key(connection, "test", scopes, days)[1]
 
 

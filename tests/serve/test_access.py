@@ -50,7 +50,7 @@ def test_scopes(client: Client) -> None:
 def test_a_key_that_holds_no_more(client: Client, gallery: Gallery) -> None:
     asked = client("people:read")
     assert asked.get("/v1/people").status_code == 200
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         newest = access_keys.keys(connection)[-1]
         access_keys.revoke_key(connection, newest.id, "here")
         connection.execute(
@@ -66,7 +66,7 @@ def test_keys_are_kept_as_a_digest_alone(gallery: Gallery) -> None:
     secret = text.split("_", 2)[2]
     files = b"".join(file.read_bytes() for file in gallery.path.parent.glob("g.sqlite*"))
     assert secret.encode() not in files
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         found = access_keys.found_key(connection, text)
         assert found is not None and found.scopes == ("recognise",)
         for wrong in (text[:-1] + ("a" if text[-1] != "a" else "b"), text.upper(), "", "mf_x_y", secret):
@@ -75,7 +75,7 @@ def test_keys_are_kept_as_a_digest_alone(gallery: Gallery) -> None:
 
 @pytest.mark.parametrize("scopes", [(), ("everything",), ("recognise", "root")])
 def test_scopes_that_there_are_not(gallery: Gallery, scopes: tuple[str, ...]) -> None:
-    with pytest.raises(UsageError), gallery.engine.database.writing() as connection:
+    with pytest.raises(UsageError), gallery.database.writing() as connection:
         access_keys.new_key(connection, "x", scopes)
 
 

@@ -57,7 +57,7 @@ def test_of_two_services_one_runs_each_camera(
             until(lambda: states(first) == ["running"] * 2 == states(second))
             until(lambda: len(second.get("/v1/events").json()["events"]) > 6)
             assert len(camera_processes()) == 2
-            with one.gallery.engine.database.reading() as connection:
+            with one.gallery.database.reading() as connection:
                 lease = camera_rows.lease(connection)
             assert lease is not None
             # The database goes away and comes back: the processes stay, and go on.

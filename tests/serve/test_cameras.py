@@ -193,7 +193,7 @@ def test_a_password_is_used_and_shown_nowhere(
         admin.patch(place, json={"source": "tcp://127.0.0.1:1"})
         until(lambda: "refused" in str(seen.get(place).json()["detail"]))
         shown += seen.get(place).text
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             assert camera_rows.camera(connection, one["camera"], "here").password is None
     finally:
         server.stop()

@@ -22,10 +22,10 @@ from tests.video.test_webhook import Receiver, in_turn, status
 @pytest.fixture
 def camera(gallery: Gallery) -> Iterator[str]:
     """A camera that is paused, so that its events are the test's own."""
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         number = camera_rows.add_camera(connection, "door", "0", None, None, None, False, True)
     yield number
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         camera_rows.remove_camera(connection, number)
 
 
@@ -41,7 +41,7 @@ def happen(gallery: Gallery, camera: str) -> Happen:
             "2026-05-01T12:00:00.000+00:00", "appeared", 1, person, None, 0.5, 0.4, (1.0, 2.0, 3.0, 4.0)
         )
         until(_leads(gallery))
-        with gallery.engine.database.writing() as connection:
+        with gallery.database.writing() as connection:
             lease = camera_rows.lease(connection)
             assert lease is not None
             return camera_events.add_events(connection, camera, "run", lease.owner, [new] * count)
@@ -51,7 +51,7 @@ def happen(gallery: Gallery, camera: str) -> Happen:
 
 def _leads(gallery: Gallery) -> Callable[[], bool]:
     def leads() -> bool:
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             return camera_rows.lease(connection) is not None
 
     return leads
@@ -137,7 +137,7 @@ def test_a_stream_ends_with_its_key(
     with following(reader) as got:
         time.sleep(1.0)
         assert {"ended": True} not in got
-        with gallery.engine.database.writing() as connection:
+        with gallery.database.writing() as connection:
             access_keys.revoke_key(connection, number, "here")
         until(lambda: {"ended": True} in got, 5)
         happen(1)
@@ -174,6 +174,6 @@ def test_a_webhook_that_was_down_gets_all_in_order(
 
 
 def _told(gallery: Gallery, camera: str) -> bool:
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         found = connection.execute("SELECT 1 FROM camera_told WHERE camera_id = ?", (camera,)).fetchone()
     return found is not None

@@ -52,7 +52,7 @@ def test_a_full_disk(own: Recognizer) -> None:
     assert gallery is not None
     with serving(own, OPEN) as address, Client(address) as client:
         before = {person.id for person in client.people()}
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
             connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()
         made, failed = set[str](), None
@@ -65,7 +65,7 @@ def test_a_full_disk(own: Recognizer) -> None:
         assert failed is not None and "full" in str(failed)
         assert {person.id for person in client.people()} == before | made
         assert [face.name for face in client.identify(drawn_face("ada", 9)).faces] == ["ada"]
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             connection.execute("PRAGMA max_page_count = 1073741823").fetchone()
         assert client.enroll("Dora", drawn_face("dora")).added == 1
         assert gallery.check().problems == ()
@@ -137,7 +137,7 @@ def test_what_cannot_be_noted_is_done_all_the_same(own: Recognizer, table: str) 
     assert gallery is not None
     with serving(own, ServeSettings(rate=0.001)) as address:
         key = key_for(gallery, "people:read", "people:write")
-        with gallery.engine.database.writing() as connection:
+        with gallery.database.writing() as connection:
             connection.execute(f"CREATE TRIGGER full BEFORE {table} BEGIN SELECT RAISE(ABORT, 'full'); END")
         headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "a"}
         with httpx.Client(base_url=address, headers=headers, timeout=60) as client:
@@ -193,7 +193,7 @@ def test_a_revoked_key_ends_a_stream(own: Recognizer) -> None:
     assert gallery is not None
     key = key_for(gallery, "admin")
     with serving(own, ServeSettings(rate=0.001, read_only=False)) as address:
-        with gallery.engine.database.writing() as connection:
+        with gallery.database.writing() as connection:
             job = job_rows.ask(connection, "asleep", {})
             taken = job_rows.next_one(
                 connection, "somebody else"

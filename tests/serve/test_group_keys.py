@@ -21,7 +21,7 @@ class House:
     def __init__(self, recognizer: Recognizer, address: str) -> None:
         assert recognizer.gallery is not None
         self.gallery = recognizer.gallery
-        with self.gallery.engine.database.writing() as connection:
+        with self.gallery.database.writing() as connection:
             scopes = ("recognise", "people:read", "people:write")
             door = access_keys.new_key(connection, "door", scopes, groups=["staff"])[1]
         self.admin, self.door = (
@@ -54,7 +54,7 @@ def test_it_undoes_what_is_about_its_people_alone(house: House) -> None:
     (edit,) = house.gallery.changes(house.ada, 1)
     assert house.door.post(f"/v1/changes/{edit.id}/undo").status_code == 403
     # What was said of unknown people of photos names nobody, and is about everybody.
-    with house.gallery.engine.database.writing() as connection:
+    with house.gallery.database.writing() as connection:
         facts = {"faces": [], "not": [], "strangers": [], "removed": [], "templates": [], "made": []}
         ignored = changes.record(connection, "album", [], facts)
     assert house.door.post(f"/v1/changes/{ignored}/undo").status_code == 403

@@ -40,7 +40,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def state(gallery: Gallery, job: Job) -> Job:
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         found = jobs.found(connection, job.id)
     assert found is not None
     return found
@@ -76,7 +76,7 @@ def test_a_job_tells_how_far_it_is_and_ends(gallery: Gallery) -> None:
 
 
 def test_the_same_order_twice_is_one_job_while_it_waits(gallery: Gallery) -> None:
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         first, again = (jobs.ask(connection, "any", {"a": 1}) for _ in range(2))
         other = jobs.ask(connection, "any", {"a": 2})
         assert first.id == again.id != other.id
@@ -117,7 +117,7 @@ def test_cancelled_at_once_where_it_waits_and_soon_where_it_runs(gallery: Galler
     work.start()
     runs, waits = work.ask("any", {"a": 1}), work.ask("any", {"a": 2})
     assert begun.wait(10)
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         jobs.cancel(connection, waits.id)
         jobs.cancel(connection, runs.id)
     assert state(gallery, waits).state == "cancelled"
@@ -171,7 +171,7 @@ def test_two_processes_do_each_job_once(gallery: Gallery) -> None:
 def test_the_job_of_a_process_that_died_is_taken_when_it_has_been_silent(
     gallery: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         job = jobs.ask(connection, "any", {})
         assert jobs.next_one(connection, "dead") == job
         assert jobs.next_one(connection, "me") is None
@@ -188,7 +188,7 @@ def test_the_job_of_a_process_that_died_is_taken_when_it_has_been_silent(
 
 
 def test_the_job_of_a_process_that_died_before_the_clock_was_set_back(gallery: Gallery) -> None:
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         job = jobs.ask(connection, "a", {})
         assert jobs.next_one(connection, "one that dies") is not None
         assert jobs.next_one(connection, "another") is None
@@ -204,7 +204,7 @@ def test_what_is_over_goes_while_a_service_runs(gallery: Gallery, monkeypatch: p
     work.start()
     try:
         time.sleep(0.3)
-        with gallery.engine.database.writing() as connection:
+        with gallery.database.writing() as connection:
             audit.add_entry(connection, "", "r", "POST", "/v1/people", 201, {})
             changes.record(connection, "enrol", [], {"templates": [], "made": []})
             kept_answers.begun(connection, "", "k", "d" * 64)
@@ -212,7 +212,7 @@ def test_what_is_over_goes_while_a_service_runs(gallery: Gallery, monkeypatch: p
                 connection.execute(f"UPDATE {table} SET made = '2020-01-01T00:00:00+00:00'")
 
         def left() -> int:
-            with gallery.engine.database.reading() as connection:
+            with gallery.database.reading() as connection:
                 return sum(
                     connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
                     for table in ("audit", "change", "kept_answer")
@@ -229,7 +229,7 @@ def test_others_are_answered_while_a_backup_is_written(
     begun, go_on = threading.Event(), threading.Event()
 
     def long(given: Gallery, path: Path) -> Manifest:
-        with given.engine.database.reading():
+        with given.database.reading():
             begun.set()
             go_on.wait(20)
         return export_people(given, path)

@@ -23,7 +23,7 @@ def browser(address: str) -> Iterator[httpx.Client]:
 
 
 def link_of(gallery: Gallery) -> str:
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         return access_keys.new_link(connection)
 
 
@@ -63,7 +63,7 @@ def test_of_many_who_use_a_link_at_the_same_time_one_gets_in(address: str, galle
 
 def test_a_link_is_good_for_ten_minutes(browser: httpx.Client, gallery: Gallery) -> None:
     link = link_of(gallery)
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         connection.execute("UPDATE access_key SET expires = '2001-01-01T00:00:00+00:00' WHERE kind = 'link'")
     assert browser.post("/v1/session", json={"link": link}).status_code == 401
 
@@ -73,7 +73,7 @@ def test_a_session_ends_with_its_key_and_has_its_scopes(browser: httpx.Client, g
     assert browser.post("/v1/session", json={"key": text}).json()["scopes"] == ["people:read"]
     assert browser.get("/v1/people").status_code == 200
     assert browser.get("/metrics").status_code == 403
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         access_keys.revoke_key(connection, text.split("_")[1], "here")
     assert browser.get("/v1/people").status_code == 401
     assert browser.post("/v1/session", json={"key": text}).status_code == 401
@@ -103,7 +103,7 @@ def test_links_and_sessions_are_no_keys(browser: httpx.Client, gallery: Gallery,
         assert answer.status_code == 401
     assert browser.post("/v1/session", json={"key": cookie}).status_code == 401
     assert browser.post("/v1/session", json={"link": cookie}).status_code == 401
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         assert {one.name for one in access_keys.keys(connection)} <= {"test"}
     files = b"".join(file.read_bytes() for file in gallery.path.parent.glob("g.sqlite*"))
     assert link.split("_", 2)[2].encode() not in files and cookie.split("_", 2)[2].encode() not in files

@@ -53,7 +53,7 @@ def test_answers_that_are_kept_hold_no_key_and_nobody_who_was_removed(
     client: Client, gallery: Gallery
 ) -> None:
     def kept() -> str:
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             rows = connection.execute("SELECT body FROM kept_answer WHERE body IS NOT NULL").fetchall()
         return "".join(bytes(body).decode() for (body,) in rows)
 
@@ -157,9 +157,7 @@ def test_what_was_cut_off_is_not_done_twice(client: Client, gallery: Gallery) ->
     assert asked.post(wanted, content=picture, headers=headers).status_code == 201
     for minutes, kind in ((1, "still_working"), (11, "cut_off")):
         made = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat(timespec="seconds")
-        with (
-            gallery.engine.database.writing() as connection
-        ):  # as a process leaves it that dies before it answers
+        with gallery.database.writing() as connection:  # as a process leaves it that dies before it answers
             connection.execute(
                 "UPDATE kept_answer SET status = NULL, headers = NULL, body = NULL, made = ? "
                 "WHERE idempotency_key = 'cut-off'",
@@ -226,7 +224,7 @@ def test_a_key_for_groups_reaches_nobody_else(client: Client, gallery: Gallery, 
     admin = client("admin")
     people = {one["name"]: one["person"] for one in admin.get("/v1/people").json()["people"]}
     admin.patch(f"/v1/people/{people['ada']}", json={"groups": ["staff"]}).raise_for_status()
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         text = access_keys.new_key(
             connection, "door", ("recognise", "people:read", "people:write"), groups=["staff"]
         )[1]

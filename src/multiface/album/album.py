@@ -96,7 +96,7 @@ class Album:
 
     def refresh(self) -> Refreshed | None:
         """Decide anew who everybody is, if people or faces have changed; None if not. Every question does it first."""
-        if self._as_it_is or self._gallery.engine.database.read_only:
+        if self._as_it_is or self._gallery.database.read_only:
             return None
         if is_fresh(self._gallery, self._threshold):
             return None
@@ -131,7 +131,7 @@ class Album:
             any_of,
         )
         self.refresh()
-        with self._gallery.engine.database.reading() as connection:
+        with self._gallery.database.reading() as connection:
             return find(connection, wanted, most, after)
 
     def groups(self) -> tuple[UnknownGroup, ...]:
@@ -139,36 +139,36 @@ class Album:
         self.refresh()
         people = {person.id: person for person in self._gallery.people()}
         matrix = self._gallery.matrix()
-        with self._gallery.engine.database.reading() as connection:
+        with self._gallery.database.reading() as connection:
             return unknown_groups(connection, people, matrix, self._threshold, self._gallery.origin)
 
     def alike_groups(self, group: int) -> tuple[AlikeGroup, ...]:
         """The other unknown people, those most similar to a group first: who may be the same. Raises NotInGallery."""
         groups = self.groups()
-        with self._gallery.engine.database.reading() as connection:
+        with self._gallery.database.reading() as connection:
             return alike_groups(connection, groups, group, self._gallery.origin)
 
     def single_faces(self) -> tuple[HitFace, ...]:
         """The unknown faces that are in no group, the best pictures first."""
         self.refresh()
-        with self._gallery.engine.database.reading() as connection:
+        with self._gallery.database.reading() as connection:
             return tuple(hit_face(face, {}, set()) for face in album_faces.single_faces(connection))
 
     def crop(self, face: int) -> bytes | None:
         """A small picture of a face, JPEG; None where none was kept."""
-        with self._gallery.engine.database.reading() as connection:
+        with self._gallery.database.reading() as connection:
             return album_faces.crop_of(connection, face)
 
     def photo(self, picture: int) -> Hit | None:
         """The photo or film of this id (`Hit.picture`); None where there is none, or its files have vanished."""
         self.refresh()
-        with self._gallery.engine.database.reading() as connection:
+        with self._gallery.database.reading() as connection:
             found = hits(connection, album_pictures.rows_of(connection, [picture]))
         return found[0] if found and found[0].paths else None
 
     def pictures_of(self, faces: Sequence[int]) -> tuple[Hit, ...]:
         """The photos and films in which these faces are."""
-        with self._gallery.engine.database.reading() as connection:
+        with self._gallery.database.reading() as connection:
             found = {
                 one.picture
                 for one in (album_faces.face(connection, face) for face in faces)
@@ -270,11 +270,11 @@ class Album:
 
         Pictures whose files have vanished, wherever they were, go too.
         """
-        with self._gallery.engine.database.writing() as connection:
+        with self._gallery.database.writing() as connection:
             gone = album_pictures.forget_folder(connection, path_text(Path(folder).resolve()))
             album_strangers.stale(connection)
         refresh(self._gallery, self._threshold)
-        self._gallery.engine.database.purge_log()
+        self._gallery.database.purge_log()
         return gone
 
     def undo(self, change: int) -> Change:

@@ -9,7 +9,7 @@ from multiface.errors import GalleryConflict, NotInGallery, UsageError
 from multiface.faces.analysis import Analyser
 from multiface.gallery import Gallery, album_faces, album_pictures, changes
 from multiface.gallery.album_faces import NewFace
-from multiface.gallery.engine import CROP_SIDE
+from multiface.gallery.contents import CROP_SIDE
 from multiface.images import load_picture
 from multiface.images.box import Box, overlap
 from multiface.images.jpeg import jpeg_bytes
@@ -54,7 +54,7 @@ def mark_face(gallery: Gallery, analyser: Analyser, threshold: GalleryThreshold,
             new.crop,
             True,
         )
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         picture = album_pictures.picture_at(
             connection, path_text(path.resolve().parent), path_text(path.name)
         )

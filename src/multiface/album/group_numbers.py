@@ -16,7 +16,7 @@ from multiface.arrays import Bools, Floats, Ints
 from multiface.gallery import Matrix, VectorOrigin, album_faces, album_strangers, score_people, stranger_rows
 from multiface.gallery.album_faces import FaceVectors
 from multiface.gallery.album_strangers import KEPT, AlbumStranger
-from multiface.gallery.engine import CROP_SIDE
+from multiface.gallery.contents import CROP_SIDE
 from multiface.gallery.sql import Connection
 from multiface.gallery.stranger_rows import View
 from multiface.gallery.strangers import MOST_VIEWS

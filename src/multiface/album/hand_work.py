@@ -40,7 +40,7 @@ def name_faces(gallery: Gallery, faces: Sequence[int], who: str, another: bool =
     """
     by_id = is_id(who.strip())
     name = who.strip() if by_id else clean_name(who)
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         found = [_face(gallery, connection, number) for number in faces]
         if by_id:
             known: Person | None = people_rows.found(connection, name, gallery.place)
@@ -69,7 +69,7 @@ def name_faces(gallery: Gallery, faces: Sequence[int], who: str, another: bool =
 
 def drop_drawn(gallery: Gallery, face: int) -> None:
     """Take back a face that was drawn just now, as if it had never been."""
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         album_faces.drop(connection, face)
         drawn = (one for one in changes.changes(connection, 10) if one.facts.get("drawn") == [face])
         for change in drawn:
@@ -78,7 +78,7 @@ def drop_drawn(gallery: Gallery, face: int) -> None:
 
 def not_person(gallery: Gallery, faces: Sequence[int], who: str) -> None:
     """Say that faces are not a person's, for ever; templates that were made of them go."""
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         found = [_face(gallery, connection, number) for number in sorted(set(faces))]
         person = people_rows.found(connection, who, gallery.place)
         before = album_strangers.before(connection, [face.id for face in found])
@@ -96,7 +96,7 @@ def merge_groups(gallery: Gallery, into: int, from_: int) -> None:
     """Say that two groups of unknown faces are one person; the first keeps its number."""
     if into == from_:
         raise UsageError(f"merge: group {into} cannot be merged with itself; give two groups")
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         groups = [_group(gallery, connection, number) for number in (into, from_)]
         both = [album_faces.faces_of_stranger(connection, number) for number in (into, from_)]
         _refuse_one_photo(gallery, both[0], both[1])
@@ -109,7 +109,7 @@ def merge_groups(gallery: Gallery, into: int, from_: int) -> None:
 
 def split_faces(gallery: Gallery, faces: Sequence[int]) -> int:
     """Say that some faces of a group are another person than the rest; the number of the new group."""
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         found = [_face(gallery, connection, number) for number in faces]
         groups = {face.standing.stranger for face in found}
         (group,) = groups if len(groups) == 1 else (None,)
@@ -139,7 +139,7 @@ def ignore(
     gallery: Gallery, *, groups: Sequence[int] = (), faces: Sequence[int] = (), ignored: bool = True
 ) -> None:
     """Say that groups of unknown faces and their new photos, or single faces, are of no interest; or that they are."""
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         strangers = [_group(gallery, connection, number) for number in groups]
         found = [_face(gallery, connection, number) for number in faces]
         found = [face for face in found if face.standing.ignored != ignored]

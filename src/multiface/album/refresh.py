@@ -33,7 +33,7 @@ class Refreshed:
 
 def is_fresh(gallery: Gallery, threshold: GalleryThreshold) -> bool:
     """Whether nothing has changed since the last time."""
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         state, face = album_strangers.state(connection), album_faces.last(connection)
         if state.touched < 0:
             return face == 0
@@ -48,13 +48,13 @@ def refresh(gallery: Gallery, threshold: GalleryThreshold) -> Refreshed:
     """
     for _ in range(_TRIES):
         index = gallery.index()
-        with gallery.engine.database.writing() as connection:
+        with gallery.database.writing() as connection:
             if last_touched(connection) == index.touched:
                 refreshed = _refresh(connection, gallery, index, threshold)
                 break
     else:
         raise GalleryBusy(f"{gallery.place}: others change it all the time; try again later")
-    gallery.engine.database.purge_log()
+    gallery.database.purge_log()
     return refreshed
 
 

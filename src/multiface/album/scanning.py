@@ -79,7 +79,7 @@ def scan_folders(
     not there, UsageError for one from which everything is gone, GalleryError.
     """
     places = _apart([real_folder(folder) for folder in folders])
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         known = album_pictures.all_known(connection)
         before = {place: album_pictures.files_below(connection, path_text(place)) for place in places}
     listings = [listed(place, before[place], again) for place in places]
@@ -94,7 +94,7 @@ def scan_folders(
     )
     run.search(files, workers, progress)
     vanished = run.drop(listings)
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         for place in places:
             album_pictures.put_folder(connection, path_text(place))
     counts = run.counts
@@ -151,7 +151,7 @@ class _Scan:
         """Leave out what vanished; the paths."""
         gone = [file for listing in listings for file in listing.vanished]
         until = utc_in(-timedelta(days=KEPT_DAYS))
-        with self._gallery.engine.database.writing() as connection:
+        with self._gallery.database.writing() as connection:
             for file in gone:
                 album_pictures.drop_file(connection, file.folder, file.name)
             album_pictures.mark_vanished(connection)
@@ -159,7 +159,7 @@ class _Scan:
             if forgotten:
                 album_strangers.stale(connection)
         if forgotten:
-            self._gallery.engine.database.purge_log()
+            self._gallery.database.purge_log()
         return [path_text(Path(file.folder, file.name)) for file in gone]
 
     def _take(self, one: Searched) -> None:
@@ -175,7 +175,7 @@ class _Scan:
         batch, self.counts.batch = self.counts.batch, []
         if not batch:
             return
-        with self._gallery.engine.database.writing() as connection:
+        with self._gallery.database.writing() as connection:
             for one in batch:
                 self._write(connection, one)
 

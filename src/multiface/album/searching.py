@@ -18,7 +18,7 @@ from multiface.errors import MultifaceError, NotAvailable, UndecodablePicture
 from multiface.faces.analysis import Analyser, Analysis, Cut
 from multiface.gallery.album_faces import NewFace
 from multiface.gallery.album_pictures import NewPicture
-from multiface.gallery.engine import CROP_SIDE
+from multiface.gallery.contents import CROP_SIDE
 from multiface.images import open_picture, read_picture
 from multiface.images.jpeg import jpeg_bytes
 from multiface.images.path_text import path_text

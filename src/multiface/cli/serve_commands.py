@@ -168,7 +168,7 @@ def new_link(
     speaker = Speaker(as_json, quiet)
     if not address.startswith(("http://", "https://")):
         raise UsageError(f"--address {address}: wanted an address such as https://faces.example/")
-    with opened_gallery(gallery) as opened, opened.engine.database.writing() as connection:
+    with opened_gallery(gallery) as opened, opened.database.writing() as connection:
         page = _page(address, access_keys.new_link(connection))
     speaker.result(page)
     speaker.document({"page": page})
@@ -204,7 +204,7 @@ def new_key(
     from multiface.gallery.names import clean_text
 
     speaker = Speaker(as_json, quiet)
-    with opened_gallery(gallery) as opened, opened.engine.database.writing() as connection:
+    with opened_gallery(gallery) as opened, opened.database.writing() as connection:
         key, text = access_keys.new_key(
             connection, clean_text("name", name), scope or ["recognise"], days, group or ()
         )
@@ -221,7 +221,7 @@ def list_keys(
     from multiface.gallery import access_keys
 
     speaker = Speaker(as_json, quiet)
-    with opened_gallery(gallery) as opened, opened.engine.database.reading() as connection:
+    with opened_gallery(gallery) as opened, opened.database.reading() as connection:
         found = access_keys.keys(connection)
     for key in found:
         state = (
@@ -243,7 +243,7 @@ def revoke_key(
     from multiface.gallery import access_keys
 
     speaker = Speaker(as_json, quiet)
-    with opened_gallery(gallery) as opened, opened.engine.database.writing() as connection:
+    with opened_gallery(gallery) as opened, opened.database.writing() as connection:
         access_keys.revoke_key(connection, key, opened.place)
     speaker.result(f"key {key} is revoked")
     speaker.document({"revoked": key})
@@ -261,7 +261,7 @@ def _link(recognizer: "Recognizer") -> str | None:
 
     assert recognizer.gallery is not None
     try:
-        with recognizer.gallery.engine.database.writing() as connection:
+        with recognizer.gallery.database.writing() as connection:
             return access_keys.new_link(connection)
     except GalleryError:
         return None

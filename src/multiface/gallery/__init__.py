@@ -1,13 +1,13 @@
 """People and their templates kept in one SQLite file, searched exactly in memory.
 
-The room knows no network and decodes no picture: whoever calls hands in unit vectors (`engine.NewTemplate`).
+The room knows no network and decodes no picture: whoever calls hands in unit vectors (`contents.NewTemplate`).
 """
 
 from multiface.gallery.archive_export import export_people
 from multiface.gallery.archive_import import differences, import_people
 from multiface.gallery.archive_reading import opened_archive
 from multiface.gallery.changes import Change
-from multiface.gallery.engine import (
+from multiface.gallery.contents import (
     Crop,
     NewTemplate,
     Person,

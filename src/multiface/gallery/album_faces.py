@@ -15,7 +15,7 @@ from multiface.arrays import Floats, Ints, vector_bytes, vector_from
 from multiface.errors import GalleryConflict, GalleryError
 from multiface.gallery.album_pictures import parts
 from multiface.gallery.connection import BadContent
-from multiface.gallery.engine import VectorOrigin
+from multiface.gallery.contents import VectorOrigin
 from multiface.gallery.sql import LARGEST_ID, Connection, inserted_id
 from multiface.gallery.template_rows import UNIT_TOLERANCE, vector_fault
 from multiface.images.box import Box

@@ -24,7 +24,7 @@ from multiface.gallery.archive_format import (
     people_member,
     vectors_member,
 )
-from multiface.gallery.engine import Person, Template
+from multiface.gallery.contents import Person, Template
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.sql import Connection
 from multiface.json_text import document_of
@@ -39,7 +39,7 @@ def export_people(gallery: Gallery, path: Path) -> Manifest:
         with (
             whole_file(path, private=True) as file,
             tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as archive,
-            gallery.engine.database.reading() as connection,
+            gallery.database.reading() as connection,
         ):
             return _write(gallery, connection, archive)
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The archive of a gallery's people, `.mfgallery`: a tar file, the same bytes from either engine.
+"""The archive of a gallery's people, `.mfgallery`: a tar file, the same bytes from a file and from PostgreSQL.
 
 Members, in this order:
 
@@ -8,7 +8,7 @@ Members, in this order:
   each.
 - `crops/p_4k7qx0m2v9dre8hs/000.jpg`, and so on, after the vectors of a chunk: the crops that are kept of its people's
   templates, by the person's id and the template's place in the line. "crop" in the line says which templates have one:
-  "aligned" or "picture" (`engine.Crop`), else null.
+  "aligned" or "picture" (`contents.Crop`), else null.
 - `removed.jsonl`: the ids of people who were removed, one a line, so that no import brings them back.
 - `sha256sums`: the sha256 of each member before it, as `sha256sum` writes them.
 
@@ -21,7 +21,7 @@ import tarfile
 from dataclasses import dataclass
 from typing import Literal
 
-from multiface.gallery.engine import PictureFacts, VectorOrigin
+from multiface.gallery.contents import PictureFacts, VectorOrigin
 
 FORMAT = 2
 CHUNK = 1_000
@@ -32,7 +32,7 @@ CROPS = "crops/"
 
 @dataclass(frozen=True, slots=True)
 class ArchivedTemplate:
-    """A template without its vector; fields as in `engine.Template`. crop: the kind of its crop; None for none."""
+    """A template without its vector; fields as in `contents.Template`. crop: the kind of its crop; None for none."""
 
     source_digest: str
     source: str
@@ -43,7 +43,7 @@ class ArchivedTemplate:
 
 @dataclass(frozen=True, slots=True)
 class ArchivedPerson:
-    """A person; fields as in `engine.Person`, but the cover is a position in `templates`."""
+    """A person; fields as in `contents.Person`, but the cover is a position in `templates`."""
 
     id: str
     name: str

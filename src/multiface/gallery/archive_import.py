@@ -15,7 +15,7 @@ from multiface.gallery.archive_export import archived
 from multiface.gallery.archive_format import ArchivedPerson
 from multiface.gallery.archive_reading import Archive, PersonWithVectors
 from multiface.gallery.clock import utc_now
-from multiface.gallery.engine import NewTemplate, Person, VectorOrigin
+from multiface.gallery.contents import NewTemplate, Person, VectorOrigin
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.people_changes import Edit
 from multiface.gallery.sql import Connection
@@ -61,7 +61,7 @@ def import_people(
     gallery.must_hold(archive.manifest.origin)
     counts: Counter[str] = Counter()
     done = 0
-    database = gallery.engine.database
+    database = gallery.database
     if replace or dry_run:
         try:
             with database.writing() as connection:
@@ -93,7 +93,7 @@ def differences(gallery: Gallery, archive: Archive) -> list[str]:
     """In what a gallery's people are not those of an archive, a line each; none if they are the same."""
     gallery.must_hold(archive.manifest.origin)
     found: list[str] = []
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         rest = {person.id: person for person in people_rows.people(connection)}
         for chunk in archive.chunks():
             for one in chunk:

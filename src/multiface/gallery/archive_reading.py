@@ -23,7 +23,7 @@ from multiface.gallery.archive_format import (
     people_member,
     vectors_member,
 )
-from multiface.gallery.engine import Crop
+from multiface.gallery.contents import Crop
 from multiface.gallery.names import clean_name, clean_text
 from multiface.gallery.person_ids import is_id
 from multiface.gallery.template_rows import vector_fault

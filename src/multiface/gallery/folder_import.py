@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from multiface.errors import AmbiguousName, UsageError
 from multiface.gallery import folder_rows, people_changes, people_rows, template_rows
 from multiface.gallery.clock import modified_ns
-from multiface.gallery.engine import NewTemplate, Person, PictureNote
+from multiface.gallery.contents import NewTemplate, Person, PictureNote
 from multiface.gallery.folder_rows import FolderRow
 from multiface.gallery.folder_vanished import content_is_gone, drop_with_template, folder_is_gone
 from multiface.gallery.gallery import Gallery
@@ -196,7 +196,7 @@ class _Run:
     def look(self) -> None:
         """List the folder, compare with what is known, hash what may have changed."""
         self.root = path_text(self.folder.resolve())
-        with self.gallery.engine.database.reading() as connection:
+        with self.gallery.database.reading() as connection:
             rows = folder_rows.rows_of(connection, self.root)
             numbers = folder_rows.people_numbers(connection, self.root)
         self.rows = {(row.path, row.digest): row for row in rows}
@@ -216,7 +216,7 @@ class _Run:
         for path in listing.pictures:
             self._look_at(path, by_path, numbers, touched)
         if touched:
-            with self.gallery.engine.database.writing() as connection:
+            with self.gallery.database.writing() as connection:
                 for picture in touched:
                     row = self.rows[picture.key, picture.digest]
                     row = replace(row, size=picture.size, modified_ns=picture.modified_ns)
@@ -230,7 +230,7 @@ class _Run:
             kept: list[str] = []
             batch = waiting[at : at + 16 * BATCH]
             unsettled = len(self.open)
-            with self.gallery.engine.database.writing() as connection:
+            with self.gallery.database.writing() as connection:
                 for picture in batch:
                     if not self._settle(connection, picture, kept):
                         self.open.append(picture)
@@ -248,7 +248,7 @@ class _Run:
             kept: list[str] = []
             decided = len(batch)
             self.enrolled = _Enrolled()
-            with self.gallery.engine.database.writing() as connection:
+            with self.gallery.database.writing() as connection:
                 for picture, outcome in outcomes:
                     self._store(connection, picture, outcome, kept)
                 for digest in batch:
@@ -272,19 +272,19 @@ class _Run:
 
     def remove_stale(self, prune: bool) -> None:
         """Forget contents whose path has another one now; report, or prune, pictures that are gone."""
-        with self.gallery.engine.database.reading() as connection:
+        with self.gallery.database.reading() as connection:
             stale = self._find_stale(connection, prune)
         if not stale:
             return
-        with self.gallery.engine.database.writing() as connection:
+        with self.gallery.database.writing() as connection:
             for row in self._find_stale(connection, prune):  # again: now nobody else writes
                 self.counts["removed"] += drop_with_template(connection, row)
         if self.counts["removed"]:
-            self.gallery.engine.database.purge_log()
+            self.gallery.database.purge_log()
 
     def report(self) -> FolderReport:
         """What happened, from what the gallery holds now."""
-        with self.gallery.engine.database.reading() as connection:
+        with self.gallery.database.reading() as connection:
             names = folder_rows.kept_people(connection, self.root)
         used = [picture for picture in self.here.values() if (picture.key, picture.digest) in names]
         return FolderReport(

@@ -58,17 +58,17 @@ def drop_vanished(gallery: Gallery, folder: Path, like: Gallery) -> int:
         path, stays. Nothing is embedded. Raises GalleryError if a gallery cannot be read or written.
     """
     root = path_text(folder.resolve())
-    with like.engine.database.reading() as connection:
+    with like.database.reading() as connection:
         present = {row.digest for row in folder_rows.rows_of(connection, root)}
 
     def vanished(connection: Connection) -> list[FolderRow]:
         rows = folder_rows.rows_of(connection, root)
         return [row for row in rows if row.digest not in present and content_is_gone(folder, row)]
 
-    with gallery.engine.database.reading() as connection:
+    with gallery.database.reading() as connection:
         if not vanished(connection):
             return 0
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         removed = sum(drop_with_template(connection, row) for row in vanished(connection))
-    gallery.engine.database.purge_log()
+    gallery.database.purge_log()
     return removed

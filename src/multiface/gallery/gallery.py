@@ -28,8 +28,8 @@ from multiface.gallery import (
 )
 from multiface.gallery.changes import Change
 from multiface.gallery.connection import is_postgres
+from multiface.gallery.contents import Crop, NewTemplate, Person, Template, VectorOrigin
 from multiface.gallery.database import GalleryDatabase, Revision
-from multiface.gallery.engine import Crop, NewTemplate, Person, Template, VectorOrigin
 from multiface.gallery.matrix import Matrix
 from multiface.gallery.names import clean_name, some_text
 from multiface.gallery.nearest import exact_similarities, nearest_people
@@ -104,9 +104,9 @@ class Gallery:
     FingerprintMismatch: open it again.
     """
 
-    def __init__(self, engine: SqliteGallery | PostgresGallery) -> None:
-        self._engine = engine
-        self._database: GalleryDatabase = engine.database
+    def __init__(self, opened: SqliteGallery | PostgresGallery) -> None:
+        self._opened = opened
+        self._database: GalleryDatabase = opened.database
         self._known: tuple[Revision, people_index.Known] | None = None
         self._parts: dict[tuple[str, ...], tuple[Matrix, Ints, Matrix]] = {}
 
@@ -166,16 +166,16 @@ class Gallery:
     @property
     def origin(self) -> VectorOrigin:
         """Which embedder made the vectors."""
-        return self._engine.origin
+        return self._opened.origin
 
     def must_hold(self, origin: VectorOrigin) -> None:
         """Raises FingerprintMismatch unless vectors of this origin can be compared with those it holds."""
         require_same_embedder(self.place, self.origin, origin)
 
     @property
-    def engine(self) -> SqliteGallery | PostgresGallery:
+    def database(self) -> GalleryDatabase:
         """The database, for what runs in a transaction of its own (`folder_import`)."""
-        return self._engine
+        return self._database
 
     @property
     def strangers(self) -> Strangers:
@@ -184,7 +184,7 @@ class Gallery:
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
-        self._engine.close()
+        self._opened.close()
 
     def __enter__(self) -> "Gallery":
         return self

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from multiface.errors import FingerprintMismatch
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
-from multiface.gallery.engine import VectorOrigin
+from multiface.gallery.contents import VectorOrigin
 from multiface.gallery.sql import Connection
 
 GONE = "dlib"

@@ -16,7 +16,7 @@ from multiface.gallery import (
     people_rows,
     template_rows,
 )
-from multiface.gallery.engine import NewTemplate, Person, VectorOrigin
+from multiface.gallery.contents import NewTemplate, Person, VectorOrigin
 from multiface.gallery.names import clean_name, clean_text
 from multiface.gallery.sql import Connection
 

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from multiface.arrays import Ints
-from multiface.gallery.engine import VectorOrigin
+from multiface.gallery.contents import VectorOrigin
 from multiface.gallery.int8_codes import Codes
 from multiface.gallery.matrix import Block, Group, Matrix, means, read_only
 from multiface.gallery.people_vectors import People, all_people, some_people

@@ -11,7 +11,7 @@ from multiface.errors import AmbiguousName, NotInGallery
 from multiface.gallery import album_faces, album_strangers
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
-from multiface.gallery.engine import Person
+from multiface.gallery.contents import Person
 from multiface.gallery.names import clean_name, nearest_name, some_text
 from multiface.gallery.person_ids import is_id, new_id
 from multiface.gallery.sql import Connection, inserted_id

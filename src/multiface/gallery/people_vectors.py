@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from multiface.arrays import Floats
 from multiface.gallery.connection import BadContent
-from multiface.gallery.engine import VectorOrigin
+from multiface.gallery.contents import VectorOrigin
 from multiface.gallery.sql import Connection
 from multiface.gallery.template_rows import UNIT_TOLERANCE
 

@@ -26,7 +26,7 @@ def person_copy(gallery: Gallery, who: str) -> bytes:
     """The ZIP file. who: a name or an id. Raises GalleryError, AmbiguousName as `Gallery.person`."""
     content = io.BytesIO()
     with (
-        gallery.engine.database.reading() as connection,
+        gallery.database.reading() as connection,
         zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
         person = people_rows.found(connection, who, gallery.place)

@@ -1,6 +1,6 @@
 """Ids of people: `p_` and 16 characters for 80 random bits, such as `p_4k7qx0m2v9dre8hs`.
 
-An id says nothing about the person, is given once, and stays when the gallery moves to another engine. The characters
+An id says nothing about the person, is given once, and stays when the gallery moves to another database. The characters
 are Crockford's base 32 (no i, l, o, u), in lower case: https://www.crockford.com/base32.html
 """
 

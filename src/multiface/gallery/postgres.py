@@ -1,4 +1,4 @@
-"""The server engine: opens, creates and upgrades a gallery in a PostgreSQL database.
+"""A gallery in a PostgreSQL database: opened, created and upgraded.
 
 Creation is one transaction, all steps and the origin together.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from multiface.errors import GalleryError
 from multiface.gallery import postgres_schema
-from multiface.gallery.engine import VectorOrigin
+from multiface.gallery.contents import VectorOrigin
 from multiface.gallery.origin_rows import holding, read_origin, require_same_embedder, write_origin
 from multiface.gallery.postgres_connection import PostgresDatabase
 

@@ -19,7 +19,7 @@ from multiface.gallery import (
 )
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
-from multiface.gallery.engine import Crop, PictureFacts, VectorOrigin
+from multiface.gallery.contents import Crop, PictureFacts, VectorOrigin
 from multiface.gallery.sql import Connection
 from multiface.gallery.stranger_rows import View
 
@@ -61,7 +61,8 @@ class OldFace:
 class OldTemplate:
     """A template that has no new vector yet.
 
-    digest: sha256 of its picture. person, name: the id and name of who has it. source, facts: as in `engine.Template`.
+    digest: sha256 of its picture. person, name: the id and name of who has it. source, facts: as in
+    `contents.Template`.
     """
 
     id: int

@@ -22,7 +22,7 @@ from typing import TypeVar
 from multiface.arrays import Floats
 from multiface.errors import GalleryError
 from multiface.gallery import changes, folder_rows, people_rows, reembed_rows, stranger_rows, template_rows
-from multiface.gallery.engine import CROP_SIDE, Crop, PictureFacts, VectorOrigin
+from multiface.gallery.contents import CROP_SIDE, Crop, PictureFacts, VectorOrigin
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.origin_rows import in_words, same_embedder
 from multiface.gallery.reembed_rows import OldFace, OldTemplate, Reembedding
@@ -46,7 +46,7 @@ class WantedFaces:
 
     digest: sha256 of the picture's bytes. places: where it may be, or its bytes; what has another digest is not the
     picture. faces: where each face was; None for the one clear face. aligned: the picture is the aligned crop of one
-    face, see `engine.Crop`.
+    face, see `contents.Crop`.
     """
 
     digest: str
@@ -170,7 +170,7 @@ class _Run:
 
     def begun(self) -> bool:
         """Write down what is being made, or see that it is the same still; False where there is nothing to make."""
-        database, held = self.gallery.engine.database, self.gallery.origin
+        database, held = self.gallery.database, self.gallery.origin
         with database.reading() as connection:
             state = reembed_rows.state(connection)
         if state is None and same_embedder(held, self.origin) and held.detector == self.origin.detector:
@@ -189,7 +189,7 @@ class _Run:
 
     def embed_rest(self) -> None:
         """Embed what has no new vector and was not tried yet."""
-        with self.gallery.engine.database.reading() as connection:
+        with self.gallery.database.reading() as connection:
             templates = reembed_rows.waiting_templates(connection)
             faces = reembed_rows.waiting_faces(connection)
             strangers = reembed_rows.waiting_strangers(connection)
@@ -216,7 +216,7 @@ class _Run:
 
     def switched(self, drop_missing: bool) -> Reembedded | None:
         """Switch if nothing stands in the way; None if something new came meanwhile and is to be embedded first."""
-        database = self.gallery.engine.database
+        database = self.gallery.database
         with database.writing() as connection:
             self._require(connection)
             state = self._state(connection)
@@ -295,7 +295,7 @@ class _Run:
         for number, digest in waiting.items():
             of_picture.setdefault(digest, []).append(number)
         for digests in _batches(list(of_picture)):
-            with self.gallery.engine.database.reading() as connection:
+            with self.gallery.database.reading() as connection:
                 pictures = [self._wanted(connection, digest, of_picture[digest]) for digest in digests]
             tried = [(wanted, old) for wanted, old in pictures if wanted.places]
             self.reasons.update(
@@ -311,7 +311,7 @@ class _Run:
         none.
         """
         for numbers in _batches(waiting):
-            with self.gallery.engine.database.reading() as connection:
+            with self.gallery.database.reading() as connection:
                 crops = [(number, template_rows.crop(connection, number)) for number in numbers]
             self.without_crop.update(numbers)
             kept = [(number, crop) for number, crop in crops if crop is not None]
@@ -328,7 +328,7 @@ class _Run:
     ) -> None:
         """Keep the new vectors of templates, and remember why others have none."""
         made = 0
-        with self.gallery.engine.database.writing() as connection:
+        with self.gallery.database.writing() as connection:
             self._require(connection)
             for number, vector in zip(templates, vectors, strict=True):
                 if isinstance(vector, str):
@@ -356,7 +356,7 @@ class _Run:
 
     def _nowhere(self, digests: Set[str]) -> set[str]:
         """Those of the pictures that are in no place that is known."""
-        with self.gallery.engine.database.reading() as connection:
+        with self.gallery.database.reading() as connection:
             places = {digest: self._places(connection, digest) for digest in digests}
         return {
             digest
@@ -373,7 +373,7 @@ class _Run:
             wanted: list[WantedFaces] = []
             photos: list[list[OldFace]] = []
             films: list[OldFace] = []
-            with self.gallery.engine.database.reading() as connection:
+            with self.gallery.database.reading() as connection:
                 for digest in digests:
                     old = [reembed_rows.old_face(connection, number) for number in of_picture[digest]]
                     here = [one for one in old if one is not None]
@@ -393,7 +393,7 @@ class _Run:
                 vectors_of_crops = self._embedded([_of_crop(crop) for _, crop in crops])
                 made += [(number, v) for (number, _), (v,) in zip(crops, vectors_of_crops, strict=True)]
             self.lost_faces.update(one.id for one in again)
-            with self.gallery.engine.database.writing() as connection:
+            with self.gallery.database.writing() as connection:
                 self._require(connection)
                 for number, vector in made:
                     if not isinstance(vector, str):
@@ -404,7 +404,7 @@ class _Run:
     def _embed_strangers(self, waiting: Sequence[tuple[int, str]]) -> None:
         """Strangers: from the picture, else as their best face in the album."""
         for batch in _batches(waiting):
-            with self.gallery.engine.database.reading() as connection:
+            with self.gallery.database.reading() as connection:
                 pictures = [stranger_rows.picture(connection, number) or b"" for number, _ in batch]
             wanted = [
                 WantedFaces(digest, (picture,), (None,))
@@ -412,7 +412,7 @@ class _Run:
             ]
             outcomes = self._embedded(wanted)
             made = 0
-            with self.gallery.engine.database.writing() as connection:
+            with self.gallery.database.writing() as connection:
                 self._require(connection)
                 for (number, digest), picture, (vector,) in zip(batch, pictures, outcomes, strict=True):
                     in_album = reembed_rows.vector_in_album(connection, number)

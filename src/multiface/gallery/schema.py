@@ -296,7 +296,7 @@ _KEYS = (
 )
 
 _REEMBED = (
-    # The face of a template as JPEG, where it is kept: see engine.Crop.
+    # The face of a template as JPEG, where it is kept: see contents.Crop.
     """
     CREATE TABLE crop (
         template_id INTEGER PRIMARY KEY REFERENCES template (id) ON DELETE CASCADE,

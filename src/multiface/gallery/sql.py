@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 LARGEST_ID = (1 << 63) - 1
-"""No row of either engine has a greater one, and neither takes it."""
+"""No row of SQLite or PostgreSQL has a greater one, and neither takes it."""
 
 
 class Cursor(Protocol):

@@ -1,4 +1,4 @@
-"""The file engine: opens, creates and upgrades a gallery file, and guards whose vectors it holds.
+"""A gallery in an SQLite file: opened, created and upgraded; whose vectors it holds is guarded.
 
 Creation is one transaction (all steps and the origin together), so that a process killed meanwhile leaves
 either a gallery or an empty file, which counts as none.
@@ -9,7 +9,7 @@ from pathlib import Path
 from multiface.errors import GalleryError
 from multiface.gallery import schema
 from multiface.gallery.connection import Database, gallery_path
-from multiface.gallery.engine import VectorOrigin
+from multiface.gallery.contents import VectorOrigin
 from multiface.gallery.origin_rows import holding, read_origin, require_same_embedder, write_origin
 
 BUSY_SECONDS = 10.0

@@ -35,8 +35,8 @@ from multiface.gallery import (
 )
 from multiface.gallery.album_faces import Standing
 from multiface.gallery.clock import utc_now
+from multiface.gallery.contents import Crop, NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.database import GalleryDatabase
-from multiface.gallery.engine import Crop, NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.matrix import Matrix
 from multiface.gallery.names import clean_name
 from multiface.gallery.person_ids import is_id

@@ -13,7 +13,7 @@ from multiface.arrays import Floats, vector_bytes, vector_from
 from multiface.errors import GalleryConflict, GalleryError
 from multiface.gallery.clock import utc_now
 from multiface.gallery.connection import BadContent
-from multiface.gallery.engine import Crop, NewTemplate, Person, PictureFacts, Template, VectorOrigin
+from multiface.gallery.contents import Crop, NewTemplate, Person, PictureFacts, Template, VectorOrigin
 from multiface.gallery.sql import Connection, inserted_id
 from multiface.images.path_text import path_text
 

@@ -21,7 +21,7 @@ from multiface.gallery import (
 from multiface.gallery.album_strangers import AlbumStranger, Before
 from multiface.gallery.changes import Change
 from multiface.gallery.clock import utc_now
-from multiface.gallery.engine import NewTemplate, Person, PictureFacts, VectorOrigin
+from multiface.gallery.contents import NewTemplate, Person, PictureFacts, VectorOrigin
 from multiface.gallery.people_changes import Edit, known_of, set_known
 from multiface.gallery.sql import Connection
 from multiface.gallery.stranger_rows import View

@@ -2,8 +2,8 @@
 
 A picture is decoded and aligned alone, a crop that was kept is taken as it is; the crops of all are embedded together.
 A face is taken where a box that is found now overlaps the box of then as two boxes of one face do
-(`gallery.engine.SAME_FACE_OVERLAP`); where two faces of then would be the same one now, only the nearer of them is. The
-picture's quality is not judged: it was, at enrolment.
+(`gallery.contents.SAME_FACE_OVERLAP`); where two faces of then would be the same one now, only the nearer of them is.
+The picture's quality is not judged: it was, at enrolment.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from multiface.faces.analysis import Analyser
 from multiface.faces.face import Faces
 from multiface.faces.finding import find_faces
 from multiface.faces.main_face import clear_main_face
-from multiface.gallery.engine import SAME_FACE_OVERLAP, PictureFacts
+from multiface.gallery.contents import SAME_FACE_OVERLAP, PictureFacts
 from multiface.gallery.reembedding import NOT_FOUND, WantedFaces
 from multiface.images import open_picture, read_picture
 from multiface.images.box import overlap

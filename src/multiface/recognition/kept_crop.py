@@ -12,7 +12,7 @@ from multiface.errors import FaceError
 from multiface.faces.align import align, similarity_transforms
 from multiface.faces.face import Faces, Image
 from multiface.gallery import Crop
-from multiface.gallery.engine import CROP_SIDE
+from multiface.gallery.contents import CROP_SIDE
 from multiface.images.jpeg import faithful_jpeg
 from multiface.weights.spec import ARCFACE_TEMPLATE, InputSpec
 

@@ -130,7 +130,7 @@ class Access:
         cookie = request.cookies.get(cookie_name(self._tls))
         if kind.lower() != "bearer" and cookie is None:
             return None
-        with self._gallery.engine.database.reading() as connection:
+        with self._gallery.database.reading() as connection:
             if kind.lower() == "bearer":
                 key = found_key(connection, text.strip())
             else:
@@ -145,6 +145,6 @@ class Access:
                     self._told[key.id] = now
             if tell:
                 # A disk that is full takes no last use, and is no reason to answer nothing.
-                with suppress(GalleryError), self._gallery.engine.database.writing() as connection:
+                with suppress(GalleryError), self._gallery.database.writing() as connection:
                     touch_key(connection, key.id)
         return key

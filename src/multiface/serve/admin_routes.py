@@ -54,28 +54,28 @@ def admin_routes(
     @router.get("/keys", dependencies=[admin], summary="List keys")
     def keys() -> Document:
         """Expired and revoked ones too; never their text."""
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             return {"keys": [asdict(one) for one in access_keys.keys(connection)]}
 
     @router.post("/keys", dependencies=[admin], status_code=201, summary="Make a key")
     def new_key(wanted: NewKey) -> Document:
         """The text of the key is in this answer only."""
         name = clean_text("name", wanted.name)
-        with gallery.engine.database.writing() as connection:
+        with gallery.database.writing() as connection:
             key, text = access_keys.new_key(connection, name, list(wanted.scopes), wanted.days, wanted.groups)
         return {**asdict(key), "key": text}
 
     @router.delete("/keys/{key}", dependencies=[admin], summary="Revoke a key")
     def revoke(key: Annotated[str, Path(max_length=100)]) -> Document:
         """It is refused from the next request on; its streams end within seconds."""
-        with gallery.engine.database.writing() as connection:
+        with gallery.database.writing() as connection:
             access_keys.revoke_key(connection, key, gallery.place)
         return {"revoked": key}
 
     @router.get("/audit", dependencies=[admin], summary="Who changed what")
     def log(limit: Limit = 100, before: int | None = Query(None, ge=1, le=LARGEST_ROW)) -> Document:
         """The newest first. before: only what is older than this entry."""
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             found = audit.entries(connection, limit, before)
         return {
             "entries": [asdict(one) for one in found],
@@ -85,7 +85,7 @@ def admin_routes(
     @router.get("/system", dependencies=[admin], summary="Versions, counts and limits")
     def system() -> Document:
         """Versions and networks, how much is stored, and the limits in force."""
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             counts = {
                 table: int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
                 for table in _COUNTED

@@ -73,7 +73,7 @@ def camera_routes(
 ) -> APIRouter:
     """The routes. wake: called after a change."""
     router = APIRouter(prefix="/v1", tags=["cameras"], route_class=route)
-    database, place = gallery.engine.database, gallery.place
+    database, place = gallery.database, gallery.place
     admin, cameras_ = access.needs("admin"), Depends(access.needs("cameras"))
 
     @router.get("/cameras", dependencies=[cameras_], summary="List cameras")

@@ -44,14 +44,14 @@ class NewestEvent:
             return self._number
 
     def _read(self) -> int:
-        with self._gallery.engine.database.reading() as connection:
+        with self._gallery.database.reading() as connection:
             return camera_events.last_number(connection)
 
 
 def event_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix="/v1", tags=["cameras"], route_class=route)
-    database, newest = gallery.engine.database, NewestEvent(gallery)
+    database, newest = gallery.database, NewestEvent(gallery)
     read = Depends(access.needs("events:read"))
 
     def page(after: int, most: int, camera: str | None) -> list[CameraEvent]:

@@ -29,7 +29,7 @@ def job_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> APIRo
     admin = Depends(access.needs("admin"))
 
     def of(number: str) -> Job:
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             job = jobs.found(connection, number)
         if job is None:
             raise NotInGallery(f"there is no job {number}")
@@ -38,7 +38,7 @@ def job_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> APIRo
     @router.get("/jobs", dependencies=[admin], summary="List jobs")
     def list_jobs(limit: Limit = 50) -> Document:
         """Those of the last 30 days, newest first."""
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             return {"jobs": [job_document(one) for one in jobs.jobs(connection, limit)]}
 
     @router.get("/jobs/{job}", dependencies=[admin], summary="One job")
@@ -50,7 +50,7 @@ def job_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> APIRo
     def cancel(job: Id) -> Document:
         """At once if it is waiting, soon if it is running. What it has done so far stays."""
         of(job)
-        with gallery.engine.database.writing() as connection:
+        with gallery.database.writing() as connection:
             jobs.cancel(connection, job)
         return job_document(of(job))
 

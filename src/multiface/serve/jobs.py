@@ -45,7 +45,7 @@ class Jobs:
 
     def ask(self, kind: str, asked: Facts) -> Job:
         """A new job."""
-        with self._gallery.engine.database.writing() as connection:
+        with self._gallery.database.writing() as connection:
             job = jobs.ask(connection, kind, asked)
         self._new.set()
         return job
@@ -70,10 +70,10 @@ class Jobs:
             self._new.clear()
 
     def _next(self) -> Job | None:
-        with self._gallery.engine.database.reading() as connection:
+        with self._gallery.database.reading() as connection:
             if not jobs.are_left(connection):
                 return None
-        with self._gallery.engine.database.writing() as connection:
+        with self._gallery.database.writing() as connection:
             return jobs.next_one(connection, self._owner)
 
     def _run(self, job: Job) -> None:
@@ -95,7 +95,7 @@ class Jobs:
             run.close()
 
     def _stopped(self, job: Job) -> None:
-        with self._gallery.engine.database.writing() as connection:
+        with self._gallery.database.writing() as connection:
             now = jobs.found(connection, job.id)
             if now is not None and now.cancelled:
                 jobs.end(connection, job.id, self._owner, "cancelled")
@@ -122,7 +122,7 @@ class _Run:
 
     def end(self, state: str, result: Facts | None = None, problem: Facts | None = None) -> None:
         """Write down how it ended."""
-        with self._gallery.engine.database.writing() as connection:
+        with self._gallery.database.writing() as connection:
             jobs.beat(connection, self._job.id, self._owner, self._done, self._total)
             jobs.end(connection, self._job.id, self._owner, state, result, problem)
 
@@ -141,7 +141,7 @@ class _Run:
                 continue
             told, quiet = now, 0.0
             try:
-                with self._gallery.engine.database.writing() as connection:
+                with self._gallery.database.writing() as connection:
                     go_on = jobs.beat(connection, self._job.id, self._owner, *now)
             except MultifaceError as error:
                 _log.warning("job %s: %s", self._job.id, type(error).__name__)

@@ -154,7 +154,7 @@ def people_routes(
         who = seen(caller, person).id
         known = people_changes.wanted_edit(wanted.external_id, wanted.note, wanted.groups, wanted.cover)
         name = None if wanted.name is None else clean_name(wanted.name)
-        with gallery.engine.database.writing() as connection, change_rows.recorded() as made:
+        with gallery.database.writing() as connection, change_rows.recorded() as made:
             before = _unchanged(visible(caller, people_rows.found(connection, who, gallery.place)), request)
             if wanted.groups is not None:
                 caller.groups_among(set(wanted.groups) ^ set(before.groups))
@@ -202,7 +202,7 @@ def people_routes(
         PATCH.
         """
         kept, gone = seen(caller, person).id, seen(caller, other.person).id
-        with gallery.engine.database.writing() as connection, change_rows.recorded() as made:
+        with gallery.database.writing() as connection, change_rows.recorded() as made:
             for who in (gone, kept):
                 one = visible(caller, people_rows.found(connection, who, gallery.place))
             _unchanged(one, request)
@@ -227,7 +227,7 @@ def people_routes(
     def kept(caller: reading, person: str) -> Document:
         """Everything that removing the person deletes, and for how long it is kept."""
         one = seen(caller, person)
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             return {"places": kept_of(connection, one)}
 
     @router.get("/people/{person}/export", summary="Export a person")
@@ -243,7 +243,7 @@ def people_routes(
     def last_seen(caller: reading, person: str) -> Document:
         """In the album, by when pictures were taken, and by each camera. cameras: null for keys without events:read."""
         one = seen(caller, person)
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             photo = album_pictures.last_of_person(connection, one.number)
             cameras = camera_events.last_seen(connection, one.number)
         return {
@@ -254,7 +254,7 @@ def people_routes(
     @router.get("/groups", summary="List groups of people")
     def groups(caller: reading) -> Document:
         """By name, each with its number of people."""
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             found = people_rows.groups(connection)
         return {"groups": [{"group": name, "people": count} for name, count in found if caller.sees((name,))]}
 
@@ -288,7 +288,7 @@ def people_routes(
     def undo(caller: writing, change: Annotated[int, Path(ge=1, le=LARGEST_ROW)]) -> Document:
         """409 if it was undone already or a later change stands in the way."""
         if caller.groups:
-            with gallery.engine.database.reading() as connection:
+            with gallery.database.reading() as connection:
                 about = change_rows.change(connection, change)
             if about is not None:
                 may_undo(caller, about)

@@ -126,7 +126,7 @@ def photo_routes(
     @router.get("/albums", dependencies=[admin], summary="List the folders of the album")
     def albums() -> Document:
         """Each with its number of known files."""
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             folders = album_pictures.folders(connection)
         return {
             "albums": [
@@ -169,7 +169,7 @@ def photo_routes(
         return accepted(jobs.ask("names_export", {}))
 
     def folder_of(album_id: str) -> str:
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             known = album_pictures.scanned_folders(connection)
         found = [one for one in known if _album_id(one) == album_id]
         if not found:

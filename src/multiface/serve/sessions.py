@@ -30,7 +30,7 @@ def session_routes(gallery: Gallery, *, open_: bool, tls: bool) -> APIRouter:
     open_: nobody needs a key. tls: clients come over TLS.
     """
     router = APIRouter(prefix="/v1", include_in_schema=False)
-    database, cookie = gallery.engine.database, cookie_name(tls)
+    database, cookie = gallery.database, cookie_name(tls)
 
     @router.post("/session", status_code=201)
     def begin(wanted: SignIn, request: Request) -> Response:

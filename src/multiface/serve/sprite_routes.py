@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from multiface.errors import InputError
 from multiface.gallery import Gallery, album_faces, template_rows
+from multiface.gallery.contents import CROP_SIDE
 from multiface.gallery.covers import cover_of
-from multiface.gallery.engine import CROP_SIDE
 from multiface.gallery.person_ids import ID_PATTERN
 from multiface.gallery.sql import Connection
 from multiface.images import open_picture
@@ -35,7 +35,7 @@ def sprite_routes(gallery: Gallery, access: Access, route: type[APIRoute]) -> AP
     read = Depends(access.needs("pictures:read"))
 
     def sprite(wanted: Sequence[Any], one: Callable[[Connection, Any], bytes | None]) -> Response:
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             crops = [one(connection, each) for each in wanted]
         return Response(_under_one_another(crops), media_type="image/jpeg")
 

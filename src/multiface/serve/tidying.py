@@ -44,7 +44,7 @@ class Tidying:
 
 def _tidy(gallery: Gallery, backups: Path | None) -> None:
     """Raises GalleryError."""
-    database = gallery.engine.database
+    database = gallery.database
     with database.writing() as connection:
         audit.forget_old(connection)
         kept_answers.forget_old(connection)

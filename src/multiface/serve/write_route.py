@@ -125,17 +125,17 @@ async def _digest(request: Request) -> str:
 
 
 def _begun(gallery: Gallery, access_key: str, key: str, digest: str) -> KeptAnswer | None:
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         return kept_answers.begun(connection, access_key, key, digest)
 
 
 def _answered(gallery: Gallery, access_key: str, key: str, answer: KeptAnswer) -> None:
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         kept_answers.answered(connection, access_key, key, answer)
 
 
 def _given_up(gallery: Gallery, access_key: str, key: str) -> None:
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         kept_answers.given_up(connection, access_key, key)
 
 
@@ -144,7 +144,7 @@ def _note(gallery: Gallery, caller: Caller, request: Request, route: str, status
     ids = {name: str(value)[:100] for name, value in request.path_params.items()}
     number = request.state.request_id
     try:
-        with gallery.engine.database.writing() as connection:
+        with gallery.database.writing() as connection:
             audit.add_entry(connection, caller.key, number, request.method, route, status, ids)
     except MultifaceError as error:
         _log.warning("%s: not in the audit log (%s)", number, kind_of(error))

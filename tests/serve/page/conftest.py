@@ -90,7 +90,7 @@ def address(recognizer: Recognizer, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def link_of(gallery: Gallery) -> str:
-    with gallery.engine.database.writing() as connection:
+    with gallery.database.writing() as connection:
         return access_keys.new_link(connection)
 
 

@@ -43,7 +43,7 @@ def test_a_key_signs_in_and_shows_what_it_is_for(new_tab: Open) -> None:
     tab.open("people")
     page.wait_for_selector("h1:has-text('Recognise')")
 
-    with tab.gallery.engine.database.writing() as connection:
+    with tab.gallery.database.writing() as connection:
         access_keys.revoke_key(connection, text.split("_")[1], "here")
     page.set_input_files(
         "input[type=file]", {"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"}

@@ -69,7 +69,7 @@ def recognizer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recognizer]
     with Recognizer(gallery=file, create=True, settings=RecognizerSettings(threads=2, rate=0.01)) as opened:
         opened.enroll("Zoe", [encoded(drawn_face("ada"))], True)
         assert opened.gallery is not None
-        with opened.gallery.engine.database.writing() as connection:
+        with opened.gallery.database.writing() as connection:
             connection.execute(_MANY, (PEOPLE,))
             connection.execute(_TEMPLATES)
             connection.execute(_CROPS)

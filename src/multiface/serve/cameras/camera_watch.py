@@ -128,7 +128,7 @@ class Keeper:
             if not self._waiting:
                 return
             try:
-                with self._gallery.engine.database.writing() as connection:
+                with self._gallery.database.writing() as connection:
                     numbers = add_events(
                         connection, self._order.camera, self._run, self._order.owner, self._waiting
                     )

@@ -116,7 +116,7 @@ class Supervisor:
         finally:
             self._let_go()
             if gallery is not None:
-                with suppress(GalleryError), gallery.engine.database.writing() as connection:
+                with suppress(GalleryError), gallery.database.writing() as connection:
                     camera_rows.release_lease(connection, self._owner)
                 gallery.close()
 
@@ -127,7 +127,7 @@ class Supervisor:
 
     def _look(self, gallery: Gallery) -> None:
         """Make what runs be what is wanted."""
-        with gallery.engine.database.reading() as connection:
+        with gallery.database.reading() as connection:
             wanted = {one.id: one for one in camera_rows.cameras(connection)}
             lease = camera_rows.lease(connection)
         if not self._leads(gallery, bool(wanted), lease):
@@ -139,7 +139,7 @@ class Supervisor:
             kept.camera = camera
             state, detail = self._state(kept)
             if kept.said != (state, detail):
-                with gallery.engine.database.writing() as connection:
+                with gallery.database.writing() as connection:
                     camera_rows.set_state(connection, camera.id, state, detail)
                 kept.said = (state, detail)
             self._tell(gallery, kept)
@@ -150,7 +150,7 @@ class Supervisor:
         mine = lease is not None and lease.owner == self._owner
         if not any_wanted:
             if mine:
-                with gallery.engine.database.writing() as connection:
+                with gallery.database.writing() as connection:
                     camera_rows.release_lease(connection, self._owner)
             return False
         if mine and now - self._beaten < BEAT_SECONDS:
@@ -161,7 +161,7 @@ class Supervisor:
             if now - self._others[1] < TAKE_OVER_SECONDS:
                 return False
             stale = lease
-        with gallery.engine.database.writing() as connection:
+        with gallery.database.writing() as connection:
             taken = camera_rows.take_lease(connection, self._owner, stale)
         self._beaten = now if taken else self._beaten
         return taken
@@ -240,11 +240,11 @@ class Supervisor:
             problem = None
         else:
             if kept.webhook is None:
-                store = ToldEvents(gallery.engine.database, camera.id, self._news)
+                store = ToldEvents(gallery.database, camera.id, self._news)
                 kept.webhook, kept.webhook_url = Webhook(camera.webhook, store), camera.webhook
             problem = kept.webhook.problem
         if problem != camera.webhook_problem:
-            with gallery.engine.database.writing() as connection:
+            with gallery.database.writing() as connection:
                 camera_rows.set_webhook_problem(connection, camera.id, problem)
 
     def _let_go(self) -> None:
