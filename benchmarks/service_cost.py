@@ -35,7 +35,8 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from multiface import Client, Gallery, Recognizer
-from multiface.gallery import NewTemplate, PictureFacts, access_keys
+from multiface.gallery import NewTemplate, PictureFacts
+from multiface.gallery.service import access_keys
 from tests.drawn_faces import drawn_face, group_of, save_people
 
 BYTES = 250_000

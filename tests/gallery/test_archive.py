@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from multiface.errors import FingerprintMismatch, GalleryError, NotAvailable, UsageError
-from multiface.gallery import archive_format
-from multiface.gallery.archive_export import export_people
-from multiface.gallery.archive_import import Imported, differences, import_people
-from multiface.gallery.archive_reading import opened_archive
+from multiface.gallery.archive import format as archive_format
+from multiface.gallery.archive.exporting import export_people
+from multiface.gallery.archive.importing import Imported, differences, import_people
+from multiface.gallery.archive.reading import opened_archive
 from multiface.gallery.contents import Crop, NewTemplate, VectorOrigin
 from multiface.gallery.gallery import Gallery
 
@@ -26,7 +26,7 @@ JPEG = b"\xff\xd8\xff\xe0 as a JPEG begins "
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive_format, "CHUNK", 3)
-    monkeypatch.setattr("multiface.gallery.archive_export.CHUNK", 3)
+    monkeypatch.setattr("multiface.gallery.archive.exporting.CHUNK", 3)
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def test_replacing_is_one_transaction(
             raise GalleryError("stopped")
 
         with monkeypatch.context() as patch:
-            patch.setattr("multiface.gallery.archive_import._remember_removed", fail)
+            patch.setattr("multiface.gallery.archive.importing._remember_removed", fail)
             with pytest.raises(GalleryError, match="stopped"):
                 import_people(target, archive, replace=True)
         assert target.people() == before

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from multiface.errors import NotInGallery
-from multiface.gallery import camera_events, camera_rows
-from multiface.gallery.camera_events import NewEvent, Overtaken
 from multiface.gallery.contents import NewTemplate
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.person_copy import person_copy
+from multiface.gallery.service import camera_events, camera_rows
+from multiface.gallery.service.camera_events import NewEvent, Overtaken
 from multiface.gallery.strangers import Sighting
 
 Make = Callable[..., NewTemplate]

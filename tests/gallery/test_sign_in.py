@@ -1,7 +1,8 @@
 """Links that are good once, and sessions that end with their key: the same in both engines."""
 
-from multiface.gallery import Gallery, access_keys
-from multiface.gallery.access_keys import SCOPES
+from multiface.gallery import Gallery
+from multiface.gallery.service import access_keys
+from multiface.gallery.service.access_keys import SCOPES
 
 LONG_AGO = "2001-01-01T00:00:00+00:00"
 

@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 
 from multiface import Gallery, Recognizer, RecognizerSettings
-from multiface.gallery import access_keys
+from multiface.gallery.service import access_keys
 from multiface.images import PictureLimits, limit_pictures
 from multiface.serve.app import make_app
 from multiface.serve.ending_server import EndingServer

@@ -10,7 +10,7 @@ import pytest
 
 from multiface import Gallery, Recognizer
 from multiface.errors import UsageError
-from multiface.gallery import access_keys
+from multiface.gallery.service import access_keys
 from multiface.serve.app import make_app
 from multiface.serve.serve_settings import ServeSettings
 from tests.drawn_faces import drawn_face

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from multiface import Recognizer, RecognizerSettings
-from multiface.gallery import camera_rows
+from multiface.gallery.service import camera_rows
 from multiface.serve.cameras import supervisor
 from multiface.serve.serve_settings import ServeSettings
 from tests.gallery.postgres_server import Server, running

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from multiface import Gallery, Recognizer
-from multiface.gallery import camera_rows
+from multiface.gallery.service import camera_rows
 from multiface.serve.cameras import running_camera
 from multiface.serve.cameras.camera_order import CameraOrder
 from multiface.serve.serve_settings import ServeSettings

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from multiface import Gallery
-from multiface.gallery import access_keys, camera_events, camera_rows
-from multiface.gallery.camera_events import NewEvent
+from multiface.gallery.service import access_keys, camera_events, camera_rows
+from multiface.gallery.service.camera_events import NewEvent
 from multiface.serve import access
 from tests.serve.cameras import until
 from tests.serve.conftest import Client

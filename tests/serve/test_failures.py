@@ -17,7 +17,7 @@ import pytest
 from benchmarks.service_kills import rounds
 from multiface import Client, Gallery, Recognizer, RecognizerSettings
 from multiface.errors import MultifaceError
-from multiface.gallery import jobs as job_rows
+from multiface.gallery.service import jobs as job_rows
 from multiface.serve.serve_settings import ServeSettings
 from tests.cli.conftest import Command, cache, call, environment, run, store
 from tests.drawn_faces import drawn_face, save_people

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from multiface import Recognizer, RecognizerSettings
-from multiface.gallery import access_keys, changes
+from multiface.gallery import changes
+from multiface.gallery.service import access_keys
 from multiface.serve.serve_settings import ServeSettings
 from tests.drawn_faces import drawn_face
 from tests.serve.conftest import encoded, key_for, serving

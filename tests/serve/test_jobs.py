@@ -12,9 +12,10 @@ import pytest
 from multiface import Recognizer
 from multiface.album import Album
 from multiface.errors import UsageError
-from multiface.gallery import Gallery, audit, changes, export_people, jobs, kept_answers
-from multiface.gallery.archive_format import Manifest
-from multiface.gallery.jobs import Job
+from multiface.gallery import Gallery, changes, export_people
+from multiface.gallery.archive.format import Manifest
+from multiface.gallery.service import audit, jobs, kept_answers
+from multiface.gallery.service.jobs import Job
 from multiface.progress import Progress
 from multiface.serve import job_kinds, tidying
 from multiface.serve import jobs as serve_jobs

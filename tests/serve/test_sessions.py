@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from multiface import Gallery, Recognizer
-from multiface.gallery import access_keys
+from multiface.gallery.service import access_keys
 from multiface.serve.serve_settings import ServeSettings
 from tests.drawn_faces import drawn_face
 from tests.serve.conftest import encoded, key_for, serving

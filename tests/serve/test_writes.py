@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from multiface import Gallery, Recognizer
-from multiface.gallery import access_keys
+from multiface.gallery.service import access_keys
 from multiface.serve.problems import Problem
 from multiface.serve.request_rate import RequestRate
 from multiface.serve.serve_settings import ServeSettings

@@ -163,7 +163,7 @@ def new_link(
 
     The service need not be started again. Whoever has the link may do everything.
     """
-    from multiface.gallery import access_keys
+    from multiface.gallery.service import access_keys
 
     speaker = Speaker(as_json, quiet)
     if not address.startswith(("http://", "https://")):
@@ -200,8 +200,8 @@ def new_key(
     quiet: options.Quiet = None,
 ) -> None:
     """Make a key. It is shown once; only its sha256 is kept."""
-    from multiface.gallery import access_keys
     from multiface.gallery.names import clean_text
+    from multiface.gallery.service import access_keys
 
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened, opened.database.writing() as connection:
@@ -218,7 +218,7 @@ def list_keys(
     gallery: options.GalleryFile = None, as_json: options.Json = False, quiet: options.Quiet = None
 ) -> None:
     """List the keys, expired and revoked ones too."""
-    from multiface.gallery import access_keys
+    from multiface.gallery.service import access_keys
 
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened, opened.database.reading() as connection:
@@ -240,7 +240,7 @@ def revoke_key(
     quiet: options.Quiet = None,
 ) -> None:
     """Revoke a key, from the next request on."""
-    from multiface.gallery import access_keys
+    from multiface.gallery.service import access_keys
 
     speaker = Speaker(as_json, quiet)
     with opened_gallery(gallery) as opened, opened.database.writing() as connection:
@@ -257,7 +257,7 @@ def _page(address: str, link: str) -> str:
 
 def _link(recognizer: "Recognizer") -> str | None:
     """The token of a new link; None where the gallery cannot be written."""
-    from multiface.gallery import access_keys
+    from multiface.gallery.service import access_keys
 
     assert recognizer.gallery is not None
     try:

@@ -3,9 +3,9 @@
 The room knows no network and decodes no picture: whoever calls hands in unit vectors (`contents.NewTemplate`).
 """
 
-from multiface.gallery.archive_export import export_people
-from multiface.gallery.archive_import import differences, import_people
-from multiface.gallery.archive_reading import opened_archive
+from multiface.gallery.archive.exporting import export_people
+from multiface.gallery.archive.importing import differences, import_people
+from multiface.gallery.archive.reading import opened_archive
 from multiface.gallery.changes import Change
 from multiface.gallery.contents import (
     Crop,

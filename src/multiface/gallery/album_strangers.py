@@ -7,8 +7,9 @@ face does; others go back to being kept for a time. Functions run inside the cal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from multiface.gallery import album_faces, camera_events
+from multiface.gallery import album_faces
 from multiface.gallery.album_faces import Standing
+from multiface.gallery.service import camera_events
 from multiface.gallery.sql import Connection
 
 KEPT = "9999-12-31T23:59:59+00:00"

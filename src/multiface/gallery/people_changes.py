@@ -7,17 +7,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from multiface.errors import GalleryConflict, NotInGallery, UsageError
-from multiface.gallery import (
-    album_faces,
-    camera_events,
-    changes,
-    folder_rows,
-    kept_answers,
-    people_rows,
-    template_rows,
-)
+from multiface.gallery import album_faces, changes, folder_rows, people_rows, template_rows
 from multiface.gallery.contents import NewTemplate, Person, VectorOrigin
 from multiface.gallery.names import clean_name, clean_text
+from multiface.gallery.service import camera_events, kept_answers
 from multiface.gallery.sql import Connection
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from multiface.arrays import Floats
-from multiface.gallery import album_faces, album_pictures, camera_events, changes, people_rows, template_rows
+from multiface.gallery import album_faces, album_pictures, changes, people_rows, template_rows
 from multiface.gallery.gallery import Gallery
+from multiface.gallery.service import camera_events
 from multiface.gallery.sql import Connection
 from multiface.json_text import document_of
 

@@ -366,7 +366,7 @@ _SERVICE = (
         beat TEXT
     ) WITHOUT ROWID
     """,
-    # Answers to writes that had an Idempotency-Key; see kept_answers.py. digest: of the request. status: NULL while it
+    # Answers to writes that had an Idempotency-Key; see service/kept_answers.py. digest: of the request. status: NULL while it
     # is worked on.
     """
     CREATE TABLE kept_answer (

@@ -12,9 +12,9 @@ import numpy as np
 
 from multiface.arrays import Floats, vector_bytes, vector_from
 from multiface.errors import GalleryError, PictureError
-from multiface.gallery import camera_events
 from multiface.gallery.connection import BadContent
 from multiface.gallery.contents import VectorOrigin
+from multiface.gallery.service import camera_events
 from multiface.gallery.sql import LARGEST_ID, Connection, inserted_id
 from multiface.gallery.template_rows import UNIT_TOLERANCE, vector_fault
 from multiface.images import load_picture

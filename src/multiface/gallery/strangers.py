@@ -24,15 +24,7 @@ import numpy.typing as npt
 
 from multiface.arrays import Floats, vector_bytes
 from multiface.errors import NotInGallery, UsageError
-from multiface.gallery import (
-    album_faces,
-    album_strangers,
-    camera_events,
-    changes,
-    people_rows,
-    stranger_rows,
-    template_rows,
-)
+from multiface.gallery import album_faces, album_strangers, changes, people_rows, stranger_rows, template_rows
 from multiface.gallery.album_faces import Standing
 from multiface.gallery.clock import utc_now
 from multiface.gallery.contents import Crop, NewTemplate, PictureFacts, VectorOrigin
@@ -41,6 +33,7 @@ from multiface.gallery.matrix import Matrix
 from multiface.gallery.names import clean_name
 from multiface.gallery.person_ids import is_id
 from multiface.gallery.search import score_people
+from multiface.gallery.service import camera_events
 from multiface.gallery.sql import Connection
 from multiface.gallery.stranger_rows import Stranger, View
 from multiface.images import Image

@@ -11,7 +11,6 @@ from multiface.errors import GalleryConflict, NotInGallery
 from multiface.gallery import (
     album_faces,
     album_strangers,
-    camera_events,
     changes,
     folder_rows,
     people_rows,
@@ -23,6 +22,7 @@ from multiface.gallery.changes import Change
 from multiface.gallery.clock import utc_now
 from multiface.gallery.contents import NewTemplate, Person, PictureFacts, VectorOrigin
 from multiface.gallery.people_changes import Edit, known_of, set_known
+from multiface.gallery.service import camera_events
 from multiface.gallery.sql import Connection
 from multiface.gallery.stranger_rows import View
 from multiface.json_text import record_from

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from multiface.errors import GalleryBusy, GalleryError
 from multiface.gallery import Gallery
-from multiface.gallery.access_keys import AccessKey, found_key, found_session, touch_key
+from multiface.gallery.service.access_keys import AccessKey, found_key, found_session, touch_key
 from multiface.serve.own_page import check_own_page, cookie_name, from_elsewhere
 from multiface.serve.problems import Problem
 from multiface.serve.request_rate import RequestRate

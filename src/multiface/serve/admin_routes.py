@@ -10,8 +10,9 @@ from pydantic import Field
 from starlette.responses import FileResponse, JSONResponse
 
 from multiface.errors import NotInGallery
-from multiface.gallery import Gallery, access_keys, audit
+from multiface.gallery import Gallery
 from multiface.gallery.names import clean_text
+from multiface.gallery.service import access_keys, audit
 from multiface.recognition import Recognizer
 from multiface.serve.access import Access
 from multiface.serve.cursors import LARGEST_ROW, Limit

@@ -14,9 +14,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from multiface.gallery import Gallery, camera_rows
-from multiface.gallery.camera_rows import Camera, Lease
+from multiface.gallery import Gallery
 from multiface.gallery.names import clean_text
+from multiface.gallery.service import camera_rows
+from multiface.gallery.service.camera_rows import Camera, Lease
 from multiface.net.post import webhook_address
 from multiface.serve.access import Access
 from multiface.serve.cameras.camera_source import CameraSource, camera_source, require_allowed

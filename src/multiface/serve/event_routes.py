@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from multiface.errors import GalleryError
-from multiface.gallery import Gallery, camera_events
-from multiface.gallery.camera_events import CameraEvent
+from multiface.gallery import Gallery
+from multiface.gallery.service import camera_events
+from multiface.gallery.service.camera_events import CameraEvent
 from multiface.serve.access import Access
 from multiface.serve.camera_routes import CAMERA_ID
 from multiface.serve.cursors import LARGEST_ROW, MOST, Limit

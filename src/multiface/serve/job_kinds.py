@@ -8,7 +8,7 @@ from pathlib import Path
 from multiface.album import Album
 from multiface.errors import NotAvailable, UsageError
 from multiface.gallery import Gallery, export_people
-from multiface.gallery.jobs import Facts, Job
+from multiface.gallery.service.jobs import Facts, Job
 from multiface.images.path_text import path_of_text
 from multiface.progress import Progress
 from multiface.recognition import Recognizer

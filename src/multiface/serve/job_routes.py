@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 
 from multiface.errors import GalleryBusy, NotInGallery
-from multiface.gallery import Gallery, jobs
-from multiface.gallery.jobs import Job
+from multiface.gallery import Gallery
+from multiface.gallery.service import jobs
+from multiface.gallery.service.jobs import Job
 from multiface.serve.access import Access
 from multiface.serve.cursors import Limit
 from multiface.serve.server_events import STREAM, event_text, kept_alive

@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable
 
 from multiface.errors import MultifaceError
-from multiface.gallery import Gallery, jobs
-from multiface.gallery.jobs import Facts, Job
+from multiface.gallery import Gallery
+from multiface.gallery.service import jobs
+from multiface.gallery.service.jobs import Facts, Job
 from multiface.progress import Progress
 from multiface.serve.problems import kind_of
 from multiface.visible import log_of

@@ -14,20 +14,13 @@ from starlette.responses import JSONResponse, Response
 
 from multiface.album import Album
 from multiface.errors import NotInGallery
-from multiface.gallery import (
-    Change,
-    Gallery,
-    Person,
-    album_pictures,
-    camera_events,
-    people_changes,
-    people_rows,
-)
+from multiface.gallery import Change, Gallery, Person, album_pictures, people_changes, people_rows
 from multiface.gallery import changes as change_rows
 from multiface.gallery.changes import last_of
 from multiface.gallery.names import clean_name
 from multiface.gallery.person_copy import person_copy
 from multiface.gallery.person_ids import ID_PATTERN, is_id
+from multiface.gallery.service import camera_events
 from multiface.recognition import Enrolment, Recognizer
 from multiface.serve.access import Access, Caller
 from multiface.serve.cursors import LARGEST_ROW, Limit, PairCursor, RowId, after_pair

@@ -7,8 +7,9 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from multiface.gallery import Gallery, access_keys, audit
-from multiface.gallery.access_keys import SCOPES, SESSION_HOURS, AccessKey
+from multiface.gallery import Gallery
+from multiface.gallery.service import access_keys, audit
+from multiface.gallery.service.access_keys import SCOPES, SESSION_HOURS, AccessKey
 from multiface.gallery.sql import Connection
 from multiface.serve.own_page import check_own_page, cookie_name
 from multiface.serve.problems import Problem

@@ -5,7 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from multiface.errors import MultifaceError
-from multiface.gallery import Gallery, audit, camera_events, camera_rows, jobs, kept_answers
+from multiface.gallery import Gallery
+from multiface.gallery.service import audit, camera_events, camera_rows, jobs, kept_answers
 from multiface.serve.job_kinds import forget_old_backups
 from multiface.visible import log_of
 

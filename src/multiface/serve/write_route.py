@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from multiface.errors import AmbiguousName, GalleryConflict, MultifaceError
-from multiface.gallery import Gallery, audit, kept_answers
-from multiface.gallery.kept_answers import KeptAnswer
+from multiface.gallery import Gallery
+from multiface.gallery.service import audit, kept_answers
+from multiface.gallery.service.kept_answers import KeptAnswer
 from multiface.serve.access import Access, Caller
 from multiface.serve.problems import Problem, kind_of, problem_of, problem_response
 from multiface.visible import log_of

@@ -1,6 +1,6 @@
 """Signing in and out, as a browser does."""
 
-from multiface.gallery import access_keys
+from multiface.gallery.service import access_keys
 from tests.serve.conftest import key_for
 from tests.serve.page.conftest import Open, Tab, link_of
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from multiface.errors import FingerprintMismatch, GalleryError
 from multiface.gallery import Gallery
-from multiface.gallery.camera_events import NewEvent, Overtaken, add_events, time_text
+from multiface.gallery.service.camera_events import NewEvent, Overtaken, add_events, time_text
 from multiface.recognition import Recognizer
 from multiface.serve.cameras.camera_life import Ending, Voice
 from multiface.serve.cameras.camera_order import CameraOrder

@@ -12,8 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from multiface.errors import GalleryError, MultifaceError, NotAvailable, UsageError
-from multiface.gallery import Gallery, camera_rows
-from multiface.gallery.camera_rows import Camera, Lease
+from multiface.gallery import Gallery
+from multiface.gallery.service import camera_rows
+from multiface.gallery.service.camera_rows import Camera, Lease
 from multiface.recognition import Recognizer
 from multiface.serve.cameras.camera_order import CameraOrder
 from multiface.serve.cameras.camera_source import CameraSource, require_allowed

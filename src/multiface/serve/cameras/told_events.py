@@ -2,9 +2,9 @@
 
 import threading
 
-from multiface.gallery import camera_events
-from multiface.gallery.camera_events import CameraEvent
 from multiface.gallery.database import GalleryDatabase
+from multiface.gallery.service import camera_events
+from multiface.gallery.service.camera_events import CameraEvent
 
 
 class News:

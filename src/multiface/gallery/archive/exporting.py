@@ -1,4 +1,4 @@
-"""Writing a gallery's people as an archive (`archive_format`): one moment of the gallery, chunk by chunk."""
+"""Writing a gallery's people as an archive (`format`): one moment of the gallery, chunk by chunk."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from typing import Literal
 from multiface.atomic_write import whole_file
 from multiface.errors import UsageError
 from multiface.gallery import people_rows, template_rows
-from multiface.gallery.archive_format import (
+from multiface.gallery.archive.format import (
     CHUNK,
     FORMAT,
     MANIFEST,

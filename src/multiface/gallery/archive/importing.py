@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from multiface.gallery import changes, people_changes, people_rows, template_rows
-from multiface.gallery.archive_export import archived
-from multiface.gallery.archive_format import ArchivedPerson
-from multiface.gallery.archive_reading import Archive, PersonWithVectors
+from multiface.gallery.archive.exporting import archived
+from multiface.gallery.archive.format import ArchivedPerson
+from multiface.gallery.archive.reading import Archive, PersonWithVectors
 from multiface.gallery.clock import utc_now
 from multiface.gallery.contents import NewTemplate, Person, VectorOrigin
 from multiface.gallery.gallery import Gallery

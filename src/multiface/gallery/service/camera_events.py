@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from multiface.gallery.camera_rows import lease
+from multiface.gallery.service.camera_rows import lease
 from multiface.gallery.sql import LARGEST_ID, Connection
 from multiface.images.box import Box
 

@@ -1,4 +1,4 @@
-"""Reading an archive of people (`archive_format`): all of it is checked before anything of it is used."""
+"""Reading an archive of people (`format`): all of it is checked before anything of it is used."""
 
 import hashlib
 import tarfile
@@ -11,7 +11,7 @@ import numpy as np
 
 from multiface.arrays import Floats
 from multiface.errors import GalleryError, UsageError
-from multiface.gallery.archive_format import (
+from multiface.gallery.archive.format import (
     CROPS,
     FORMAT,
     MANIFEST,
