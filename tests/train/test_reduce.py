@@ -79,6 +79,20 @@ def test_int8_computes_in_int8_with_its_own_scales_and_repeats(crops: Pixels) ->
     assert not [node for node in graph.node if node.op_type == "BatchNormalization" and "conv" in node.name]
 
 
+def test_ranges_are_means_over_the_crops(crops: Pixels) -> None:
+    """Of what the network is fed: step and zero point by the formula, of crops one of which is much brighter."""
+    seen = crops[:16] // 2
+    seen[3] = 255
+    whole = to_onnx(whole_of(CONFIGS[0], crops))
+    graph = onnx.load_model_from_string(to_int8(whole, seen, "rgb")).graph
+    (first,) = [one for one in graph.node if one.op_type == "QuantizeLinear" and one.input[0] == "input"]
+    kept = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    fed = [(crop.astype(np.float64) - 127.5) / 127.5 for crop in seen]
+    low, high = (min(np.mean([one.min() for one in fed]), 0), max(np.mean([one.max() for one in fed]), 0))
+    assert kept[first.input[1]] == pytest.approx((high - low) / 255, rel=1e-5)
+    assert int(kept[first.input[2]]) == round(-low / ((high - low) / 255))
+
+
 def test_the_loss_is_what_a_literal_count_says(crops: Pixels) -> None:
     one, other = (to_onnx(whole_of(CONFIGS[0], part)) for part in (crops, crops[:16]))
     vectors = []

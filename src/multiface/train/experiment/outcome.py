@@ -95,9 +95,13 @@ def arm_outcomes(
     results: Mapping[str, RunResult],
     found: Found,
     sets: Sequence[PairSet],
+    out: Path,
 ) -> tuple[ArmOutcome, ...]:
-    """Each arm on each set; arms without a run that learned are left out."""
+    """Each arm on each set; arms without a run that learned are left out. out: where the tuning runs lie, also those of
+    grids that were tried before.
+    """
     made = []
+    tuned = [result.run for result in _tuning_results(experiment, out)]
     for number, pairs in enumerate(sets):
         for arm in experiment.arms:
             runs = [result.run for result in results.values() if result.run.arm == arm.name]
@@ -109,7 +113,7 @@ def arm_outcomes(
                         arm.name,
                         pairs.name,
                         chosen[arm.name],
-                        _edges(arm.choices, chosen[arm.name]),
+                        _edges([run.choice for run in tuned if run.arm == arm.name], chosen[arm.name]),
                         len(learned),
                         len(runs) - len(learned),
                         float(np.mean([one.accuracy for one in mine])),
@@ -207,18 +211,23 @@ def tuning_as_csv(experiment: Experiment, out: Path) -> str:
     file = io.StringIO()
     table = csv.writer(file, lineterminator="\n")
     table.writerow(["arm", "rate", "margin", "scale", "seed", "accuracy", "area", "diverged"])
-    tried = sorted({*(out / TUNING).glob("*/*/*"), *(out / run.name for run in experiment.tuning_runs())})
-    for folder in tried:
-        result = read_result(folder)
-        if result is not None:
-            run = result.run
-            figures = (
-                [f"{result.sets[0].accuracy:.6f}", f"{result.sets[0].area:.6f}"] if result.sets else ["", ""]
-            )
-            choice = run.choice
-            chosen = (choice.rate, choice.margin, choice.scale)
-            table.writerow([run.arm, *chosen, run.seed, *figures, result.diverged])
+    for result in _tuning_results(experiment, out):
+        run, choice = result.run, result.run.choice
+        figures = (
+            [f"{result.sets[0].accuracy:.6f}", f"{result.sets[0].area:.6f}"] if result.sets else ["", ""]
+        )
+        chosen = (choice.rate, choice.margin, choice.scale)
+        table.writerow([run.arm, *chosen, run.seed, *figures, result.diverged])
     return file.getvalue()
+
+
+def _tuning_results(experiment: Experiment, out: Path) -> Iterator[RunResult]:
+    """Those that are done, arm by arm, also of grids that were tried before."""
+    for arm in experiment.arms:
+        for folder in sorted((out / TUNING / arm.name).glob("*/*")):
+            result = read_result(folder)
+            if result is not None:
+                yield result
 
 
 def _means(

@@ -59,7 +59,7 @@ def write_report(experiment: Experiment, out: Path, title: str) -> dict[str, Any
             {"name": one.name, "pairs": len(one), "people_known": one.left_subject is not None}
             for one in sets
         ],
-        "arms": [document_of(one) for one in arm_outcomes(experiment, chosen, done, found, sets)],
+        "arms": [document_of(one) for one in arm_outcomes(experiment, chosen, done, found, sets, out)],
         "differences": [
             document_of(one) for one in differences(experiment, done, found, sets, experiment.against)
         ],
