@@ -33,7 +33,8 @@ kills shared="../shared":
 # 10,000 changed files over everything that reads files, about 5 minutes; needs the reference data
 mutated shared="../shared":
     python benchmarks/mutated_inputs.py {{shared}}
-# Mutation tests of the rooms named (all six: hours): what survives in `.ci/mutants`
+
+# Mutation tests of the rooms named (all six: an hour or two): the small faults that no test sees
 mutants *ROOMS:
     bash .ci/mutants {{ROOMS}}
 

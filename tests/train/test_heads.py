@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -29,6 +30,7 @@ from multiface.train.heads.margins import (
     MagFace,
     Margin,
     Softmax,
+    UniFace,
     first_state,
     next_state,
 )
@@ -471,6 +473,11 @@ def test_state_of_adaface_and_curricularface_moves_in_training_only() -> None:
 def test_settings_that_cannot_be_meant_are_refused(make: Callable[[], object]) -> None:
     with pytest.raises(UsageError):
         make()
+
+
+@pytest.mark.parametrize("margin", [*MARGINS, MagFace(), UniFace()], ids=name_of)
+def test_a_margin_is_a_value(margin: Margin) -> None:
+    assert replace(margin) == margin and hash(replace(margin)) == hash(margin)
 
 
 def test_margins_as_wide_as_they_may_be() -> None:

@@ -101,6 +101,17 @@ def test_value_and_gradients_equal_the_formula(slices: int, normalise: bool, sev
                 torch.testing.assert_close(a, factor * b, rtol=1e-9, atol=1e-9)
 
 
+def test_logits_have_the_margin_at_the_own_class_alone() -> None:
+    head = head_of(HeadConfig(CLASSES, UniFace(0.3), SIZE, 2, 30.0))
+    embedding, labels = batch()
+    for found, part, centres in zip(
+        head.logits(embedding, labels), split(embedding, 2, False), head.centres, strict=True
+    ):
+        cosine = part @ normalize(centres.detach()).T
+        cosine[range(BATCH), labels] -= 0.3
+        torch.testing.assert_close(found, 30 * cosine)
+
+
 def test_finite_differences() -> None:
     embedding, labels = batch()
     embedding = embedding[:3].requires_grad_()
