@@ -44,11 +44,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from multiface.datasets.identities import IdentitySet
-from multiface.train.augment import Draws, augment
+from multiface.train.augment import Draws, augment_pixels
 from multiface.train.batches import Batch, Share, batches
 from multiface.train.buckets import Buckets
 from multiface.train.building import build_network
-from multiface.train.crops import decode_crop
+from multiface.train.crops import decode_pixels
 from multiface.train.launchers import launch_of
 from multiface.train.loop import build_learner
 from multiface.train.meeting import meet
@@ -376,10 +376,10 @@ def picture_costs(recipe: Recipe, pictures: IdentitySet) -> dict[str, float]:
     """Microseconds of one core for a picture."""
     draws, count = Draws(recipe.run.seed), 500
     start = time.process_time()
-    decoded = [decode_crop(pictures.read(number)) for number in range(count)]
+    decoded = [decode_pixels(pictures.read(number)) for number in range(count)]
     between = time.process_time()
     for number, picture in enumerate(decoded):
-        np.asarray(augment(picture, recipe.augment, draws.of(0, number)))
+        augment_pixels(picture, recipe.augment, draws.of(0, number))
     end = time.process_time()
     return {
         "read_and_decode": round(1e6 * (between - start) / count, 1),
