@@ -2,7 +2,7 @@
 
 Training reads the same kind of file millions of times: a JPEG of exactly SIDE x SIDE pixels without orientation or
 colour profile. Such a file is known by its markers and goes straight to simplejpeg (libjpeg-turbo), which gives
-the same pixels as Pillow in 0.6 of the time (`benchmarks/loader_speed.py`). Everything else takes the careful way of
+the same pixels as Pillow, sooner (`benchmarks/loader_speed.py`). Everything else takes the careful way of
 `multiface.images`.
 
 Source of the markers: ITU-T T.81, annex B; the 14-byte header of JFIF 1.02.
