@@ -58,7 +58,7 @@ OPEN = {
     "version",
     "visible",
 }
-TRAINING_LIBRARIES = {"torch", "safetensors", "tensorboard"}
+TRAINING_LIBRARIES = {"torch", "safetensors", "simplejpeg", "tensorboard"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 

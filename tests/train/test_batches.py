@@ -2,22 +2,23 @@
 none.
 """
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from multiface.datasets.identities import IdentitySet, identities_from_records
-from multiface.errors import DataSetError
+from multiface.errors import DataSetError, PictureError
 from multiface.images import load_picture
-from multiface.train.augment import AugmentConfig, Draws, augment
+from multiface.train.augment import AugmentConfig, Draws, augment, augment_pixels
 from multiface.train.batches import Batch, Share, batches
-from multiface.train.crops import decode_crop, decode_crops
+from multiface.train.crops import decode_crop, decode_crops, decode_pixels
 from multiface.train.order import Order
 from multiface.train.training_set import open_training_set
 
@@ -144,9 +145,61 @@ def test_the_fast_way_gives_the_pixels_of_the_careful_one(
         assert np.array_equal(np.asarray(decode_crop(data)), load_picture(data))
 
 
-def test_what_is_no_plain_jpeg_is_decoded_too(faces: list[tuple[int, bytes]]) -> None:
-    import io
+@settings(max_examples=80, deadline=None)
+@given(
+    quality=st.integers(5, 100),
+    subsampling=st.sampled_from(("4:4:4", "4:2:2", "4:2:0", "4:1:1")),
+    progressive=st.booleans(),
+    restart=st.integers(0, 4),
+    optimise=st.booleans(),
+    seed=st.integers(0, 99),
+    roughness=st.sampled_from((3, 14, 112)),
+)
+def test_any_jpeg_gives_the_pixels_of_pillow(
+    quality: int, subsampling: str, progressive: bool, restart: int, optimise: bool, seed: int, roughness: int
+) -> None:
+    small = np.random.default_rng(seed).integers(0, 256, (roughness, roughness, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(small).resize((112, 112), Image.Resampling.BICUBIC).save(
+        file, "JPEG", quality=quality, subsampling=subsampling, progressive=progressive,
+        restart_marker_blocks=restart, optimize=optimise,
+    )  # fmt: skip
+    wanted = np.asarray(Image.open(io.BytesIO(file.getvalue())))
+    assert np.array_equal(decode_pixels(file.getvalue()), wanted)
 
+
+def test_a_damaged_jpeg_takes_the_careful_way(faces: list[tuple[int, bytes]]) -> None:
+    """Cut short, or with a byte changed: the pixels of the careful way, or its error."""
+    whole = faces[0][1]
+    chance = np.random.default_rng(0)
+    for _ in range(150):
+        data = bytearray(whole[: chance.integers(300, len(whole) + 1)])
+        data[chance.integers(len(data))] ^= int(chance.integers(1, 256))
+        try:
+            wanted = load_picture(bytes(data))
+        except PictureError:
+            wanted = None
+        try:
+            got = decode_pixels(bytes(data))
+        except DataSetError:
+            assert wanted is None or wanted.shape != (112, 112, 3)
+            continue
+        assert got.shape == (112, 112, 3) and (wanted is None or np.array_equal(got, wanted))
+
+
+@pytest.mark.parametrize("flip", [0.0, 0.5, 1.0])
+def test_a_mirrored_picture_is_that_of_the_long_way(faces: list[tuple[int, bytes]], flip: float) -> None:
+    draws, config = Draws(3), AugmentConfig(flip=flip)
+    for number, (_, data) in enumerate(faces):
+        pixels = decode_pixels(data)
+        before = pixels.copy()
+        pixels.flags.writeable = number % 2 == 0
+        wanted = np.asarray(augment(Image.fromarray(pixels), config, draws.of(1, number)))
+        assert np.array_equal(augment_pixels(pixels, config, draws.of(1, number)), wanted)
+        assert np.array_equal(pixels, before)
+
+
+def test_what_is_no_plain_jpeg_is_decoded_too(faces: list[tuple[int, bytes]]) -> None:
     pixels = load_picture(faces[0][1])
     for format_, mode in (("PNG", "RGB"), ("JPEG", "L"), ("WEBP", "RGB"), ("PNG", "L")):
         file = io.BytesIO()

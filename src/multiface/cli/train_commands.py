@@ -607,5 +607,7 @@ def need_torch() -> None:
     """Raises ExtraMissing where the libraries of training are not there."""
     from importlib.util import find_spec
 
-    if any(find_spec(name) is None for name in ("torch", "safetensors", "tensorboard")):
-        raise ExtraMissing(f"training needs PyTorch, safetensors and TensorBoard: {how_to_install('train')}")
+    if any(find_spec(name) is None for name in ("torch", "safetensors", "simplejpeg", "tensorboard")):
+        raise ExtraMissing(
+            f"training needs PyTorch, safetensors, simplejpeg and TensorBoard: {how_to_install('train')}"
+        )

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
+from multiface.arrays import Pixels
 from multiface.errors import UsageError
 
 _DRAWN = 24
@@ -83,6 +84,18 @@ class Draws:
         self._counter[:] = (0, epoch, sample, 0)
         self._philox.state = self._state
         return self._generator.random(_DRAWN)
+
+
+def augment_pixels(pixels: Pixels, config: AugmentConfig, numbers: Draw) -> Pixels:
+    """The picture, uint8 (h, w, 3) RGB, as `augment` changes it; one that is only mirrored takes a shorter way."""
+    if config.crop or config.colour or config.blur or config.low_resolution or config.erase:
+        return np.asarray(augment(Image.fromarray(pixels), config, numbers))
+    if numbers[0] >= config.flip:
+        return pixels
+    mirrored = np.empty_like(pixels)
+    for channel in range(pixels.shape[2]):  # a quarter of the time of all three at once
+        mirrored[:, :, channel] = pixels[:, ::-1, channel]
+    return mirrored
 
 
 def augment(picture: Image.Image, config: AugmentConfig, numbers: Draw) -> Image.Image:

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from multiface.arrays import Pixels
 from multiface.datasets.identities import IdentitySet
 from multiface.errors import DataSetError, UsageError
-from multiface.train.augment import AugmentConfig, Draws, augment
-from multiface.train.crops import SIDE, decode_crop
+from multiface.train.augment import AugmentConfig, Draws, augment_pixels
+from multiface.train.crops import SIDE, decode_pixels
 from multiface.train.heads.shards import shard_bounds
 from multiface.train.kept_pictures import KeptPictures
 from multiface.train.order import Order, Sample
@@ -142,8 +142,8 @@ def load_sample(
     config: AugmentConfig,
     draws: Draws,
     note: Callable[[Unusable], None],
-) -> tuple[Image.Image, int]:
-    """The augmented picture of a sample and its label.
+) -> tuple[Pixels, int]:
+    """The augmented picture of a sample, uint8 (SIDE, SIDE, 3) RGB, and its label.
 
     A picture that cannot be used is told to `note` and replaced by the next in the set, with the same random
     numbers. Raises DataSetError after UNUSABLE_IN_A_ROW.
@@ -152,12 +152,13 @@ def load_sample(
     for further in range(min(UNUSABLE_IN_A_ROW, len(pictures))):
         number = (sample.picture + further) % len(pictures)
         try:
-            picture = decode_crop(pictures.read(number))
+            pixels = decode_pixels(pictures.read(number))
         except DataSetError as error:
             reason = str(error)
             note(Unusable(number, reason))
             continue
-        return augment(picture, config, draws.of(sample.epoch, sample.picture)), int(pictures.labels[number])
+        numbers = draws.of(sample.epoch, sample.picture)
+        return augment_pixels(pixels, config, numbers), int(pictures.labels[number])
     raise DataSetError(
         f"pictures {sample.picture} and those behind it cannot be used (the last: {reason}): "
         "mend the set; photos that are not aligned faces are made so by `multiface prepare photos`"
@@ -206,14 +207,13 @@ class _Pictures(Dataset[Loaded]):
         failure = None
         try:
             for row, sample in enumerate(samples):
-                picture, labels[row] = load_sample(
+                pixels[row], labels[row] = load_sample(
                     self._pictures,
                     sample,
                     self._config,
                     draws,
                     lambda one: unusable.append((one.picture, one.reason)),
                 )
-                pixels[row] = np.asarray(picture)
         except DataSetError as error:
             failure = str(error)
         where = np.array([(sample.epoch, sample.picture) for sample in samples], np.int64)

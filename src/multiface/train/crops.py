@@ -1,8 +1,8 @@
 """Picture files of aligned faces to pixels, quickly.
 
-Training reads the same kind of file millions of times: a baseline JPEG of exactly SIDE x SIDE pixels without
-orientation or colour profile. Such a file is known by its markers and goes straight to Pillow's JPEG decoder,
-which takes half the time of opening it as a picture of unknown kind. Everything else takes the careful way of
+Training reads the same kind of file millions of times: a JPEG of exactly SIDE x SIDE pixels without orientation or
+colour profile. Such a file is known by its markers and goes straight to simplejpeg (libjpeg-turbo), which gives
+the same pixels as Pillow, sooner (`benchmarks/loader_speed.py`). Everything else takes the careful way of
 `multiface.images`.
 
 Source of the markers: ITU-T T.81, annex B; the 14-byte header of JFIF 1.02.
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import PIL.Image
+import simplejpeg
 
 from multiface.arrays import Pixels
 from multiface.errors import DataSetError, PictureError
@@ -29,14 +30,20 @@ _START_OF_FRAME = frozenset((0xC0, 0xC1, 0xC2))
 
 
 def decode_crop(data: bytes) -> PIL.Image.Image:
-    """The picture in a file's bytes as RGB, SIDE x SIDE.
+    """The picture in a file's bytes as RGB, SIDE x SIDE. Raises DataSetError as `decode_pixels` does."""
+    return PIL.Image.fromarray(decode_pixels(data))
+
+
+def decode_pixels(data: bytes) -> Pixels:
+    """The same as uint8 (SIDE, SIDE, 3) RGB.
 
     Raises DataSetError where it cannot be decoded or has another size; the message says why, not which.
     """
     if _is_plain_jpeg(data):
         try:
-            return PIL.Image.frombytes("RGB", (SIDE, SIDE), data, "jpeg", "RGB", "")
-        except (ValueError, OSError):
+            found: Pixels = simplejpeg.decode_jpeg(data, "RGB")
+            return found
+        except ValueError:
             pass  # the careful way says what is wrong
     try:
         pixels = load_picture(data)
@@ -45,7 +52,7 @@ def decode_crop(data: bytes) -> PIL.Image.Image:
     height, width = pixels.shape[:2]
     if (height, width) != (SIDE, SIDE):
         raise DataSetError(f"is {width} x {height} pixels, wanted an aligned face of {SIDE} x {SIDE}")
-    return PIL.Image.fromarray(pixels)
+    return pixels
 
 
 def decode_crops(pictures: Sequence[bytes | Pixels], name: str) -> Pixels:
@@ -57,7 +64,7 @@ def decode_crops(pictures: Sequence[bytes | Pixels], name: str) -> Pixels:
     for number, picture in enumerate(pictures):
         if isinstance(picture, bytes):
             try:
-                crops[number] = np.asarray(decode_crop(picture))
+                crops[number] = decode_pixels(picture)
             except DataSetError as error:
                 raise DataSetError(f"{name}: number {number} {error}") from error
         elif picture.shape == (SIDE, SIDE, 3):
