@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from multiface.errors import UsageError
+from multiface.train.heads import shards
 from multiface.train.heads.head import Head, HeadConfig
 from multiface.train.heads.margins import (
     AdaFace,
@@ -308,3 +309,15 @@ def test_a_step_of_rows_is_that_of_the_optimiser_and_the_others_stay(momentum: f
             oracles[row].step()
         torch.testing.assert_close(whole.detach(), torch.stack([one.detach() for one in singles], 1))
     assert (not memories(optimiser, whole)) == (momentum == 0)
+
+
+def test_shards_go_out_and_come_back_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two slices of five classes, two classes a piece; in one process the shard is the whole."""
+    monkeypatch.setattr(shards, "PIECE", 2 * 3 * 4)
+    whole = torch.arange(30, dtype=torch.float32).view(2, 5, 3)
+    parts = list(shards.parts_of_shards(whole, 5, None))
+    assert [len(part) for part in parts] == [2, 2, 1, 2, 2, 1]
+    assert torch.equal(torch.cat(parts), whole.view(10, 3))
+    back = torch.zeros_like(whole)
+    shards.fill_shards(back, 5, None, lambda first, count: whole.view(10, 3)[first : first + count])
+    assert torch.equal(back, whole)
