@@ -366,8 +366,8 @@ _SERVICE = (
         beat TEXT
     ) WITHOUT ROWID
     """,
-    # Answers to writes that had an Idempotency-Key; see service/kept_answers.py. digest: of the request. status: NULL while it
-    # is worked on.
+    # Answers to writes that had an Idempotency-Key; see service/kept_answers.py. digest: of the request. status: NULL
+    # while it is worked on.
     """
     CREATE TABLE kept_answer (
         access_key TEXT NOT NULL,
