@@ -1,5 +1,8 @@
 """What somebody says of faces: it waits until all is decided anew, is undone in order, and contradicts nothing."""
 
+import io
+import json
+import zipfile
 from datetime import timedelta
 
 import numpy as np
@@ -8,8 +11,9 @@ import pytest
 from multiface.album import Album, hand_work
 from multiface.album.refresh import is_fresh
 from multiface.errors import GalleryError
-from multiface.gallery import Sighting, album_faces, album_strangers
+from multiface.gallery import Sighting, album_faces, album_strangers, changes
 from multiface.gallery.album_faces import NewFace
+from multiface.gallery.person_copy import person_copy
 from tests.album.conftest import MadeUp, groups_of
 
 
@@ -148,7 +152,7 @@ def test_one_person_is_not_two_faces_of_a_photo(made_up: MadeUp) -> None:
     with pytest.raises(GalleryError, match="two faces of a photo"):
         made_up.gallery.strangers.name(group(made_up, one), "Anna")
     hand_work.name_faces(made_up.gallery, [one], "Bo")
-    with pytest.raises(GalleryError, match="would be one person"):
+    with pytest.raises(GalleryError, match=f"faces {one} and {other} of one photo would be one person"):
         made_up.gallery.merge("Anna", "Bo")
     hand_work.not_person(made_up.gallery, [one], "Bo")
     taken_back = last_change(made_up)
@@ -250,3 +254,31 @@ def test_numbers_that_nothing_has(made_up: MadeUp, number: int) -> None:
     ):
         with pytest.raises(GalleryError, match="there is no"):
             wrong()
+
+
+def test_a_drawing_is_undone_after_what_was_said_of_it(made_up: MadeUp) -> None:
+    made_up.photo(1)
+    new = NewFace((1.0, 1.0, 9.0, 9.0), None, 1.0, 0.0, "drawn by hand", True, None, None, True)
+    facts = {name: [] for name in ("faces", "templates", "made", "not", "strangers", "removed")}
+    with made_up.gallery.database.writing() as connection:
+        drawn = album_faces.add_face(connection, 1, new, made_up.gallery.origin)
+        drawing = changes.record(connection, "album", [], {"did": "mark", **facts, "drawn": [drawn]})
+    hand_work.name_faces(made_up.gallery, [drawn], "Anna")
+    with pytest.raises(
+        GalleryError, match=f"changed again by change {last_change(made_up)}; undo that first"
+    ):
+        made_up.gallery.undo(drawing)
+
+
+def test_the_copy_for_a_person_says_which_faces_have_a_vector(made_up: MadeUp) -> None:
+    anna = made_up.known("Anna", 1)
+    found = made_up.photo(1)[0]
+    new = NewFace((1.0, 1.0, 9.0, 9.0), None, 1.0, 0.0, "drawn by hand", True, None, None, True)
+    made_up.photo(9)
+    with made_up.gallery.database.writing() as connection:
+        drawn = album_faces.add_face(connection, 2, new, made_up.gallery.origin)
+    hand_work.name_faces(made_up.gallery, [drawn], "Anna")
+    made_up.refresh()
+    with zipfile.ZipFile(io.BytesIO(person_copy(made_up.gallery, anna))) as archive:
+        faces = json.loads(archive.read("person.json"))["faces"]
+    assert {one["face"]: one["has_vector"] for one in faces} == {found: True, drawn: False}

@@ -49,3 +49,12 @@ def test_nearest() -> None:
     assert nearest_name("Ana Schmid", names) == "Anna Schmidt"
     assert nearest_name("bob", names) == "Bob"
     assert nearest_name("Zacharias", names) is None
+
+
+def test_a_long_name_is_cut_in_a_message() -> None:
+    with pytest.raises(UsageError) as short:
+        clean_name("a\nb")
+    assert r"'a\nb'" in str(short.value) and "..." not in str(short.value)
+    with pytest.raises(UsageError) as long:
+        clean_name("y" * 60 + "z" * 200)
+    assert "'" + "y" * 60 + "'..." in str(long.value) and "z" not in str(long.value)

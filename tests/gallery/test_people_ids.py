@@ -170,3 +170,11 @@ def test_a_folder_follows_its_people_and_asks_where_two_have_its_name(
     gallery.rename(bo, "Bodo")
     assert sync() == (1, [])
     assert gallery.person("Anna").templates == 2
+
+
+def test_the_cover_may_be_any_template(gallery: Gallery, template: Make) -> None:
+    """Ids grow: the seventieth, too."""
+    anna = gallery.add_templates("Anna", [template(f"picture {k}") for k in range(70)]).person
+    last = max(one.id for one in gallery.templates(anna))
+    assert last >= 64
+    assert gallery.edit(anna, cover=last).cover == last

@@ -106,12 +106,6 @@ def test_a_wrong_index_is_refused(index: list[int]) -> None:
         Matrix(np.zeros((3, 4), np.float32), np.array(index), ("a", "b"))
 
 
-def test_probes_of_another_length_are_refused() -> None:
-    matrix = make([1], 8, np.random.default_rng(0))
-    with pytest.raises(ValueError, match="length 8"):
-        score_people(np.zeros((1, 9), np.float32), matrix, "max")
-
-
 def test_the_arrays_cannot_be_changed() -> None:
     mine = unit(np.random.default_rng(0), 2, 4)
     matrix = Matrix(mine, np.array([0, 1]), ("a", "b"))
@@ -141,3 +135,10 @@ def test_spread_is_one_minus_the_length_of_the_mean() -> None:
         mean = vectors[index == person].astype(float).mean(axis=0)
         assert abs(matrix.spread[person] - (1 - np.linalg.norm(mean))) < 1e-6
     assert matrix.spread[0] < 1e-6 and not matrix.spread.flags.writeable
+
+
+@pytest.mark.parametrize("length", [7, 9])
+def test_probes_of_another_length_are_refused(length: int) -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="do not fit vectors of length 8"):
+        score_people(unit(rng, 2, length), make([1, 2], 8, rng), "mean")

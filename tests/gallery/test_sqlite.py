@@ -218,6 +218,14 @@ def test_a_newer_version_is_refused(path: Path, origin: VectorOrigin) -> None:
         Gallery.open(path, origin, create=True)
 
 
+def test_an_empty_database_of_another_program_is_refused(path: Path, origin: VectorOrigin) -> None:
+    """It has no table yet, but a version of its own."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 3")
+    with pytest.raises(GalleryError, match="another program"):
+        Gallery.open(path, origin, create=True)
+
+
 def test_a_foreign_database_is_refused_and_untouched(path: Path, origin: VectorOrigin) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE bookmarks (url TEXT)")
