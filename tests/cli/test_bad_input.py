@@ -109,7 +109,7 @@ CASES = [
     ("identify face.jpg --people nobody --out y.gif", 2, "got the ending '.gif'"),
     ("align face.jpg --out x.png", 2, "crops go into a folder"),
     ("embed face.jpg", 2, "give --out FILE.npz"),
-    ("embed face.jpg --out v.csv", 2, ".npz or .jsonl"),
+    ("embed face.jpg --out v.csv", 2, ".npz, .jsonl or .parquet"),
     ("embed face.jpg --out v.jsonl --raw", 2, "--raw needs"),
     ("embed face.jpg --out nowhere/v.npz", 2, "cannot be written"),
     ("embed face.jpg --out nowhere/v.jsonl", 2, "cannot be written"),

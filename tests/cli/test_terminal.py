@@ -124,7 +124,7 @@ def test_a_message_of_the_log_is_one_visible_line(caplog: pytest.LogCaptureFixtu
 def test_every_logger_of_ours_is_such_a_one() -> None:
     source = Path(__file__).resolve().parents[2] / "src" / "multiface"
     users = [path.name for path in source.rglob("*.py") if "getLogger" in path.read_text(encoding="utf-8")]
-    assert users == ["visible.py"]
+    assert sorted(users) == ["cluster.py", "visible.py"], "cluster.py quietens Ray's own"
 
 
 def test_a_page_names_the_film_and_not_its_folder(

@@ -137,4 +137,4 @@ def test_few_pictures_a_person_are_learned_in_few_steps(
         run = tmp_path / f"few-{known}"
         train(recipe, run, few, [], Place(CPU), limits=Limits(1))
         first[known] = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])["loss"]
-    assert first[True] < 0.7 * first[False]
+    assert first[True] < 0.75 * first[False]

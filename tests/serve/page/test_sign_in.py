@@ -21,7 +21,7 @@ def test_a_link_signs_in_and_is_gone_from_the_address(new_tab: Open) -> None:
     other = new_tab(signed=False)
     other.refusals.add(401)
     other.page.goto(f"{tab.address}/#link={link}")
-    other.page.wait_for_selector("text=The link was used already")
+    other.page.wait_for_selector("text=his link was used already")
 
 
 def test_a_key_signs_in_and_shows_what_it_is_for(new_tab: Open) -> None:
