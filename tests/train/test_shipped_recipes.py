@@ -48,7 +48,7 @@ def test_two_steps(name: str, records: Path) -> None:
         if average is not None:
             average.update(step)
     changed = [not torch.equal(a, b) for a, b in zip(before, learning, strict=True)]
-    # A step of a warm-up may be too small for a single weight's rounding, which differs among processors.
+    # On some machines a weight of `small` stays as it was; why has not been found out.
     assert sum(changed) >= 0.95 * len(changed)
 
 
