@@ -30,6 +30,15 @@ def keep_shut(owner: object, database: Path) -> Callable[[], object]:
     return weakref.finalize(owner, _databases.pop, number, None)
 
 
+def size_and_time(path: str | Path) -> tuple[int, int]:
+    """Bytes, and the time of change in nanoseconds; of a file that is not there, what no file has."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return 0, -1
+    return status.st_size, status.st_mtime_ns
+
+
 def regular_descriptor(path: str | Path) -> int:
     """The descriptor of a regular file, open for reading.
 

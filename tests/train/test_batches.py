@@ -18,7 +18,7 @@ from multiface.errors import DataSetError, PictureError
 from multiface.images import load_picture
 from multiface.train.augment import AugmentConfig, Draws, augment, augment_pixels
 from multiface.train.batches import Batch, Share, batches
-from multiface.train.crops import decode_crop, decode_crops, decode_pixels
+from multiface.train.crops import decode_crops, decode_pixels
 from multiface.train.order import Order
 from multiface.train.training_set import open_training_set
 
@@ -142,7 +142,7 @@ def test_the_fast_way_gives_the_pixels_of_the_careful_one(
     pictures = identities_from_records(shared / "data" / "train")
     files = [data for _, data in faces] + [pictures.read(i) for i in range(0, len(pictures), 400)]
     for data in files:
-        assert np.array_equal(np.asarray(decode_crop(data)), load_picture(data))
+        assert np.array_equal(decode_pixels(data), load_picture(data))
 
 
 @settings(max_examples=80, deadline=None)
@@ -204,13 +204,13 @@ def test_what_is_no_plain_jpeg_is_decoded_too(faces: list[tuple[int, bytes]]) ->
     for format_, mode in (("PNG", "RGB"), ("JPEG", "L"), ("WEBP", "RGB"), ("PNG", "L")):
         file = io.BytesIO()
         Image.fromarray(pixels).convert(mode).save(file, format_)
-        got = np.asarray(decode_crop(file.getvalue()))
+        got = decode_pixels(file.getvalue())
         assert got.shape == (112, 112, 3) and np.array_equal(got, load_picture(file.getvalue()))
     file = io.BytesIO()
     exif = Image.Exif()
     exif[0x0112] = 3  # upside down
     Image.fromarray(pixels).save(file, "JPEG", exif=exif, quality=95)
-    upright = np.asarray(decode_crop(file.getvalue())).astype(int)
+    upright = decode_pixels(file.getvalue()).astype(int)
     assert np.abs(upright - pixels[::-1, ::-1]).mean() < 5
     with pytest.raises(DataSetError, match="number 1 has shape"):
         decode_crops([faces[0][1], np.zeros((96, 112, 3), np.uint8)], "pack")

@@ -22,7 +22,7 @@ from multiface.datasets.identities import identities_from_records
 from multiface.errors import UsageError, WeightsError, WeightsMissing
 from multiface.train import distil
 from multiface.train.building import build_network
-from multiface.train.crops import decode_crop
+from multiface.train.crops import decode_pixels
 from multiface.train.distil import distil_loss, find_teacher, open_teacher
 from multiface.train.export import TrainedNetwork, export, input_spec
 from multiface.train.heads.shards import shard_bounds
@@ -165,7 +165,7 @@ def store(tmp_path: Path) -> Store:
 
 def crops_of(records: Path) -> np.ndarray:
     pictures = identities_from_records(records)
-    return np.stack([np.asarray(decode_crop(pictures.read(i))) for i in range(8)])
+    return np.stack([decode_pixels(pictures.read(i)) for i in range(8)])
 
 
 def teacher_file(folder: Path, records: Path, colour: str = "rgb", seed: int = 7) -> Path:

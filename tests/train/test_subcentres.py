@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from multiface.datasets.identities import identities_from_records
 from multiface.errors import UsageError, WeightsError
-from multiface.train.crops import decode_crop
+from multiface.train.crops import decode_pixels
 from multiface.train.fine_tune import centres_from_pictures
 from multiface.train.heads.blocks import BlockSizes
 from multiface.train.heads.chunked import blocked_loss
@@ -210,7 +210,7 @@ def test_subcentres_begin_where_some_pictures_lie(tiny_recipe: Callable[..., Rec
     before = learner.head.centres.detach().clone()
     centres_from_pictures(learner.network, learner.head, pictures, "rgb", torch.device("cpu"))
     size = learner.head.config.slice_size
-    crops = np.stack([np.asarray(decode_crop(pictures.read(i))) for i in range(10)])
+    crops = np.stack([decode_pixels(pictures.read(i)) for i in range(10)])
     embedded = embed_crops(learner.network, crops, "rgb", False, torch.device("cpu"))
     for person in (0, 1):
         for k in range(5):

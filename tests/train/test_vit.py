@@ -13,7 +13,7 @@ from multiface.datasets.identities import identities_from_records
 from multiface.errors import UsageError
 from multiface.train.building import build_network
 from multiface.train.checkpoint import checkpoints, open_checkpoint
-from multiface.train.crops import decode_crop
+from multiface.train.crops import decode_pixels
 from multiface.train.export import TrainedNetwork, check_agreement, export, input_spec, read_trained, to_onnx
 from multiface.train.heads.head import Head, HeadConfig
 from multiface.train.heads.margins import CosFace, UniFace
@@ -120,7 +120,7 @@ def test_drop_path_keeps_the_mean_and_falls_on_whole_faces() -> None:
 @pytest.fixture(scope="module")
 def crops(records: Path) -> np.ndarray:
     pictures = identities_from_records(records)
-    return np.stack([np.asarray(decode_crop(pictures.read(i))) for i in range(4)])
+    return np.stack([decode_pixels(pictures.read(i)) for i in range(4)])
 
 
 @pytest.mark.parametrize("colour", ["rgb", "bgr"])

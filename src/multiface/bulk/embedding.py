@@ -36,7 +36,7 @@ from multiface.images import load_picture
 from multiface.images.path_text import path_text
 from multiface.json_text import parse_json
 from multiface.progress import Progress
-from multiface.regular_file import read_regular
+from multiface.regular_file import read_regular, size_and_time
 
 _TASK = 32
 """Pictures of a task."""
@@ -227,12 +227,7 @@ def _digest(made_by: dict[str, Any], pictures: Sequence[Path]) -> str:
     """Another one for other pictures, weights or settings."""
     digest = hashlib.sha256(json.dumps([made_by, _TASK, _PART]).encode())
     for path in pictures:
-        try:
-            status = path.stat()
-            facts = (status.st_size, status.st_mtime_ns)
-        except OSError:
-            facts = (0, -1)
-        digest.update(os.fsencode(path.absolute()) + b"\0%d %d\n" % facts)
+        digest.update(os.fsencode(path.absolute()) + b"\0%d %d\n" % size_and_time(path))
     return digest.hexdigest()
 
 

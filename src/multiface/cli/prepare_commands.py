@@ -3,7 +3,7 @@
 What is there is left alone, so a stopped run goes on. What cannot be used is said and left out (exit code 3).
 """
 
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +18,7 @@ from multiface.cli.settings import Settings
 
 if TYPE_CHECKING:
     from multiface.datasets.pack_folder import PackedFolder
+    from multiface.datasets.pack_identities import PackedIdentities
     from multiface.datasets.unpack import Unpacked
     from multiface.faces.detector import Detector
 
@@ -264,22 +265,8 @@ def _pack_shards(speaker: Speaker, place: Path, out: Path) -> dict[str, Any]:
         speaker.note(note)
     with speaker.progress("records") as progress:
         packed = pack_identities(pictures, out, progress)
-    speaker.result(
-        f"{packed.folder / 'train.rec'}: {packed.pictures:,} pictures of {packed.people:,} people, "
-        f"{packed.width}x{packed.height} pixels"
-    )
-    for reason in packed.left_out:
-        speaker.warn(f"left out: {reason}")
-    if packed.left_out:
-        speaker.warn(f"{counted(len(packed.left_out), 'picture')} left out")
-    return {
-        "rec": str(packed.folder / "train.rec"),
-        "people": packed.people,
-        "pictures": packed.pictures,
-        "width": packed.width,
-        "height": packed.height,
-        "left_out": list(packed.left_out),
-    }
+    document = _tell_of_records(speaker, packed, packed.people, (), packed.left_out)
+    return {**document, "left_out": list(packed.left_out)}
 
 
 def _end(left_out: Sized) -> None:
@@ -289,27 +276,39 @@ def _end(left_out: Sized) -> None:
 
 
 def _packed(speaker: Speaker, packed: "PackedFolder") -> dict[str, Any]:
-    size = f"{packed.width}x{packed.height}"
-    speaker.result(
-        f"{packed.folder / 'train.rec'}: {packed.pictures:,} pictures of {len(packed.people):,} people, "
-        f"{size} pixels"
-    )
-    if packed.ignored:
-        speaker.note(
-            f"{len(packed.ignored):,} files that are no pictures were left out, such as {packed.ignored[0]}"
-        )
-    for path, reason in packed.left_out:
-        speaker.warn(f"left out: {path}: {reason}")
-    if packed.left_out:
-        speaker.warn(f"{counted(len(packed.left_out), 'picture')} left out")
+    left_out = [f"{path}: {reason}" for path, reason in packed.left_out]
+    document = _tell_of_records(speaker, packed, len(packed.people), packed.ignored, left_out)
     return {
-        "rec": str(packed.folder / "train.rec"),
-        "people": len(packed.people),
+        **document,
+        "ignored": [str(path) for path in packed.ignored],
+        "left_out": [{"path": str(path), "reason": reason} for path, reason in packed.left_out],
+    }
+
+
+def _tell_of_records(
+    speaker: Speaker,
+    packed: "PackedFolder | PackedIdentities",
+    people: int,
+    ignored: Sequence[Path],
+    left_out: Sequence[str],
+) -> dict[str, Any]:
+    """What was packed into record files and what was not; the part of the document that all of them have."""
+    records = str(packed.folder / "train.rec")
+    speaker.result(
+        f"{records}: {packed.pictures:,} pictures of {people:,} people, {packed.width}x{packed.height} pixels"
+    )
+    if ignored:
+        speaker.note(f"{len(ignored):,} files that are no pictures were left out, such as {ignored[0]}")
+    for reason in left_out:
+        speaker.warn(f"left out: {reason}")
+    if left_out:
+        speaker.warn(f"{counted(len(left_out), 'picture')} left out")
+    return {
+        "rec": records,
+        "people": people,
         "pictures": packed.pictures,
         "width": packed.width,
         "height": packed.height,
-        "ignored": [str(path) for path in packed.ignored],
-        "left_out": [{"path": str(path), "reason": reason} for path, reason in packed.left_out],
     }
 
 

@@ -475,8 +475,9 @@ class _Aligner:
         """Parquet files as record files, which have random access; made once for these very files."""
         from multiface.datasets.opening import open_identities
         from multiface.datasets.pack_identities import pack_identities
+        from multiface.regular_file import size_and_time
 
-        facts = [(str(file.resolve()), *_facts(file)) for file in files]
+        facts = [(str(file.resolve()), *size_and_time(file)) for file in files]
         digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
         root = self._chosen.cache / "crops" / f"records-{digest}"
         with _alone(root):
@@ -521,15 +522,6 @@ class _Aligner:
                 self._chosen.files(), self._chosen.detector, engine, self._chosen.min_face
             )
         return self._detector
-
-
-def _facts(file: Path) -> tuple[int, int]:
-    """Size and time of change; of a file that is not there, what no file has."""
-    try:
-        status = file.stat()
-    except OSError:
-        return 0, -1
-    return status.st_size, status.st_mtime_ns
 
 
 @contextmanager

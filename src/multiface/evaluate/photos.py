@@ -47,7 +47,7 @@ from multiface.images.jpeg import faithful_jpeg
 from multiface.images.path_text import path_text
 from multiface.json_text import parse_json
 from multiface.progress import Progress
-from multiface.regular_file import read_regular, read_regular_text
+from multiface.regular_file import read_regular, read_regular_text, size_and_time
 from multiface.visible import table_cell
 from multiface.weights.spec import ARCFACE_TEMPLATE
 
@@ -289,7 +289,7 @@ class _Notes:
         jobs: list[_Job | None] = []
         for path in paths:
             photo = path.relative_to(folder)
-            size, modified = _facts(path)
+            size, modified = size_and_time(path)
             known = self._notes.get(photo.as_posix())
             crop = known.crop if known else name(photo, taken)
             taken.add(crop.casefold())
@@ -318,15 +318,6 @@ class _Notes:
             return (self.crops / known.crop).stat().st_size == known.crop_bytes
         except OSError:
             return False
-
-
-def _facts(path: Path) -> tuple[int, int]:
-    """Size and time of change of a photo; of one that is gone since it was listed, what no file has."""
-    try:
-        status = path.stat()
-    except OSError:
-        return 0, -1
-    return status.st_size, status.st_mtime_ns
 
 
 def _read_notes(file: Path, head: str) -> dict[str, _Note]:

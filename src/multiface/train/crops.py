@@ -11,7 +11,6 @@ Source of the markers: ITU-T T.81, annex B; the 14-byte header of JFIF 1.02.
 from collections.abc import Sequence
 
 import numpy as np
-import PIL.Image
 import simplejpeg
 
 from multiface.arrays import Pixels
@@ -29,13 +28,8 @@ seen.
 _START_OF_FRAME = frozenset((0xC0, 0xC1, 0xC2))
 
 
-def decode_crop(data: bytes) -> PIL.Image.Image:
-    """The picture in a file's bytes as RGB, SIDE x SIDE. Raises DataSetError as `decode_pixels` does."""
-    return PIL.Image.fromarray(decode_pixels(data))
-
-
 def decode_pixels(data: bytes) -> Pixels:
-    """The same as uint8 (SIDE, SIDE, 3) RGB.
+    """The picture in a file's bytes as uint8 (SIDE, SIDE, 3) RGB.
 
     Raises DataSetError where it cannot be decoded or has another size; the message says why, not which.
     """

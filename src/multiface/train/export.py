@@ -31,6 +31,7 @@ from multiface.json_text import parse_json
 from multiface.train.building import Network, build_network, load_weights
 from multiface.train.checkpoint import FOLDER, checkpoints
 from multiface.train.crops import SIDE
+from multiface.train.follow import LAST
 from multiface.train.networks.vit import Attention, Mlp, Tokens
 from multiface.train.recipe import NetworkConfig
 from multiface.train.reference_checkpoint import load_network, read_state
@@ -95,7 +96,7 @@ def read_trained(path: Path) -> TrainedNetwork:
     Raises WeightsError where there is none, or the file is broken.
     """
     if path.is_dir():
-        found = [path / name for name in ("best.safetensors", "last.safetensors") if (path / name).is_file()]
+        found = [path / name for name in ("best.safetensors", LAST) if (path / name).is_file()]
         if not found:
             there = f"; its {FOLDER} can be resumed" if checkpoints(path) else ""
             raise WeightsError(f"{path}: wanted the folder of a run with best.safetensors{there}", path=path)

@@ -15,7 +15,7 @@ from multiface.datasets.identities import IdentitySet
 from multiface.errors import DataSetError, WeightsError
 from multiface.train.arcface_checkpoint import load_onnx
 from multiface.train.building import AnyHead, Network, load_weights
-from multiface.train.crops import decode_crop
+from multiface.train.crops import decode_pixels
 from multiface.train.export import read_trained
 from multiface.train.heads.sharded import ShardedHead
 from multiface.train.heads.sliced import split
@@ -80,7 +80,7 @@ def centres_from_pictures(
 
     for number, rank in _first_pictures(pictures, start, stop):
         try:
-            rows.append(np.asarray(decode_crop(pictures.read(number))))
+            rows.append(decode_pixels(pictures.read(number)))
         except DataSetError:
             continue  # it will be named when its turn comes in the run
         labels.append((int(pictures.labels[number]) - start) * several + rank % several)

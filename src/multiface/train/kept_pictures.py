@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+import PIL.Image
 
 from multiface.arrays import Pixels
 from multiface.datasets.identities import IdentitySet, Pictures
 from multiface.errors import DataSetError, UsageError
-from multiface.train.crops import SIDE, decode_crop
+from multiface.train.crops import SIDE, decode_pixels
 from multiface.train.validation import ValidationSet
 
 
@@ -44,7 +45,9 @@ def keep_pictures(pictures: IdentitySet, shrink: int) -> IdentitySet:
     pixels = np.empty((len(pictures), side, side, 3), np.uint8)
     for number in range(len(pictures)):
         try:
-            pixels[number] = np.asarray(decode_crop(pictures.read(number)).reduce(shrink))
+            pixels[number] = np.asarray(
+                PIL.Image.fromarray(decode_pixels(pictures.read(number))).reduce(shrink)
+            )
         except DataSetError as error:
             raise DataSetError(f"picture {number} cannot be used: {error}") from error
     return IdentitySet(

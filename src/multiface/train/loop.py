@@ -28,7 +28,7 @@ from multiface.train.beginning import check_agreement, load_beginning, start_run
 from multiface.train.building import Network, build_head, build_network, head_config
 from multiface.train.checkpoint import Position, save_checkpoint
 from multiface.train.compiled import compiled_feature_map
-from multiface.train.crops import decode_crop
+from multiface.train.crops import decode_pixels
 from multiface.train.distil import Teacher
 from multiface.train.export import TrainedNetwork, export, input_spec, write_safetensors
 from multiface.train.log import RunLog
@@ -346,7 +346,7 @@ def _export_crops(pictures: IdentitySet) -> Pixels:
     crops: list[Pixels] = []
     for number in range(len(pictures)):
         try:
-            crops.append(np.asarray(decode_crop(pictures.read(number))))
+            crops.append(decode_pixels(pictures.read(number)))
         except DataSetError:
             continue
         if len(crops) == EXPORT_CROPS:

@@ -22,7 +22,7 @@ import torch
 from multiface.arrays import Floats, Pixels
 from multiface.datasets.identities import IdentitySet
 from multiface.errors import DataSetError, UsageError, WeightsError
-from multiface.train.crops import decode_crop
+from multiface.train.crops import decode_pixels
 from multiface.train.step import to_input
 from multiface.weights.session import Engine, open_session
 
@@ -59,7 +59,7 @@ def crops_of(pictures: IdentitySet) -> tuple[Pixels, Pixels]:
     found: list[Pixels] = []
     for number in wanted:
         try:
-            found.append(np.asarray(decode_crop(pictures.read(int(number)))))
+            found.append(decode_pixels(pictures.read(int(number))))
         except DataSetError:
             continue
     if len(found) < 2 * LEAST_CROPS:

@@ -23,13 +23,13 @@ from multiface.regular_file import read_regular, read_regular_text
 from multiface.train.experiment.people import People, with_wrong_labels
 from multiface.train.experiment.plan import Experiment, Run
 from multiface.train.export import read_trained
-from multiface.train.follow import METRICS
+from multiface.train.follow import LAST, METRICS
 from multiface.train.loop import Limits, train
 from multiface.train.processes import Place
 from multiface.train.validation import ValidationSet, measure
 
 RESULT, SCORES = "result.json", "scores.npz"
-_NOT_KEPT = ("checkpoints", "tensorboard", "best.onnx", "best.safetensors", "last.safetensors")
+_NOT_KEPT = ("checkpoints", "tensorboard", "best.onnx", "best.safetensors", LAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def carry_out(
         return _done(folder, RunResult(run, str(error).split(".")[0], (), (), time.monotonic() - began), [])
     if not outcome.finished:
         return None
-    network = read_trained(folder / "last.safetensors").network.to(place.device)
+    network = read_trained(folder / LAST).network.to(place.device)
     found = [
         measure(network, one, recipe.data.colour, recipe.validation.flip, place)
         for one in ([people.tuned] if run.tuning else judged)
