@@ -29,6 +29,7 @@ def run(
     seen: list[Views],
     unseen: float = 0.2,
     quality: float = 0.5,
+    missed: bool = False,
 ) -> tuple[list[int], list[int]]:
     """The faces of the tracks, and the faces that were embedded."""
     asked: list[int] = []
@@ -39,7 +40,8 @@ def run(
         return looks[positions]
 
     qualities = np.full(len(faces), quality, np.float32)
-    owner = associate(tracks, np.full(len(tracks), unseen), seen, faces, qualities, embed, LIKENESS)
+    gone = np.full(len(tracks), unseen)
+    owner = associate(tracks, gone, [missed] * len(tracks), seen, faces, qualities, embed, LIKENESS)
     return owner.tolist(), asked
 
 
@@ -97,6 +99,16 @@ def test_a_poor_face_or_track_goes_nowhere_far_however_alike() -> None:
         assert run(track, there, AXES[[0]], clear, 0.9, quality=0.03)[0] == [expected]
 
 
+def test_a_poor_face_seen_once_and_missed_goes_nowhere_far() -> None:
+    """It may walk fast, and is looked for far away; where a look missed it, somebody else is found there."""
+    track, far, near = boxes((100, 100)), boxes((190, 170), size=56), boxes((130, 110))
+    once = [views(AXES[0], 1)]
+    for there, expected in ((far, -1), (near, 0)):
+        assert run(track, there, AXES[[0]], once, 0.4, quality=0.03, missed=True)[0] == [expected]
+        assert run(track, there, AXES[[0]], once, 0.4, quality=0.03)[0] == [0]
+        assert run(track, there, AXES[[0]], once, 0.4, missed=True)[0] == [0]
+
+
 def test_no_vector_is_made_where_there_is_none_to_compare_it_with() -> None:
     tracks, faces = boxes((100, 100), (400, 100)), boxes((160, 110), (460, 110))
     assert run(tracks, faces, AXES, [Views.none(), views(AXES[1])]) == ([0, 1], [1])
@@ -106,6 +118,7 @@ def test_without_a_calibration_place_alone_decides() -> None:
     owner = associate(
         boxes((100, 100), (130, 100)),
         np.full(2, 0.2),
+        [False, False],
         [views(AXES[0])] * 2,
         boxes((128, 100), (103, 100)),
         np.full(2, 0.5, np.float32),

@@ -26,13 +26,25 @@ def waiting(time: float, *faces: SeenFace) -> FrameResult:
 ANN = Decision("ann", Reason.KNOWN, Candidate("ann", 0.7), None, None)
 LANDMARKS = np.zeros((5, 2), np.float32)
 TRACK = SeenTrack(
-    3, 0, box(40), LANDMARKS, 0.9, 0.5, 1.0, box(0), Views.none(), True, (1.2, box(20)), np.zeros(4)
+    3,
+    0,
+    box(40),
+    LANDMARKS,
+    0.9,
+    0.5,
+    1.0,
+    box(0),
+    Views.none(),
+    True,
+    (1.2, box(20)),
+    np.zeros(4),
+    ((1.0, box(0)), (1.2, box(20)), (1.4, box(40))),
 )
 FACE = SeenFace(3, box(40), True, LANDMARKS, 0.9, ANN)
 
 
-def at(*appeared: int) -> StepResult:
-    return StepResult(1.4, (TRACK,), (), appeared, (), (), False)
+def at(*appeared: int, track: SeenTrack = TRACK) -> StepResult:
+    return StepResult(1.4, (track,), (), appeared, (), (), False)
 
 
 def test_a_face_is_added_from_where_it_was_first_seen() -> None:
@@ -42,6 +54,21 @@ def test_a_face_is_added_from_where_it_was_first_seen() -> None:
         assert (face.track, face.detected, face.landmarks, face.decision) == (3, False, None, ANN)
     assert backfilled(waiting(0.9), at(3), (FACE,)).faces == ()
     assert backfilled(waiting(1.1), at(), (FACE,)).faces == (), "not new: it was out of sight there"
+
+
+def test_where_looks_missed_a_face_it_is_not_shown() -> None:
+    """Only for half the way to the looks that found it."""
+    missed = replace(TRACK, path=((0.8, box(0)), (1.0, None), (1.2, None), (1.4, box(40))))
+    shown = {
+        time: [face.box for face in backfilled(waiting(time), at(3, track=missed), (FACE,)).faces]
+        for time in (0.7, 0.8, 0.89, 0.91, 1.0, 1.1, 1.2, 1.29, 1.31, 1.39)
+    }
+    assert {time: boxes[0] for time, boxes in shown.items() if boxes} == {
+        0.8: box(0),
+        0.89: box(0),
+        1.31: box(40),
+        1.39: box(40),
+    }
 
 
 def test_a_face_without_a_decision_gets_the_first_one() -> None:

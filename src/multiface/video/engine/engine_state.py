@@ -24,7 +24,7 @@ from multiface.video.names.co_presence import Presence
 from multiface.video.tracks.best_views import StoredView
 from multiface.video.tracks.last_detection import LastDetection
 
-VERSION = 5
+VERSION = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,8 @@ to lose a track, which may return, than to give it another person's face.
 
 Vectors of poor faces are alike whoever they are. Where the face is poor, or half of the track's views are (below
 `LEAST_QUALITY`), similarity proves nothing, and a pair that costs more than 1 by place is not possible: a track that
-hangs on the back of a head or on a neck ends there, and does not go over to the next face that comes near.
+hangs on the back of a head or on a neck ends there, and does not go over to the next face that comes near. For a track
+with one view this holds once a look has missed it: until then it may be anybody who walks fast.
 """
 
 from collections.abc import Callable, Sequence
@@ -67,6 +68,7 @@ def in_doubt(costs: Doubles, unseen: Doubles) -> npt.NDArray[np.bool_]:
 def associate(
     predicted: Doubles,
     unseen: Doubles,
+    missed: Sequence[bool],
     views: Sequence[Views],
     boxes: Doubles,
     qualities: Floats,
@@ -75,9 +77,9 @@ def associate(
 ) -> Indices:
     """For each track the position of its face, -1 for none: (t,).
 
-    predicted, unseen, boxes: as in `place_costs`. views: of the t tracks. qualities: of the n faces, 0..1. embed:
-    vectors (k, d) of the faces at k positions; called at most once, and only for faces that a track with views may
-    continue in.
+    predicted, unseen, boxes: as in `place_costs`. missed: see `LiveTrack.missed`. views: of the t tracks. qualities: of
+    the n faces, 0..1. embed: vectors (k, d) of the faces at k positions; called at most once, and only for faces that a
+    track with views may continue in.
     """
     costs = place_costs(predicted, unseen, boxes)
     # Without a view there is nothing that a vector could be compared with.
@@ -94,9 +96,11 @@ def associate(
             unlike = np.maximum((same - similarity) / max(same - different, 1e-6), -2.0)
             place = costs[track, doubtful]
             mixed = 0.3 * place + unlike
+            poor = (qualities[doubtful] < LEAST_QUALITY) | (np.median(seen.qualities) < LEAST_QUALITY)
             if len(seen) > 1:
-                poor = (qualities[doubtful] < LEAST_QUALITY) | (np.median(seen.qualities) < LEAST_QUALITY)
-                mixed[(mixed > UNLIKE) | (poor & (place > FARTHEST_POOR))] = np.inf
+                mixed[mixed > UNLIKE] = np.inf
+            if len(seen) > 1 or missed[track]:
+                mixed[poor & (place > FARTHEST_POOR)] = np.inf
             costs[track, doubtful] = mixed
     return assign(costs, _LIMIT)
 

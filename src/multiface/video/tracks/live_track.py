@@ -39,6 +39,7 @@ class LiveTrack:
     before the last, NaN for none. overlap: the least IoU of a face with the box that was predicted for it, since the
     last view; 1 for none. embedded: time of the last embedding, -inf for none. doubt: (d,) the vector of a face
     that was too unlike the views, (0,) for none; doubt_seen: when; sure_seen, sure_sides: the detection before it.
+    path: until it is confirmed, time and sides of each look since the first one, NaN where it was missed.
     """
 
     number: int
@@ -57,11 +58,12 @@ class LiveTrack:
     sure_sides: Doubles = field(default_factory=_unknown_box)
     doubt: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
     views: Views = field(default_factory=Views.none)
+    path: list[tuple[float, Doubles]] = field(default_factory=list)
 
     @staticmethod
     def begin(time: float, sides: Doubles) -> "LiveTrack":
         """A track that is seen for the first time."""
-        return LiveTrack(0, time, sides.copy(), time, sides.copy())
+        return LiveTrack(0, time, sides.copy(), time, sides.copy(), path=[(time, sides.copy())])
 
     @property
     def confirmed(self) -> bool:
@@ -72,6 +74,11 @@ class LiveTrack:
     def jumped(self) -> bool:
         """Whether it was given a face since its last view that was hardly where it was expected."""
         return self.overlap < JUMPED
+
+    @property
+    def missed(self) -> bool:
+        """Whether it has no number yet and the last look did not find it."""
+        return bool(self.path) and bool(np.isnan(self.path[-1][1][0]))
 
     def predicted(self, time: float) -> Doubles:
         """The sides of its box at a time: moved on at its speed, for half a second at most."""
@@ -88,6 +95,17 @@ class LiveTrack:
         self.previous_seen, self.previous_sides = self.last_seen, self.sides
         self.last_seen, self.sides = time, sides.copy()
         self.detections += 1
+        self._note(time, self.sides)
+
+    def miss(self, time: float) -> None:
+        """None of the faces at this time is its own."""
+        self._note(time, _unknown_box())
+
+    def _note(self, time: float, sides: Doubles) -> None:
+        if self.confirmed:
+            self.path.clear()
+        else:
+            self.path.append((time, sides))
 
     def wants_view(self, time: float, quality: float, every: float, most: int) -> bool:
         """Whether the face it has now should be embedded.
@@ -130,6 +148,7 @@ class LiveTrack:
             new = LiveTrack.begin(self.doubt_seen, self.previous_sides)
             new.previous_seen, new.previous_sides = self.previous_seen, self.previous_sides
             new.last_seen, new.sides, new.detections = self.last_seen, self.sides, 2
+            new.path.append((new.last_seen, new.sides))
             self.last_seen, self.sides = self.sure_seen, self.sure_sides
         else:
             new = LiveTrack.begin(self.last_seen, self.sides)

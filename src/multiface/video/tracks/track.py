@@ -36,7 +36,8 @@ class SeenTrack:
     score: 0..1. quality: of this face, 0..1. first_seen, first_box: when and where this appearance began. views: of
     the whole track, earlier appearances included. new_view: whether the last of them, or one of them, came in this
     step. previous: time and box of its face in the detection before this one, in this appearance; None for the first.
-    velocity: float64 (4,), pixels a second of each side of the box.
+    velocity: float64 (4,), pixels a second of each side of the box. path: in the step in which it is confirmed, time
+    and box of each look since `first_seen`, this one included; None where it was missed.
     """
 
     number: int
@@ -51,6 +52,7 @@ class SeenTrack:
     new_view: bool
     previous: tuple[float, Box] | None
     velocity: Doubles
+    path: tuple[tuple[float, Box | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

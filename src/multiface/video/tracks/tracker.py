@@ -108,6 +108,7 @@ class Tracker:
         faces = associate(
             np.stack([track.predicted(time) for track in tracks]) if tracks else np.zeros((0, 4)),
             np.array([time - track.last_seen for track in tracks]),
+            [track.missed for track in tracks],
             [track.views for track in tracks],
             detection.boxes,
             detection.qualities,
@@ -119,6 +120,8 @@ class Tracker:
             if position >= 0:
                 track.see(time, detection.boxes[position])
                 held.append((track, position))
+            else:
+                track.miss(time)
         for position in np.setdiff1d(np.arange(len(detection.boxes)), faces).tolist():
             track = LiveTrack.begin(time, detection.boxes[position])
             self._alive.append(track)
@@ -216,6 +219,7 @@ class Tracker:
                         track.views,
                     )
                 )
+                track.path.clear()
                 self._lost.append(track)
         remembered = self._settings.remembered
         self._lost = [
@@ -304,4 +308,5 @@ class _Detection:
             new_view=position in self.viewed,
             previous=None if math.isnan(track.previous_seen) else previous,
             velocity=np.tile(track.velocity, 2),
+            path=tuple((when, None if np.isnan(sides[0]) else box_of(sides)) for when, sides in track.path),
         )

@@ -3,8 +3,8 @@
 Arrays: version (1,), clock (4,) [time, next number, height, width; -1 for no picture yet], and for each of the groups
 alive and lost of n tracks: numbers (n, 2) int64 [number, detections], times (n, 7) [first_seen, last_seen,
 previous_seen, embedded, doubt_seen, sure_seen, overlap], boxes (n, 18) [first sides, sides, previous sides, sure sides,
-velocity], views (n, 2) int64 [count, whether a doubt follows], and for all views in a row view_times, view_qualities,
-view_vectors; doubts (k, d).
+velocity], views (n, 3) int64 [count, whether a doubt follows, length of the path], and for all views in a row
+view_times, view_qualities, view_vectors; doubts (k, d); for all paths in a row path (p, 5) [time, sides].
 """
 
 import io
@@ -20,7 +20,7 @@ from multiface.errors import InputError
 from multiface.video.tracks.live_track import LiveTrack
 from multiface.video.tracks.views import Views
 
-VERSION = 1
+VERSION = 2
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -95,11 +95,16 @@ def _packed(tracks: list[LiveTrack]) -> dict[str, npt.NDArray[Any]]:
             ],
             np.float64,
         ).reshape(-1, 18),
-        "views": np.array([[len(t.views), len(t.doubt) > 0] for t in tracks], np.int64).reshape(-1, 2),
+        "views": np.array([[len(t.views), len(t.doubt) > 0, len(t.path)] for t in tracks], np.int64).reshape(
+            -1, 3
+        ),
         "view_times": np.concatenate([np.zeros(0), *(v.times for v in views)]),
         "view_qualities": np.concatenate([np.zeros(0, np.float32), *(v.qualities for v in views)]),
         "view_vectors": np.concatenate([v.vectors for v in views]) if views else np.zeros((0, 0), np.float32),
         "doubts": np.stack(doubts) if doubts else np.zeros((0, 0), np.float32),
+        "path": np.array([[time, *sides] for t in tracks for time, sides in t.path], np.float64).reshape(
+            -1, 5
+        ),
     }
 
 
@@ -108,11 +113,11 @@ def _unpacked(arrays: Arrays, group: str) -> list[LiveTrack]:
         return arrays[f"{group}_{name}"]
 
     tracks = []
-    at, doubts = 0, 0
+    at, doubts, looks = 0, 0, 0
     for numbers, times, boxes, views in zip(
         get("numbers").tolist(), get("times").tolist(), get("boxes"), get("views").tolist(), strict=True
     ):
-        count, has_doubt = views
+        count, has_doubt, length = views
         some = slice(at, at + count)
         track = LiveTrack(
             number=numbers[0],
@@ -136,6 +141,7 @@ def _unpacked(arrays: Arrays, group: str) -> list[LiveTrack]:
             )
         if has_doubt:
             track.doubt = get("doubts")[doubts]
-        at, doubts = at + count, doubts + has_doubt
+        track.path = [(float(row[0]), row[1:].copy()) for row in get("path")[looks : looks + length]]
+        at, doubts, looks = at + count, doubts + has_doubt, looks + length
         tracks.append(track)
     return tracks
