@@ -1,6 +1,6 @@
 """Pictures to a Parquet file of vectors, by workers here or on a cluster.
 
-    picture     text, the picture's path, or that of the Parquet file it stands in
+    picture     text, the picture's path or address, or that of the Parquet file it stands in
     row         int64, the row there; null for a picture file
     face        int32, the number of the face in the picture
     box         4 float32: x0, y0, x1, y1 in pixels
@@ -28,11 +28,13 @@ import numpy as np
 
 from multiface.atomic_write import whole_file, write_whole
 from multiface.bulk.tasks import Networks, Workers
-from multiface.datasets.parquet_file import open_parquet
+from multiface.datasets.object_store import Listed, StoredObject, is_object_address
+from multiface.datasets.parquet_file import Location, location_text, open_parquet
 from multiface.datasets.parquet_identities import ParquetPictures, row_groups
 from multiface.errors import DataSetError, ExtraMissing, PictureError, UsageError, how_to_install
 from multiface.faces.analysis import Analyser
 from multiface.images import load_picture
+from multiface.images.limits import picture_limits
 from multiface.images.path_text import path_text
 from multiface.json_text import parse_json
 from multiface.progress import Progress
@@ -83,7 +85,7 @@ class EmbeddingJob:
 
 
 def embed_to_parquet(
-    pictures: Sequence[Path],
+    pictures: Sequence[Path | Listed],
     out: Path,
     job: EmbeddingJob,
     workers: Workers,
@@ -91,8 +93,9 @@ def embed_to_parquet(
 ) -> Embedded:
     """Embeds the faces of picture files and of the rows of Parquet files (column `image`) into the file `out`.
 
-    A picture that cannot be used is told in the answer. progress: called with pictures done and all. Raises
-    ExtraMissing without pyarrow, DataSetError for a broken Parquet file, UsageError where nothing can be written.
+    pictures: files here, or objects of a store. One that cannot be used is told in the answer; a store that does not
+    answer stops the work, which goes on the next time. progress: called with pictures done and all. Raises ExtraMissing
+    without pyarrow, DataSetError for a broken Parquet file, NotAvailable, UsageError where nothing can be written.
     """
     need_pyarrow()
     analyser = job.networks.open_analyser(job.weights, job.flip)
@@ -137,7 +140,7 @@ def need_pyarrow() -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """path: of its file, or of a Parquet file, and then its row there."""
+    """path: of its file, or of a Parquet file, and then its row there; it may be the address of an object."""
 
     path: bytes
     row: int | None = None
@@ -145,7 +148,7 @@ class _Picture:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """Picture files, or the rows start..stop - 1 of one Parquet file."""
+    """Picture files or objects, or the rows start..stop - 1 of one Parquet file."""
 
     paths: list[bytes]
     rows: tuple[int, int] | None = None
@@ -179,18 +182,18 @@ class _Source:
 
     def read(self, picture: _Picture) -> Path | bytes:
         """What `load_picture` takes. Raises DataSetError for a broken Parquet file or a row without a picture."""
-        path = Path(os.fsdecode(picture.path))
+        where = _location(picture.path)
         if picture.row is None:
-            return path
+            return where.read(picture_limits().max_file) if isinstance(where, StoredObject) else where
         file = self._files.get(picture.path)
         if file is None:
             self._files.clear()  # pictures come file by file
-            file = self._files[picture.path] = row_groups((path,))
+            file = self._files[picture.path] = row_groups((where,))
         return file.read(picture.row)
 
 
 def _embedded(picture: _Picture, source: _Source, analyser: Analyser) -> _Answer:
-    name = path_text(Path(os.fsdecode(picture.path)))
+    name = location_text(_location(picture.path))
     try:
         (analysis,) = analyser.analyse([load_picture(source.read(picture))])
     except (PictureError, DataSetError, ExtraMissing) as error:
@@ -205,29 +208,43 @@ def _embedded(picture: _Picture, source: _Source, analyser: Analyser) -> _Answer
     )
 
 
-def _tasks(pictures: Sequence[Path]) -> Iterator[_Task]:
+def _named(location: Location) -> bytes:
+    """As tasks name it: a path that is valid in any folder, or an address."""
+    return os.fsencode(location.address if isinstance(location, StoredObject) else location.absolute())
+
+
+def _location(name: bytes) -> Location:
+    text = os.fsdecode(name)
+    return StoredObject(text) if is_object_address(text) else Path(text)
+
+
+def _tasks(pictures: Sequence[Path | Listed]) -> Iterator[_Task]:
     """All pictures in order, some to a task."""
     waiting: list[bytes] = []
-    for path in pictures:
-        parquet = path.suffix.lower() == ".parquet"
+    for one in pictures:
+        where = one.object if isinstance(one, Listed) else one
+        parquet = where.suffix.lower() == ".parquet"
         if waiting and (parquet or len(waiting) == _TASK):
             yield _Task(waiting)
             waiting = []
         if not parquet:
-            waiting.append(os.fsencode(path.absolute()))
+            waiting.append(_named(where))
             continue
-        rows = open_parquet(path).metadata.num_rows
+        rows = open_parquet(where).metadata.num_rows
         for start in range(0, rows, _TASK):
-            yield _Task([os.fsencode(path.absolute())], (start, min(start + _TASK, rows)))
+            yield _Task([_named(where)], (start, min(start + _TASK, rows)))
     if waiting:
         yield _Task(waiting)
 
 
-def _digest(made_by: dict[str, Any], pictures: Sequence[Path]) -> str:
+def _digest(made_by: dict[str, Any], pictures: Sequence[Path | Listed]) -> str:
     """Another one for other pictures, weights or settings."""
     digest = hashlib.sha256(json.dumps([made_by, _TASK, _PART]).encode())
-    for path in pictures:
-        digest.update(os.fsencode(path.absolute()) + b"\0%d %d\n" % size_and_time(path))
+    for one in pictures:
+        where, state = (
+            (one.object, (one.size, one.changed)) if isinstance(one, Listed) else (one, size_and_time(one))
+        )
+        digest.update(_named(where) + b"\0%d %d\n" % state)
     return digest.hexdigest()
 
 

@@ -13,6 +13,7 @@ from multiface.cli.options import Chosen
 
 if TYPE_CHECKING:
     from multiface.bulk.tasks import Networks, Workers
+    from multiface.datasets.object_store import Listed
 
 
 def networks_of(chosen: Chosen) -> "Networks":
@@ -33,14 +34,16 @@ def workers_of(chosen: Chosen, ray: str | None) -> "AbstractContextManager[Worke
     return nullcontext(here(chosen.engine_value().thread_count)) if ray is None else cluster(ray)
 
 
-def embed_many(speaker: Speaker, chosen: Chosen, paths: Sequence[Path], out: Path, ray: str | None) -> None:
+def embed_many(
+    speaker: Speaker, chosen: Chosen, pictures: "Sequence[Path | Listed]", out: Path, ray: str | None
+) -> None:
     """`embed` into a Parquet file."""
     from multiface.bulk.embedding import EmbeddingJob, embed_to_parquet, need_pyarrow
 
     need_pyarrow()
     job = EmbeddingJob(networks_of(chosen), chosen.weights, chosen.flip)
     with workers_of(chosen, ray) as workers, speaker.progress("pictures") as progress:
-        done = embed_to_parquet(paths, out, job, workers, progress)
+        done = embed_to_parquet(pictures, out, job, workers, progress)
     resumed = f" ({done.resumed:,} of an earlier run)" if done.resumed else ""
     speaker.result(f"{out}: {counted(done.faces, 'face')} of {counted(done.pictures, 'picture')}{resumed}")
     for one in done.failed[:20]:

@@ -136,6 +136,12 @@ IdentifyRate = Annotated[
     ),
 ]
 Pictures = Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", show_default=False)]
+PicturesOrObjects = Annotated[
+    list[str],
+    typer.Argument(
+        help="Pictures, or folders of pictures; s3://BUCKET/PREFIX for .parquet.", show_default=False
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)

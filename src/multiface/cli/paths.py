@@ -6,28 +6,61 @@ disk, so links and other spellings of a name do not hide it.
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from multiface.cli.console import Speaker, counted
 from multiface.errors import PictureError, UsageError
 from multiface.file_name import nearest_file_name
 from multiface.html_page import is_page
 
+if TYPE_CHECKING:
+    from multiface.datasets.object_store import Listed
+
 WRITTEN_ENDINGS = (".png", ".jpg", ".jpeg")
 """Kinds of pictures that are written."""
 
 
-def picture_paths(speaker: Speaker, given: Sequence[Path]) -> tuple[Path, ...]:
-    """The pictures that are meant, folders opened up. Says what was passed over; PictureError for none."""
+def picture_paths(speaker: Speaker, given: Sequence[Path], parquet: bool = False) -> tuple[Path, ...]:
+    """The pictures that are meant, folders opened up. Says what was passed over; PictureError for none.
+
+    parquet: the Parquet files of a folder are meant too; they come after its pictures.
+    """
     from multiface.images import expand
 
     listing = expand(given)
     for path in listing.again:
         speaker.note(f"{path}: given twice, counted once")
-    if listing.ignored:
-        speaker.note(f"passed over {counted(len(listing.ignored), 'file')} that are no pictures")
-    if not listing.pictures:
+    more = tuple(path for path in listing.ignored if parquet and path.suffix.lower() == ".parquet")
+    if passed_over := len(listing.ignored) - len(more):
+        speaker.note(f"passed over {counted(passed_over, 'file')} that are no pictures")
+    if not listing.pictures and not more:
         raise PictureError("no picture was found in " + ", ".join(str(path) for path in given))
-    return listing.pictures
+    return listing.pictures + more
+
+
+def pictures_and_objects(speaker: Speaker, given: Sequence[str]) -> "list[Path | Listed]":
+    """As `picture_paths`, Parquet files included, where addresses of an object store may be given too."""
+    from multiface.datasets.object_store import is_object_address, listed
+    from multiface.images.endings import named_like_picture
+
+    addresses = [one for one in given if is_object_address(one)]
+    paths = [Path(one) for one in given if not is_object_address(one)]
+    found: list[Path | Listed] = list(picture_paths(speaker, paths, parquet=True)) if paths else []
+    for address in addresses:
+        objects = listed(address)
+        wanted = [
+            one
+            for one in objects
+            if named_like_picture(one.object.address) or one.object.suffix.lower() == ".parquet"
+        ]
+        if not wanted:
+            raise PictureError(f"no picture was found in {address}", picture=address)
+        if len(wanted) < len(objects):
+            speaker.note(
+                f"{address}: passed over {counted(len(objects) - len(wanted), 'object')} that are no pictures"
+            )
+        found += wanted
+    return found
 
 
 def annotated_copies(

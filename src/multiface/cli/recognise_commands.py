@@ -11,7 +11,14 @@ from multiface.cli import completions, options
 from multiface.cli.bulk import embed_many
 from multiface.cli.console import Speaker, counted
 from multiface.cli.gallery_place import people_folder_of
-from multiface.cli.paths import annotated_copies, crop_files, picture_paths, refuse_inputs, require_folder
+from multiface.cli.paths import (
+    annotated_copies,
+    crop_files,
+    picture_paths,
+    pictures_and_objects,
+    refuse_inputs,
+    require_folder,
+)
 from multiface.cli.settings import Settings
 from multiface.cli.with_people import opened_recognizer
 from multiface.errors import ExtraMissing, PictureError, UsageError
@@ -284,7 +291,7 @@ def align(
 
 
 def embed(
-    pictures: options.Pictures,
+    pictures: options.PicturesOrObjects,
     out: Annotated[
         Path | None, typer.Option("--out", help="File: .npz, .jsonl or .parquet.", show_default=False)
     ] = None,
@@ -305,10 +312,11 @@ def embed(
     """Turn every face of each picture into a vector of unit length.
 
     .npz holds `embeddings` float32 (n, d), `boxes` (n, 4), `scores` (n,), `paths` (n,) and `fingerprint`;
-    .jsonl has a line for each face. .parquet is for millions of pictures, also from Parquet files (column `image`): it
-    is written in parts, and a stopped run goes on; --ray works on a cluster.
+    .jsonl has a line for each face. .parquet is for millions of pictures, also from Parquet files (column `image`) and
+    from S3 stores (s3://BUCKET/PREFIX): it is written in parts, and a stopped run goes on; --ray works on a cluster.
     """
     from multiface.cli.vector_files import VectorTable, write_jsonl, write_npz
+    from multiface.datasets.object_store import is_object_address
 
     if out is None and not as_json:
         raise UsageError(
@@ -324,12 +332,17 @@ def embed(
         require_folder(out)
     speaker = Speaker(as_json, quiet)
     chosen = options.choose(Settings.here(), detector, weights, flip, threads, engine, min_face)
-    paths = picture_paths(speaker, pictures)
+    if out is not None and out.suffix.lower() == ".parquet":
+        found = pictures_and_objects(speaker, pictures)
+        refuse_inputs([out], [path for path in found if isinstance(path, Path)])
+        embed_many(speaker, chosen, found, out, ray)
+        return
+    for given in pictures:
+        if is_object_address(given):
+            raise UsageError(f"{given}: objects of a store need --out FILE.parquet")
+    paths = picture_paths(speaker, [Path(given) for given in pictures])
     if out is not None:
         refuse_inputs([out], paths)
-    if out is not None and out.suffix.lower() == ".parquet":
-        embed_many(speaker, chosen, paths, out, ray)
-        return
     with chosen.recognizer() as recognizer:
         table = VectorTable(recognizer.embedder.name, recognizer.embedder.fingerprint, [])
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from multiface.datasets.object_store import StoredObject, not_handed_out
 from multiface.errors import DataSetError, ExtraMissing, how_to_install
 from multiface.images.path_text import path_text
 from multiface.regular_file import open_regular
@@ -17,13 +18,18 @@ from multiface.regular_file import open_regular
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
+Location = Path | StoredObject
+"""Where a Parquet file is."""
+
 GROUP_LIMIT = 1 << 30
 """A row group has at most this many bytes: it can only be read whole."""
 
 
 @contextmanager
-def parquet_errors(path: Path) -> Iterator[None]:
-    """What pyarrow raises about a file, as DataSetError; ExtraMissing where there is no pyarrow."""
+def parquet_errors(path: Location) -> Iterator[None]:
+    """What pyarrow raises about a file, as DataSetError; ExtraMissing where there is no pyarrow, NotAvailable where a
+    store does not hand out its object.
+    """
     try:
         import pyarrow
     except ImportError as error:
@@ -35,15 +41,28 @@ def parquet_errors(path: Path) -> Iterator[None]:
         OSError,
         ValueError,
     ) as error:  # a broken name in it is a UnicodeDecodeError
+        if isinstance(path, StoredObject) and "AWS Error" in str(error):
+            raise not_handed_out(path.address, error) from error
         reason = (
             error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]
         )
         raise DataSetError(
-            f"{path_text(path)}: cannot be read as Parquet ({reason}): fetch or write it again", path=path
+            f"{location_text(path)}: cannot be read as Parquet ({reason}): fetch or write it again",
+            path=file_of(path),
         ) from error
 
 
-def open_parquet(path: Path) -> "ParquetFile":
+def location_text(location: Location) -> str:
+    """As messages name it."""
+    return location.address if isinstance(location, StoredObject) else path_text(location)
+
+
+def file_of(location: Location) -> Path | None:
+    """Its path; None for an object of a store."""
+    return None if isinstance(location, StoredObject) else location
+
+
+def open_parquet(path: Location) -> "ParquetFile":
     """The file, checked to be one with pictures in row groups of a size that can be read.
 
     Raises DataSetError where it is not, ExtraMissing where pyarrow is not installed.
@@ -52,26 +71,29 @@ def open_parquet(path: Path) -> "ParquetFile":
         from pyarrow import types
         from pyarrow.parquet import ParquetFile
 
-        open_regular(path).close()
-        file = ParquetFile(str(path), memory_map=True, pre_buffer=False)
+        if isinstance(path, StoredObject):
+            file = ParquetFile(path.open(), pre_buffer=False)
+        else:
+            open_regular(path).close()
+            file = ParquetFile(str(path), memory_map=True, pre_buffer=False)
         schema = file.schema_arrow
         image = schema.field("image").type if "image" in schema.names else None
         if image is not None and types.is_struct(image) and image.get_field_index("bytes") >= 0:
             image = image.field("bytes").type
         if image is None or not (types.is_binary(image) or types.is_large_binary(image)):
             raise DataSetError(
-                f"{path_text(path)}: wanted a column `image` of bytes, or of a struct with `bytes` (the layout of "
+                f"{location_text(path)}: wanted a column `image` of bytes, or of a struct with `bytes` (the layout of "
                 f"Hugging Face datasets); its columns are {_columns(schema)}",
-                path=path,
+                path=file_of(path),
             )
         for number in range(file.metadata.num_row_groups):
             size = group_bytes(file, number)
             if size > GROUP_LIMIT:
                 raise DataSetError(
-                    f"{path_text(path)}: row group {number} has {size:,} bytes; wanted "
+                    f"{location_text(path)}: row group {number} has {size:,} bytes; wanted "
                     f"{GROUP_LIMIT:,} at most, since a group is read whole: write it again with smaller groups "
                     "(row_group_size=1000)",
-                    path=path,
+                    path=file_of(path),
                 )
     return file
 

@@ -16,9 +16,16 @@ import numpy as np
 from multiface.arrays import Ints
 from multiface.datasets.class_labels import ClassLabels
 from multiface.datasets.identities import IdentitySet
-from multiface.datasets.parquet_file import group_bytes, open_parquet, parquet_errors, read_pictures
+from multiface.datasets.parquet_file import (
+    Location,
+    file_of,
+    group_bytes,
+    location_text,
+    open_parquet,
+    parquet_errors,
+    read_pictures,
+)
 from multiface.errors import DataSetError
-from multiface.images.path_text import path_text
 from multiface.json_text import parse_json
 
 if TYPE_CHECKING:
@@ -42,11 +49,11 @@ def identities_from_parquet(files: Sequence[Path]) -> IdentitySet:
             _add_labels(open_parquet(path), path, labels)
     classes, people = labels.classes()
     if not people:
-        raise DataSetError(f"{path_text(files[0])}: holds no picture", path=files[0])
+        raise DataSetError(f"{location_text(files[0])}: holds no picture", path=file_of(files[0]))
     return IdentitySet(classes, people, row_groups(files))
 
 
-def row_groups(files: Sequence[Path]) -> "ParquetPictures":
+def row_groups(files: Sequence[Location]) -> "ParquetPictures":
     """The pictures of all rows of these files, which may have no labels. Raises as `open_parquet` does."""
     rows: list[int] = []
     groups: list[tuple[int, int]] = []
@@ -65,7 +72,9 @@ class ParquetPictures:
     Threads may share one. Forked processes and those that get a pickled one open the files anew.
     """
 
-    def __init__(self, files: tuple[Path, ...], groups: tuple[tuple[int, int], ...], starts: Ints) -> None:
+    def __init__(
+        self, files: tuple[Location, ...], groups: tuple[tuple[int, int], ...], starts: Ints
+    ) -> None:
         self._files = files
         self._groups = groups
         self._starts = starts
@@ -85,8 +94,9 @@ class ParquetPictures:
         if not content:
             path, number = self._files[self._groups[group][0]], self._groups[group][1]
             raise DataSetError(
-                f"{path_text(path)}: row {row} of group {number} has no bytes in `image`; a path alone is not followed",
-                path=path,
+                f"{location_text(path)}: row {row} of group {number} has no bytes in `image`; a path alone is not "
+                f"followed",
+                path=file_of(path),
             )
         picture: bytes = content
         return picture
@@ -105,8 +115,8 @@ class ParquetPictures:
             pictures = self._kept[place] = read_pictures(file, group)
         if len(pictures) != self._starts[place + 1] - self._starts[place]:
             raise DataSetError(
-                f"{path_text(self._files[number])}: has changed since the set was opened: start again",
-                path=self._files[number],
+                f"{location_text(self._files[number])}: has changed since the set was opened: start again",
+                path=file_of(self._files[number]),
             )
         return pictures
 
@@ -130,9 +140,9 @@ def _add_labels(file: "ParquetFile", path: Path, labels: ClassLabels) -> None:
     if kind is None or not (types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind)):
         found = "there is none" if kind is None else f"it is of {str(kind)[:60]}"
         raise DataSetError(
-            f"{path_text(path)}: wanted a column `label` of whole numbers or names; {found}. The columns are "
+            f"{location_text(path)}: wanted a column `label` of whole numbers or names; {found}. The columns are "
             f"{', '.join(schema.names)}",
-            path=path,
+            path=file_of(path),
         )
     named = _class_names(schema.metadata)
     row = 0
@@ -145,7 +155,7 @@ def _add_labels(file: "ParquetFile", path: Path, labels: ClassLabels) -> None:
                     raise ValueError(f"has the label {label}, but its ClassLabel has {named} names")
                 labels.add(label)
             except ValueError as error:
-                raise DataSetError(f"{path_text(path)}: row {row} {error}", path=path) from error
+                raise DataSetError(f"{location_text(path)}: row {row} {error}", path=file_of(path)) from error
             row += 1
 
 
