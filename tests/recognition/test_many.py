@@ -17,7 +17,7 @@ import pytest
 from multiface import Identification, MultifaceError, Recognizer, RecognizerSettings, load_picture
 from multiface.errors import GalleryError, PictureError, UndecodablePicture, UsageError
 from multiface.recognition.demo import PORTRAIT
-from multiface.recognition.many import BATCH
+from multiface.recognition.many import BATCH, FEW
 
 NAME = "Eileen"
 
@@ -89,6 +89,29 @@ def test_the_answers_of_identify_in_order(recognizer: Recognizer, pictures: list
     assert len(found) == len(pictures)
     for one, other in zip(found, wanted, strict=True):
         close_to(one, other)
+
+
+def test_many_pictures_get_networks_of_their_own_once(recognizer: Recognizer, pictures: list[Path]) -> None:
+    usable = [path for path in pictures[:12] if not path.read_bytes().startswith(b"no picture")]
+    wanted = one_by_one(recognizer, usable)
+    with Recognizer(gallery=recognizer.gallery, settings=RecognizerSettings(threads=2)) as opened:
+        list(opened.identify_many(usable[k % len(usable)] for k in range(FEW)))
+        assert opened._side_by_side is None
+        answers = list(opened.identify_many(usable[k % len(usable)] for k in range(FEW + 11)))
+        assert len(answers) == FEW + 11
+        for k, one in enumerate(answers):
+            close_to(one, wanted[k % len(usable)])
+        assert opened._side_by_side is not None and opened.side_by_side() is opened._side_by_side
+
+
+def test_one_thread_and_parts_of_one_s_own_are_not_opened_again(recognizer: Recognizer) -> None:
+    one = RecognizerSettings(threads=1)
+    with Recognizer(settings=one) as opened:
+        assert opened.side_by_side() is opened.analyser
+    parts = recognizer.detector, recognizer.embedder.network
+    with Recognizer(detector=parts[0], weights=parts[1], settings=RecognizerSettings(threads=2)) as opened:
+        analyser = opened.side_by_side()
+        assert (analyser.detector, analyser.embedder.network) == parts
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])

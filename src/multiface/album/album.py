@@ -88,7 +88,9 @@ class Album:
         searched = f"{recognizer.detector.name}, min_face {recognizer.settings.min_face:g}"
 
         def searcher(known: set[str]) -> Searcher:
-            return Searcher(recognizer.analyser, self._threshold, known, searched, crops)
+            return Searcher(
+                recognizer.analyser, recognizer.side_by_side, self._threshold, known, searched, crops
+            )
 
         report = scan_folders(self._gallery, folders, searcher, searched, workers, progress, again)
         self.refresh()

@@ -4,7 +4,7 @@ Of a film one frame a second is searched, and faces that are one person are put 
 """
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,20 +50,23 @@ class Searched:
 
 
 class Searcher:
-    """Finds the faces of files. known: digests of contents that are not searched again; it may grow meanwhile.
+    """Finds the faces of files.
 
-    crops: whether a small picture of each face is kept.
+    side_by_side: opens an analyser for several photos at once (`Recognizer.side_by_side`). known: digests of contents
+    that are not searched again; it may grow meanwhile. crops: whether a small picture of each face is kept.
     """
 
     def __init__(
         self,
         analyser: Analyser,
+        side_by_side: Callable[[], Analyser],
         threshold: GalleryThreshold,
         known: Collection[str],
         searched: str,
         crops: bool,
     ) -> None:
         self._analyser = analyser
+        self._side_by_side = side_by_side
         self._limits = threshold.calibration.limits
         self._threshold = threshold
         self._known = known
@@ -72,7 +75,8 @@ class Searcher:
 
     def photos(self, files: Iterator[AlbumPath], workers: int) -> Iterator[Searched]:
         """Each photo with its faces, in order; several are worked on at once."""
-        return worked_in_order(self._photos, files, workers)
+        more = self._side_by_side if workers > 1 else lambda: self._analyser
+        return worked_in_order(self._photos, self._analyser, more, files, workers)
 
     def film(self, file: AlbumPath) -> Searched:
         """A film with its faces. Raises ExtraMissing without PyAV."""
@@ -85,13 +89,13 @@ class Searcher:
         except OSError as error:
             return _unread(file, error.strerror or str(error))
 
-    def _photos(self, files: list[AlbumPath]) -> list[Searched]:
-        opened = [self._open(file) for file in files]
+    def _photos(self, analyser: Analyser, files: list[AlbumPath]) -> list[Searched]:
+        opened = [self._open(analyser, file) for file in files]
         cut = [one for one in opened if not isinstance(one, Searched)]
-        analyses = iter(self._analyser.embed([one.cut for one in cut]))
+        analyses = iter(analyser.embed([one.cut for one in cut]))
         return [one if isinstance(one, Searched) else self._faces(one, next(analyses)) for one in opened]
 
-    def _open(self, file: AlbumPath) -> "Searched | _Opened":
+    def _open(self, analyser: Analyser, file: AlbumPath) -> "Searched | _Opened":
         try:
             data = read_picture(file.path)
         except MultifaceError as error:
@@ -101,7 +105,7 @@ class Searcher:
             return Searched(file, digest, None, (), None)
         taken = _Taken.of(file, taken_at(data))
         try:
-            return _Opened(file, digest, taken, self._analyser.cut(open_picture(data).pixels))
+            return _Opened(file, digest, taken, analyser.cut(open_picture(data).pixels))
         except MultifaceError as error:
             # Another day the package or the memory may be there.
             searched = self._searched if isinstance(error, UndecodablePicture) else ""

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TypeVar
 
 from multiface.errors import ExtraMissing, PictureError
@@ -17,6 +17,9 @@ Result = TypeVar("Result")
 BATCH = 4
 """Pictures whose faces are embedded together, once all workers are busy."""
 
+FEW = 32
+"""Pictures that are not worth opening more networks for, which takes as long as some thirty faces."""
+
 Unusable = PictureError | ExtraMissing
 """Why a picture has no answer."""
 
@@ -25,13 +28,34 @@ Answer = tuple[Analysis, float | None] | Unusable
 
 
 def analysed_in_order(
-    analyser: Analyser, pictures: Iterable[PictureSource], workers: int
+    analyser: Analyser,
+    side_by_side: Callable[[], Analyser],
+    pictures: Iterable[PictureSource],
+    workers: int,
 ) -> Iterator[Answer]:
-    """The faces of each picture, in order; workers as in `worked_in_order`."""
-    return worked_in_order(partial(_analysed, analyser), pictures, workers)
+    """The faces of each picture, in order; `side_by_side` and workers as in `worked_in_order`."""
+    return worked_in_order(_analysed, analyser, side_by_side, pictures, workers)
 
 
 def worked_in_order(
+    work: Callable[[Analyser, list[Thing]], list[Result]],
+    analyser: Analyser,
+    side_by_side: Callable[[], Analyser],
+    things: Iterable[Thing],
+    workers: int,
+) -> Iterator[Result]:
+    """What `work` makes of pictures with an analyser, batch by batch, in order.
+
+    The first `FEW` go to `analyser`, the others to what `side_by_side` opens, whose networks run on fewer threads each:
+    workers that share the threads of one network wait for one another. workers: as in `_batches_in_order`.
+    """
+    rest = iter(things)
+    yield from _batches_in_order(partial(work, analyser), islice(rest, FEW), workers)
+    for more in rest:
+        yield from _batches_in_order(partial(work, side_by_side()), chain((more,), rest), workers)
+
+
+def _batches_in_order(
     work: Callable[[list[Thing]], list[Result]], things: Iterable[Thing], workers: int
 ) -> Iterator[Result]:
     """What `work` makes of pictures, batch by batch, in order.

@@ -12,9 +12,10 @@ import tempfile
 import weakref
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any
 
@@ -65,6 +66,7 @@ from multiface.recognition.recognizer_settings import VERIFY_RATE, RecognizerSet
 from multiface.recognition.results import Identification, IdentifiedFace, Look, Verification
 from multiface.version import __version__
 from multiface.weights.places import default_cache_folder, default_store_folder
+from multiface.weights.session import Engine
 from multiface.weights.store import Store
 
 DETECTOR = "yunet_onet"
@@ -126,20 +128,13 @@ class Recognizer:
         )
         self._cache = Path(settings.cache) if settings.cache is not None else default_cache_folder()
         self._store_folder = Path(settings.store) if settings.store is not None else default_store_folder()
-        files, engine = Store(self._store_folder, self._cache), settings.engine_value()
-        self.workers = min(engine.thread_count, max(2, engine.thread_count // 2))
-        self.detector = (
-            open_detector(files, detector, engine, settings.min_face)
-            if isinstance(detector, str)
-            else detector
-        )
-        self.embedder = (
-            open_embedder(files, str(weights), engine)
-            if isinstance(weights, str | Path)
-            else Embedder(weights)
-        )
-        self.flip = self.embedder.flip if settings.flip is None else settings.flip
-        self.analyser = Analyser(self.detector, self.embedder, self.flip)
+        engine = settings.engine_value()
+        self.workers = engine.thread_count if engine.thread_count < 4 else engine.thread_count // 2
+        self.analyser = self._opened(detector, weights, engine)
+        self.detector, self.embedder = self.analyser.detector, self.analyser.embedder
+        self.flip = self.analyser.flip
+        self._side_by_side: Analyser | None = None
+        self._opening = Lock()
         self.gallery: Gallery | None = None
         self.people_report: FolderReport | None = None
         self._chosen: ChosenCalibration | None = None
@@ -163,6 +158,34 @@ class Recognizer:
             self.gallery = gallery
         elif gallery is not None:
             self.gallery = Gallery.open(gallery, self.origin, create=create)
+
+    def _opened(
+        self, detector: str | Detector, weights: str | Path | EmbeddingNetwork, engine: Engine
+    ) -> Analyser:
+        files, settings = Store(self._store_folder, self._cache), self.settings
+        if isinstance(detector, str):
+            detector = open_detector(files, detector, engine, settings.min_face)
+        embedder = (
+            open_embedder(files, str(weights), engine)
+            if isinstance(weights, str | Path)
+            else Embedder(weights)
+        )
+        return Analyser(detector, embedder, embedder.flip if settings.flip is None else settings.flip)
+
+    def side_by_side(self) -> Analyser:
+        """An analyser for `workers` pictures at the same time: each network on its share of the threads.
+
+        Opened at the first call, from where the recogniser was; parts of the caller's own are the same objects.
+        """
+        engine = self.settings.engine_value()
+        if engine.name != "cpu" or self.workers == 1:
+            return self.analyser
+        given = self._opened_anew.keywords
+        with self._opening:
+            if self._side_by_side is None:
+                shared = replace(engine, threads=engine.thread_count // self.workers)
+                self._side_by_side = self._opened(given["detector"], given["weights"], shared)
+            return self._side_by_side
 
     def described(self) -> dict[str, Any]:
         """What opens it anew in another process, as values for JSON, for `from_description`. It holds the gallery's
@@ -268,7 +291,7 @@ class Recognizer:
     def _each_identified(
         self, pictures: Iterable[PictureSource]
     ) -> Generator[Identification | Unusable, None, None]:
-        for answer in analysed_in_order(self.analyser, pictures, self.workers):
+        for answer in analysed_in_order(self.analyser, self.side_by_side, pictures, self.workers):
             yield self._identified(*answer) if isinstance(answer, tuple) else answer
 
     def decide(self, embeddings: Floats, faults: Sequence[PictureFault | None] = ()) -> list[Decision]:
