@@ -2,9 +2,9 @@
 
     python benchmarks/identify_many.py PEOPLE FOLDER [COUNT]
 
-PEOPLE is a folder of people; the pictures are the first COUNT (1,000) of FOLDER, by path. Both run in turns. Printed are
-seconds and processor seconds of each turn, the ratio of the two, its median and its range, and the growth of the peak memory
-from a fifth of the pictures to all of them. The names must be the same.
+PEOPLE is a folder of people; the pictures are the first COUNT (1,000) of FOLDER, by path. Both run in turns. Printed
+are seconds and processor seconds of each turn, the ratio of the two, its median and its range, and the growth of the
+peak memory from a fifth of the pictures to all of them. The names must be the same.
 """
 
 import argparse

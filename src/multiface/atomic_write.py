@@ -6,7 +6,6 @@ whole. When a writer returns, a power cut takes neither the content nor the name
 
 import errno
 import os
-import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ def whole_file(path: Path, private: bool = False) -> Iterator[BinaryIO]:
     decides, as for any new file. After an error `path` is as it was, unless only its folder could not be forced
     onto the disk. Raises OSError; ValueError for a path with a null character.
     """
-    beside = path.with_name(f".{secrets.token_hex(8)}.part")
+    beside = path.with_name(f".{os.urandom(8).hex()}.part")
     handle = os.open(
         beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600 if private else 0o666
     )

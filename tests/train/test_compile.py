@@ -19,6 +19,7 @@ from multiface.train.loop import Limits, build_learner, train
 from multiface.train.processes import Place
 from multiface.train.recipe import NetworkConfig, Recipe, recipe_from_toml, recipe_to_toml
 from multiface.train.step import add_gradients
+from tests.train.several import joined
 from tests.train.whole_checkpoint import read_checkpoint
 
 CPU = Place(torch.device("cpu"))
@@ -85,6 +86,34 @@ def test_it_learns_the_same_resumes_and_its_weights_are_ordinary_ones(
     of_run = [load_file(tmp_path / name / "last.safetensors") for name in ("plain", "compiled")]
     assert of_run[0].keys() == of_run[1].keys()
     assert all(of_run[0][key].shape == of_run[1][key].shape for key in of_run[0])
+
+
+def test_two_processes_learn_what_they_learn_without_it(
+    tmp_path: Path, pictures: IdentitySet, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    """Gradients of a compiled network come all at once; the buckets that carry them set off all the same."""
+    # Compiled here, if it has not been: the processes find the code in PyTorch's cache, within their minute.
+    learner, _ = build_learner(tiny(tiny_recipe, True), pictures, CPU)
+    learner.network.train()
+    add_gradients(learner, torch.zeros(8, 3, 112, 112), torch.arange(8) % pictures.classes)
+    for name, compiled in (("plain", False), ("compiled", True)):
+        # Eight pictures a process.
+        recipe = tiny_recipe(network=TINY, run={"compile": compiled, "log_every": 1, "batch": 16})
+
+        def work(place: Place, recipe: Recipe = recipe, run: Path = tmp_path / name) -> None:
+            torch._dynamo.reset()  # what the process it came from has compiled
+            counters.clear()
+            train(recipe, run, pictures, [], place, limits=Limits(max_steps=4))
+            assert counters["stats"]["unique_graphs"] == int(recipe.run.compile)
+
+        assert joined(2, tmp_path / f"words-{name}", work) == ["", ""]
+    ours, theirs = losses(tmp_path / "compiled"), losses(tmp_path / "plain")
+    assert len(ours) == 4 and ours[0] == pytest.approx(theirs[0], rel=1e-5)
+    assert ours == pytest.approx(theirs, rel=1e-2)
+    states = [read_checkpoint(checkpoints(tmp_path / name)[-1])[0] for name in ("plain", "compiled")]
+    assert states[0].keys() == states[1].keys()
+    for key, values in states[0].items():
+        assert torch.allclose(values.double(), states[1][key].double(), rtol=1e-2, atol=1e-3), key
 
 
 def test_without_a_compiler_the_error_says_what_to_install(
