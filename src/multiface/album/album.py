@@ -247,7 +247,7 @@ class Album:
         return export_names(self.find(*people), into_pictures=into_pictures, progress=progress)
 
     def import_names(self, *, progress: Progress | None = None) -> ImportReport:
-        """Take names that other programs gave to faces in the album's photos, from XMP beside and in them.
+        """Import names that other programs gave to faces in the album's photos, from XMP beside and in them.
 
         People are made where nobody has the name. It needs an album with networks if faces have to be drawn. One change
         for each person can be undone.

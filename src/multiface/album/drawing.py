@@ -60,7 +60,7 @@ def mark_face(gallery: Gallery, analyser: Analyser, threshold: GalleryThreshold,
         )
         if picture is None:
             raise NotInGallery(
-                f"{path_text(path)}: is not in the album; `multiface album scan {path_text(path.parent)}` takes it up"
+                f"{path_text(path)}: is not in the album; `multiface album scan {path_text(path.parent)}` adds it"
             )
         for face in album_faces.faces_of(connection, [picture]).get(picture, ()):
             if face.box == new.box:

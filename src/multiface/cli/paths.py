@@ -133,7 +133,7 @@ def require_page(page: Path) -> None:
     """Raises UsageError for what cannot be an HTML page, or is there and is none."""
     require_file("--page", page, ".html")
     if page.is_file() and not is_page(page):
-        raise UsageError(f"--page {page}: is there already and is no page; choose another name")
+        raise UsageError(f"--page {page}: exists already and is not a page; choose another name")
 
 
 def refuse_inputs(targets: Iterable[Path], pictures: Iterable[Path]) -> None:

@@ -64,7 +64,9 @@ def rec(
         _end(document["left_out"])
         return
     if not folder.is_dir():
-        raise DataSetError(f"{folder}: is no folder; wanted one with train.rec, or with a folder a person")
+        raise DataSetError(
+            f"{folder}: is not a folder; wanted one with train.rec, or with a folder per person"
+        )
     if not (folder / "train.rec").exists():
         if (folder / "imgs").is_dir():
             raise DataSetError(
@@ -298,7 +300,7 @@ def _tell_of_records(
         f"{records}: {packed.pictures:,} pictures of {people:,} people, {packed.width}x{packed.height} pixels"
     )
     if ignored:
-        speaker.note(f"{len(ignored):,} files that are no pictures were left out, such as {ignored[0]}")
+        speaker.note(f"{len(ignored):,} files that are not pictures were left out, such as {ignored[0]}")
     for reason in left_out:
         speaker.warn(f"left out: {reason}")
     if left_out:

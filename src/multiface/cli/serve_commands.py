@@ -84,7 +84,7 @@ def start(
 ) -> None:
     """Answer requests until Ctrl-C. Without --host only this machine is answered, and every request needs a key.
 
-    The gallery is made if there is none. The link that is printed signs a browser in, once, within ten minutes.
+    The gallery is created if there is none. The printed link signs a browser in once, within ten minutes.
     """
     from multiface.recognition import IDENTIFY_RATE
 
@@ -159,9 +159,9 @@ def new_link(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Make a link that signs a browser in, once, within ten minutes, for everything.
+    """Make a link that signs a browser in once, within ten minutes, with all rights.
 
-    The service need not be started again. Whoever has the link may do everything.
+    The running service accepts it. Anyone with the link may do everything.
     """
     from multiface.gallery.service import access_keys
 

@@ -80,9 +80,9 @@ def check_targets(targets: VideoTargets, read: tuple[Path, ...]) -> None:
         raise UsageError(f"--intervals {targets.intervals}: the ending must be .json or .csv")
     events, page = targets.events, targets.summary
     if events is not None and events.is_file() and not _holds_events(events):
-        raise UsageError(f"--events {events}: is there already and holds no events; choose another name")
+        raise UsageError(f"--events {events}: exists already and holds no events; choose another name")
     if page is not None and page.is_file() and not is_page(page):
-        raise UsageError(f"--summary {page}: is there already and is no page; choose another name")
+        raise UsageError(f"--summary {page}: exists already and is not a page; choose another name")
 
 
 def _check_writable(option: str, path: Path) -> None:

@@ -220,7 +220,7 @@ class _Machine:
     def top_list(self) -> list[object]:
         top = self.stack[-1]
         if not isinstance(top, list):
-            raise ValueError("something is appended to what is no list")
+            raise ValueError("something is appended to something that is not a list")
         return top
 
     def named(self, module: object, name: object) -> _Name:
@@ -280,12 +280,12 @@ class _Machine:
         return flat.reshape(sides, order="F" if fortran else "C")
 
     def refused(self, why: str) -> DataSetError:
-        return DataSetError(f"{self.name}: refused, {why}: fetch the pack from where you trust it")
+        return DataSetError(f"{self.name}: refused, {why}: fetch the pack from a source you trust")
 
 
 def _decimal(line: bytes) -> int:
     if not re.fullmatch(rb"-?[0-9]{1,18}", line):
-        raise ValueError(f"{line[:30]!r} is no whole number")
+        raise ValueError(f"{line[:30]!r} is not a whole number")
     return int(line)
 
 

@@ -108,7 +108,7 @@ def identities_from_folders(root: Path) -> IdentitySet:
         joined += b"".join(pictures)
     if not people:
         raise DataSetError(
-            f"{root}: wanted a folder a person with pictures in it, found {len(empty)} folders without; "
+            f"{root}: wanted a folder per person with pictures in it, found {len(empty)} folders without; "
             f"pictures end in {' '.join(PICTURE_ENDINGS)}",
             path=root,
         )

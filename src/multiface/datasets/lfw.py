@@ -106,7 +106,7 @@ def read_pairs(path: Path | str) -> LfwPairs:
     if len(lines) - 1 != 2 * folds * size:
         raise DataSetError(
             f"{path}: line 1 announces {folds} x {size} pairs of each kind, so {2 * folds * size} pairs, "
-            f"but {len(lines) - 1} lines follow; the file is cut or mixed up",
+            f"but {len(lines) - 1} lines follow; the file is cut off or mixed up",
             path=path,
         )
 

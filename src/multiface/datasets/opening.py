@@ -22,8 +22,8 @@ def open_identities(place: Path) -> IdentitySet:
     if shards is None:
         if not place.is_dir():
             raise DataSetError(
-                f"{path_text(place)}: no such folder; wanted one with train.rec, or with a folder a person, or .tar or "
-                ".parquet files",
+                f"{path_text(place)}: no such folder; wanted one with train.rec, or with a folder per person, or .tar "
+                "or .parquet files",
                 path=place,
             )
         return identities_from_folders(place)

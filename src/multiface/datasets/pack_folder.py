@@ -100,7 +100,7 @@ def pack_folder(folder: Path, out: Path, workers: int, progress: Progress = lamb
             if size is None:
                 first_of = f" ({path_text(left_out[0][0])}: {left_out[0][1]})" if left_out else ""
                 raise DataSetError(
-                    f"{path_text(folder)}: wanted a folder a person with JPEG or PNG crops, found none{first_of}",
+                    f"{path_text(folder)}: wanted a folder per person with JPEG or PNG crops, found none{first_of}",
                     path=folder,
                 )
             writer.write(0, _header(0, key, key + len(ranges)))

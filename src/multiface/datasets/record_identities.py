@@ -68,7 +68,7 @@ def record_identities(file: RecordFile) -> RecordIdentities:
         # What is left to be wrong is the rounding of float32.
         if header is not None and abs(len(keys) + 1 - header[0]) > np.spacing(np.float32(header[0])):
             raise DataSetError(
-                f"{file.path}: record 0 tells of about {header[0] - 1} pictures, there are {len(keys)}: "
+                f"{file.path}: record 0 announces about {header[0] - 1} pictures, there are {len(keys)}: "
                 "fetch or write the files again",
                 path=file.path,
             )
@@ -83,7 +83,7 @@ def _told_pictures(file: RecordFile, first: int) -> Ints:
     if len(keys) != first - 1:
         missing = int(np.setdiff1d(np.arange(1, first), keys)[0])
         raise DataSetError(
-            f"{file.path}: record 0 tells of pictures with keys 1..{first - 1}, {len(keys)} of them are "
+            f"{file.path}: record 0 announces pictures with keys 1..{first - 1}, {len(keys)} of them are "
             f"there, {missing} is the first that is missing: fetch or write the files again",
             path=file.path,
         )

@@ -78,7 +78,7 @@ def _expanded(name: str) -> list[str]:
     first, last = int(found[1]), int(found[2])
     if not 0 <= last - first < _MOST:
         raise DataSetError(
-            f"{path_text(Path(name))}: the range from {first} to {last} is none, or too long: wanted the smaller "
+            f"{path_text(Path(name))}: the range from {first} to {last} is empty or too long: wanted the smaller "
             "number first"
         )
     digits = len(found[1])

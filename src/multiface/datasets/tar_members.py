@@ -83,7 +83,7 @@ def _members(path: Path, view: memoryview) -> Iterator[tuple[Member, memoryview]
         if len(header) < BLOCK:
             raise _broken(path, at, "the archive ends without its mark: it is cut off")
         if not _is_header(header, _number(path, at, header[148:156])):
-            raise _broken(path, at, "the checksum of a header is wrong: the archive is damaged, or no tar")
+            raise _broken(path, at, "the checksum of a header is wrong: the archive is damaged, or not a tar")
         kind = header[156]
         stored = _number(path, at, header[124:136])
         length = stored if extended.size is None else extended.size
@@ -159,7 +159,7 @@ def _number(path: Path, at: int, field: bytes) -> int:
         return int.from_bytes(field[1:], "big")
     digits = field.split(b"\0", 1)[0].strip()
     if not re.fullmatch(rb"[0-7]*", digits):
-        raise _broken(path, at, f"a header has {field!r} for a number: the archive is damaged, or no tar")
+        raise _broken(path, at, f"a header has {field!r} for a number: the archive is damaged, or not a tar")
     return int(digits or b"0", 8)
 
 

@@ -211,7 +211,7 @@ def _ending(picture: bytes, name: str) -> str:
     kind = picture_kind(picture[:SIGNATURE_BYTES])
     if kind is None:
         raise DataSetError(
-            f"{name} has {len(picture)} bytes that are no picture: the file is damaged, or no set of pictures"
+            f"{name} has {len(picture)} bytes that are not a picture: the file is damaged, or no set of pictures"
         )
     return ENDINGS[kind][0]
 

@@ -146,7 +146,7 @@ def prepare_photos(
     _refuse_overlap(folder, crops)
     if not folder.is_dir():
         raise DataSetError(
-            f"{path_text(folder)}: is no folder; wanted a folder with a folder of photos a person",
+            f"{path_text(folder)}: is not a folder; wanted a folder with a folder of photos per person",
             path=folder,
         )
     paths = [path for path in list_pictures(folder).pictures if path.parent != folder]

@@ -319,8 +319,8 @@ def refuse_twice(connection: Connection, one: AlbumFace, person: int, name: str,
     for other in faces_of(connection, [one.picture]).get(one.picture, ()):
         if other.id != one.id and other.standing.by_hand and other.standing.person == person:
             raise GalleryConflict(
-                f"{place}: face {other.id} of the same photo is {name!r} by hand, and one person is not two faces of a "
-                f"photo; `multiface album not f{other.id} NAME` takes that back"
+                f"{place}: face {other.id} of the same photo is {name!r} by hand, and one person cannot be two faces "
+                f"in a photo; `multiface album not f{other.id} NAME` takes that back"
             )
 
 

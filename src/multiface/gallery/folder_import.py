@@ -128,11 +128,13 @@ def sync_folder(
         folder brought in are ever removed.
     if_all_are_meant: what to do, for people to read, if everybody would be pruned and that is wanted.
 
-    Raises UsageError if `folder` is no folder, or is empty and everybody in it would be pruned; GalleryError
+    Raises UsageError if `folder` is not a folder, or is empty and everybody in it would be pruned; GalleryError
     if the gallery cannot be written.
     """
     if not folder.is_dir():
-        raise UsageError(f"people folder {folder}: there is no such folder; give one with a folder a person")
+        raise UsageError(
+            f"people folder {folder}: there is no such folder; give one with a folder per person"
+        )
     run = _Run(gallery, folder, embed, detector, progress)
     run.look()
     if prune:

@@ -36,7 +36,7 @@ def clean_name(text: str) -> str:
             "leave out control characters and line breaks"
         )
     if all(unicodedata.category(c)[0] in "CZ" for c in name):
-        raise UsageError(f"name {_shown(text)}: holds nothing that can be seen; give at least one letter")
+        raise UsageError(f"name {_shown(text)}: has no visible character; give at least one letter")
     if len(name) > LONGEST:
         raise UsageError(f"name {_shown(text)}: {len(name)} characters, at most {LONGEST} are allowed")
     if is_id(name):

@@ -116,8 +116,8 @@ class PostgresDatabase:
     def lingering(self) -> str:
         """What to say of deleted content where `purge_log` is False."""
         return (
-            "what was removed can be read no more, but PostgreSQL overwrites it only in its own time, and its log and "
-            "backups keep it for as long as they are set to"
+            "what was removed can no longer be read, but PostgreSQL overwrites it only in its own time, and its log "
+            "and backups keep it for as long as they are set to"
         )
 
     def faults(self, connection: Connection) -> list[str]:

@@ -128,7 +128,7 @@ def _merge(connection: Connection, change: Change, _origin: VectorOrigin, place:
     kept = _still(connection, change.facts["into"], change, place)
     gone = change.facts["from"]
     if people_rows.person_of_id(connection, gone["id"]) is not None:
-        raise GalleryConflict(f"{place}: {gone['name']!r} ({gone['id']}) is in it again already")
+        raise GalleryConflict(f"{place}: {gone['name']!r} ({gone['id']}) is there again already")
     person = people_rows.add_person(connection, gone["name"], gone["id"], gone["created"])
     mine = set(template_rows.ids_of(connection, kept.number))
     back = [template for template in change.facts["templates"] if template in mine]

@@ -37,7 +37,7 @@ def run_demo(recognizer: Recognizer, out: Path) -> Demo:
     Raises FaceError when the installation does not find or know the face again.
     """
     if recognizer.gallery is not None:
-        raise UsageError("the demonstration wants a recogniser without people")
+        raise UsageError("the demonstration needs a recogniser without people")
     changed = changed_copy(load_picture(PORTRAIT))
     with recognizer.temporary_gallery():
         recognizer.enroll(NAME, [PORTRAIT])

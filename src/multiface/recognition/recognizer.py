@@ -175,11 +175,11 @@ class Recognizer:
         parts = {"detector": given["detector"], "weights": given["weights"], "gallery": given["gallery"]}
         if given["gallery"] is None or not all(isinstance(one, str | Path) for one in parts.values()):
             raise NotAvailable(
-                "only a recogniser of named detector, weights and gallery can be opened elsewhere"
+                "a recogniser opens in another process only if its detector, weights and gallery are names"
             )
         if isinstance(self.settings.calibration, Calibration):
             raise NotAvailable(
-                "a calibration of one's own cannot be opened elsewhere; add it to the store and name it"
+                "a calibration object cannot be opened in another process; add it to the store and give its name"
             )
         document = {name: str(one) if isinstance(one, Path) else one for name, one in parts.items()}
         kept = {name: str(one) if isinstance(one, Path) else one for name, one in settings.items()}
@@ -458,7 +458,7 @@ class Recognizer:
         a gallery, PictureError when the folder is none.
         """
         if self.gallery is None:
-            raise UsageError("a folder can be taken up only into a gallery")
+            raise UsageError("a folder can be imported only into a gallery")
         keep = self.settings.crops
         return self._sync(
             self.gallery, Path(folder), progress, prune, "remove the people by name", force, keep

@@ -70,7 +70,7 @@ class Teacher:
         if features.shape != (len(pixels), self.spec.dimension) or not features.isfinite().all():
             raise WeightsError(
                 f"the teacher answered {tuple(features.shape)} for {len(pixels)} faces of {self.spec.dimension} "
-                "dimensions, or with what is no finite number"
+                "dimensions, or gave numbers that are not finite"
             )
         return features.to(device)
 

@@ -150,11 +150,11 @@ class OptimiserConfig:
         if not all(0 <= one < 1 for one in (self.momentum, self.squares, self.average)):
             raise UsageError("optimiser: momentum, squares and average must be at least 0 and below 1")
         if self.nesterov and self.kind == "adamw":
-            raise UsageError("optimiser: nesterov is of sgd; leave it out with adamw")
+            raise UsageError("optimiser: nesterov belongs to sgd; leave it out with adamw")
         if min(self.weight_decay, self.last_weight_decay, self.clip) < 0:
             raise UsageError("optimiser: weight decays and clip must be at least 0")
         if self.nesterov and self.momentum == 0:
-            raise UsageError("optimiser: nesterov wants a momentum above 0")
+            raise UsageError("optimiser: nesterov needs a momentum above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class DistilConfig:
                 "distil: a teacher teaches nothing unless `cosine`, `squared`, `distances` or `angles` is above 0"
             )
         if any(factors) and not self.teacher:
-            raise UsageError("distil: factors want a `teacher`: an embedder's name, run folder or ONNX file")
+            raise UsageError("distil: factors need a `teacher`: an embedder's name, run folder or ONNX file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ class StartConfig:
         if self.backbone_rate < 0:
             raise UsageError(f"start: backbone_rate must be at least 0, not {self.backbone_rate:g}")
         if not self.weights and (self.backbone_rate != 1 or self.freeze_batch_norm):
-            raise UsageError("start: a slowed or frozen network wants `weights` to start from")
+            raise UsageError("start: a slowed or frozen network needs `weights` to start from")
 
 
 @dataclass(frozen=True, slots=True)

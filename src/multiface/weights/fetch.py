@@ -94,7 +94,7 @@ def fetch(
     except OSError as error:
         raise DownloadFailed(
             f"{target.name} cannot be written to {target.parent}: {error.strerror or error}. Make "
-            f"room or choose another folder, then try again: what was received so far is used then"
+            f"room or choose another folder, then try again: the part received so far is reused"
         ) from error
 
 
@@ -114,7 +114,7 @@ def find_in_folder(folder: Path, files: Sequence[FileEntry]) -> tuple[Path, ...]
     for file in files:
         if file.sha256 is None:
             raise WeightsMissing(
-                f"{file.filename}: its sha256 is not known, so no file can be told to be it",
+                f"{file.filename}: its sha256 is not known, so no file can be verified",
                 hint="give the sha256",
             )
         fitting = [path for path in candidates if file.size in (None, path.stat().st_size)]

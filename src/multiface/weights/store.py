@@ -337,7 +337,7 @@ class Store:
         if (kind == "embedder") != (spec is not None) or (kind == "embedder" and len(files) != 1):
             raise UsageError("an embedder is one file and an input spec, a detector has no input spec")
         if len({path.name for path in files.values()}) != len(files):
-            raise UsageError("the files need different names, for they will lie in one folder")
+            raise UsageError("the files need different names, since they go into one folder")
         contents = {role: read_regular(path) for role, path in files.items()}
         stored = tuple(stored_file(role, files[role].name, content) for role, content in contents.items())
         for file in stored:

@@ -73,7 +73,7 @@ def require_allowed(source: CameraSource, hosts: tuple[str, ...]) -> None:
     if addresses and all(any(ip_address(one) in network for network in networks) for one in addresses):
         return
     raise UsageError(
-        f"{source.shown}: this service takes no cameras at that host; whoever starts it says which (--camera-host)"
+        f"{source.shown}: this service accepts no cameras at that host; whoever starts it says which (--camera-host)"
     )
 
 

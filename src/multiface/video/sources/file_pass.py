@@ -96,7 +96,7 @@ class FilePass:
             missing = float((stated - self._end) * self.time_base)
             if missing > 0.2 + 2 * float(self._step * self.time_base):
                 notes.append(
-                    f"{self._name}: ends early, {missing:.2f} s of the picture that it promises are missing; "
+                    f"{self._name}: ends early, {missing:.2f} s of the announced picture are missing; "
                     "it was probably cut off"
                 )
         for count, text in (
@@ -139,8 +139,8 @@ class FilePass:
             yield from self.container.demux(self.stream)
         except av.error.FFmpegError as error:
             if isinstance(error, OSError):
-                raise InputError(f"{self._name}: cannot be read on ({error.strerror})") from error
-            self._trouble = f"is broken and cannot be read on ({error.strerror})"
+                raise InputError(f"{self._name}: cannot be read further ({error.strerror})") from error
+            self._trouble = f"is broken and cannot be read further ({error.strerror})"
 
     def _decoded(self, packets: "Iterable[av.Packet[av.VideoStream]]", key: int | None) -> Iterator[Timed]:
         for packet in packets:

@@ -104,7 +104,7 @@ def open_source(
 
 def _begins_now(shown: str, begin: float, after: int | None) -> None:
     if begin or after is not None:
-        raise UsageError(f"{shown}: a live source begins now; leave out where to begin")
+        raise UsageError(f"{shown}: a live source begins now; leave out the start time")
 
 
 class _IsStream(Exception):
