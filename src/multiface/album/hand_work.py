@@ -261,6 +261,6 @@ def _refuse_one_photo(gallery: Gallery, one: Sequence[AlbumFace], other: Sequenc
     for face in other:
         if face.seconds is None and face.picture in photos:
             raise GalleryConflict(
-                f"{gallery.place}: faces {photos[face.picture]} and {face.id} are in one photo, and one person is not "
-                "two faces of a photo"
+                f"{gallery.place}: faces {photos[face.picture]} and {face.id} are in one photo, and one person cannot "
+                "be two faces in a photo"
             )
