@@ -304,5 +304,5 @@ def _day(text: str | None) -> str | None:
             f"a day is written as 2024-05-01, a time as 2024-05-01T12:34, got {text!r}"
         ) from error
     if moment.tzinfo is not None:
-        raise UsageError(f"{text}: photos know local times only; leave out the zone")
+        raise UsageError(f"{text}: photos know local times only", hint="leave out the zone")
     return moment.isoformat(timespec="seconds")

@@ -84,7 +84,8 @@ def listed(folder: Path, known: dict[tuple[str, str], AlbumFile], again: bool = 
             f"{path_text(folder)}: none of the {len(known):,} photos and films that the album knows there is left; "
             "nothing was changed. If the folder is on a drive that is not there, connect it; if the files were moved, "
             "scan where they are now first; if they are meant to be gone, "
-            f"`multiface album forget {path_text(folder)}` forgets them"
+            f"`multiface album forget {path_text(folder)}` forgets them",
+            path=folder,
         )
     return Listed(tuple(sorted(changed, key=_order)), unchanged, tuple(vanished), tuple(unreadable))
 

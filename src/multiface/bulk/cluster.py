@@ -44,7 +44,7 @@ def cluster(address: str) -> Iterator[Workers]:
         ray: Any = import_module("ray")
         import_module("ray.data")
     except ImportError as error:
-        raise ExtraMissing(f"--ray needs Ray: {how_to_install('ray')}") from error
+        raise ExtraMissing("--ray needs Ray", hint=how_to_install("ray")) from error
     _quiet(ray)
     own: dict[str, Any] = {}
     if address == LOCAL:
@@ -60,7 +60,7 @@ def cluster(address: str) -> Iterator[Workers]:
     try:
         if address == LOCAL and ray.util.get_node_ip_address() != _LOOPBACK:
             raise NotAvailable(
-                "--ray local: this version of Ray listens on the network; start a cluster yourself"
+                "--ray local: this version of Ray listens on the network", hint="start a cluster yourself"
             )
         with redirect_stdout(sys.stderr):  # Ray prints there that a worker died
             yield lambda job, tasks: _answers(ray, job, tasks)

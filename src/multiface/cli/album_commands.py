@@ -246,7 +246,7 @@ def name(
         if face is not None:
             known = opened.name_faces([face], person, another=another)
         elif another:
-            raise UsageError("--another is for a face; rename the person of a group afterwards")
+            raise UsageError("--another is for a face", hint="rename the person of a group afterwards")
         else:
             assert group is not None
             known = opened.name(group, person)
@@ -459,8 +459,8 @@ def opened_album(gallery: str | None, rate: float | None) -> "Iterator[Album]":
         calibration = calibration_of(settings, opened)
         if calibration is None:
             raise NotAvailable(
-                f"{opened.place}: no calibration is known for its weights {opened.origin.weights!r}; "
-                "`multiface calibrate` makes one"
+                f"{opened.place}: no calibration is known for its weights {opened.origin.weights!r}",
+                hint="`multiface calibrate` makes one",
             )
         yield Album.of_gallery(opened, calibration, settings.number("rate", rate, IDENTIFY_RATE))
 
@@ -493,7 +493,7 @@ def _face(text: str) -> int:
     group, face = _target(text)
     if face is None:
         raise UsageError(
-            f"a face is f and a number, as f{group}; `album people --all` and `find --json` show them"
+            f"a face is f and a number, as f{group}", hint="`album people --all` and `find --json` show them"
         )
     return face
 

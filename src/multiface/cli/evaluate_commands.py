@@ -174,7 +174,7 @@ def calibrate(
         return
     if out is not None:
         if use:
-            raise UsageError("--use is for calibrations in the store; leave out --out")
+            raise UsageError("--use is for calibrations in the store", hint="leave out --out")
         _make_place(out)
     made = measure(speaker, chosen, folder, name, out, alike_by, people, gallery)
     document = made
@@ -190,8 +190,8 @@ def calibrate(
 def _make_place(file: Path) -> None:
     """Make the folder of a file that will be written. Raises UsageError where there can be no such file."""
     if file.is_dir():
-        raise UsageError(f"{file}: is a folder; wanted the name of a file")
+        raise UsageError(f"{file}: is a folder; wanted the name of a file", path=file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{file}: cannot be written ({error.strerror})") from error
+        raise UsageError(f"{file}: cannot be written ({error.strerror})", path=file) from error

@@ -323,7 +323,7 @@ def embed(
             "embed writes vectors: give --out FILE.npz, --out FILE.jsonl, --out FILE.parquet, or --json"
         )
     if out is not None and out.suffix.lower() not in (".npz", ".jsonl", ".parquet"):
-        raise UsageError(f"--out {out}: the ending must be .npz, .jsonl or .parquet")
+        raise UsageError(f"--out {out}: the ending must be .npz, .jsonl or .parquet", path=out)
     if ray is not None and (out is None or out.suffix.lower() != ".parquet"):
         raise UsageError("--ray needs --out FILE.parquet")
     if raw and (out is None or out.suffix.lower() != ".npz"):

@@ -109,8 +109,8 @@ def start(
         raise UsageError("--tls-cert and --tls-key belong together")
     if not wanted.is_loopback and tls_cert is None and not behind_proxy:
         raise UsageError(
-            f"--host {host}: pictures and keys would cross the network in the open; give --tls-cert and --tls-key, "
-            "or --behind-proxy if a proxy in front does TLS"
+            f"--host {host}: pictures and keys would cross the network in the open",
+            hint="give --tls-cert and --tls-key, or --behind-proxy if a proxy in front does TLS",
         )
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
     place = existing(place) if read_only else ready(place)
@@ -272,7 +272,7 @@ def _running() -> ModuleType:
     try:
         from multiface.serve import running
     except ImportError as error:
-        raise ExtraMissing(f"the service needs FastAPI and uvicorn: {how_to_install('serve')}") from error
+        raise ExtraMissing("the service needs FastAPI and uvicorn", hint=how_to_install("serve")) from error
     return running
 
 

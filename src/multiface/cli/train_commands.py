@@ -259,7 +259,7 @@ def export_weights(
         trained = read_original(source, config, colour or ("rgb" if config.name == "iresnet" else "bgr"))
     elif net is not None or depth is not None or colour is not None:
         raise UsageError(
-            f"{source}: the file says which network it is; leave out --net, --depth and --colour"
+            f"{source}: the file says which network it is", hint="leave out --net, --depth and --colour"
         )
     else:
         trained = read_trained(source)
@@ -603,5 +603,5 @@ def need_torch() -> None:
 
     if any(find_spec(name) is None for name in ("torch", "safetensors", "simplejpeg", "tensorboard")):
         raise ExtraMissing(
-            f"training needs PyTorch, safetensors, simplejpeg and TensorBoard: {how_to_install('train')}"
+            "training needs PyTorch, safetensors, simplejpeg and TensorBoard", hint=how_to_install("train")
         )

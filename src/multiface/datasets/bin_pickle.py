@@ -80,7 +80,8 @@ def read_pickle(data: bytes, name: str) -> object:
         return machine.run()
     except (LookupError, ValueError, struct.error) as error:
         raise DataSetError(
-            f"{name}: not an intact pack, its pickle breaks at byte {machine.at} ({error}): fetch it again"
+            f"{name}: not an intact pack, its pickle breaks at byte {machine.at} ({error})",
+            hint="fetch it again",
         ) from error
 
 
@@ -280,7 +281,7 @@ class _Machine:
         return flat.reshape(sides, order="F" if fortran else "C")
 
     def refused(self, why: str) -> DataSetError:
-        return DataSetError(f"{self.name}: refused, {why}: fetch the pack from a source you trust")
+        return DataSetError(f"{self.name}: refused, {why}", hint="fetch the pack from a source you trust")
 
 
 def _decimal(line: bytes) -> int:

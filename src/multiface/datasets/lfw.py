@@ -80,9 +80,9 @@ class LfwFolder:
             name, number = missing[0]
             raise DataSetError(
                 f"{folder}: {len(missing)} of the {len(found)} pictures that {PAIRS_FILE} names are missing, "
-                f"the first is {name}/{name}_{number:04d}.jpg (or .png); "
-                f"unpack the pictures so that {PAIRS_FILE} lies beside the people's folders",
+                f"the first is {name}/{name}_{number:04d}.jpg (or .png)",
                 path=folder,
+                hint=f"unpack the pictures so that {PAIRS_FILE} lies beside the people's folders",
             )
         return LfwFolder(folder, pairs, tuple(path for path in found if path is not None))
 
@@ -125,7 +125,8 @@ def read_pairs(path: Path | str) -> LfwPairs:
             raise DataSetError(
                 f"{path}, lines {first} to {first + 2 * size - 1} (fold {number + 1}): wanted {size} pairs "
                 f"of the same person and {size} of two people, got {int(block.sum())} and "
-                f"{2 * size - int(block.sum())}"
+                f"{2 * size - int(block.sum())}",
+                path=path,
             )
     left, right, left_subject, right_subject = (np.ascontiguousarray(column) for column in rows.T)
     return LfwPairs(
@@ -144,7 +145,8 @@ def _header(path: Path, line: str) -> tuple[int, int]:
     fields = line.split()
     if not (1 <= len(fields) <= 2 and all(map(_is_number, fields))):
         raise DataSetError(
-            f'{path}, line 1: wanted the number of folds and of pairs, as in "10 300", got {line[:40]!r}'
+            f'{path}, line 1: wanted the number of folds and of pairs, as in "10 300", got {line[:40]!r}',
+            path=path,
         )
     numbers = [int(field) for field in fields]
     return (1, numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[1])

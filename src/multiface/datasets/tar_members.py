@@ -71,7 +71,9 @@ def tar_members(path: Path) -> Iterator[tuple[Member, memoryview]]:
             ):
                 yield from _members(path, view)
     except OSError as error:
-        raise DataSetError(f"{path}: cannot be read ({error.strerror}): check the path", path=path) from error
+        raise DataSetError(
+            f"{path}: cannot be read ({error.strerror})", path=path, hint="check the path"
+        ) from error
 
 
 def _members(path: Path, view: memoryview) -> Iterator[tuple[Member, memoryview]]:
@@ -168,12 +170,15 @@ def _require_plain(path: Path, head: bytes, size: int) -> None:
         if head.startswith(start):
             raise DataSetError(
                 f"{path}: is compressed ({name}), and pictures in it cannot be found without reading all before "
-                "them: unpack it to a plain .tar (pictures are compressed anyway)",
+                "them",
                 path=path,
+                hint="unpack it to a plain .tar (pictures are compressed anyway)",
             )
     if size < BLOCK:
-        raise DataSetError(f"{path}: has {size} bytes, too few for a tar: fetch or write it again", path=path)
+        raise DataSetError(
+            f"{path}: has {size} bytes, too few for a tar", path=path, hint="fetch or write it again"
+        )
 
 
 def _broken(path: Path, at: int, what: str) -> DataSetError:
-    return DataSetError(f"{path}: at byte {at:,}: {what}; fetch or write it again", path=path)
+    return DataSetError(f"{path}: at byte {at:,}: {what}", path=path, hint="fetch or write it again")

@@ -294,8 +294,8 @@ class Calibration:
             return calibration
         except ValueError as error:
             raise InputError(
-                f"{where}: not a calibration ({type(error).__name__}: {error}); "
-                f"make it again with `multiface calibrate`"
+                f"{where}: not a calibration ({type(error).__name__}: {error})",
+                hint="make it again with `multiface calibrate`",
             ) from error
 
 

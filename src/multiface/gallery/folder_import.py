@@ -133,7 +133,9 @@ def sync_folder(
     """
     if not folder.is_dir():
         raise UsageError(
-            f"people folder {folder}: there is no such folder; give one with a folder per person"
+            f"people folder {folder}: there is no such folder",
+            hint="give one with a folder per person",
+            path=folder,
         )
     run = _Run(gallery, folder, embed, detector, progress)
     run.look()
@@ -211,7 +213,9 @@ class _Run:
         try:
             folders = [entry.name for entry in self.folder.iterdir() if entry.is_dir()]
         except OSError as error:
-            raise UsageError(f"people folder {self.root}: cannot be read: {error.strerror}") from error
+            raise UsageError(
+                f"people folder {self.root}: cannot be read: {error.strerror}", path=self.root
+            ) from error
         self.persons = {path_text(name) for name in folders if not name.startswith(".")}
         self.total = len(listing.pictures)
         touched: list[_Picture] = []
@@ -269,7 +273,8 @@ class _Run:
         if self.total == 0 and any(row.kept for row in self.rows.values()):
             raise UsageError(
                 f"people folder {self.root}: has no pictures, but had some before; nothing was removed. If "
-                f"all of them are meant to go, {if_all_are_meant}"
+                f"all of them are meant to go, {if_all_are_meant}",
+                path=self.root,
             )
 
     def remove_stale(self, prune: bool) -> None:

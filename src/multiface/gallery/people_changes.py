@@ -74,8 +74,9 @@ def set_name(connection: Connection, person: Person, name: str, place: str, *, a
     others = [one for one in people_rows.people_of_name(connection, name) if one.id != person.id]
     if others and not another:
         raise GalleryConflict(
-            f"{place}: {name!r} is in it already ({people_rows.described(others)}); choose another "
-            f"name, merge the two if they are one person, or say that two people have this name (--another)"
+            f"{place}: {name!r} is in it already ({people_rows.described(others)})",
+            hint="choose another "
+            "name, merge the two if they are one person, or say that two people have this name (--another)",
         )
     if person.name != name:
         people_rows.rename(connection, person.number, name)
@@ -156,7 +157,7 @@ def merge(connection: Connection, into: str, from_: str, place: str) -> int:
     kept = people_rows.found(connection, into, place)
     gone = people_rows.found(connection, from_, place)
     if kept.id == gone.id:
-        raise UsageError(f"merge: {kept.name!r} cannot be merged with itself; name two people")
+        raise UsageError(f"merge: {kept.name!r} cannot be merged with itself", hint="name two people")
     moved = template_rows.ids_of(connection, gone.number)
     faces = album_faces.of_person(connection, gone.number)
     template_rows.move_templates(connection, moved, kept.number)
@@ -200,14 +201,14 @@ def split(
         raise NotInGallery(f"{place}: {person.name!r} has no template {foreign[0]}")
     if not set(own) - set(templates):
         raise UsageError(
-            f"split: {person.name!r} would be left without a template; rename the person instead"
+            f"split: {person.name!r} would be left without a template", hint="rename the person instead"
         )
     if not templates:
         raise UsageError("split: name at least one template")
     known = None if another else people_rows.one_of_name(connection, name, place)
     if known is not None and known.id == person.id:
         raise UsageError(
-            f"split: {name!r} is the person's own name; say that it is another person (--another)"
+            f"split: {name!r} is the person's own name", hint="say that it is another person (--another)"
         )
     other = known or people_rows.add_person(connection, name)
     if known is None:

@@ -114,7 +114,7 @@ def found(connection: Connection, who: str, place: str) -> Person:
         person = person_of_id(connection, who.strip())
         if person is None:
             raise NotInGallery(
-                f"{place}: there is no person {who.strip()}; `multiface people list` shows the ids"
+                f"{place}: there is no person {who.strip()}", hint="`multiface people list` shows the ids"
             )
         return person
     name = clean_name(who)
@@ -129,9 +129,10 @@ def one_of_name(connection: Connection, name: str, place: str) -> Person | None:
     known = people_of_name(connection, name)
     if len(known) > 1:
         raise AmbiguousName(
-            f"{place}: {len(known)} people are called {name!r}; give the id instead of the name: {described(known)}",
+            f"{place}: {len(known)} people are called {name!r}",
             name,
             tuple(person.id for person in known),
+            hint=f"give the id instead of the name: {described(known)}",
         )
     return known[0] if known else None
 

@@ -86,7 +86,8 @@ def add_new_templates(
             name, who = owner(connection, there)
             raise GalleryConflict(
                 f"picture {template.source}: this face is already enrolled as {name!r} ({who}), so it "
-                f"was not added to {person.name!r}; remove or merge one of the two people first"
+                f"was not added to {person.name!r}",
+                hint="remove or merge one of the two people first",
             )
     return added
 

@@ -267,7 +267,7 @@ def _open_heic(data: bytes, name: str, limits: PictureLimits) -> PIL.Image.Image
         import pillow_heif
     except ImportError as error:
         raise ExtraMissing(
-            f"{name}: is a HEIC picture, for which an optional package is needed: {how_to_install('heic')}"
+            f"{name}: is a HEIC picture, for which an optional package is needed", hint=how_to_install("heic")
         ) from error
     container = pillow_heif.open_heif(data)  # reads the boxes; pixels are decoded by to_pillow
     width, height = container.size

@@ -44,8 +44,8 @@ def run_demo(recognizer: Recognizer, out: Path) -> Demo:
         result = recognizer.identify(changed)
     if [face.name for face in result.faces] != [NAME]:
         raise FaceError(
-            f"the demonstration did not recognise its own portrait ({len(result.faces)} faces found); "
-            f"`multiface doctor` may say why"
+            f"the demonstration did not recognise its own portrait ({len(result.faces)} faces found)",
+            hint="`multiface doctor` may say why",
         )
     save_picture(annotated(changed, result), out)
     return Demo(NAME, result, out)

@@ -28,7 +28,8 @@ def only_face(faces: Faces, name: str, number: int | None = None, otherwise: str
     if main is None:
         raise SeveralFaces(
             f"{name} has {len(faces)} faces and none of them twice as large as the others, so it is not clear "
-            f"who is meant; crop it to one person{otherwise}"
+            "who is meant",
+            hint=f"crop it to one person{otherwise}",
         )
     return main
 

@@ -179,7 +179,8 @@ class Recognizer:
             )
         if isinstance(self.settings.calibration, Calibration):
             raise NotAvailable(
-                "a calibration object cannot be opened in another process; add it to the store and give its name"
+                "a calibration object cannot be opened in another process",
+                hint="add it to the store and give its name",
             )
         document = {name: str(one) if isinstance(one, Path) else one for name, one in parts.items()}
         kept = {name: str(one) if isinstance(one, Path) else one for name, one in settings.items()}
@@ -328,7 +329,7 @@ class Recognizer:
         if vectors.ndim != 2 or vectors.shape[1] != length or vectors.dtype != np.float32:
             raise UsageError(f"embeddings are float32 (n, {length}), not {vectors.dtype} {vectors.shape}")
         if not np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-3):
-            raise UsageError("embeddings are of unit length; divide each by its norm")
+            raise UsageError("embeddings are of unit length", hint="divide each by its norm")
         return vectors
 
     def _identified(

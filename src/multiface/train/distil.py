@@ -128,8 +128,8 @@ def check_teacher(recipe: Recipe, spec: InputSpec) -> None:
     if (config.cosine or config.squared) and spec.dimension != size:
         raise UsageError(
             f"distil: {name} has {spec.dimension} dimensions, the network {size}, so that `cosine` and `squared` "
-            f"have nothing to compare: set embedding = {spec.dimension} under [network], or use `distances` and "
-            "`angles` only"
+            "have nothing to compare",
+            hint=f"set embedding = {spec.dimension} under [network], or use `distances` and `angles` only",
         )
 
 

@@ -42,7 +42,8 @@ def load_start(network: Network, weights: Path, colour: str) -> None:
     if weights.suffix == ".onnx":
         if not isinstance(network, ArcIResNet):
             raise WeightsError(
-                f'{weights}: an ONNX file can be fine-tuned as an iresnet only: give name = "iresnet" under [network]'
+                f"{weights}: an ONNX file can be fine-tuned as an iresnet only",
+                hint='give name = "iresnet" under [network]',
             )
         load_onnx(network, weights)
         return

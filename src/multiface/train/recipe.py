@@ -150,7 +150,7 @@ class OptimiserConfig:
         if not all(0 <= one < 1 for one in (self.momentum, self.squares, self.average)):
             raise UsageError("optimiser: momentum, squares and average must be at least 0 and below 1")
         if self.nesterov and self.kind == "adamw":
-            raise UsageError("optimiser: nesterov belongs to sgd; leave it out with adamw")
+            raise UsageError("optimiser: nesterov belongs to sgd", hint="leave it out with adamw")
         if min(self.weight_decay, self.last_weight_decay, self.clip) < 0:
             raise UsageError("optimiser: weight decays and clip must be at least 0")
         if self.nesterov and self.momentum == 0:
@@ -239,7 +239,7 @@ class RunConfig:
         if not 0 <= self.seed < 1 << 62:
             raise UsageError(f"run: seed must be within 0..2**62 - 1, not {self.seed}")
         if self.compile and self.activation_checkpoints:
-            raise UsageError("run: compile and activation_checkpoints do not go together: choose one")
+            raise UsageError("run: compile and activation_checkpoints do not go together", hint="choose one")
         if self.batch % self.accumulate:
             raise UsageError(f"run: a batch of {self.batch} cannot be cut into {self.accumulate} equal parts")
 

@@ -83,7 +83,7 @@ def to_float16(model: bytes) -> bytes:
         values = onnx.numpy_helper.to_array(one)
         if values.dtype == np.float32 and np.abs(values).max(initial=0) > np.finfo(np.float16).max:
             raise WeightsError(
-                f"{one.name}: has weights above 65504, which float16 cannot hold; use int8 or float32"
+                f"{one.name}: has weights above 65504, which float16 cannot hold", hint="use int8 or float32"
             )
     half = convert_float_to_float16(proto, keep_io_types=True)
     _sort(half.graph)  # its casts stand at the end

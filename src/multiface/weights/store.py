@@ -288,10 +288,13 @@ class Store:
                     f"{path} is {known.name!r} of the catalogue, whose input spec is another than the one "
                     "given",
                     hint="leave the spec out",
+                    path=path,
                 )
             spec = known.spec
             if spec is None:
-                raise UsageError(f"{path} is the detector {known.name!r} of the catalogue, not an embedder")
+                raise UsageError(
+                    f"{path} is the detector {known.name!r} of the catalogue, not an embedder", path=path
+                )
         spec = spec or _spec_of_file(path) or _no_spec(path)
         batched, proof = _freed(str(path), content, spec)
         record = Record(
@@ -496,8 +499,8 @@ class Store:
             there = record
         if identity(there) != identity(record):
             raise UsageError(
-                f"the name {record.name!r} is taken by other weights in {self.folder}; choose another "
-                f"name, or run `multiface weights remove {record.name}` first"
+                f"the name {record.name!r} is taken by other weights in {self.folder}",
+                hint=f"choose another name, or run `multiface weights remove {record.name}` first",
             )
         write_record(self.folder / record.name, record, contents)
 
@@ -513,9 +516,9 @@ def _packed_files(entry: Entry) -> tuple[tuple[str, Path], ...]:
     for _, path in files:
         if not path.is_file():
             raise WeightsMissing(
-                f"{entry.name}: {path} is missing from this installation; install MultiFace again "
-                f"(in a source tree: pip install -e .)",
+                f"{entry.name}: {path} is missing from this installation",
                 name=entry.name,
+                hint="install MultiFace again (in a source tree: pip install -e .)",
             )
     return files
 
@@ -594,7 +597,7 @@ def _spec_of_file(path: Path) -> InputSpec | None:
     try:
         return None if inside is None else InputSpec.from_json(inside)
     except WeightsError as error:
-        raise WeightsError(f"{path}, metadata {SPEC_KEY}: {error}") from error
+        raise WeightsError(f"{path}, metadata {SPEC_KEY}: {error}", path=path) from error
 
 
 def _no_spec(path: Path) -> InputSpec:

@@ -102,7 +102,7 @@ def read_result(folder: Path) -> RunResult | None:
         return record_from(parse_json(read_regular(file)), RunResult)
     except ValueError as error:
         raise InputError(
-            f"{file}: is not the result of a run ({error}): delete the folder", path=file
+            f"{file}: is not the result of a run ({error})", path=file, hint="delete the folder"
         ) from error
 
 

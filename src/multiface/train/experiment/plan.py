@@ -201,13 +201,13 @@ def load_experiment(path: Path) -> Experiment:
     try:
         tables = tomllib.loads(read_given_text(path))
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: is not a readable experiment ({error})") from error
+        raise UsageError(f"{path}: is not a readable experiment ({error})", path=path) from error
     try:
         made = _experiment(tables, path.parent)
         for run in (*made.tuning_runs(), *made.judged_runs({arm.name: arm.choices[0] for arm in made.arms})):
             made.recipe_of(run)
     except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
+        raise UsageError(f"{path}: {error}", path=path) from error
     return made
 
 

@@ -88,7 +88,8 @@ def choose(experiment: Experiment, out: Path) -> dict[str, Choice]:
             best = max(arm.choices, key=lambda one: float(np.mean(areas[arm.name, one])))
             if float(np.mean(areas[arm.name, best])) < 0:
                 raise InputError(
-                    f"arm {arm.name}: did not learn at any rate, margin and scale that were tried; give it lower rates"
+                    f"arm {arm.name}: did not learn at any rate, margin and scale that were tried",
+                    hint="give it lower rates",
                 )
         found[arm.name] = best
     return found
