@@ -41,8 +41,8 @@ class MultifaceError(Exception):
     """Base of all errors that MultiFace raises on purpose.
 
     path: the file or folder that it is about. picture: the picture, as messages call it: its path, or "the picture"
-    for one that has none. name: of a person, of weights, of a data set. hint: what to do, added to the message as its last
-    words where it does not end with them. Each is None where it is not known.
+    for one that has none. name: of a person, of weights, of a data set. hint: what to do, the last words of the
+    message: added to it where it does not end so. Each is None where it is not known.
     """
 
     def __init__(

@@ -39,6 +39,7 @@ def existing(place: str) -> str:
             f"gallery {place}: there is no such file, so nobody is known",
             hint="`multiface facebank FOLDER` makes a "
             "gallery, --gallery FILE says which is meant, and commands that recognise need none with --people FOLDER",
+            path=place,
         )
     return place
 

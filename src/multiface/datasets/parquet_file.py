@@ -34,7 +34,9 @@ def parquet_errors(path: Location) -> Iterator[None]:
         import pyarrow
     except ImportError as error:
         raise ExtraMissing(
-            f"{location_text(path)}: reading Parquet needs pyarrow", hint=how_to_install("parquet"), path=file_of(path)
+            f"{location_text(path)}: reading Parquet needs pyarrow",
+            hint=how_to_install("parquet"),
+            path=file_of(path),
         ) from error
     try:
         yield

@@ -322,6 +322,7 @@ def refuse_twice(connection: Connection, one: AlbumFace, person: int, name: str,
                 f"{place}: face {other.id} of the same photo is {name!r} by hand, and one person cannot be two faces "
                 "in a photo",
                 hint=f"`multiface album not f{other.id} NAME` takes that back",
+                name=name,
             )
 
 

@@ -272,9 +272,9 @@ class _Run:
         """An empty folder that had pictures is more likely a drive that is not there than a wish."""
         if self.total == 0 and any(row.kept for row in self.rows.values()):
             raise UsageError(
-                f"people folder {self.root}: has no pictures, but had some before; nothing was removed. If "
-                f"all of them are meant to go, {if_all_are_meant}",
+                f"people folder {self.root}: has no pictures, but had some before; nothing was removed",
                 path=self.root,
+                hint=f"if all of them are meant to go, {if_all_are_meant}",
             )
 
     def remove_stale(self, prune: bool) -> None:

@@ -34,13 +34,20 @@ def clean_name(text: str) -> str:
         raise UsageError(
             f"name {_shown(text)}: holds the character U+{ord(bad[0]):04X}, which a name may not hold",
             hint="leave out control characters and line breaks",
+            name=text,
         )
     if all(unicodedata.category(c)[0] in "CZ" for c in name):
-        raise UsageError(f"name {_shown(text)}: has no visible character", hint="give at least one letter")
+        raise UsageError(
+            f"name {_shown(text)}: has no visible character", hint="give at least one letter", name=text
+        )
     if len(name) > LONGEST:
-        raise UsageError(f"name {_shown(text)}: {len(name)} characters, at most {LONGEST} are allowed")
+        raise UsageError(
+            f"name {_shown(text)}: {len(name)} characters, at most {LONGEST} are allowed", name=text
+        )
     if is_id(name):
-        raise UsageError(f"name {name}: has the form of a person's id", hint="give a name that does not")
+        raise UsageError(
+            f"name {name}: has the form of a person's id", hint="give a name that does not", name=name
+        )
     return name
 
 

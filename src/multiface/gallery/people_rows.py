@@ -114,13 +114,17 @@ def found(connection: Connection, who: str, place: str) -> Person:
         person = person_of_id(connection, who.strip())
         if person is None:
             raise NotInGallery(
-                f"{place}: there is no person {who.strip()}", hint="`multiface people list` shows the ids"
+                f"{place}: there is no person {who.strip()}",
+                hint="`multiface people list` shows the ids",
+                name=who.strip(),
             )
         return person
     name = clean_name(who)
     known = one_of_name(connection, name, place)
     if known is None:
-        raise NotInGallery(f"{place}: there is nobody called {name!r}; {_hint(connection, name)}")
+        raise NotInGallery(
+            f"{place}: there is nobody called {name!r}", name=name, hint=_hint(connection, name)
+        )
     return known
 
 

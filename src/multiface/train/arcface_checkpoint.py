@@ -41,7 +41,9 @@ def load_onnx(network: ArcIResNet, path: Path) -> None:
     try:
         import onnx
     except ImportError as error:
-        raise ExtraMissing(f"reading {path.name} needs onnx", hint=how_to_install("train")) from error
+        raise ExtraMissing(
+            f"reading {path.name} needs onnx", hint=how_to_install("train"), path=path
+        ) from error
     try:
         model = onnx.load_model_from_string(read_regular(path))
     except FileNotFoundError as error:

@@ -44,6 +44,7 @@ def load_start(network: Network, weights: Path, colour: str) -> None:
             raise WeightsError(
                 f"{weights}: an ONNX file can be fine-tuned as an iresnet only",
                 hint='give name = "iresnet" under [network]',
+                path=weights,
             )
         load_onnx(network, weights)
         return
@@ -52,7 +53,8 @@ def load_start(network: Network, weights: Path, colour: str) -> None:
     if trained.spec.colour != colour:
         raise WeightsError(
             f'{weights}: was trained on {trained.spec.colour} pictures, the recipe says colour = "{colour}" '
-            "under [data]"
+            "under [data]",
+            path=weights,
         )
 
 

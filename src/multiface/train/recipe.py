@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from multiface.errors import UsageError
+from multiface.errors import UsageError, about
 from multiface.regular_file import read_given_text
 from multiface.train.augment import AugmentConfig
 from multiface.train.heads.margins import (
@@ -322,10 +322,12 @@ def load_recipe(name_or_path: str) -> Recipe:
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path with a null character
         known = shipped_recipes()
         raise UsageError(
-            f"{name_or_path}: no such recipe{_nearest(name_or_path, known)}. Give a TOML file, or one of "
-            f"{', '.join(known)}"
+            f"{name_or_path}: no such recipe{_nearest(name_or_path, known)}",
+            path=path,
+            hint=f"give a TOML file, or one of {', '.join(known)}",
         ) from error
-    return recipe_from_toml(text, str(path))
+    with about(path):
+        return recipe_from_toml(text, str(path))
 
 
 def recipe_from_toml(text: str, name: str = "recipe") -> Recipe:
@@ -339,7 +341,7 @@ def recipe_from_toml(text: str, name: str = "recipe") -> Recipe:
     try:
         return _recipe(tables)
     except UsageError as error:
-        raise UsageError(f"{name}: {error}") from error
+        raise UsageError(f"{name}: {error}", hint=error.hint) from error
 
 
 def recipe_to_toml(recipe: Recipe) -> str:

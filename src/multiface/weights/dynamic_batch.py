@@ -205,8 +205,9 @@ def _proof(model: bytes, expected: Floats, entry: ImageInput, changed: tuple[str
             (output,) = run_network(session, pictures[index])
         except WeightsError as error:
             raise WeightsError(
-                f"ONNX embedder: the batch could not be made dynamic: it fails on a batch of {len(index)}; "
-                f"export it with a dynamic batch axis. {error}"
+                f"ONNX embedder: the batch could not be made dynamic: it fails on a batch of {len(index)} "
+                f"({error})",
+                hint="export it with a dynamic batch axis",
             ) from error
         if output.shape != expected[index].shape:
             raise WeightsError(

@@ -98,8 +98,8 @@ def _prove(original: bytes, result: bytes, own: tuple[int, int]) -> None:
                 found = [_rows(output) for output in run_network(after, _cut(canvas, size))]
             except WeightsError as error:
                 raise WeightsError(
-                    f"ONNX detector: its size of {own} is built in, it fails at {size}; "
-                    f"export it with dynamic height and width. {error}"
+                    f"ONNX detector: its size of {own} is built in, it fails at {size} ({error})",
+                    hint="export it with dynamic height and width",
                 ) from error
             allowed = TOLERANCE if size in sizes else TOLERANCE_SMALLER
             for number, (output, wanted, spread) in enumerate(zip(found, expected, spreads, strict=True)):

@@ -207,7 +207,7 @@ def load_experiment(path: Path) -> Experiment:
         for run in (*made.tuning_runs(), *made.judged_runs({arm.name: arm.choices[0] for arm in made.arms})):
             made.recipe_of(run)
     except UsageError as error:
-        raise UsageError(f"{path}: {error}", path=path) from error
+        raise UsageError(f"{path}: {error}", path=path, hint=error.hint) from error
     return made
 
 

@@ -56,7 +56,9 @@ def written_lines(path: Path) -> Iterator[EventLines]:
             # Not on Windows: there a lock would keep readers from the lines.
             if sys.platform != "win32" and not lock(file):
                 raise UsageError(
-                    f"{name}: another process writes its events there now", hint="give each a file of its own"
+                    f"{name}: another process writes its events there now",
+                    hint="give each a file of its own",
+                    path=path,
                 )
             file.truncate()
         yield EventLines(file, name)
