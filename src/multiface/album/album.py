@@ -44,7 +44,7 @@ class Album:
 
     def __init__(self, recognizer: Recognizer, *, as_it_is: bool = False) -> None:
         if recognizer.gallery is None:
-            raise UsageError("an album is part of a gallery: give the recogniser one")
+            raise UsageError("an album is part of a gallery", hint="give the recogniser one")
         self._recognizer: Recognizer | None = recognizer
         self._gallery: Gallery = recognizer.gallery
         self._as_it_is = as_it_is
@@ -286,7 +286,7 @@ class Album:
     def _networks(self) -> Recognizer:
         if self._recognizer is None:
             raise UsageError(
-                "this album was opened without networks: make it of a recogniser to scan or mark"
+                "this album was opened without networks", hint="make it of a recogniser to scan or mark"
             )
         return self._recognizer
 

@@ -72,7 +72,8 @@ def do_batch(batch: dict[str, Any], job: Job, version: str) -> dict[str, Any]:
     """One task, as Ray Data hands it to a worker. Raises NotAvailable where MultiFace is of another version."""
     if version != __version__:
         raise NotAvailable(
-            f"a machine of the cluster has MultiFace {__version__}, this one {version}: install the same version"
+            f"a machine of the cluster has MultiFace {__version__}, this one {version}",
+            hint="install the same version",
         )
     do = _opened(job)
     return {"answer": [do(bytes(task)) for task in batch["task"]]}

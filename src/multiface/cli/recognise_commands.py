@@ -320,7 +320,8 @@ def embed(
 
     if out is None and not as_json:
         raise UsageError(
-            "embed writes vectors: give --out FILE.npz, --out FILE.jsonl, --out FILE.parquet, or --json"
+            "embed writes vectors",
+            hint="give --out FILE.npz, --out FILE.jsonl, --out FILE.parquet, or --json",
         )
     if out is not None and out.suffix.lower() not in (".npz", ".jsonl", ".parquet"):
         raise UsageError(f"--out {out}: the ending must be .npz, .jsonl or .parquet", path=out)

@@ -250,8 +250,8 @@ def export_weights(
         raise UsageError("--data is for --bits float16 and int8; float32 is exported as it is")
     if bits == "int8" and not data:
         raise UsageError(
-            "--bits int8 needs crops to calibrate its scales on: give --data FOLDER, as for training (some "
-            "hundred faces like those to come)"
+            "--bits int8 needs crops to calibrate its scales on",
+            hint="give --data FOLDER, as for training (some hundred faces like those to come)",
         )
     speaker = Speaker(as_json, quiet)
     if source.suffix in (".pth", ".pt"):

@@ -79,7 +79,8 @@ def _expanded(name: str) -> list[str]:
     if not 0 <= last - first < _MOST:
         raise DataSetError(
             f"{path_text(Path(name))}: the range from {first} to {last} is empty or too long: wanted the smaller "
-            "number first"
+            "number first",
+            path=name,
         )
     digits = len(found[1])
     before, behind = name[: found.start()], name[found.end() :]

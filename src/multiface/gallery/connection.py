@@ -55,7 +55,9 @@ def gallery_path(location: str | Path) -> Path:
     kind = scheme[1].lower()
     if kind == "sqlite":
         if not text[7:].startswith("///") or len(text) == len("sqlite:///"):
-            raise UsageError(f"gallery {without_password(text)}: write sqlite:///path/to/gallery.db")
+            raise UsageError(
+                f"gallery {without_password(text)}: names no file", hint="write sqlite:///path/to/gallery.db"
+            )
         return Path(text[len("sqlite:///") :])
     raise UsageError(
         f"gallery {without_password(text)}: {kind}:// is not known",

@@ -210,7 +210,7 @@ def split(
             name=person.name,
         )
     if not templates:
-        raise UsageError("split: name at least one template")
+        raise UsageError("split: wanted at least one template")
     known = None if another else people_rows.one_of_name(connection, name, place)
     if known is not None and known.id == person.id:
         raise UsageError(

@@ -357,7 +357,7 @@ class Recognizer:
 
     def _people(self) -> Gallery:
         if self.gallery is None:
-            raise UsageError("identify needs people: give a folder of people or a gallery")
+            raise UsageError("identify needs people", hint="give a folder of people or a gallery")
         return self.gallery
 
     def verify(

@@ -147,7 +147,9 @@ def photo_routes(
         folder = FilePath(wanted.folder)
         if not folder.is_absolute():
             raise UsageError(
-                f"{wanted.folder}: give the whole path of the folder, from / on", path=wanted.folder
+                f"{wanted.folder}: is not a whole path",
+                path=wanted.folder,
+                hint="give all of it, from / on",
             )
         if not folder.is_dir():
             raise NotInGallery(f"{wanted.folder}: there is no such folder on the server", path=wanted.folder)

@@ -284,9 +284,9 @@ class Recipe:
             )
         if size % slices and not self.head.drop_remainder:
             raise UsageError(
-                f"head: {slices} slices do not divide an embedding of {size} dimensions. Choose another "
-                "number, or "
-                f"say `drop_remainder = true` under [head], and the last {size % slices} learn nothing"
+                f"head: {slices} slices do not divide an embedding of {size} dimensions",
+                hint="choose another number, or "
+                f"say `drop_remainder = true` under [head], and the last {size % slices} learn nothing",
             )
 
 

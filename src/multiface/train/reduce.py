@@ -148,7 +148,7 @@ def _embeddings(model: bytes, crops: Pixels, colour: str) -> Floats:
         rows.append(features)
     found: Floats = np.concatenate(rows).astype(np.float64)
     if not np.isfinite(found).all():
-        raise WeightsError("the reduced network gives numbers that are not finite: use float32")
+        raise WeightsError("the reduced network gives numbers that are not finite", hint="use float32")
     length = np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
     unit: Floats = found / length
     return unit

@@ -104,7 +104,8 @@ def _parts(address: str) -> tuple[str, str, str, str]:
     found = _ADDRESS.fullmatch(address)
     if found is None:
         raise UsageError(
-            "the address has a / ? # or @ where none may stand: write those of a password or path as %2F, %3F, %23, %40"
+            "the address has a / ? # or @ where none may stand",
+            hint="write those of a password or path as %2F, %3F, %23, %40",
         )
     return found[1], found[2] or "", found[3], found[4] or ""
 

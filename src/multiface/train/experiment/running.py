@@ -107,7 +107,7 @@ def chosen_before(experiment: Experiment, out: Path) -> dict[str, Choice] | None
 def open_sets(experiment: Experiment) -> tuple[ValidationSet, ...]:
     """The packs that arms are judged on. Raises UsageError without one, DataSetError for a broken one."""
     if not experiment.judge:
-        raise UsageError("nothing to judge by: give --judge PACK.bin, or judge = [...] in the file")
+        raise UsageError("nothing to judge by", hint="give --judge PACK.bin, or judge = [...] in the file")
     sets = tuple(open_validation_set(Path(one), None) for one in experiment.judge)
     return sets if experiment.shrink == 1 else tuple(keep_crops(one, experiment.shrink) for one in sets)
 
