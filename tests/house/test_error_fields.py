@@ -1,6 +1,7 @@
 """What the message of an error says at its beginning and at its end, the error says in a field too: read in the source.
 
-A message that begins with a path has `path`, from itself or from `errors.about` around it; one that ends with "; do this" has it from `hint`.
+A message that begins with a path has `path`, from itself or from `errors.about` around it; one that ends with "; do
+this" has it from `hint`.
 """
 
 import ast
