@@ -461,6 +461,7 @@ def opened_album(gallery: str | None, rate: float | None) -> "Iterator[Album]":
             raise NotAvailable(
                 f"{opened.place}: no calibration is known for its weights {opened.origin.weights!r}",
                 hint="`multiface calibrate` makes one",
+                name=opened.origin.weights,
             )
         yield Album.of_gallery(opened, calibration, settings.number("rate", rate, IDENTIFY_RATE))
 

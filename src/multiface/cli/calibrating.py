@@ -49,7 +49,9 @@ def measure(
     chooser_name = alike_by or _other_weights(chosen)
     if chooser_name is not None and chosen.files().embedder(chooser_name).fingerprint == embedder.fingerprint:
         raise UsageError(
-            f"--alike-by {chooser_name}: these are the weights that are measured", hint="name others"
+            f"--alike-by {chooser_name}: these are the weights that are measured",
+            hint="name others",
+            name=chooser_name,
         )
     if chooser_name is None:
         speaker.warn(

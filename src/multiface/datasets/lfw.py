@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from multiface.arrays import Bools, Ints
-from multiface.errors import DataSetError
+from multiface.errors import DataSetError, about
 from multiface.file_name import is_file_name
 from multiface.images.endings import PICTURE_ENDINGS
 from multiface.regular_file import read_regular_text
@@ -114,7 +114,8 @@ def read_pairs(path: Path | str) -> LfwPairs:
     pictures: dict[tuple[str, int], int] = {}
     rows = np.empty((len(lines) - 1, 4), np.int64)  # left, right, left_subject, right_subject
     for row, line in enumerate(lines[1:]):
-        sides = _pair(f"{path}, line {row + 2}", line)
+        with about(path):
+            sides = _pair(f"{path}, line {row + 2}", line)
         rows[row, :2] = [pictures.setdefault(side, len(pictures)) for side in sides]
         rows[row, 2:] = [people.setdefault(name, len(people)) for name, _ in sides]
 
@@ -158,16 +159,18 @@ def _pair(where: str, line: str) -> tuple[tuple[str, int], tuple[str, int]]:
         case [name, i, j] if _is_number(i) and _is_number(j):
             left, right = (name, int(i)), (name, int(j))
             if left == right:
-                raise DataSetError(f"{where}: compares picture {i} of {name} with itself")
+                raise DataSetError(f"{where}: compares picture {i} of {name} with itself", name=name)
         case [name, i, other, j] if _is_number(i) and _is_number(j):
             left, right = (name, int(i)), (other, int(j))
             if name == other:
-                raise DataSetError(f"{where}: is written as a pair of two people, but both are {name}")
+                raise DataSetError(
+                    f"{where}: is written as a pair of two people, but both are {name}", name=name
+                )
         case _:
             raise DataSetError(f"{where}: wanted NAME i j, or NAME1 i NAME2 j, got {line[:80]!r}")
     for name, _ in (left, right):
         if not is_file_name(name):
-            raise DataSetError(f"{where}: {name!r} cannot be the name of a person's folder")
+            raise DataSetError(f"{where}: {name!r} cannot be the name of a person's folder", name=name)
     return left, right
 
 

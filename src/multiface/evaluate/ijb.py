@@ -161,7 +161,7 @@ def _in_gallery(
     scores = open_set_scores(rows(probes) @ rows(gallery).T, probes.subject, gallery.subject)
     mated = scores.mated
     if not mated.any():
-        raise DataSetError(f"gallery {name}: no probe is of anybody in it")
+        raise DataSetError(f"gallery {name}: no probe is of anybody in it", name=name)
     people = probes.subject[mated]
     first = scores.rank[mated] == 1
     shares = cmc(scores, max(RANKS))

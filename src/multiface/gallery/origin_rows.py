@@ -104,4 +104,5 @@ def require_same_embedder(place: str, held: VectorOrigin, used: VectorOrigin) ->
         f"{held.dimension} numbers), but {used.weights!r} ({used.fingerprint[:12]}, {used.dimension} "
         "numbers) is in use, and these cannot be compared",
         hint=f"use --weights {held.weights}, or {again}",
+        name=held.weights,
     )

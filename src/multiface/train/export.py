@@ -112,7 +112,8 @@ def read_trained(path: Path) -> TrainedNetwork:
             path=path,
         ) from error
     network = build_network(config)
-    load_weights(network, state, str(path))
+    with about(path):
+        load_weights(network, state, str(path))
     return TrainedNetwork(network.eval(), config, spec)
 
 

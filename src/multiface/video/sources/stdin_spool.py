@@ -33,5 +33,6 @@ def spooled_stdin(stream: BinaryIO, folder: Path) -> Path:
         raise InputError(
             f"standard input cannot be copied to {path_text(folder)} ({error.strerror or error})",
             hint="make room there, or save the video as a file and name that",
+            path=folder,
         ) from error
     return path
