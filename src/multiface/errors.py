@@ -42,7 +42,7 @@ class MultifaceError(Exception):
 
     path: the file or folder that it is about. picture: the picture, as messages call it: its path, or "the picture"
     for one that has none. name: of a person, of weights, of a data set. hint: what to do, the last words of the
-    message. Each is None where it is not known.
+    message: added to it where it does not end so. Each is None where it is not known.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class MultifaceError(Exception):
         name: str | None = None,
         hint: str | None = None,
     ) -> None:
-        super().__init__(message if hint is None else f"{message}; {hint}")
+        super().__init__(message if hint is None or message.endswith(hint) else f"{message}; {hint}")
         self.path = None if path is None else Path(path)
         self.picture = picture
         self.name = name
@@ -118,8 +118,14 @@ class FingerprintMismatch(GalleryError):
 class AmbiguousName(GalleryError):
     """A name that several people of a gallery have. name: as the gallery keeps it; people: their ids, oldest first."""
 
-    def __init__(self, message: str = "", name: str | None = None, people: tuple[str, ...] = ()) -> None:
-        super().__init__(message, name=name)
+    def __init__(
+        self,
+        message: str = "",
+        name: str | None = None,
+        people: tuple[str, ...] = (),
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, name=name, hint=hint)
         self.people = people
 
 

@@ -149,7 +149,7 @@ def test_one_person_is_not_two_faces_of_a_photo(made_up: MadeUp) -> None:
             made_up.gallery, *{number for _, number in made_up.standing().values() if number >= 0}
         )
     hand_work.name_faces(made_up.gallery, [other], "Anna")
-    with pytest.raises(GalleryError, match="two faces of a photo"):
+    with pytest.raises(GalleryError, match="two faces in a photo"):
         made_up.gallery.strangers.name(group(made_up, one), "Anna")
     hand_work.name_faces(made_up.gallery, [one], "Bo")
     with pytest.raises(GalleryError, match=f"faces {one} and {other} of one photo would be one person"):

@@ -217,7 +217,7 @@ def test_a_face_named_by_hand_takes_the_person(made_up: MadeUp) -> None:
     made_up.refresh()
     assert made_up.standing()[other][0] == anna and made_up.standing()[like_anna][0] != anna
     assert made_up.gallery.person(person.id).templates == 4
-    with pytest.raises(GalleryError, match="one person is not two faces"):
+    with pytest.raises(GalleryError, match="one person cannot be two faces"):
         hand_work.name_faces(made_up.gallery, [like_anna], "Anna")
     hand_work.not_person(made_up.gallery, [other], "Anna")
     assert made_up.gallery.person(person.id).templates == 3  # what was made of the face went

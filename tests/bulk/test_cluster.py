@@ -149,5 +149,5 @@ def test_a_cluster_that_is_not_there_is_said_at_once() -> None:
 
 def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ExtraMissing, match=r"--ray needs Ray: pip install '.\[ray\]'"), cluster("local"):
+    with pytest.raises(ExtraMissing, match=r"--ray needs Ray; pip install '.\[ray\]'"), cluster("local"):
         pass

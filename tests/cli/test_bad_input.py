@@ -118,7 +118,7 @@ CASES = [
     # sets
     ("evaluate missing", 3, "missing: there is no such file or folder"),
     ("evaluate texts", 3, "neither pairs.txt nor a .bin pack is in it"),
-    ("calibrate missing", 3, "missing: is no folder"),
+    ("calibrate missing", 3, "missing: is not a folder"),
     ("calibrate texts", 3, "no pictures in folders of people"),
     ("calibrate nobody", 3, "100 people or more"),
     # weights

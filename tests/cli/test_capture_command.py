@@ -135,7 +135,7 @@ def test_a_film_in_the_dark(call: Callable[..., Any], portrait: Path, tmp_path: 
     ("arguments", "code", "words"),
     [
         (("-n", "a/b", "--people", "p"), 2, "cannot name a file or folder"),
-        (("-n", " ", "--people", "p"), 2, "holds nothing that can be seen"),
+        (("-n", " ", "--people", "p"), 2, "has no visible character"),
         (("-n", "Ann", "--people", "p", "--gallery", "g"), 2, "not both"),
         (("-n", "Ann", "--people", "p", "--takes", "0"), 2, "takes"),
         (("--people", "p"), 2, "name"),

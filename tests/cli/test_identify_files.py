@@ -76,7 +76,7 @@ def test_a_folder_as_a_page(call: Call, album: Path, people: Path, tmp_path: Pat
         (("--csv", "who.txt"), "the ending must be .csv"),
         (("--page", "who.htm"), "the ending must be .html"),
         (("--csv", "no/who.csv"), "there is no folder no"),
-        (("--page", "notes.html"), "is there already and is no page"),
+        (("--page", "notes.html"), "exists already and is not a page"),
         (("--page", "folder.html"), "is a folder"),
         (("--csv", "people/who.csv", "--people", "people"), "lies in the folder of people"),
         (("--csv", "picture.csv"), "is one of the files that are read"),

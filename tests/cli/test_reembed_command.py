@@ -57,7 +57,7 @@ def test_refused_with_a_list_and_then_done(call: Call, mixed: Path, people: Path
     assert "3 of 4 done" in call("people", "check", "--gallery", mixed).out
     going_on = call(*command, "--folder", tmp_path / "moved")
     assert going_on.code == 0
-    assert "3 templates done before; going on" in going_on.err
+    assert "3 templates done before; continuing" in going_on.err
     assert "4 templates of sface now (before: sface)" in going_on.out
     assert "holds vectors of sface already" in call(*command).out
     found = call("identify", people / "ada" / "ada2.jpg", "--gallery", mixed, "--flip", "--json").document()
@@ -97,7 +97,7 @@ def test_given_up(call: Call, mixed: Path, people: Path) -> None:
 def test_stopped_with_ctrl_c(
     call: Call, start: Callable[..., "subprocess.Popen[str]"], people: Path, tmp_path: Path
 ) -> None:
-    """In the middle: what is done stays, the gallery answers, and the same command goes on."""
+    """In the middle: what is done stays, the gallery answers, and the same command continues."""
     folder, gallery = tmp_path / "people", tmp_path / "g.sqlite"
     for k in range(30):
         for name, file in (("ada", "ada1"), ("bob", "bob1"), ("cleo", "cleo1"), ("dora", "dora1")):
@@ -115,12 +115,12 @@ def test_stopped_with_ctrl_c(
             time.sleep(0.005)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and "the same command goes on from here" in err
+    assert process.returncode == 130 and "the same command continues from here" in err
     found = call("identify", people / "bob" / "bob1.jpg", "--gallery", gallery, "--json").document()
     assert found["pictures"][0]["faces"][0]["name"] == "bob"
     rest = call("people", "reembed", "--flip", "--gallery", gallery, "--json", "--no-quiet")
     assert rest.code == 0 and rest.document()["templates"] == 120
-    assert "done before; going on" in rest.err
+    assert "done before; continuing" in rest.err
 
 
 def test_crops_are_kept_shown_used_and_deleted(call: Call, people: Path, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_a_part_of_a_clip_and_a_folder_of_frames(call: Any, clip: Path, people: 
         (("-f", "CLIP", "--strangers"), 2, "gallery"),
         (("-f", "CLIP", "--events", "a", "--intervals", "a"), 2, "one name"),
         (("-f", "CLIP", "--events", "text.mp4"), 2, "holds no events"),
-        (("-f", "CLIP", "--summary", "text.mp4"), 2, "no page"),
+        (("-f", "CLIP", "--summary", "text.mp4"), 2, "not a page"),
         (("-f", "CLIP", "--events", "x/../a.json", "--intervals", "a.json"), 2, "one name"),
         (("-f", "CLIP", "--summary", "/proc/x.html"), 2, "/proc"),
         (

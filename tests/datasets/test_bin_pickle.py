@@ -63,9 +63,9 @@ def test_a_string_stands_in_quotes(line: bytes) -> None:
 def test_whole_numbers_have_at_most_18_digits_and_are_told_by_30() -> None:
     assert read_pickle(b"I-" + b"9" * 18 + b"\n.", "p") == -(10**18) + 1
     for line in (b"9" * 19, b"", b"-", b"1.5", b" 1"):
-        with pytest.raises(DataSetError, match="is no whole number"):
+        with pytest.raises(DataSetError, match="is not a whole number"):
             read_pickle(b"I" + line + b"\n.", "p")
-    with pytest.raises(DataSetError, match=rf"\(b'{'8' * 30}' is no whole number\)"):
+    with pytest.raises(DataSetError, match=rf"\(b'{'8' * 30}' is not a whole number\)"):
         read_pickle(b"I" + b"8" * 40 + b"\n.", "p")
 
 

@@ -141,7 +141,7 @@ def test_sets_too_large_for_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     found = record_identities(record_file(tmp_path, records))
     assert found.keys.tolist() == list(range(1, 10))
     assert found.labels.tolist() == [0, 0, 0, 1, 1, 2, 2, 2, 2]
-    with pytest.raises(DataSetError, match="tells of about 11 pictures, there are 9"):
+    with pytest.raises(DataSetError, match="announces about 11 pictures, there are 9"):
         record_identities(record_file(tmp_path, records | {0: Record(vector(12, 15), 0, 0, b"")}))
 
 

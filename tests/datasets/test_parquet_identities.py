@@ -119,5 +119,5 @@ def test_damaged_files_give_our_errors(tmp_path: Path) -> None:
 def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_parquet(tmp_path / "a.parquet", [0], [b"1"])
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ExtraMissing, match=r"reading Parquet needs pyarrow: pip install '.\[parquet\]'"):
+    with pytest.raises(ExtraMissing, match=r"reading Parquet needs pyarrow; pip install '.\[parquet\]'"):
         open_identities(path)

@@ -60,7 +60,7 @@ def test_the_field_s_conventions(tmp_path: Path) -> None:
         ([("a.jpg", b"1"), ("a.cls", b"1"), ("a.cls", b"1")], "a.cls is the second .cls of its key"),
         ([("a.json", b"{}"), ("a.json", b"{}")], "a.json is the second .json of its key"),
         ([("a.jpg", b"1"), ("a.cls", b"-1")], "has the label -1; wanted a whole number from 0 on"),
-        ([("a.jpg", b"1"), ("a.cls", b" ")], "a.cls is empty or no text"),
+        ([("a.jpg", b"1"), ("a.cls", b" ")], "a.cls is empty or not text"),
         ([("a.jpg", b"1"), ("a.json", b"{")], "a.json is no JSON"),
         ([("a.jpg", b"1"), ("a.json", b"[" * 9999)], "a.json is no JSON"),
         ([("a.jpg", b"1"), ("a.json", b"true")], "has 'True' as its label"),

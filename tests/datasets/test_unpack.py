@@ -160,7 +160,7 @@ def test_two_record_files_are_not_mixed(emore, tmp_path):
 def test_a_record_that_is_no_picture_is_named(tmp_path):
     with RecordWriter(tmp_path / "train.rec", tmp_path / "train.idx") as writer:
         writer.write(7, Record(0.0, 7, 0, b"not a picture"))
-    with pytest.raises(DataSetError, match="record 7 has 13 bytes that are no picture"):
+    with pytest.raises(DataSetError, match="record 7 has 13 bytes that are not a picture"):
         unpack_records(tmp_path, tmp_path / "out")
 
 

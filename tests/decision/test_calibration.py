@@ -183,7 +183,7 @@ def test_a_rate_that_is_none_is_refused(rate: float) -> None:
 
 
 def test_a_refusal_says_which_rate_can_be_asked_for() -> None:
-    with pytest.raises(RateNotSupported, match=r"measured down to 0\.001\. Ask for 1e-05 or more"):
+    with pytest.raises(RateNotSupported, match=r"measured down to 0\.001; ask for 1e-05 or more"):
         CALIBRATION.threshold_for_verify(0.9e-5)
 
 

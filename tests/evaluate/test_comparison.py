@@ -105,7 +105,7 @@ def test_score_files_of_other_pairs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataSetError, match="other pairs"):
         read_scores(tmp_path / "scores.csv", PairSet.from_pack("x", ~pairs.issame))
     (tmp_path / "scores.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(DataSetError, match="no file of scores"):
+    with pytest.raises(DataSetError, match="not a file of scores"):
         read_scores(tmp_path / "scores.csv", pairs)
 
 

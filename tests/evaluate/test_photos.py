@@ -179,7 +179,7 @@ def test_folders_that_cannot_be_meant_are_refused(people, tmp_path, detector):
         prepare_photos(tmp_path / "imgs", tmp_path, detector, MIN_FACE, 1)
     (tmp_path / "imgs").rename(people)
     assert tree(tmp_path) == before
-    with pytest.raises(DataSetError, match="is no folder"):
+    with pytest.raises(DataSetError, match="is not a folder"):
         prepare_photos(tmp_path / "nowhere", tmp_path / "out", detector, MIN_FACE, 1)
     with pytest.raises(DataSetError, match="no photos in folders of people"):
         prepare_photos(people / "Anna Grün" / "more", tmp_path / "out", detector, MIN_FACE, 1)

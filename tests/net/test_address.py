@@ -78,8 +78,8 @@ def test_what_is_no_address() -> None:
 def test_checked() -> None:
     assert checked_address(" rtsp://a:b@host/x ") == "rtsp://a:b@host/x"
     for address, said in [
-        (f"file://u:{SECRET}@host/etc", "no kind of stream"),
-        (f"rtps://u:{SECRET}@host/x", "no kind of stream"),
+        (f"file://u:{SECRET}@host/etc", "not a known kind of stream"),
+        (f"rtps://u:{SECRET}@host/x", "not a known kind of stream"),
         (f"rtsp://u:{SECRET}@/x", "names no host"),
         ("rtsp://", "names no host"),
         (f"rtsp://u:{SECRET}\n@host/x", "cannot be printed"),

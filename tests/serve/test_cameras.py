@@ -138,7 +138,7 @@ def test_a_process_that_hangs_is_ended(
     until(lambda: state(seen, one) == "running")
     (process,) = camera_processes()
     os.kill(process.pid, signal.SIGSTOP)
-    until(lambda: "said nothing" in str(seen.get("/v1/cameras").json()["cameras"][0]["detail"]))
+    until(lambda: "stopped responding" in str(seen.get("/v1/cameras").json()["cameras"][0]["detail"]))
     until(lambda: state(seen, one) == "running")
     (other,) = camera_processes()
     assert other.pid != process.pid
@@ -206,7 +206,7 @@ def test_a_password_is_used_and_shown_nowhere(
     ("wanted", "words"),
     [
         ({"source": "clip.mp4"}, "a camera is a webcam"),
-        ({"source": "file:///etc/passwd"}, "no kind of stream"),
+        ({"source": "file:///etc/passwd"}, "not a known kind of stream"),
         ({"source": "rtsp://"}, "names no host"),
         ({"source": "rtsp://host/@other/live"}, "none may stand"),
         ({"source": "rtsp://host/live", "password": "secret1"}, "names a user"),
@@ -254,7 +254,7 @@ def test_only_named_hosts(recognizer: Recognizer, gallery: Gallery) -> None:
             )
         }
         assert [one.status_code for one in answers.values()] == [201] * 4 + [422] * 6
-        assert "takes no cameras" in answers["rtsp://[::1]/live"].text
+        assert "accepts no cameras" in answers["rtsp://[::1]/live"].text
         (first, *_) = admin.get("/v1/cameras").json()["cameras"]
         moved = admin.patch(f"/v1/cameras/{first['camera']}", json={"source": "rtsp://10.2.0.1/"})
         assert moved.status_code == 422

@@ -162,7 +162,7 @@ def test_files_of_other_networks_are_refused_and_change_nothing(tmp_path: Path, 
         load_onnx(network, other)
     with pytest.raises(WeightsError, match=r"layer2\.0\.conv1.* is .*, wanted .*; is it of another depth"):
         load_onnx(network, tmp_path / "deeper.onnx")
-    with pytest.raises(WeightsError, match="is no ONNX file"):
+    with pytest.raises(WeightsError, match="is not an ONNX file"):
         load_onnx(network, tmp_path / "broken.onnx")
     with pytest.raises(WeightsError, match="no such file"):
         load_onnx(network, tmp_path / "none.onnx")

@@ -118,10 +118,10 @@ def test_files_that_are_no_checkpoint_are_refused(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     save_file({"a": torch.ones(2)}, path)
-    with pytest.raises(WeightsError, match="is no checkpoint of a run"):
+    with pytest.raises(WeightsError, match="is not a checkpoint of a run"):
         open_checkpoint(path)
     save_file({"a": torch.ones(2)}, path, {"multiface.checkpoint": json.dumps({"step": 1})})
-    with pytest.raises(WeightsError, match="is no checkpoint of a run"):
+    with pytest.raises(WeightsError, match="is not a checkpoint of a run"):
         open_checkpoint(path)
 
 

@@ -253,7 +253,7 @@ def test_teachers_that_cannot_teach_are_refused(
         find_teacher(tiny_recipe(distil={"teacher": str(tmp_path / "none.onnx"), "angles": 1.0}), store)
     for text, said in (
         ('teacher = "a"', "a teacher teaches nothing unless"),
-        ("cosine = 1", "factors want a `teacher`"),
+        ("cosine = 1", "factors need a `teacher`"),
         ('teacher = "a"\nangles = -1', "at least 0"),
         ('teacher = "a"\ncosin = 1', "did you mean 'cosine'"),
     ):

@@ -189,7 +189,7 @@ def test_magface_equals_the_literal_formula_with_gradients_by_the_norms(
     for a, b in zip(gradients(loss, *inputs), gradients(expected + reward, *inputs), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(head.eval()(embedding, labels, norms), expected)  # a loss of others: no reward
-    with pytest.raises(UsageError, match="MagFace wants the norms"):
+    with pytest.raises(UsageError, match="MagFace needs the norms"):
         head(embedding, labels)
 
 

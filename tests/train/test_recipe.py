@@ -87,7 +87,7 @@ def test_a_written_recipe_is_complete() -> None:
         ("[head]\nkind = 'arcface'\n[head.margin]\nmargin = 9", "within"),
         ("[schedule]\nmilestones = 3", "must be a list"),
         ("[augment]\nflip = 1.5", "augment: flip must be within 0..1"),
-        ("[start]\nbackbone_rate = 0.1", "wants `weights`"),
+        ("[start]\nbackbone_rate = 0.1", "needs `weights`"),
         ("[data", "is not TOML"),
     ],
 )

@@ -88,7 +88,8 @@ def test_processes_that_are_not_of_the_same_run_all_end_with_what_differs(
     assert (
         two(recipe, relabelled, 1)
         == [
-            f"UsageError: the processes are not of the same run: process 1 differs from process 0 in labels; {same}"
+            "UsageError: the processes do not belong to the same run: process 1 differs from process 0 in labels; "
+            f"{same}"
         ]
         * 2
     )

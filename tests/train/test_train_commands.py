@@ -76,7 +76,7 @@ def test_train_stop_resume_and_export(tmp_path: Path, records: Path) -> None:
     )
     spec = store.embedder(str(tmp_path / "net.onnx")).spec
     assert spec == store.embedder(str(run)).spec == early and spec.dimension == 16
-    with pytest.raises(UsageError, match="says itself"):
+    with pytest.raises(UsageError, match="says which network it is"):
         done("export-weights", run, "--out", tmp_path / "net.onnx", "--net", "ir")
 
 
@@ -232,7 +232,7 @@ def test_export_in_fewer_bits(tmp_path: Path, records: Path) -> None:
     assert isinstance(loss, dict) and loss["crops"] == 20 and 0.5 < loss["smallest"] <= loss["mean"] <= 1
     assert Store(tmp_path / "store", tmp_path / "cache").embedder("int8.onnx").spec.dimension == 16
     for arguments, said in (
-        (["--bits", "int8"], "wants crops to find its scales on"),
+        (["--bits", "int8"], "needs crops to calibrate its scales on"),
         (["--bits", "int4"], "there are float32, float16, int8"),
         (["--data", "people"], "float32 is exported as it is"),
     ):

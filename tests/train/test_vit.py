@@ -255,7 +255,7 @@ def test_settings_that_cannot_be_meant_are_refused() -> None:
     for text, said in (
         ('[network]\nname = "vit"\ndepth = 50', "the depths of vit are 12, 24"),
         ('[optimiser]\nkind = "adam"', "must be one of sgd, adamw"),
-        ('[optimiser]\nkind = "adamw"\nnesterov = true', "nesterov is of sgd"),
+        ('[optimiser]\nkind = "adamw"\nnesterov = true', "nesterov belongs to sgd"),
         ("[optimiser]\nsquares = 1.0", "below 1"),
     ):
         with pytest.raises(UsageError, match=said):

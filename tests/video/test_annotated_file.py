@@ -143,7 +143,7 @@ def test_a_real_clip_whose_picture_begins_after_its_sound(shared: Path, tmp_path
     ],
 )
 def test_times_are_equal(tmp_path: Path, how: str) -> None:
-    """Variable rate, B-frames, a rate that is no whole number, a late start in milliseconds."""
+    """Variable rate, B-frames, a rate that is not a whole number, a late start in milliseconds."""
     source, target = tmp_path / "source.mp4", tmp_path / "copy.mp4"
     ffmpeg(f"{PICTURE} {how} {{0}}", source)
     copy(source, target)

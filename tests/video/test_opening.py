@@ -253,7 +253,7 @@ def test_what_cannot_be_meant(clip: Path) -> None:
         ("rtsp://h/x", {"rate": 5.0}, "leave out the rate"),
         ("rtsp://h/x", {"begin": 1.0}, "begins now"),
         ("rtsp://h/x", {"after": 1}, "begins now"),
-        ("ftp://h/x", {}, "no kind of stream"),
+        ("ftp://h/x", {}, "not a known kind of stream"),
     ]:
         with pytest.raises(UsageError, match=said):
             open_source(name, **arguments)  # type: ignore[arg-type]

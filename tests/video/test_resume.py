@@ -126,7 +126,7 @@ def test_unfinished_work_is_for_the_owner_alone(tmp_path: Path, key: RunKey) -> 
         ("gallery", "the gallery has changed"),
         ("run.json", "broken or of another version"),
         ("000001.state", "has lost its state"),
-        ("000001.mp4", "did not get to its first checkpoint"),
+        ("000001.mp4", "did not reach its first checkpoint"),
     ],
 )
 def test_what_starts_anew_says_why(tmp_path: Path, key: RunKey, change: str, reason: str) -> None:

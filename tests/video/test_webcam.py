@@ -28,7 +28,7 @@ def test_missing() -> None:
 def test_a_file_is_no_camera(tmp_path: Path) -> None:
     path = tmp_path / "video0"
     path.write_bytes(b"x")
-    with pytest.raises(InputError, match="is no device of a camera"):
+    with pytest.raises(InputError, match="is not a camera device"):
         open_webcam(str(path))
 
 

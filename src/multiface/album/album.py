@@ -44,7 +44,7 @@ class Album:
 
     def __init__(self, recognizer: Recognizer, *, as_it_is: bool = False) -> None:
         if recognizer.gallery is None:
-            raise UsageError("an album is part of a gallery: give the recogniser one")
+            raise UsageError("an album is part of a gallery", hint="give the recogniser one")
         self._recognizer: Recognizer | None = recognizer
         self._gallery: Gallery = recognizer.gallery
         self._as_it_is = as_it_is
@@ -249,7 +249,7 @@ class Album:
         return export_names(self.find(*people), into_pictures=into_pictures, progress=progress)
 
     def import_names(self, *, progress: Progress | None = None) -> ImportReport:
-        """Take names that other programs gave to faces in the album's photos, from XMP beside and in them.
+        """Import names that other programs gave to faces in the album's photos, from XMP beside and in them.
 
         People are made where nobody has the name. It needs an album with networks if faces have to be drawn. One change
         for each person can be undone.
@@ -288,7 +288,7 @@ class Album:
     def _networks(self) -> Recognizer:
         if self._recognizer is None:
             raise UsageError(
-                "this album was opened without networks: make it of a recogniser to scan or mark"
+                "this album was opened without networks", hint="make it of a recogniser to scan or mark"
             )
         return self._recognizer
 
@@ -306,5 +306,5 @@ def _day(text: str | None) -> str | None:
             f"a day is written as 2024-05-01, a time as 2024-05-01T12:34, got {text!r}"
         ) from error
     if moment.tzinfo is not None:
-        raise UsageError(f"{text}: photos know local times only; leave out the zone")
+        raise UsageError(f"{text}: photos know local times only", hint="leave out the zone")
     return moment.isoformat(timespec="seconds")

@@ -31,7 +31,8 @@ def mark_face(gallery: Gallery, analyser: Analyser, threshold: GalleryThreshold,
     height, width = image.shape[:2]
     if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
         raise UsageError(
-            f"{path_text(path)}: the box {x0:g}, {y0:g}, {x1:g}, {y1:g} is not in {width} x {height}"
+            f"{path_text(path)}: the box {x0:g}, {y0:g}, {x1:g}, {y1:g} is not in {width} x {height}",
+            path=path,
         )
     margin = _AROUND * max(x1 - x0, y1 - y0)
     left, top = int(max(0, x0 - margin)), int(max(0, y0 - margin))
@@ -60,12 +61,14 @@ def mark_face(gallery: Gallery, analyser: Analyser, threshold: GalleryThreshold,
         )
         if picture is None:
             raise NotInGallery(
-                f"{path_text(path)}: is not in the album; `multiface album scan {path_text(path.parent)}` takes it up"
+                f"{path_text(path)}: is not in the album",
+                hint=f"`multiface album scan {path_text(path.parent)}` adds it",
+                path=path,
             )
         for face in album_faces.faces_of(connection, [picture]).get(picture, ()):
             if face.box == new.box:
                 raise GalleryConflict(
-                    f"{path_text(path)}: this face is in the album already, as face {face.id}"
+                    f"{path_text(path)}: this face is in the album already, as face {face.id}", path=path
                 )
         number = album_faces.add_face(connection, picture, new, gallery.origin)
         facts = {

@@ -95,7 +95,7 @@ def not_person(gallery: Gallery, faces: Sequence[int], who: str) -> None:
 def merge_groups(gallery: Gallery, into: int, from_: int) -> None:
     """Say that two groups of unknown faces are one person; the first keeps its number."""
     if into == from_:
-        raise UsageError(f"merge: group {into} cannot be merged with itself; give two groups")
+        raise UsageError(f"merge: group {into} cannot be merged with itself", hint="give two groups")
     with gallery.database.writing() as connection:
         groups = [_group(gallery, connection, number) for number in (into, from_)]
         both = [album_faces.faces_of_stranger(connection, number) for number in (into, from_)]
@@ -115,7 +115,7 @@ def split_faces(gallery: Gallery, faces: Sequence[int]) -> int:
         (group,) = groups if len(groups) == 1 else (None,)
         if not found or group is None:
             raise UsageError(
-                "split: name faces of one group; `multiface album people` shows groups and faces"
+                "split: name faces of one group", hint="`multiface album people` shows groups and faces"
             )
         own = _group(gallery, connection, group)
         everything = [face.id for face in album_faces.faces_of_stranger(connection, group)]
@@ -194,7 +194,8 @@ def _face(gallery: Gallery, connection: Connection, number: int) -> AlbumFace:
     found = album_faces.face(connection, number)
     if found is None:
         raise NotInGallery(
-            f"{gallery.place}: there is no face {number} in the album; `multiface album find --json` shows the numbers"
+            f"{gallery.place}: there is no face {number} in the album",
+            hint="`multiface album find --json` shows the numbers",
         )
     return found
 
@@ -203,7 +204,8 @@ def _group(gallery: Gallery, connection: Connection, number: int) -> AlbumStrang
     found = album_strangers.all_of_them(connection).get(number)
     if found is None:
         raise NotInGallery(
-            f"{gallery.place}: there is no group {number} in the album; `multiface album people` lists them"
+            f"{gallery.place}: there is no group {number} in the album",
+            hint="`multiface album people` lists them",
         )
     return found
 
@@ -261,6 +263,6 @@ def _refuse_one_photo(gallery: Gallery, one: Sequence[AlbumFace], other: Sequenc
     for face in other:
         if face.seconds is None and face.picture in photos:
             raise GalleryConflict(
-                f"{gallery.place}: faces {photos[face.picture]} and {face.id} are in one photo, and one person is not "
-                "two faces of a photo"
+                f"{gallery.place}: faces {photos[face.picture]} and {face.id} are in one photo, and one person cannot "
+                "be two faces in a photo"
             )

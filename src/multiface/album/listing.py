@@ -81,10 +81,11 @@ def listed(folder: Path, known: dict[tuple[str, str], AlbumFile], again: bool = 
     vanished = [file for key, file in known.items() if key not in there and _is_gone(file)]
     if known and len(vanished) == len(known):
         raise UsageError(
-            f"{path_text(folder)}: none of the {len(known):,} photos and films that the album knows there is left; "
-            "nothing was changed. If the folder is on a drive that is not there, connect it; if the files were moved, "
-            "scan where they are now first; if they are meant to be gone, "
-            f"`multiface album forget {path_text(folder)}` forgets them"
+            f"{path_text(folder)}: none of the {len(known):,} photos and films known to the album is there any more; "
+            "nothing was changed",
+            path=folder,
+            hint="if they are on a drive that is not connected, connect it; if they were moved, first scan where they "
+            f"are now; if they are meant to be gone, `multiface album forget {path_text(folder)}` forgets them",
         )
     return Listed(tuple(sorted(changed, key=_order)), unchanged, tuple(vanished), tuple(unreadable))
 

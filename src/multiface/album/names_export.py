@@ -80,5 +80,5 @@ def _embedded(path: Path, regions: Sequence[Region]) -> tuple[bool, tuple[Region
     stored = Stored(header.width, header.height, header.orientation)
     people = with_people(header.xmp, regions, stored, str(path))
     if people.changed and not embed_xmp(path, people.packet):
-        raise UsageError(f"{path}: nothing was written")
+        raise UsageError(f"{path}: nothing was written", path=path)
     return people.changed, people.left_out

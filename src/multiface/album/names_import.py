@@ -104,7 +104,7 @@ def _sort_in(found: Found, path: Path, photo: _Photo, region: Region, taken: set
         found.kept.append((path_text(path), name, face.name))
     elif photo.shows(name, face):
         found.failed.append(
-            (path_text(path), f"{name} is on two faces, and one person is not two faces of a photo")
+            (path_text(path), f"{name} is on two faces, and one person cannot be two faces in a photo")
         )
     elif face is None:
         photo.regions.append((region.box, name))

@@ -53,7 +53,7 @@ def refresh(gallery: Gallery, threshold: GalleryThreshold) -> Refreshed:
                 refreshed = _refresh(connection, gallery, index, threshold)
                 break
     else:
-        raise GalleryBusy(f"{gallery.place}: others change it all the time; try again later")
+        raise GalleryBusy(f"{gallery.place}: other programs keep changing it", hint="try again later")
     gallery.database.purge_log()
     return refreshed
 

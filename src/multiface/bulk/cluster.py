@@ -44,7 +44,7 @@ def cluster(address: str) -> Iterator[Workers]:
         ray: Any = import_module("ray")
         import_module("ray.data")
     except ImportError as error:
-        raise ExtraMissing(f"--ray needs Ray: {how_to_install('ray')}") from error
+        raise ExtraMissing("--ray needs Ray", hint=how_to_install("ray")) from error
     _quiet(ray)
     own: dict[str, Any] = {}
     if address == LOCAL:
@@ -60,7 +60,7 @@ def cluster(address: str) -> Iterator[Workers]:
     try:
         if address == LOCAL and ray.util.get_node_ip_address() != _LOOPBACK:
             raise NotAvailable(
-                "--ray local: this version of Ray listens on the network; start a cluster yourself"
+                "--ray local: this version of Ray listens on the network", hint="start a cluster yourself"
             )
         with redirect_stdout(sys.stderr):  # Ray prints there that a worker died
             yield lambda job, tasks: _answers(ray, job, tasks)
@@ -72,7 +72,8 @@ def do_batch(batch: dict[str, Any], job: Job, version: str) -> dict[str, Any]:
     """One task, as Ray Data hands it to a worker. Raises NotAvailable where MultiFace is of another version."""
     if version != __version__:
         raise NotAvailable(
-            f"a machine of the cluster has MultiFace {__version__}, this one {version}: install the same version"
+            f"a machine of the cluster has MultiFace {__version__}, this one {version}",
+            hint="install the same version",
         )
     do = _opened(job)
     return {"answer": [do(bytes(task)) for task in batch["task"]]}

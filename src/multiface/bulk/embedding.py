@@ -124,7 +124,9 @@ def embed_to_parquet(
             parts.write(number, _table(done, schema), [one.failed for one in done if one.failed is not None])
         faces = parts.join(out, schema)
     except OSError as error:
-        raise UsageError(f"{path_text(error.filename or out)}: {error.strerror or error}") from error
+        raise UsageError(
+            f"{path_text(error.filename or out)}: {error.strerror or error}", path=error.filename or out
+        ) from error
     failed = parts.failed()
     parts.remove()
     return Embedded(total, faces, resumed, failed)
@@ -135,7 +137,7 @@ def need_pyarrow() -> None:
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
-        raise ExtraMissing(f"writing Parquet needs pyarrow: {how_to_install('parquet')}") from error
+        raise ExtraMissing("writing Parquet needs pyarrow", hint=how_to_install("parquet")) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,9 @@ class AnswerFiles:
             if folder is not None:
                 require_folder(folder, option)
                 if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
-                    raise UsageError(f"{option} {folder}: is there already; name a new folder")
+                    raise UsageError(
+                        f"{option} {folder}: is there already", hint="name a new folder", path=folder
+                    )
 
     @property
     def written(self) -> tuple[str, ...]:
@@ -121,7 +123,7 @@ def _write(option: str, file: Path, content: bytes) -> None:
     try:
         write_whole(file, content, private=True)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{option} {file}: cannot be written ({error})") from error
+        raise UsageError(f"{option} {file}: cannot be written ({error})", path=file) from error
 
 
 def _table(hits: "Sequence[Hit]") -> bytes:
@@ -158,5 +160,5 @@ def _fill(folder: Path, hits: "Sequence[Hit]", link: bool) -> list[str]:
             else:
                 shutil.copy2(source, target)
     except OSError as error:
-        raise UsageError(f"{option} {folder}: cannot be filled ({error})") from error
+        raise UsageError(f"{option} {folder}: cannot be filled ({error})", path=folder) from error
     return gone

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 album = Commands(
     help="Photos and films by person: scan, find, people (who is unknown), name, not, merge, split, ignore, mark, "
-    "export, import, forget; `people undo` takes back.",
+    "export, import, forget; `people undo` reverts a change.",
 )
 
 Target = Annotated[
@@ -51,7 +51,8 @@ def scan(
         typer.Option("--no-crops", help="Keep no small pictures of faces; pages of people show none then."),
     ] = False,
     again: Annotated[
-        bool, typer.Option("--again", help="Search everything anew, as after a change of the detector.")
+        bool,
+        typer.Option("--again", help="Search everything again, for example after changing the detector."),
     ] = False,
     rate: Rate = None,
     detector: options.Detector = None,
@@ -64,9 +65,9 @@ def scan(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Take folders up into the album, or bring it up to date: only new and changed files are searched.
+    """Add folders to the album, or bring it up to date: only new and changed files are searched.
 
-    A scan that was stopped goes on when it is run again. Exit code 3: some files could not be searched.
+    Run a stopped scan again to resume it. Exit code 3: some files could not be searched.
     """
     from multiface.album import Album
     from multiface.album.listing import real_folder
@@ -125,13 +126,15 @@ def scan(
 @album.command()
 def find(
     people: Annotated[
-        list[str] | None, typer.Argument(help="Names or ids of those who are all in it.", show_default=False)
+        list[str] | None,
+        typer.Argument(help="Names or ids of people who must all be in it.", show_default=False),
     ] = None,
     with_: Annotated[
-        list[str] | None, typer.Option("--with", help="Somebody who is in it too.", show_default=False)
+        list[str] | None, typer.Option("--with", help="Somebody who must be in it too.", show_default=False)
     ] = None,
     without: Annotated[
-        list[str] | None, typer.Option("--without", help="Somebody who is not in it.", show_default=False)
+        list[str] | None,
+        typer.Option("--without", help="Somebody who must not be in it.", show_default=False),
     ] = None,
     only: Annotated[bool, typer.Option("--only", help="Nobody else is in it, known or not.")] = False,
     unknown: Annotated[bool, typer.Option("--unknown", help="Somebody unknown is in it.")] = False,
@@ -236,14 +239,14 @@ def name(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Say who a group or a face is; the rest of the album is decided anew at once."""
+    """Say who a group or a face is; the rest of the album is updated at once."""
     speaker = Speaker(as_json, quiet)
     group, face = _target(target)
     with opened_album(gallery, rate) as opened:
         if face is not None:
             known = opened.name_faces([face], person, another=another)
         elif another:
-            raise UsageError("--another is for a face; rename the person of a group afterwards")
+            raise UsageError("--another is for a face", hint="rename the person of a group afterwards")
         else:
             assert group is not None
             known = opened.name(group, person)
@@ -265,7 +268,7 @@ def not_person(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Say that a face is not somebody's, for ever."""
+    """Say that a face is not this person's, for good."""
     speaker = Speaker(as_json, quiet)
     with opened_album(gallery, rate) as opened:
         opened.not_person(_face(face), person)
@@ -319,7 +322,7 @@ def ignore(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Say that unknown people or faces are of no interest: no list and no question counts them."""
+    """Ignore unknown people or faces: lists and answers leave them out."""
     speaker = Speaker(as_json, quiet)
     both = [_target(target) for target in targets]
     groups = [group for group, _ in both if group is not None]
@@ -402,7 +405,7 @@ def import_names(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Take names that other programs gave to faces in the album's photos (XMP regions); `people undo` takes back.
+    """Import names that other programs gave to faces in the album's photos (XMP regions); `people undo` reverts it.
 
     Exit code 3: some photos or sidecars could not be used.
     """
@@ -436,7 +439,7 @@ def forget(
 ) -> None:
     """Forget the photos and films of a folder, with their faces and what was done to them by hand. This is final.
 
-    What is kept of files that have vanished, in any folder, goes too.
+    What is kept of vanished files, in any folder, is removed too.
     """
     speaker = Speaker(as_json, quiet)
     with opened_album(gallery, rate) as opened:
@@ -456,8 +459,9 @@ def opened_album(gallery: str | None, rate: float | None) -> "Iterator[Album]":
         calibration = calibration_of(settings, opened)
         if calibration is None:
             raise NotAvailable(
-                f"{opened.place}: no calibration is known for its weights {opened.origin.weights!r}; "
-                "`multiface calibrate` makes one"
+                f"{opened.place}: no calibration is known for its weights {opened.origin.weights!r}",
+                hint="`multiface calibrate` makes one",
+                name=opened.origin.weights,
             )
         yield Album.of_gallery(opened, calibration, settings.number("rate", rate, IDENTIFY_RATE))
 
@@ -483,14 +487,14 @@ def _target(text: str) -> tuple[int | None, int | None]:
         return None, int(text[1:])
     if text.isdecimal():
         return int(text), None
-    raise UsageError(f"a group is a number, a face f and a number, as f12, not {text!r}")
+    raise UsageError(f"a group is a number, a face is f and a number, such as f12, not {text!r}")
 
 
 def _face(text: str) -> int:
     group, face = _target(text)
     if face is None:
         raise UsageError(
-            f"a face is f and a number, as f{group}; `album people --all` and `find --json` show them"
+            f"a face is f and a number, as f{group}", hint="`album people --all` and `find --json` show them"
         )
     return face
 

@@ -41,9 +41,9 @@ def import_gallery(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Take the people of an archive into a gallery, which is made if there is none.
+    """Import the people of an archive into a gallery, which is created if there is none.
 
-    People are told apart by id. Run it again after it was cut off. Who was removed from the gallery stays removed.
+    People are identified by id. Run it again after an interruption. People removed from the gallery stay removed.
     """
     from multiface.gallery import Gallery, import_people, opened_archive
 

@@ -48,7 +48,11 @@ def measure(
     file = out or own / f"{title}.json"
     chooser_name = alike_by or _other_weights(chosen)
     if chooser_name is not None and chosen.files().embedder(chooser_name).fingerprint == embedder.fingerprint:
-        raise UsageError(f"--alike-by {chooser_name}: these are the weights that are measured; name others")
+        raise UsageError(
+            f"--alike-by {chooser_name}: these are the weights that are measured",
+            hint="name others",
+            name=chooser_name,
+        )
     if chooser_name is None:
         speaker.warn(
             "there are no other weights to choose people who resemble each other: their rate stays unknown"
@@ -87,7 +91,7 @@ def measure(
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, calibration.to_json().encode())
     except OSError as error:
-        raise UsageError(f"{file}: cannot be written ({error.strerror})") from error
+        raise UsageError(f"{file}: cannot be written ({error.strerror})", path=file) from error
     document: dict[str, Any] = {
         "file": str(file),
         "name": title,
@@ -127,7 +131,9 @@ def say_used(speaker: Speaker, chosen: options.Chosen, name: str) -> dict[str, A
     try:
         use_calibration(chosen.store / "calibrations", name)
     except OSError as error:
-        raise UsageError(f"{chosen.store}: cannot be written ({error.strerror})") from error
+        raise UsageError(
+            f"{chosen.store}: cannot be written ({error.strerror})", path=chosen.store
+        ) from error
     speaker.result(f"calibration {name} is in force; {UNDO}")
     return {"in_force": name}
 
@@ -145,7 +151,9 @@ def say_undone(speaker: Speaker, chosen: options.Chosen) -> dict[str, Any]:
             flip=bool(chosen.flip),
         )
     except OSError as error:
-        raise UsageError(f"{chosen.store}: cannot be written ({error.strerror})") from error
+        raise UsageError(
+            f"{chosen.store}: cannot be written ({error.strerror})", path=chosen.store
+        ) from error
     pair = f"{chosen.detector} and {chosen.weights} {'with' if chosen.flip else 'without'} flips"
     speaker.result(
         f"calibration {name} is no longer in force for {pair}" if name else f"none was in force for {pair}"

@@ -214,7 +214,7 @@ def _replay(speaker: Speaker, file: Path, after: int) -> None:
     from multiface.video.events.event_store import EventStore
 
     if not file.exists():
-        raise InputError(f"{file}: there is no such file of events")
+        raise InputError(f"{file}: there is no such file of events", path=file)
     with EventStore(file) as store:
         any_kept = False
         for one in store.since(after):

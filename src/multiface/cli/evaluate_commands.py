@@ -66,7 +66,7 @@ def evaluate(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Measure accuracy in ten folds and TAR at FAR, with intervals, and what weights differ by; every pair counts."""
+    """Measure accuracy in ten folds and TAR at FAR, with intervals, and how weights differ; every pair counts."""
     from multiface.cli.evaluation import compared, evaluated, write_page, write_score_files
     from multiface.evaluate.report import (
         differences_table,
@@ -174,7 +174,7 @@ def calibrate(
         return
     if out is not None:
         if use:
-            raise UsageError("--use is for calibrations in the store; leave --out away")
+            raise UsageError("--use is for calibrations in the store", hint="leave out --out")
         _make_place(out)
     made = measure(speaker, chosen, folder, name, out, alike_by, people, gallery)
     document = made
@@ -182,7 +182,7 @@ def calibrate(
         document |= say_used(speaker, chosen, made["name"])
     elif out is None:
         speaker.result(
-            f"not in force: `multiface calibrate --use --name {shlex.quote(made['name'])}` makes it decide"
+            f"not in force: `multiface calibrate --use --name {shlex.quote(made['name'])}` puts it in force"
         )
     speaker.document(document)
 
@@ -190,8 +190,8 @@ def calibrate(
 def _make_place(file: Path) -> None:
     """Make the folder of a file that will be written. Raises UsageError where there can be no such file."""
     if file.is_dir():
-        raise UsageError(f"{file}: is a folder; wanted the name of a file")
+        raise UsageError(f"{file}: is a folder; wanted the name of a file", path=file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{file}: cannot be written ({error.strerror})") from error
+        raise UsageError(f"{file}: cannot be written ({error.strerror})", path=file) from error

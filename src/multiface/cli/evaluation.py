@@ -191,7 +191,9 @@ def _packs_of(path: Path) -> list[Path]:
     """The pack itself, or the packs in a folder in the order in which the field lists them."""
     if not path.exists():
         raise DataSetError(
-            f"{path}: there is no such file or folder; name an LFW or IJB folder, or a .bin pack"
+            f"{path}: there is no such file or folder",
+            hint="name an LFW or IJB folder, or a .bin pack",
+            path=path,
         )
     if not path.is_dir():
         return [path]
@@ -199,7 +201,8 @@ def _packs_of(path: Path) -> list[Path]:
     packs = sorted(path.glob("*.bin"), key=lambda pack: (place.get(pack.stem, len(SETS)), pack.stem))
     if not packs:
         raise DataSetError(
-            f"{path}: neither {PAIRS_FILE} nor a .bin pack is in it, so there is nothing to measure"
+            f"{path}: neither {PAIRS_FILE} nor a .bin pack is in it, so there is nothing to measure",
+            path=path,
         )
     return packs
 

@@ -510,7 +510,8 @@ def require_people(report: "FolderReport", folder: str | Path) -> None:
     if not report.people:
         raise PictureError(
             f"{folder}: no picture of a person could be used; wanted pictures in {Path(folder) / 'NAME'}/, "
-            f"a folder for each person"
+            f"a folder for each person",
+            path=folder,
         )
 
 

@@ -36,8 +36,10 @@ def existing(place: str) -> str:
     """The same place. Raises GalleryError where there is no such file, with the ways to make one."""
     if "://" not in place and not Path(place).exists():
         raise GalleryError(
-            f"gallery {place}: there is no such file, so nobody is known; `multiface facebank FOLDER` makes a "
-            f"gallery, --gallery FILE says which is meant, and commands that recognise need none with --people FOLDER"
+            f"gallery {place}: there is no such file, so nobody is known",
+            hint="`multiface facebank FOLDER` makes a "
+            "gallery, --gallery FILE says which is meant, and commands that recognise need none with --people FOLDER",
+            path=place,
         )
     return place
 

@@ -148,4 +148,6 @@ def _csv_row(cells: Sequence[Any]) -> bytes:
 
 def _refuse_among(option: str, file: Path, people: str | None) -> None:
     if people is not None and file.resolve().is_relative_to(Path(people).resolve()):
-        raise UsageError(f"{option} {file}: lies in the folder of people {people}; write somewhere else")
+        raise UsageError(
+            f"{option} {file}: lies in the folder of people {people}", hint="write somewhere else", path=file
+        )

@@ -74,17 +74,21 @@ def annotated_copies(
     if out is None:
         return None
     if people is not None and out.resolve().is_relative_to(Path(people).resolve()):
-        raise UsageError(f"--out {out}: lies in the folder of people {people}; write somewhere else")
+        raise UsageError(
+            f"--out {out}: lies in the folder of people {people}", hint="write somewhere else", path=out
+        )
     if out.suffix and not out.is_dir():
         if len(pictures) > 1:
             raise UsageError(
-                f"--out {out}: this names a file, and there are {len(pictures)} pictures; name a folder "
-                f"(one with a dot in its name must be there already)"
+                f"--out {out}: this names a file, and there are {len(pictures)} pictures",
+                hint="name a folder (one with a dot in its name must be there already)",
+                path=out,
             )
         if out.suffix.lower() not in WRITTEN_ENDINGS:
             raise UsageError(
                 f"--out {out}: a picture is written as {', '.join(WRITTEN_ENDINGS)}, got the ending "
-                f"'{out.suffix}'"
+                f"'{out.suffix}'",
+                path=out,
             )
         require_folder(out)
         refuse_inputs([out], pictures)
@@ -104,7 +108,8 @@ def crop_files(out: Path, pictures: Sequence[Path]) -> Callable[[Path, int], Pat
     if out.suffix and not out.is_dir():
         raise UsageError(
             f"--out {out}: this names a file, and crops go into a folder (one with a dot in its name must be "
-            f"there already)"
+            f"there already)",
+            path=out,
         )
     names = _names(out, pictures)
     stems = {name.name.casefold() for name in names.values()}
@@ -117,23 +122,25 @@ def crop_files(out: Path, pictures: Sequence[Path]) -> Callable[[Path, int], Pat
 def require_folder(out: Path, option: str = "--out") -> None:
     """Raises UsageError when the folder of a file to be written is not there: before the work, not after."""
     if not out.absolute().parent.is_dir():
-        raise UsageError(f"{option} {out}: cannot be written, there is no folder {out.parent}")
+        raise UsageError(f"{option} {out}: cannot be written, there is no folder {out.parent}", path=out)
 
 
 def require_file(option: str, file: Path, ending: str) -> None:
     """Raises UsageError for what cannot be a file of this kind: another ending, no folder to be in, or a folder."""
     if file.suffix.lower() != ending:
-        raise UsageError(f"{option} {file}: the ending must be {ending}")
+        raise UsageError(f"{option} {file}: the ending must be {ending}", path=file)
     require_folder(file, option)
     if file.is_dir():
-        raise UsageError(f"{option} {file}: is a folder, wanted the name of a file")
+        raise UsageError(f"{option} {file}: is a folder, wanted the name of a file", path=file)
 
 
 def require_page(page: Path) -> None:
     """Raises UsageError for what cannot be an HTML page, or is there and is none."""
     require_file("--page", page, ".html")
     if page.is_file() and not is_page(page):
-        raise UsageError(f"--page {page}: is there already and is no page; choose another name")
+        raise UsageError(
+            f"--page {page}: exists already and is not a page", hint="choose another name", path=page
+        )
 
 
 def refuse_inputs(targets: Iterable[Path], pictures: Iterable[Path]) -> None:
@@ -142,8 +149,9 @@ def refuse_inputs(targets: Iterable[Path], pictures: Iterable[Path]) -> None:
     for target in targets:
         if _identity(target) in read:
             raise UsageError(
-                f"{target} is one of the files that are read, and would be written over; choose "
-                f"another folder or name"
+                f"{target} is one of the files that are read, and would be written over",
+                hint="choose another folder or name",
+                path=target,
             )
 
 
@@ -175,7 +183,9 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"--out {folder}: cannot be made a folder ({error.strerror})") from error
+        raise UsageError(
+            f"--out {folder}: cannot be made a folder ({error.strerror})", path=folder
+        ) from error
 
 
 def _without_number(stem: str) -> str:

@@ -70,7 +70,7 @@ def say_mixed(
             )
     if doubles:
         _rest(speaker, len(doubles))
-        speaker.note("where they are one person: `multiface people merge INTO FROM`")
+        speaker.note("if they are one person: `multiface people merge INTO FROM`")
     return document
 
 

@@ -64,11 +64,14 @@ def rec(
         _end(document["left_out"])
         return
     if not folder.is_dir():
-        raise DataSetError(f"{folder}: is no folder; wanted one with train.rec, or with a folder a person")
+        raise DataSetError(
+            f"{folder}: is not a folder; wanted one with train.rec, or with a folder per person", path=folder
+        )
     if not (folder / "train.rec").exists():
         if (folder / "imgs").is_dir():
             raise DataSetError(
-                f"{folder}: has no train.rec; to pack the people in its imgs, name {folder / 'imgs'}"
+                f"{folder}: has no train.rec; to pack the people in its imgs, name {folder / 'imgs'}",
+                path=folder,
             )
         document = _pack(speaker, options.choose(Settings.here(), threads=threads), folder, out)
         speaker.document(document)
@@ -104,7 +107,7 @@ def bin_(
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise UsageError(
-            f"two packs are called {twice}, and each would be written over the other; use two --out"
+            f"two packs are called {twice}, and each would be written over the other", hint="use two --out"
         )
     documents: list[dict[str, Any]] = []
     failed: list[InputError] = []
@@ -188,7 +191,8 @@ def photos(
     }
     if prepared.crops == 0:
         raise NoFace(
-            f"{folder}: none of {prepared.photos:,} photos shows one clear face; see {out / 'dropped.csv'}"
+            f"{folder}: none of {prepared.photos:,} photos shows one clear face; see {out / 'dropped.csv'}",
+            path=folder,
         )
     if records:
         document["records"] = _pack(speaker, chosen, prepared.folder, out)
@@ -298,7 +302,7 @@ def _tell_of_records(
         f"{records}: {packed.pictures:,} pictures of {people:,} people, {packed.width}x{packed.height} pixels"
     )
     if ignored:
-        speaker.note(f"{len(ignored):,} files that are no pictures were left out, such as {ignored[0]}")
+        speaker.note(f"{len(ignored):,} files that are not pictures were left out, such as {ignored[0]}")
     for reason in left_out:
         speaker.warn(f"left out: {reason}")
     if left_out:

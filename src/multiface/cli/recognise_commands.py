@@ -320,10 +320,11 @@ def embed(
 
     if out is None and not as_json:
         raise UsageError(
-            "embed writes vectors: give --out FILE.npz, --out FILE.jsonl, --out FILE.parquet, or --json"
+            "embed writes vectors",
+            hint="give --out FILE.npz, --out FILE.jsonl, --out FILE.parquet, or --json",
         )
     if out is not None and out.suffix.lower() not in (".npz", ".jsonl", ".parquet"):
-        raise UsageError(f"--out {out}: the ending must be .npz, .jsonl or .parquet")
+        raise UsageError(f"--out {out}: the ending must be .npz, .jsonl or .parquet", path=out)
     if ray is not None and (out is None or out.suffix.lower() != ".parquet"):
         raise UsageError("--ray needs --out FILE.parquet")
     if raw and (out is None or out.suffix.lower() != ".npz"):

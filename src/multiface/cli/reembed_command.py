@@ -31,7 +31,7 @@ def reembed_people(
         ),
     ] = False,
     cancel: Annotated[
-        bool, typer.Option("--cancel", help="Give up what was begun; the gallery stays as it is.")
+        bool, typer.Option("--cancel", help="Cancel an unfinished run; the gallery stays as it is.")
     ] = False,
     gallery: options.GalleryFile = None,
     detector: options.Detector = None,
@@ -46,7 +46,7 @@ def reembed_people(
 ) -> None:
     """Embed everybody in a gallery again with other weights, from their pictures.
 
-    The old vectors answer until all new ones are there. Run it again after it was stopped. Exit code 3: pictures are
+    The old vectors are used until all new ones are there. Run it again to resume. Exit code 3: pictures are
     missing, and the gallery is as it was.
     """
     from multiface.gallery import Gallery
@@ -57,7 +57,7 @@ def reembed_people(
             raise UsageError("--cancel goes alone")
         with opened_gallery(gallery) as opened:
             given_up = opened.cancel_reembedding()
-        speaker.result("given up; the gallery is as it was" if given_up else "nothing was begun")
+        speaker.result("cancelled; the gallery is unchanged" if given_up else "nothing was begun")
         speaker.document({"cancelled": given_up})
         return
     settings = Settings.here()
@@ -67,14 +67,14 @@ def reembed_people(
         name, before, lingering = recognizer.origin.weights, opened.origin.weights, opened.lingering
         begun = opened.reembedding()
         if begun is not None and begun.templates:
-            speaker.note(f"{counted(begun.templates, 'template')} done before; going on")
+            speaker.note(f"{counted(begun.templates, 'template')} done before; continuing")
         try:
             with speaker.stages() as stage:
                 done = recognizer.reembed(
                     opened, folder or (), drop_missing, stage("templates"), stage("pictures looked through")
                 )
         except KeyboardInterrupt:
-            speaker.note("stopped; the same command goes on from here, and until then the old vectors answer")
+            speaker.note("stopped; the same command continues from here; until then the old vectors are used")
             raise
     _say(speaker, done, before, name, place)
     if done.switched and not done.purged:
@@ -111,7 +111,7 @@ def _say(speaker: Speaker, done: "Reembedded", before: str, name: str, place: st
         speaker.warn(
             f"{counted(len(done.missing), 'template')} of {len(done.missing) + done.templates} could not be embedded "
             f"again, so {place} still holds vectors of {before}; --folder FOLDER looks for pictures there, "
-            "--drop-missing removes these templates, --cancel gives it up"
+            "--drop-missing removes these templates, --cancel cancels it"
         )
         return
     if not (done.templates or done.missing or done.strangers or done.faces):

@@ -84,7 +84,7 @@ def start(
 ) -> None:
     """Answer requests until Ctrl-C. Without --host only this machine is answered, and every request needs a key.
 
-    The gallery is made if there is none. The link that is printed signs a browser in, once, within ten minutes.
+    The gallery is created if there is none. The printed link signs a browser in once, within ten minutes.
     """
     from multiface.recognition import IDENTIFY_RATE
 
@@ -109,8 +109,8 @@ def start(
         raise UsageError("--tls-cert and --tls-key belong together")
     if not wanted.is_loopback and tls_cert is None and not behind_proxy:
         raise UsageError(
-            f"--host {host}: pictures and keys would cross the network in the open; give --tls-cert and --tls-key, "
-            "or --behind-proxy if a proxy in front does TLS"
+            f"--host {host}: pictures and keys would cross the network in the open",
+            hint="give --tls-cert and --tls-key, or --behind-proxy if a proxy in front does TLS",
         )
     chosen = options.choose(settings, detector, weights, flip, threads, engine, min_face)
     place = existing(place) if read_only else ready(place)
@@ -159,9 +159,9 @@ def new_link(
     as_json: options.Json = False,
     quiet: options.Quiet = None,
 ) -> None:
-    """Make a link that signs a browser in, once, within ten minutes, for everything.
+    """Make a link that signs a browser in once, within ten minutes, with all rights.
 
-    The service need not be started again. Whoever has the link may do everything.
+    The running service accepts it. Anyone with the link may do everything.
     """
     from multiface.gallery.service import access_keys
 
@@ -272,7 +272,7 @@ def _running() -> ModuleType:
     try:
         from multiface.serve import running
     except ImportError as error:
-        raise ExtraMissing(f"the service needs FastAPI and uvicorn: {how_to_install('serve')}") from error
+        raise ExtraMissing("the service needs FastAPI and uvicorn", hint=how_to_install("serve")) from error
     return running
 
 

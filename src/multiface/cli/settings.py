@@ -138,20 +138,22 @@ def _from_file(path: Path) -> tuple[dict[str, Any], str | None]:
     except FileNotFoundError:
         return {}, None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read ({error})") from error
+        raise UsageError(f"{path}: cannot be read ({error})", path=path) from error
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: is not TOML: {error}") from error
+        raise UsageError(f"{path}: is not TOML: {error}", path=path) from error
     except RecursionError as error:
-        raise UsageError(f"{path}: lists or tables are nested too deeply for settings") from error
+        raise UsageError(f"{path}: lists or tables are nested too deeply for settings", path=path) from error
     for name, value in values.items():
         kind = KINDS.get(name)
         if kind is None:
-            raise UsageError(f"{path}: unknown setting {name!r}; the settings are {', '.join(sorted(KINDS))}")
+            raise UsageError(
+                f"{path}: unknown setting {name!r}; the settings are {', '.join(sorted(KINDS))}", path=path
+            )
         fits = isinstance(value, int | float) if kind is float else isinstance(value, kind)
         if not fits or (isinstance(value, bool) and kind is not bool):
-            raise UsageError(f"{path}: {name} = {value!r}: wanted {_in_words(kind)}")
+            raise UsageError(f"{path}: {name} = {value!r}: wanted {_in_words(kind)}", path=path)
     return values, None
 
 

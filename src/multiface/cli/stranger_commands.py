@@ -115,5 +115,5 @@ def _write(folder: Path, number: int, picture: bytes) -> Path:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_whole(path, picture, private=True)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: cannot be written ({error})") from error
+        raise UsageError(f"{path}: cannot be written ({error})", path=path) from error
     return path

@@ -41,7 +41,7 @@ def _first_line(path: Path) -> str:
     try:
         password = read_given_text(path).partition("\n")[0]
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--password-file {path}: cannot be read ({error})") from error
+        raise UsageError(f"--password-file {path}: cannot be read ({error})", path=path) from error
     if not password:
-        raise UsageError(f"--password-file {path}: its first line is empty; wanted the password")
+        raise UsageError(f"--password-file {path}: its first line is empty; wanted the password", path=path)
     return password

@@ -250,15 +250,17 @@ def export_weights(
         raise UsageError("--data is for --bits float16 and int8; float32 is exported as it is")
     if bits == "int8" and not data:
         raise UsageError(
-            "--bits int8 wants crops to find its scales on: give --data FOLDER, as for training (some hundred faces "
-            "that are like those to come)"
+            "--bits int8 needs crops to calibrate its scales on",
+            hint="give --data FOLDER, as for training (some hundred faces like those to come)",
         )
     speaker = Speaker(as_json, quiet)
     if source.suffix in (".pth", ".pt"):
         config = _network_settings(net or "mobilefacenet", depth)
         trained = read_original(source, config, colour or ("rgb" if config.name == "iresnet" else "bgr"))
     elif net is not None or depth is not None or colour is not None:
-        raise UsageError(f"{source}: says itself which network it is; leave --net, --depth and --colour out")
+        raise UsageError(
+            f"{source}: the file says which network it is", hint="leave out --net, --depth and --colour"
+        )
     else:
         trained = read_trained(source)
     crops = _demo_crops(options.choose(Settings.here()))
@@ -290,7 +292,7 @@ def _export_reduced(
     write_onnx(out, reduced)
     speaker.result(
         f"{out}: {trained.config.name}, {trained.spec.dimension} dimensions in {bits}, {len(reduced) / len(whole):.0%} "
-        f"of the size; on {counted(loss.crops, 'held-out crop')} cosines to float32 {loss.mean:.5f} in the mean, "
+        f"of the size; on {counted(loss.crops, 'held-out crop')} cosines to float32 {loss.mean:.5f} on average, "
         f"{loss.smallest:.5f} at least, and no two faces came nearer or further by more than {loss.shift:.4f}"
     )
     speaker.document({"file": str(out), "network": trained.config.name, "dimension": trained.spec.dimension,
@@ -568,7 +570,7 @@ def _tell(speaker: Speaker, outcome: "Outcome", out: Path) -> None:
     skipped = (
         f"; {outcome.unusable} pictures could not be used (see metrics.jsonl)" if outcome.unusable else ""
     )
-    state = "done" if outcome.finished else "stopped, go on with --resume"
+    state = "done" if outcome.finished else "stopped, continue with --resume"
     speaker.result(f"{out}: {outcome.step:,} of {outcome.steps:,} steps, {state}{best}{skipped}")
     speaker.document({"run": str(out), **dataclasses.asdict(outcome)})
 
@@ -601,5 +603,5 @@ def need_torch() -> None:
 
     if any(find_spec(name) is None for name in ("torch", "safetensors", "simplejpeg", "tensorboard")):
         raise ExtraMissing(
-            f"training needs PyTorch, safetensors, simplejpeg and TensorBoard: {how_to_install('train')}"
+            "training needs PyTorch, safetensors, simplejpeg and TensorBoard", hint=how_to_install("train")
         )

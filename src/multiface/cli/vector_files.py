@@ -90,4 +90,4 @@ def _write(path: Path, content: bytes) -> None:
     try:
         write_whole(path, content, private=True)
     except OSError as error:
-        raise UsageError(f"--out {path}: cannot be written ({error.strerror})") from error
+        raise UsageError(f"--out {path}: cannot be written ({error.strerror})", path=path) from error

@@ -184,7 +184,7 @@ def video(
             if left is None or not left.complete:
                 whole = _go_through(speaker, work, source, copy, tell, screen, score)
             elif summary is not None:
-                speaker.warn("the page has no pictures: the run before had come to its end already")
+                speaker.warn("the page has no pictures: the earlier run was complete")
         for note in (*source.notes, *work.notes, *(() if copy is None else copy.notes)):
             speaker.warn(note)
         found = intervals_of(tell.events)
@@ -326,7 +326,7 @@ def _told_when_stopped(speaker: Speaker, out: Path | None) -> "Iterator[None]":
         yield
     except KeyboardInterrupt:
         if out is not None and part_folder(out).exists():
-            speaker.note("stopped; the same command goes on where it was")
+            speaker.note("stopped; run the same command again to resume")
         raise
 
 

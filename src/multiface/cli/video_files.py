@@ -65,24 +65,32 @@ def check_targets(targets: VideoTargets, read: tuple[Path, ...]) -> None:
     for option, path in given:
         require_folder(path, option)
         if path.is_dir():
-            raise UsageError(f"{option} {path}: is a folder, wanted the name of a file")
+            raise UsageError(f"{option} {path}: is a folder, wanted the name of a file", path=path)
         for one in read:
             if one.is_dir() and path.resolve().is_relative_to(one.resolve()):
-                raise UsageError(f"{option} {path}: lies in {one}, which is read; write somewhere else")
+                raise UsageError(
+                    f"{option} {path}: lies in {one}, which is read", hint="write somewhere else", path=path
+                )
         if not path.exists() or path.is_file():
             _check_writable(option, path)
     refuse_inputs([path for _, path in given], read)
     if len({path.resolve() for _, path in given}) < len(given):
-        raise UsageError("two of the files to be written have one name; give each its own")
+        raise UsageError("two of the files to be written have one name", hint="give each its own")
     if targets.out is not None and targets.out.suffix.lower() not in (".mp4", ".mov", ".mkv"):
-        raise UsageError(f"--out {targets.out}: a video is written as .mp4, .mov or .mkv")
+        raise UsageError(f"--out {targets.out}: a video is written as .mp4, .mov or .mkv", path=targets.out)
     if targets.intervals is not None and targets.intervals.suffix.lower() not in (".json", ".csv"):
-        raise UsageError(f"--intervals {targets.intervals}: the ending must be .json or .csv")
+        raise UsageError(
+            f"--intervals {targets.intervals}: the ending must be .json or .csv", path=targets.intervals
+        )
     events, page = targets.events, targets.summary
     if events is not None and events.is_file() and not _holds_events(events):
-        raise UsageError(f"--events {events}: is there already and holds no events; choose another name")
+        raise UsageError(
+            f"--events {events}: exists already and holds no events", hint="choose another name", path=events
+        )
     if page is not None and page.is_file() and not is_page(page):
-        raise UsageError(f"--summary {page}: is there already and is no page; choose another name")
+        raise UsageError(
+            f"--summary {page}: exists already and is not a page", hint="choose another name", path=page
+        )
 
 
 def _check_writable(option: str, path: Path) -> None:
@@ -90,9 +98,9 @@ def _check_writable(option: str, path: Path) -> None:
         with tempfile.TemporaryFile(dir=path.absolute().parent):
             pass
     except OSError as error:
-        raise UsageError(f"{option} {path}: cannot be written ({error.strerror})") from error
+        raise UsageError(f"{option} {path}: cannot be written ({error.strerror})", path=path) from error
     if path.exists() and not os.access(path, os.W_OK):
-        raise UsageError(f"{option} {path}: no permission to write it")
+        raise UsageError(f"{option} {path}: no permission to write it", path=path)
 
 
 def _holds_events(path: Path) -> bool:

@@ -43,7 +43,7 @@ PasswordFile = Annotated[
     Path | None,
     typer.Option(
         "--password-file",
-        help="Holds the password of an address rtsp://USER@HOST (else MULTIFACE_STREAM_PASSWORD, or a question).",
+        help="File with the password of rtsp://USER@HOST (else MULTIFACE_STREAM_PASSWORD, or a prompt).",
         show_default=False,
     ),
 ]

@@ -19,7 +19,8 @@ def strangers_of(recognizer: "Recognizer", wanted: bool, days: float) -> "Strang
         return None
     if recognizer.gallery is None or recognizer.people_report is not None:
         raise UsageError(
-            "--strangers keeps people in a gallery; make one with `multiface facebank FOLDER` and leave --people out"
+            "--strangers keeps people in a gallery",
+            hint="make one with `multiface facebank FOLDER` and leave --people out",
         )
     return StrangerNumbers(recognizer.gallery, recognizer.calibration, recognizer.rate, days)
 

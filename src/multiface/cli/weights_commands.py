@@ -200,7 +200,9 @@ def import_weights(
     speaker = Speaker(as_json, quiet)
     if arch is not None or file.suffix in (".pth", ".pt"):
         if arch is None:
-            raise UsageError(f"{file}: which network is it? Give --arch, such as --arch mobilefacenet")
+            raise UsageError(
+                f"{file}: which network is it? Give --arch, such as --arch mobilefacenet", path=file
+            )
         if spec is not None:
             raise UsageError(
                 "--spec is for ONNX files; how a .pth file is fed follows from --arch and --colour"
@@ -216,9 +218,11 @@ def import_weights(
         try:
             given = InputSpec.from_json(read_given_text(spec))
         except FileNotFoundError as error:
-            raise WeightsError(f"{spec}: there is no such file; wanted an input spec as JSON") from error
+            raise WeightsError(
+                f"{spec}: there is no such file; wanted an input spec as JSON", path=spec
+            ) from error
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{spec}: cannot be read ({error})") from error
+            raise UsageError(f"{spec}: cannot be read ({error})", path=spec) from error
     _take_up(speaker, file, name, given)
 
 

@@ -52,7 +52,7 @@ def parameters(**values: Any) -> Parameters:
 def quoted(number: str) -> str:
     """An id as a part of an address: whatever it holds, it is that part alone. Raises UsageError for what is no id."""
     if number in ("", ".", ".."):
-        raise UsageError(f"{number!r} is no id; ids are texts such as p_k3v9x2m7q4w8t5z6")
+        raise UsageError(f"{number!r} is not an id; ids are texts such as p_k3v9x2m7q4w8t5z6")
     return quote(number, safe="", errors="replace")
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from multiface.arrays import Bools
 from multiface.atomic_write import whole_file
 from multiface.datasets.bin_pickle import PickledArray, read_pickle
-from multiface.errors import DataSetError
+from multiface.errors import DataSetError, about
 from multiface.images.pixels import Image
 from multiface.regular_file import read_regular
 
@@ -54,8 +54,11 @@ def read_bin(path: Path, size_limit: int = SIZE_LIMIT) -> BinPack:
             )
         data = read_regular(path)
     except OSError as error:
-        raise DataSetError(f"{path}: cannot be read ({error.strerror}): check the path", path=path) from error
-    value = read_pickle(data, str(path))
+        raise DataSetError(
+            f"{path}: cannot be read ({error.strerror})", path=path, hint="check the path"
+        ) from error
+    with about(path):
+        value = read_pickle(data, str(path))
     del data
     if not isinstance(value, tuple | list) or len(value) != 2 or not isinstance(value[0], tuple | list):
         raise DataSetError(f"{path}: not a pack: wanted a list of pictures and one of booleans", path=path)
@@ -105,8 +108,9 @@ def _picture(path: Path, place: int, item: object) -> bytes | Image:
             return values.view(np.uint8)
     raise DataSetError(
         f"{path}: picture {place} is {_kind(item)}, wanted a picture's file as bytes or a uint8 array "
-        "(h, w, 3): fetch the pack again",
+        "(h, w, 3)",
         path=path,
+        hint="fetch the pack again",
     )
 
 

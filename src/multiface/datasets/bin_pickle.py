@@ -80,7 +80,8 @@ def read_pickle(data: bytes, name: str) -> object:
         return machine.run()
     except (LookupError, ValueError, struct.error) as error:
         raise DataSetError(
-            f"{name}: not an intact pack, its pickle breaks at byte {machine.at} ({error}): fetch it again"
+            f"{name}: not an intact pack, its pickle breaks at byte {machine.at} ({error})",
+            hint="fetch it again",
         ) from error
 
 
@@ -220,7 +221,7 @@ class _Machine:
     def top_list(self) -> list[object]:
         top = self.stack[-1]
         if not isinstance(top, list):
-            raise ValueError("something is appended to what is no list")
+            raise ValueError("something is appended to something that is not a list")
         return top
 
     def named(self, module: object, name: object) -> _Name:
@@ -280,12 +281,12 @@ class _Machine:
         return flat.reshape(sides, order="F" if fortran else "C")
 
     def refused(self, why: str) -> DataSetError:
-        return DataSetError(f"{self.name}: refused, {why}: fetch the pack from where you trust it")
+        return DataSetError(f"{self.name}: refused, {why}", hint="fetch the pack from a source you trust")
 
 
 def _decimal(line: bytes) -> int:
     if not re.fullmatch(rb"-?[0-9]{1,18}", line):
-        raise ValueError(f"{line[:30]!r} is no whole number")
+        raise ValueError(f"{line[:30]!r} is not a whole number")
     return int(line)
 
 

@@ -90,7 +90,9 @@ def identities_from_folders(root: Path) -> IdentitySet:
                 (entry.name, is_folder(root / entry.name)) for entry in entries if entry.name[0] != "."
             )
     except OSError as error:
-        raise DataSetError(f"{root}: cannot be read ({error.strerror}): check the path", path=root) from error
+        raise DataSetError(
+            f"{root}: cannot be read ({error.strerror})", path=root, hint="check the path"
+        ) from error
     people: list[str] = []
     joined = bytearray()
     ends: list[Ints] = []
@@ -108,7 +110,7 @@ def identities_from_folders(root: Path) -> IdentitySet:
         joined += b"".join(pictures)
     if not people:
         raise DataSetError(
-            f"{root}: wanted a folder a person with pictures in it, found {len(empty)} folders without; "
+            f"{root}: wanted a folder per person with pictures in it, found {len(empty)} folders without; "
             f"pictures end in {' '.join(PICTURE_ENDINGS)}",
             path=root,
         )
@@ -170,8 +172,9 @@ class _FolderPictures:
         except OSError as error:
             raise DataSetError(
                 f"{path_text(path)}: cannot be read ({error.strerror}), though it was there when the set was "
-                "opened: open the set again",
+                "opened",
                 path=path,
+                hint="open the set again",
             ) from error
 
 
@@ -220,7 +223,8 @@ def _stated_classes(path: Path) -> int:
         numbers = []
     if len(numbers) != 3 or min(numbers) < 1:
         raise DataSetError(
-            f"{path}: wanted one line `classes,height,width` of whole numbers above 0: correct or delete it",
+            f"{path}: wanted one line `classes,height,width` of whole numbers above 0",
             path=path,
+            hint="correct or delete it",
         )
     return numbers[0]

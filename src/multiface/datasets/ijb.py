@@ -126,7 +126,7 @@ def _numbers(path: Path, rows: list[list[str]]) -> npt.NDArray[np.float64]:
     try:
         numbers = np.array(rows, np.float64).reshape(len(rows), -1)
     except ValueError as error:
-        raise DataSetError(f"{path}: holds what is no number ({error})", path=path) from error
+        raise DataSetError(f"{path}: holds something that is not a number ({error})", path=path) from error
     if not np.isfinite(numbers).all():
         raise DataSetError(f"{path}: holds numbers that are not finite", path=path)
     return numbers

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from multiface.arrays import Bools, Ints
-from multiface.errors import DataSetError
+from multiface.errors import DataSetError, about
 from multiface.file_name import is_file_name
 from multiface.images.endings import PICTURE_ENDINGS
 from multiface.regular_file import read_regular_text
@@ -80,9 +80,9 @@ class LfwFolder:
             name, number = missing[0]
             raise DataSetError(
                 f"{folder}: {len(missing)} of the {len(found)} pictures that {PAIRS_FILE} names are missing, "
-                f"the first is {name}/{name}_{number:04d}.jpg (or .png); "
-                f"unpack the pictures so that {PAIRS_FILE} lies beside the people's folders",
+                f"the first is {name}/{name}_{number:04d}.jpg (or .png)",
                 path=folder,
+                hint=f"unpack the pictures so that {PAIRS_FILE} lies beside the people's folders",
             )
         return LfwFolder(folder, pairs, tuple(path for path in found if path is not None))
 
@@ -106,7 +106,7 @@ def read_pairs(path: Path | str) -> LfwPairs:
     if len(lines) - 1 != 2 * folds * size:
         raise DataSetError(
             f"{path}: line 1 announces {folds} x {size} pairs of each kind, so {2 * folds * size} pairs, "
-            f"but {len(lines) - 1} lines follow; the file is cut or mixed up",
+            f"but {len(lines) - 1} lines follow; the file is cut off or mixed up",
             path=path,
         )
 
@@ -114,7 +114,8 @@ def read_pairs(path: Path | str) -> LfwPairs:
     pictures: dict[tuple[str, int], int] = {}
     rows = np.empty((len(lines) - 1, 4), np.int64)  # left, right, left_subject, right_subject
     for row, line in enumerate(lines[1:]):
-        sides = _pair(f"{path}, line {row + 2}", line)
+        with about(path):
+            sides = _pair(f"{path}, line {row + 2}", line)
         rows[row, :2] = [pictures.setdefault(side, len(pictures)) for side in sides]
         rows[row, 2:] = [people.setdefault(name, len(people)) for name, _ in sides]
 
@@ -125,7 +126,8 @@ def read_pairs(path: Path | str) -> LfwPairs:
             raise DataSetError(
                 f"{path}, lines {first} to {first + 2 * size - 1} (fold {number + 1}): wanted {size} pairs "
                 f"of the same person and {size} of two people, got {int(block.sum())} and "
-                f"{2 * size - int(block.sum())}"
+                f"{2 * size - int(block.sum())}",
+                path=path,
             )
     left, right, left_subject, right_subject = (np.ascontiguousarray(column) for column in rows.T)
     return LfwPairs(
@@ -144,7 +146,8 @@ def _header(path: Path, line: str) -> tuple[int, int]:
     fields = line.split()
     if not (1 <= len(fields) <= 2 and all(map(_is_number, fields))):
         raise DataSetError(
-            f'{path}, line 1: wanted the number of folds and of pairs, as in "10 300", got {line[:40]!r}'
+            f'{path}, line 1: wanted the number of folds and of pairs, as in "10 300", got {line[:40]!r}',
+            path=path,
         )
     numbers = [int(field) for field in fields]
     return (1, numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[1])
@@ -156,16 +159,18 @@ def _pair(where: str, line: str) -> tuple[tuple[str, int], tuple[str, int]]:
         case [name, i, j] if _is_number(i) and _is_number(j):
             left, right = (name, int(i)), (name, int(j))
             if left == right:
-                raise DataSetError(f"{where}: compares picture {i} of {name} with itself")
+                raise DataSetError(f"{where}: compares picture {i} of {name} with itself", name=name)
         case [name, i, other, j] if _is_number(i) and _is_number(j):
             left, right = (name, int(i)), (other, int(j))
             if name == other:
-                raise DataSetError(f"{where}: is written as a pair of two people, but both are {name}")
+                raise DataSetError(
+                    f"{where}: is written as a pair of two people, but both are {name}", name=name
+                )
         case _:
             raise DataSetError(f"{where}: wanted NAME i j, or NAME1 i NAME2 j, got {line[:80]!r}")
     for name, _ in (left, right):
         if not is_file_name(name):
-            raise DataSetError(f"{where}: {name!r} cannot be the name of a person's folder")
+            raise DataSetError(f"{where}: {name!r} cannot be the name of a person's folder", name=name)
     return left, right
 
 

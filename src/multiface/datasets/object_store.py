@@ -113,7 +113,7 @@ def object_errors(address: str) -> Iterator[None]:
         import pyarrow
         from pyarrow.fs import S3FileSystem  # noqa: F401
     except ImportError as error:
-        raise ExtraMissing(f"{address}: reading it needs pyarrow: {how_to_install('parquet')}") from error
+        raise ExtraMissing(f"{address}: reading it needs pyarrow", hint=how_to_install("parquet")) from error
     try:
         yield
     except FileNotFoundError as error:

@@ -57,6 +57,7 @@ class OpenFiles:
 
     def _changed(self, number: int) -> DataSetError:
         return DataSetError(
-            f"{self.paths[number]}: has changed since the set was opened: start again",
+            f"{self.paths[number]}: has changed since the set was opened",
             path=self.paths[number],
+            hint="start again",
         )

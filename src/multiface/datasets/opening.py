@@ -22,14 +22,16 @@ def open_identities(place: Path) -> IdentitySet:
     if shards is None:
         if not place.is_dir():
             raise DataSetError(
-                f"{path_text(place)}: no such folder; wanted one with train.rec, or with a folder a person, or .tar or "
-                ".parquet files",
+                f"{path_text(place)}: no such folder; wanted one with train.rec, or with a folder per person, or .tar "
+                "or .parquet files",
                 path=place,
             )
         return identities_from_folders(place)
     missing = next((file for file in shards.files if not file.exists()), None)
     if missing is not None:
-        raise DataSetError(f"{path_text(missing)}: there is no such file: check the path", path=missing)
+        raise DataSetError(
+            f"{path_text(missing)}: there is no such file", path=missing, hint="check the path"
+        )
     opened = (identities_from_tars if shards.kind == ".tar" else identities_from_parquet)(shards.files)
     if not shards.left_out:
         return opened

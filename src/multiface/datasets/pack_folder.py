@@ -100,7 +100,7 @@ def pack_folder(folder: Path, out: Path, workers: int, progress: Progress = lamb
             if size is None:
                 first_of = f" ({path_text(left_out[0][0])}: {left_out[0][1]})" if left_out else ""
                 raise DataSetError(
-                    f"{path_text(folder)}: wanted a folder a person with JPEG or PNG crops, found none{first_of}",
+                    f"{path_text(folder)}: wanted a folder per person with JPEG or PNG crops, found none{first_of}",
                     path=folder,
                 )
             writer.write(0, _header(0, key, key + len(ranges)))
@@ -110,7 +110,9 @@ def pack_folder(folder: Path, out: Path, workers: int, progress: Progress = lamb
             (out / "property").unlink(missing_ok=True)
         write_beside(out / "property", f"{len(names)},{size[1]},{size[0]}\n".encode())
     except OSError as error:
-        raise UsageError(f"{path_text(error.filename or out)}: {error.strerror or error}") from error
+        raise UsageError(
+            f"{path_text(error.filename or out)}: {error.strerror or error}", path=error.filename or out
+        ) from error
     progress(total, total)
     return PackedFolder(out, tuple(names), key - 1, size[0], size[1], tuple(ignored), tuple(left_out))
 
@@ -139,7 +141,7 @@ def looked_at_content(content: bytes, size: tuple[int, int] | None) -> Looked:
         height, width = load_picture(content).shape[:2]
     except PictureError as error:
         raise DataSetError(
-            f"{str(error).removeprefix('the picture: ')}: fetch or make it again, or delete it"
+            f"{str(error).removeprefix('the picture: ')}", hint="fetch or make it again, or delete it"
         ) from error
     looked = Looked(content, width, height)
     require_size(looked, size)
@@ -151,7 +153,8 @@ def require_size(looked: Looked, size: tuple[int, int] | None) -> None:
     if size is not None and (looked.width, looked.height) != size:
         raise DataSetError(
             f"is {looked.width}x{looked.height} pixels, those before are {size[0]}x{size[1]}: records "
-            "hold aligned crops of one size; make them with `multiface prepare photos`"
+            "hold aligned crops of one size",
+            hint="make them with `multiface prepare photos`",
         )
 
 
@@ -182,7 +185,7 @@ def _people(folder: Path) -> list[str]:
             )
     except OSError as error:
         raise DataSetError(
-            f"{path_text(folder)}: cannot be read ({error.strerror}): check the path", path=folder
+            f"{path_text(folder)}: cannot be read ({error.strerror})", path=folder, hint="check the path"
         ) from error
 
 

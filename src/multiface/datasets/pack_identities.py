@@ -67,6 +67,8 @@ def pack_identities(
             (out / "property").unlink(missing_ok=True)
         write_beside(out / "property", f"{pictures.classes},{size[1]},{size[0]}\n".encode())
     except OSError as error:
-        raise UsageError(f"{path_text(error.filename or out)}: {error.strerror or error}") from error
+        raise UsageError(
+            f"{path_text(error.filename or out)}: {error.strerror or error}", path=error.filename or out
+        ) from error
     progress(len(pictures), len(pictures))
     return PackedIdentities(out, len(people), key, size[0], size[1], tuple(left_out))

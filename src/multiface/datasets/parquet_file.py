@@ -33,7 +33,11 @@ def parquet_errors(path: Location) -> Iterator[None]:
     try:
         import pyarrow
     except ImportError as error:
-        raise ExtraMissing(f"{path}: reading Parquet needs pyarrow: {how_to_install('parquet')}") from error
+        raise ExtraMissing(
+            f"{location_text(path)}: reading Parquet needs pyarrow",
+            hint=how_to_install("parquet"),
+            path=file_of(path),
+        ) from error
     try:
         yield
     except (
@@ -47,8 +51,9 @@ def parquet_errors(path: Location) -> Iterator[None]:
             error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]
         )
         raise DataSetError(
-            f"{location_text(path)}: cannot be read as Parquet ({reason}): fetch or write it again",
+            f"{location_text(path)}: cannot be read as Parquet ({reason})",
             path=file_of(path),
+            hint="fetch or write it again",
         ) from error
 
 
@@ -91,9 +96,9 @@ def open_parquet(path: Location) -> "ParquetFile":
             if size > GROUP_LIMIT:
                 raise DataSetError(
                     f"{location_text(path)}: row group {number} has {size:,} bytes; wanted "
-                    f"{GROUP_LIMIT:,} at most, since a group is read whole: write it again with smaller groups "
-                    "(row_group_size=1000)",
+                    f"{GROUP_LIMIT:,} at most, since a group is read whole",
                     path=file_of(path),
+                    hint="write it again with smaller groups (row_group_size=1000)",
                 )
     return file
 

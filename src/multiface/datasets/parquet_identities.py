@@ -115,8 +115,9 @@ class ParquetPictures:
             pictures = self._kept[place] = read_pictures(file, group)
         if len(pictures) != self._starts[place + 1] - self._starts[place]:
             raise DataSetError(
-                f"{location_text(self._files[number])}: has changed since the set was opened: start again",
+                f"{location_text(self._files[number])}: has changed since the set was opened",
                 path=file_of(self._files[number]),
+                hint="start again",
             )
         return pictures
 

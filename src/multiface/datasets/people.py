@@ -19,7 +19,7 @@ def portraits_by_person(folder: Path) -> tuple[Portrait, ...]:
     """All pictures below FOLDER/NAME/, by name and path. Raises DataSetError where there are none."""
     if not folder.is_dir():
         raise DataSetError(
-            f"{folder}: is no folder; a folder with a folder of pictures for each person is wanted",
+            f"{folder}: is not a folder; wanted a folder with a folder of pictures for each person",
             path=folder,
         )
     inside = [path for path in list_pictures(folder).pictures if path.parent != folder]

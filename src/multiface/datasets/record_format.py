@@ -122,13 +122,13 @@ class RecordBytes:
             self.descriptor = regular_descriptor(path)
         except OSError as error:
             raise DataSetError(
-                f"{path}: cannot be opened ({error.strerror}): check the path", path=path
+                f"{path}: cannot be opened ({error.strerror})", path=path, hint="check the path"
             ) from error
         self._finalizer = weakref.finalize(self, os.close, self.descriptor)
         self.size = os.fstat(self.descriptor).st_size
         if self.size == 0:
             self.close()
-            raise DataSetError(f"{path}: the record file is empty: fetch or write it again", path=path)
+            raise DataSetError(f"{path}: the record file is empty", path=path, hint="fetch or write it again")
 
     def __reduce__(self) -> tuple[type["RecordBytes"], tuple[Path]]:
         return RecordBytes, (self.path,)

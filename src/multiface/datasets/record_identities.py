@@ -68,9 +68,9 @@ def record_identities(file: RecordFile) -> RecordIdentities:
         # What is left to be wrong is the rounding of float32.
         if header is not None and abs(len(keys) + 1 - header[0]) > np.spacing(np.float32(header[0])):
             raise DataSetError(
-                f"{file.path}: record 0 tells of about {header[0] - 1} pictures, there are {len(keys)}: "
-                "fetch or write the files again",
+                f"{file.path}: record 0 announces about {header[0] - 1} pictures, there are {len(keys)}",
                 path=file.path,
+                hint="fetch or write the files again",
             )
         labels = _whole(file, keys, headers.labels[~headers.empty])
     return _classes(file, keys, labels)
@@ -83,9 +83,10 @@ def _told_pictures(file: RecordFile, first: int) -> Ints:
     if len(keys) != first - 1:
         missing = int(np.setdiff1d(np.arange(1, first), keys)[0])
         raise DataSetError(
-            f"{file.path}: record 0 tells of pictures with keys 1..{first - 1}, {len(keys)} of them are "
-            f"there, {missing} is the first that is missing: fetch or write the files again",
+            f"{file.path}: record 0 announces pictures with keys 1..{first - 1}, {len(keys)} of them are "
+            f"there, {missing} is the first that is missing",
             path=file.path,
+            hint="fetch or write the files again",
         )
     return keys
 
@@ -101,8 +102,9 @@ def _header(file: RecordFile) -> tuple[int, int] | None:
     if not (2 <= first <= end < 1 << 53 and first.is_integer() and end.is_integer()):
         raise DataSetError(
             f"{file.path}: record 0 is the header of the set with label [{first:g}, {end:g}], wanted the "
-            "first keys behind the pictures and behind the identities' headers: write the files again",
+            "first keys behind the pictures and behind the identities' headers",
             path=file.path,
+            hint="write the files again",
         )
     return int(first), int(end)
 

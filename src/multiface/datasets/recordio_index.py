@@ -95,13 +95,13 @@ def read_index(path: Path, source: RecordBytes) -> RecordIndex:
                 filled += 1
     except OSError as error:
         raise DataSetError(
-            f"{path}: the index cannot be read ({error.strerror}): check the path, or open the record file "
-            "without an index",
+            f"{path}: the index cannot be read ({error.strerror})",
             path=path,
+            hint="check the path, or open the record file without an index",
         ) from error
     if filled == 0:
         raise DataSetError(
-            f"{path}: the index is empty: delete it, and the records are scanned instead", path=path
+            f"{path}: the index is empty", path=path, hint="delete it, and the records are scanned instead"
         )
     keys, offsets = keys[:filled], offsets[:filled]
     outside = (offsets > source.size - PART.size) | (offsets % 4 != 0)
@@ -160,8 +160,9 @@ def _parse(block: bytes, before: int, path: Path) -> Ints:
                 if not re.fullmatch(rb"\d{1,18}\t\d{1,18}", line):
                     raise DataSetError(
                         f"{path}: line {number} (blank ones not counted) is {line[:60]!r}, wanted a key, a "
-                        "tab and an offset: fetch the index again, or delete it, and the records are scanned",
+                        "tab and an offset",
                         path=path,
+                        hint="fetch the index again, or delete it, and the records are scanned",
                     )
     if not block:
         return np.empty((0, 2), np.int64)
@@ -190,8 +191,8 @@ def _sorted(keys: Ints, offsets: Ints, path: Path, keys_from: Literal["idx", "id
             bad = int(twice.argmax())
             raise DataSetError(
                 f"{path}: key {keys[bad]} stands there {int((keys == keys[bad]).sum())} times, with offsets "
-                f"{offsets[bad]} and {offsets[bad + 1]}: the index is damaged; delete it, and the records "
-                "are scanned instead",
+                f"{offsets[bad]} and {offsets[bad + 1]}: the index is damaged",
                 path=path,
+                hint="delete it, and the records are scanned instead",
             )
     return RecordIndex(keys, offsets, keys_from)

@@ -51,7 +51,7 @@ def _in_folder(folder: Path) -> Shards | None:
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
         raise DataSetError(
-            f"{path_text(folder)}: cannot be read ({error.strerror}): check the path", path=folder
+            f"{path_text(folder)}: cannot be read ({error.strerror})", path=folder, hint="check the path"
         ) from error
     if any(entry.is_dir() for entry in entries):
         return None  # a folder a person
@@ -64,7 +64,7 @@ def _in_folder(folder: Path) -> Shards | None:
     kinds = {entry.suffix.lower() for entry in found}
     if len(kinds) > 1:
         raise DataSetError(
-            f"{path_text(folder)}: has .tar and .parquet files; name the ones to take", path=folder
+            f"{path_text(folder)}: has .tar and .parquet files", path=folder, hint="name the ones to take"
         )
     chosen = [entry for entry in found if entry.name.lower().startswith("train")] or found
     return Shards(kinds.pop(), tuple(chosen), tuple(entry for entry in found if entry not in set(chosen)))
@@ -78,8 +78,9 @@ def _expanded(name: str) -> list[str]:
     first, last = int(found[1]), int(found[2])
     if not 0 <= last - first < _MOST:
         raise DataSetError(
-            f"{path_text(Path(name))}: the range from {first} to {last} is none, or too long: wanted the smaller "
-            "number first"
+            f"{path_text(Path(name))}: the range from {first} to {last} is empty or too long: wanted the smaller "
+            "number first",
+            path=name,
         )
     digits = len(found[1])
     before, behind = name[: found.start()], name[found.end() :]
@@ -90,7 +91,7 @@ def _expanded(name: str) -> list[str]:
 
 def _compressed(place: Path) -> DataSetError:
     return DataSetError(
-        f"{path_text(place)}: is a compressed tar, and pictures in it cannot be found without reading all before them: "
-        "unpack it to a plain .tar (pictures are compressed anyway)",
+        f"{path_text(place)}: is a compressed tar, and pictures in it cannot be found without reading all before them",
         path=place,
+        hint="unpack it to a plain .tar (pictures are compressed anyway)",
     )

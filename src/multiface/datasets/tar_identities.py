@@ -163,7 +163,7 @@ def _cls(content: bytes) -> int | str:
     except UnicodeDecodeError:
         text = ""
     if not text:
-        raise ValueError("is empty or no text; wanted the number or the name of a person")
+        raise ValueError("is empty or not text; wanted the number or the name of a person")
     return int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else text
 
 

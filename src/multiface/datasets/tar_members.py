@@ -71,7 +71,9 @@ def tar_members(path: Path) -> Iterator[tuple[Member, memoryview]]:
             ):
                 yield from _members(path, view)
     except OSError as error:
-        raise DataSetError(f"{path}: cannot be read ({error.strerror}): check the path", path=path) from error
+        raise DataSetError(
+            f"{path}: cannot be read ({error.strerror})", path=path, hint="check the path"
+        ) from error
 
 
 def _members(path: Path, view: memoryview) -> Iterator[tuple[Member, memoryview]]:
@@ -83,7 +85,7 @@ def _members(path: Path, view: memoryview) -> Iterator[tuple[Member, memoryview]
         if len(header) < BLOCK:
             raise _broken(path, at, "the archive ends without its mark: it is cut off")
         if not _is_header(header, _number(path, at, header[148:156])):
-            raise _broken(path, at, "the checksum of a header is wrong: the archive is damaged, or no tar")
+            raise _broken(path, at, "the checksum of a header is wrong: the archive is damaged, or not a tar")
         kind = header[156]
         stored = _number(path, at, header[124:136])
         length = stored if extended.size is None else extended.size
@@ -159,7 +161,7 @@ def _number(path: Path, at: int, field: bytes) -> int:
         return int.from_bytes(field[1:], "big")
     digits = field.split(b"\0", 1)[0].strip()
     if not re.fullmatch(rb"[0-7]*", digits):
-        raise _broken(path, at, f"a header has {field!r} for a number: the archive is damaged, or no tar")
+        raise _broken(path, at, f"a header has {field!r} for a number: the archive is damaged, or not a tar")
     return int(digits or b"0", 8)
 
 
@@ -168,12 +170,15 @@ def _require_plain(path: Path, head: bytes, size: int) -> None:
         if head.startswith(start):
             raise DataSetError(
                 f"{path}: is compressed ({name}), and pictures in it cannot be found without reading all before "
-                "them: unpack it to a plain .tar (pictures are compressed anyway)",
+                "them",
                 path=path,
+                hint="unpack it to a plain .tar (pictures are compressed anyway)",
             )
     if size < BLOCK:
-        raise DataSetError(f"{path}: has {size} bytes, too few for a tar: fetch or write it again", path=path)
+        raise DataSetError(
+            f"{path}: has {size} bytes, too few for a tar", path=path, hint="fetch or write it again"
+        )
 
 
 def _broken(path: Path, at: int, what: str) -> DataSetError:
-    return DataSetError(f"{path}: at byte {at:,}: {what}; fetch or write it again", path=path)
+    return DataSetError(f"{path}: at byte {at:,}: {what}", path=path, hint="fetch or write it again")

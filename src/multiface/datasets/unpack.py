@@ -201,9 +201,9 @@ def _claim(mark: Path, file: RecordFile, identities: RecordIdentities) -> None:
         found = None
     if found != note:
         raise UsageError(
-            f"{path_text(mark)}: the pictures beside it are not from {path_text(file.path)}; "
-            "choose another --out, or delete them and this note",
+            f"{path_text(mark)}: the pictures beside it are not from {path_text(file.path)}",
             path=mark,
+            hint="choose another --out, or delete them and this note",
         )
 
 
@@ -211,7 +211,7 @@ def _ending(picture: bytes, name: str) -> str:
     kind = picture_kind(picture[:SIGNATURE_BYTES])
     if kind is None:
         raise DataSetError(
-            f"{name} has {len(picture)} bytes that are no picture: the file is damaged, or no set of pictures"
+            f"{name} has {len(picture)} bytes that are not a picture: the file is damaged, or no set of pictures"
         )
     return ENDINGS[kind][0]
 
@@ -231,4 +231,7 @@ def _npy(issame: npt.NDArray[np.bool_]) -> bytes:
 
 
 def _cannot_write(error: OSError, folder: Path) -> UsageError:
-    return UsageError(f"{path_text(error.filename or folder)}: cannot be written ({error.strerror or error})")
+    return UsageError(
+        f"{path_text(error.filename or folder)}: cannot be written ({error.strerror or error})",
+        path=error.filename or folder,
+    )

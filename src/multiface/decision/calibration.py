@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from multiface.decision.quality_limits import QualityLimits
-from multiface.errors import InputError, RateNotSupported, UsageError
+from multiface.errors import InputError, RateNotSupported, UsageError, about
 from multiface.json_text import document_of, parse_json, record_from
 from multiface.plain_number import plain_number
 from multiface.regular_file import read_given_text
@@ -183,8 +183,8 @@ class Calibration:
         if people > REFUSED_BEYOND * sizes[-1]:
             raise RateNotSupported(
                 f"{people:,} people enrolled are out of reach of this calibration ({self.source}): it was "
-                f"measured with up to {sizes[-1]:,}. Calibrate on a larger set, or rank people without a decision "
-                f"(Gallery.search)"
+                f"measured with up to {sizes[-1]:,}",
+                hint="calibrate on a larger set, or rank people without a decision (Gallery.search)",
             )
         upper = min(max(1, int(np.searchsorted(sizes, people))), len(sizes) - 1)
         below, above = self.identify[upper - 1], self.identify[upper]
@@ -245,13 +245,14 @@ class Calibration:
         if rate > highest:
             raise RateNotSupported(
                 f"a rate of {rate:g} is out of reach of this calibration ({self.source}): it was measured "
-                f"up to {highest:g}. Ask for {highest:g} or less"
+                f"up to {highest:g}",
+                hint=f"ask for {highest:g} or less",
             )
         if rate < lowest / REFUSED_BEYOND:
             raise RateNotSupported(
                 f"a rate of {rate:g} is out of reach of this calibration ({self.source}): it was measured "
-                f"down to {lowest:g}. Ask for {lowest / REFUSED_BEYOND:g} or more, or calibrate on a "
-                f"larger set"
+                f"down to {lowest:g}",
+                hint=f"ask for {lowest / REFUSED_BEYOND:g} or more, or calibrate on a larger set",
             )
 
     def _verify_tail(self, rate: float) -> float:
@@ -294,8 +295,8 @@ class Calibration:
             return calibration
         except ValueError as error:
             raise InputError(
-                f"{where}: not a calibration ({type(error).__name__}: {error}); "
-                f"make it again with `multiface calibrate`"
+                f"{where}: not a calibration ({type(error).__name__}: {error})",
+                hint="make it again with `multiface calibrate`",
             ) from error
 
 
@@ -305,7 +306,8 @@ def read_calibration(path: Path) -> Calibration:
         text = read_given_text(path)
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path with a null character
         raise InputError(f"{path}: cannot be read as a calibration ({error})", path=path) from error
-    return Calibration.from_json(text, str(path))
+    with about(path):
+        return Calibration.from_json(text, str(path))
 
 
 def _rate_at(rows: tuple[RateRow, ...], similarity: float) -> Rate:

@@ -81,7 +81,8 @@ def fit_calibration(
     if count < 100 or len(person) == count:
         raise DataSetError(
             f"{set_name}: {count} people with {len(person)} pictures; a calibration needs 100 people or "
-            f"more, some of them with several pictures"
+            f"more, some of them with several pictures",
+            name=set_name,
         )
     impostor, genuine = _histograms(embeddings, person)
     rng = np.random.default_rng(seed)
@@ -127,7 +128,8 @@ def refuse_small(set_name: str, people: Ints) -> None:
     raise DataSetError(
         f"{set_name}: {count} people with {total} pictures; a calibration needs 100 people or more, some of "
         f"them with several pictures, and {wanted:,} pairs of pictures of different people (here {pairs:,}) "
-        f"to support a false-match rate of 0.001; about 250 pictures do"
+        f"to support a false-match rate of 0.001; about 250 pictures do",
+        name=set_name,
     )
 
 

@@ -82,7 +82,8 @@ def choose_calibration(
         if (own.fingerprint, own.flip) != (fingerprint, flip):
             raise UsageError(
                 f"the calibration {'given' if name is None else name} is of {own.weights} {_flips(own.flip)}, "
-                f"not of {weights} {_flips(flip)}"
+                f"not of {weights} {_flips(flip)}",
+                name=name,
             )
         return ChosenCalibration(own, _caveat(own, weights, detector), name)
     fitting = [
@@ -94,9 +95,10 @@ def choose_calibration(
         best = next((one for one in fitting if one.detector == detector), fitting[0])
         return ChosenCalibration(best, _caveat(best, weights, detector))
     raise NotAvailable(
-        f"no calibration is known for the weights {weights} ({_flips(flip)}), so no "
-        f"error rate can be stated. Make one from pictures of at least 100 people: "
-        f"multiface calibrate FOLDER --weights {weights} --detector {detector}{'' if flip else ' --no-flip'} --use"
+        f"no calibration is known for the weights {weights} ({_flips(flip)}), so no error rate can be stated",
+        name=weights,
+        hint="make one from pictures of at least 100 people: "
+        f"multiface calibrate FOLDER --weights {weights} --detector {detector}{'' if flip else ' --no-flip'} --use",
     )
 
 
@@ -137,7 +139,9 @@ def refuse_taken(folder: Path, name: str, detector: str, fingerprint: str, flip:
     """Raise UsageError where a calibration cannot have this name: it is no file name, or another has it."""
     path = folder / f"{file_name(name, '--name')}.json"
     if path.name == IN_FORCE:
-        raise UsageError(f"--name {name}: cannot name a calibration's file, since it is another file's")
+        raise UsageError(
+            f"--name {name}: cannot name a calibration's file, since it is another file's", name=name
+        )
     if not path.exists():
         return
     try:
@@ -155,6 +159,7 @@ def refuse_taken(folder: Path, name: str, detector: str, fingerprint: str, flip:
             f"{path}: another calibration has this name",
             path=path,
             hint="choose one with --name, or delete the file",
+            name=name,
         )
 
 
@@ -183,8 +188,9 @@ def _named(folder: Path | None, name: str) -> Calibration:
     if folder is None or not is_file_name(name) or not (folder / f"{name}.json").is_file():
         known = [] if folder is None else sorted(path.stem for path in _files(folder))
         raise UsageError(
-            f"there is no calibration {name!r}; there {'are' if known else 'is'} {', '.join(known) or 'none'} "
-            f"(`multiface calibrate` makes one; {UNDO})"
+            f"there is no calibration {name!r}; there {'are' if known else 'is'} {', '.join(known) or 'none'}",
+            name=name,
+            hint=f"`multiface calibrate` makes one; {UNDO}",
         )
     return read_calibration(folder / f"{name}.json")
 

@@ -55,7 +55,8 @@ def compare(
     """
     if first.shape != (len(pairs),) or second.shape != first.shape:
         raise UsageError(
-            f"{pairs.name}: wanted {len(pairs)} scores of each, got {first.shape} and {second.shape}"
+            f"{pairs.name}: wanted {len(pairs)} scores of each, got {first.shape} and {second.shape}",
+            name=pairs.name,
         )
     left, right = people_of(pairs)
     both = (first, second)

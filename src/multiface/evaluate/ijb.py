@@ -123,7 +123,8 @@ def template_pairs(folder: IjbFolder, names: Ints) -> PairSet:
     for kind in (folder.issame, ~folder.issame):
         if int(kind.sum()) < FOLDS:
             raise DataSetError(
-                f"{folder.name}: wanted {FOLDS} pairs of each kind or more, found {int(kind.sum())}"
+                f"{folder.name}: wanted {FOLDS} pairs of each kind or more, found {int(kind.sum())}",
+                name=folder.name,
             )
         fold[kind] = fold_index(int(kind.sum()), FOLDS)
     lists = [one for _, one in folder.galleries] + ([] if folder.probes is None else [folder.probes])
@@ -136,7 +137,8 @@ def template_pairs(folder: IjbFolder, names: Ints) -> PairSet:
     wrong = int(((sides[0] == sides[1]) != folder.issame).sum())
     if wrong:
         raise DataSetError(
-            f"{folder.name}: the 1:N lists contradict {wrong} of the 1:1 pairs about who is who"
+            f"{folder.name}: the 1:N lists contradict {wrong} of the 1:1 pairs about who is who",
+            name=folder.name,
         )
     return PairSet(f"{folder.name} 1:1", left, right, folder.issame, fold, *sides)
 
@@ -159,7 +161,7 @@ def _in_gallery(
     scores = open_set_scores(rows(probes) @ rows(gallery).T, probes.subject, gallery.subject)
     mated = scores.mated
     if not mated.any():
-        raise DataSetError(f"gallery {name}: no probe is of anybody in it")
+        raise DataSetError(f"gallery {name}: no probe is of anybody in it", name=name)
     people = probes.subject[mated]
     first = scores.rank[mated] == 1
     shares = cmc(scores, max(RANKS))

@@ -183,4 +183,4 @@ def _decoded(pack: BinPack, place: int, name: str) -> Image:
     try:
         return load_picture(pack.pictures[place])
     except PictureError as error:
-        raise DataSetError(f"{name}: picture {place}: {error}") from error
+        raise DataSetError(f"{name}: picture {place}: {error}", name=name) from error

@@ -146,7 +146,7 @@ def prepare_photos(
     _refuse_overlap(folder, crops)
     if not folder.is_dir():
         raise DataSetError(
-            f"{path_text(folder)}: is no folder; wanted a folder with a folder of photos a person",
+            f"{path_text(folder)}: is not a folder; wanted a folder with a folder of photos per person",
             path=folder,
         )
     paths = [path for path in list_pictures(folder).pictures if path.parent != folder]
@@ -417,9 +417,9 @@ def _refuse_overlap(folder: Path, crops: Path) -> None:
     inside, outside = crops.resolve(), folder.resolve()
     if inside.is_relative_to(outside) or outside.is_relative_to(inside):
         raise UsageError(
-            f"{path_text(crops)}: crops cannot go into {path_text(folder)}, where the photos are; "
-            "choose another --out",
+            f"{path_text(crops)}: crops cannot go into {path_text(folder)}, where the photos are",
             path=crops,
+            hint="choose another --out",
         )
 
 
@@ -432,4 +432,6 @@ def _csv(dropped: Sequence[Dropped]) -> bytes:
 
 
 def _cannot_write(error: OSError, folder: Path) -> UsageError:
-    return UsageError(f"{path_text(error.filename or folder)}: {error.strerror or error}")
+    return UsageError(
+        f"{path_text(error.filename or folder)}: {error.strerror or error}", path=error.filename or folder
+    )

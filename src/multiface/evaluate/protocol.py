@@ -53,11 +53,17 @@ class PairSet:
         arrays = [self.left, self.right, self.issame, self.fold]
         arrays += [side for side in (self.left_subject, self.right_subject) if side is not None]
         if len({array.shape for array in arrays}) != 1 or self.left.ndim != 1:
-            raise DataSetError(f"{self.name}: arrays of the pairs differ: {[a.shape for a in arrays]}")
+            raise DataSetError(
+                f"{self.name}: arrays of the pairs differ: {[a.shape for a in arrays]}", name=self.name
+            )
         if (self.left_subject is None) != (self.right_subject is None):
-            raise DataSetError(f"{self.name}: wanted the people of both sides of the pairs, or of neither")
+            raise DataSetError(
+                f"{self.name}: wanted the people of both sides of the pairs, or of neither", name=self.name
+            )
         if not self.issame.any() or self.issame.all():
-            raise DataSetError(f"{self.name}: wanted pairs of the same person and pairs of two people")
+            raise DataSetError(
+                f"{self.name}: wanted pairs of the same person and pairs of two people", name=self.name
+            )
 
     def __len__(self) -> int:
         return len(self.issame)
@@ -139,6 +145,7 @@ def check_fars(pairs: PairSet, fars: Sequence[float]) -> None:
                 f"{pairs.name}: has {impostors:,} pairs of two people, too few for a FAR of {far:g}: "
                 f"{far * impostors:.3g} of them would be accepted, wanted {EXPECTED_FALSE_MATCHES:g} or more",
                 hint=f"ask for {EXPECTED_FALSE_MATCHES / impostors:.2g} or more, or take a larger set",
+                name=pairs.name,
             )
 
 
@@ -151,7 +158,8 @@ def score_pairs(embeddings: npt.NDArray[np.float32], pairs: PairSet) -> Doubles:
     last = int(max(pairs.left.max(), pairs.right.max()))
     if embeddings.ndim != 2 or len(embeddings) <= last:
         raise InputError(
-            f"{pairs.name}: wanted an embedding for each of {last + 1} pictures, got shape {embeddings.shape}"
+            f"{pairs.name}: wanted an embedding for each of {last + 1} pictures, got shape {embeddings.shape}",
+            name=pairs.name,
         )
     lengths = np.linalg.norm(embeddings.astype(np.float64), axis=1)
     bad = ~(np.abs(lengths - 1.0) <= 1e-3)  # also true for NaN
@@ -160,6 +168,7 @@ def score_pairs(embeddings: npt.NDArray[np.float32], pairs: PairSet) -> Doubles:
             f"{pairs.name}: {int(bad.sum())} of {len(bad)} embeddings are not of unit length, the first is "
             f"number {int(np.argmax(bad))} (length {lengths[np.argmax(bad)]:.4g})",
             hint="normalise them first",
+            name=pairs.name,
         )
     cosines = np.empty(len(pairs))
     for start in range(0, len(pairs), _PAIRS_AT_ONCE):
@@ -186,7 +195,9 @@ def evaluate_pairs(
     """
     scores = np.asarray(similarities, np.float64)
     if scores.shape != (len(pairs),):
-        raise InputError(f"{pairs.name}: wanted {len(pairs)} similarities, got shape {scores.shape}")
+        raise InputError(
+            f"{pairs.name}: wanted {len(pairs)} similarities, got shape {scores.shape}", name=pairs.name
+        )
     genuine, impostor = scores[pairs.issame], scores[~pairs.issame]
     if pairs.left_subject is None or pairs.right_subject is None:
         people, left, right = None, np.arange(len(pairs)), np.arange(len(pairs))

@@ -42,7 +42,7 @@ def read_scores(path: Path, pairs: PairSet) -> Doubles:
             raise ValueError("other heads")
         table = np.array(rows[1:], np.float64).reshape(-1, len(HEAD))
     except (OSError, ValueError, IndexError, csv.Error) as error:
-        raise DataSetError(f"{path}: is no file of scores ({error})", path=path) from error
+        raise DataSetError(f"{path}: is not a file of scores ({error})", path=path) from error
     stored = table[:, 1:4].T
     here = np.stack([pairs.left, pairs.right, pairs.issame])
     if stored.shape != here.shape or not np.array_equal(stored, here):

@@ -43,9 +43,9 @@ def check_limits(name: str, score: float, min_face: float) -> None:
     score: lowest score of a face, 0..1. min_face: shorter side of the smallest face, pixels above 0.
     """
     if not 0 <= plain_number(score, f"{name}: score") <= 1:
-        raise UsageError(f"{name}: score must be within 0..1, not {score}")
+        raise UsageError(f"{name}: score must be within 0..1, not {score}", name=name)
     if not 0 < plain_number(min_face, f"{name}: min_face") < math.inf:
-        raise UsageError(f"{name}: min_face must be a number of pixels above 0, not {min_face}")
+        raise UsageError(f"{name}: min_face must be a number of pixels above 0, not {min_face}", name=name)
 
 
 def smallest_wanted(min_face: float, smallest: float | None) -> float:
@@ -60,8 +60,10 @@ def smallest_wanted(min_face: float, smallest: float | None) -> float:
 def check_picture(name: str, image: Image) -> None:
     """Raises PictureError for anything but a picture (h, w, 3) of uint8 with at least one pixel."""
     if not isinstance(image, np.ndarray):
-        raise PictureError(f"{name}: wanted a picture (h, w, 3) of uint8, found {type(image).__name__}")
+        raise PictureError(
+            f"{name}: wanted a picture (h, w, 3) of uint8, found {type(image).__name__}", name=name
+        )
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise PictureError(
-            f"{name}: wanted a picture (h, w, 3) of uint8, found {image.shape} of {image.dtype}"
+            f"{name}: wanted a picture (h, w, 3) of uint8, found {image.shape} of {image.dtype}", name=name
         )

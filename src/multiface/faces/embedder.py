@@ -76,11 +76,14 @@ class Embedder:
         """
         spec = self.spec
         if not isinstance(crops, np.ndarray):
-            raise WeightsError(f"{self.name} wants an array of crops, not {type(crops).__name__}")
+            raise WeightsError(
+                f"{self.name} wants an array of crops, not {type(crops).__name__}", name=self.name
+            )
         if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (spec.height, spec.width, 3):
             raise WeightsError(
                 f"{self.name} wants uint8 crops (n, {spec.height}, {spec.width}, 3), "
-                f"not {crops.dtype} {crops.shape}"
+                f"not {crops.dtype} {crops.shape}",
+                name=self.name,
             )
         features = np.empty((len(crops), spec.dimension), np.float32)
         for start in range(0, len(crops), BATCH):
@@ -89,11 +92,12 @@ class Embedder:
             if output.shape != (len(batch), spec.dimension):
                 raise WeightsError(
                     f"{self.name} gave {output.shape} where its input spec promises "
-                    f"({len(batch)}, {spec.dimension})"
+                    f"({len(batch)}, {spec.dimension})",
+                    name=self.name,
                 )
             features[start : start + len(batch)] = output
         if not np.isfinite(features).all():
-            raise WeightsError(f"{self.name} gave numbers that are not finite")
+            raise WeightsError(f"{self.name} gave numbers that are not finite", name=self.name)
         return features
 
 

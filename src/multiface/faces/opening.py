@@ -39,7 +39,9 @@ def open_detector(store: Store, name: str, engine: Engine, min_face: float = MIN
             return YuNetOnet(YuNet(networks["yunet"], found.name, min_face=min_face), networks["onet"])
         case None:
             raise WeightsError(
-                f"{name}: nothing says which kind of detector this file is; pull it by its name"
+                f"{name}: nothing says which kind of detector this file is",
+                hint="pull it by its name",
+                name=name,
             )
         case _:
             assert_never(found.family)

@@ -34,7 +34,8 @@ class Scrfd:
         if len(outputs) != 9 or len(session.get_inputs()) != 1:
             raise WeightsError(
                 f"{name}: an SCRFD network with landmarks has 1 input and 9 outputs, "
-                f"this one has {len(session.get_inputs())} and {len(outputs)}"
+                f"this one has {len(session.get_inputs())} and {len(outputs)}",
+                name=name,
             )
         check_limits(name, score, min_face)
         self.name = name

@@ -32,7 +32,9 @@ class YuNet:
         wanted = [f"{part}_{stride}" for part in ("cls", "obj", "bbox", "kps") for stride in STRIDES]
         missing = set(wanted) - {output.name for output in session.get_outputs()}
         if missing:
-            raise WeightsError(f"{name}: the network lacks the outputs {', '.join(sorted(missing))}")
+            raise WeightsError(
+                f"{name}: the network lacks the outputs {', '.join(sorted(missing))}", name=name
+            )
         check_limits(name, score, min_face)
         self.name = name
         self.score = score

@@ -319,8 +319,10 @@ def refuse_twice(connection: Connection, one: AlbumFace, person: int, name: str,
     for other in faces_of(connection, [one.picture]).get(one.picture, ()):
         if other.id != one.id and other.standing.by_hand and other.standing.person == person:
             raise GalleryConflict(
-                f"{place}: face {other.id} of the same photo is {name!r} by hand, and one person is not two faces of a "
-                f"photo; `multiface album not f{other.id} NAME` takes that back"
+                f"{place}: face {other.id} of the same photo is {name!r} by hand, and one person cannot be two faces "
+                "in a photo",
+                hint=f"`multiface album not f{other.id} NAME` takes that back",
+                name=name,
             )
 
 
@@ -337,8 +339,8 @@ def refuse_contradiction(connection: Connection, place: str) -> None:
     ).fetchone()
     if row is not None:
         raise GalleryConflict(
-            f"{place}: faces {row[0]} and {row[1]} of one photo would be one person, and somebody said who both are; "
-            f"`multiface album not f{row[1]} NAME` takes one of the two back"
+            f"{place}: faces {row[0]} and {row[1]} of one photo would be one person, and somebody said who both are",
+            hint=f"`multiface album not f{row[1]} NAME` takes one of the two back",
         )
 
 

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiface.atomic_write import whole_file
-from multiface.errors import GalleryBusy, GalleryError, GalleryReadOnly, InputError, UsageError
+from multiface.errors import GalleryBusy, GalleryError, GalleryReadOnly, InputError, UsageError, about
 from multiface.gallery import forking
 from multiface.gallery.database import Revision
 from multiface.gallery.sql import Connection
@@ -46,19 +46,22 @@ def gallery_path(location: str | Path) -> Path:
     """
     text = os.fspath(location)
     if "\0" in text:
-        raise UsageError("gallery: a null character in the path; give the path of a file")
+        raise UsageError("gallery: a null character in the path", hint="give the path of a file")
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/", text)
     if scheme is None:
         if not text.strip():
-            raise UsageError("gallery: an empty name; give the path of a file such as gallery.db")
+            raise UsageError("gallery: an empty name", hint="give the path of a file such as gallery.db")
         return Path(text)
     kind = scheme[1].lower()
     if kind == "sqlite":
         if not text[7:].startswith("///") or len(text) == len("sqlite:///"):
-            raise UsageError(f"gallery {without_password(text)}: write sqlite:///path/to/gallery.db")
+            raise UsageError(
+                f"gallery {without_password(text)}: names no file", hint="write sqlite:///path/to/gallery.db"
+            )
         return Path(text[len("sqlite:///") :])
     raise UsageError(
-        f"gallery {without_password(text)}: {kind}:// is not known; give a path, sqlite:///path or postgresql://host/database"
+        f"gallery {without_password(text)}: {kind}:// is not known",
+        hint="give a path, sqlite:///path or postgresql://host/database",
     )
 
 
@@ -130,7 +133,8 @@ class Database:
         self._let_go: Callable[[], object] = lambda: None
         self.look_first: Callable[[Connection], None] = lambda _: None
         """Called at the beginning of each transaction; what it raises ends the transaction."""
-        self.read_only = _check_place(path, create, kind)
+        with about(path):
+            self.read_only = _check_place(path, create, kind)
         """Whether the file or its folder may not be written; every `writing` then raises the kind's error."""
         self._as_opened: tuple[int, ...] | None = None
         with self._translated():
@@ -339,9 +343,16 @@ class Database:
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
-        kind, where = self._kind, f"{self._kind.name} {self.path}"
-        if self._closed:
-            raise kind.error(f"{where}: already closed")
+        kind, where = self._kind, self.place
+        with about(self.path):
+            if self._closed:
+                raise kind.error(f"{where}: already closed")
+            with self._explaining(where):
+                yield
+
+    @contextlib.contextmanager
+    def _explaining(self, where: str) -> Iterator[None]:
+        kind = self._kind
         try:
             yield
         except sqlite3.Error as error:

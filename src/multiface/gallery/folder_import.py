@@ -128,11 +128,15 @@ def sync_folder(
         folder brought in are ever removed.
     if_all_are_meant: what to do, for people to read, if everybody would be pruned and that is wanted.
 
-    Raises UsageError if `folder` is no folder, or is empty and everybody in it would be pruned; GalleryError
+    Raises UsageError if `folder` is not a folder, or is empty and everybody in it would be pruned; GalleryError
     if the gallery cannot be written.
     """
     if not folder.is_dir():
-        raise UsageError(f"people folder {folder}: there is no such folder; give one with a folder a person")
+        raise UsageError(
+            f"people folder {folder}: there is no such folder",
+            hint="give one with a folder per person",
+            path=folder,
+        )
     run = _Run(gallery, folder, embed, detector, progress)
     run.look()
     if prune:
@@ -209,7 +213,9 @@ class _Run:
         try:
             folders = [entry.name for entry in self.folder.iterdir() if entry.is_dir()]
         except OSError as error:
-            raise UsageError(f"people folder {self.root}: cannot be read: {error.strerror}") from error
+            raise UsageError(
+                f"people folder {self.root}: cannot be read: {error.strerror}", path=self.root
+            ) from error
         self.persons = {path_text(name) for name in folders if not name.startswith(".")}
         self.total = len(listing.pictures)
         touched: list[_Picture] = []
@@ -266,8 +272,9 @@ class _Run:
         """An empty folder that had pictures is more likely a drive that is not there than a wish."""
         if self.total == 0 and any(row.kept for row in self.rows.values()):
             raise UsageError(
-                f"people folder {self.root}: has no pictures, but had some before; nothing was removed. If "
-                f"all of them are meant to go, {if_all_are_meant}"
+                f"people folder {self.root}: has no pictures, but had some before; nothing was removed",
+                path=self.root,
+                hint=f"if all of them are meant to go, {if_all_are_meant}",
             )
 
     def remove_stale(self, prune: bool) -> None:

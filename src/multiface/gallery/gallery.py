@@ -268,7 +268,7 @@ class Gallery:
         by_id = is_id(some_text(who).strip())
         name = who if by_id else clean_name(who)
         if by_id and another:
-            raise UsageError(f"{who}: another person needs a name, not an id")
+            raise UsageError(f"{who}: another person needs a name, not an id", name=who)
         if not new:
             return Added(0, 0)
         with self._database.writing() as connection:

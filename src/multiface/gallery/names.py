@@ -32,15 +32,22 @@ def clean_name(text: str) -> str:
     bad = [c for c in name if unicodedata.category(c) in _FORBIDDEN_CATEGORIES or c in _DIRECTION_OVERRIDES]
     if bad:
         raise UsageError(
-            f"name {_shown(text)}: holds the character U+{ord(bad[0]):04X}, which a name may not hold; "
-            "leave out control characters and line breaks"
+            f"name {_shown(text)}: holds the character U+{ord(bad[0]):04X}, which a name may not hold",
+            hint="leave out control characters and line breaks",
+            name=text,
         )
     if all(unicodedata.category(c)[0] in "CZ" for c in name):
-        raise UsageError(f"name {_shown(text)}: holds nothing that can be seen; give at least one letter")
+        raise UsageError(
+            f"name {_shown(text)}: has no visible character", hint="give at least one letter", name=text
+        )
     if len(name) > LONGEST:
-        raise UsageError(f"name {_shown(text)}: {len(name)} characters, at most {LONGEST} are allowed")
+        raise UsageError(
+            f"name {_shown(text)}: {len(name)} characters, at most {LONGEST} are allowed", name=text
+        )
     if is_id(name):
-        raise UsageError(f"name {name}: has the form of a person's id; give a name that does not")
+        raise UsageError(
+            f"name {name}: has the form of a person's id", hint="give a name that does not", name=name
+        )
     return name
 
 
@@ -52,7 +59,9 @@ def clean_text(what: str, text: str) -> str:
     """
     cleaned = unicodedata.normalize("NFC", text).strip()
     if any(c == "\0" or unicodedata.category(c) == "Cs" for c in cleaned):
-        raise UsageError(f"{what} {_shown(text)}: holds a character that cannot be stored; leave it out")
+        raise UsageError(
+            f"{what} {_shown(text)}: holds a character that cannot be stored", hint="leave it out"
+        )
     if len(cleaned) > LONGEST_TEXT:
         raise UsageError(
             f"{what} {_shown(text)}: {len(cleaned)} characters, at most {LONGEST_TEXT} are allowed"

@@ -64,7 +64,8 @@ def holding(place: str, opened: VectorOrigin) -> Callable[[Connection], None]:
         if not same_embedder(now, opened):
             raise FingerprintMismatch(
                 f"{place}: was embedded again with {in_words(now)} since it was opened, and vectors of "
-                f"{in_words(opened)} cannot be compared with them; open it again",
+                f"{in_words(opened)} cannot be compared with them",
+                hint="open it again",
             )
 
     return look
@@ -90,7 +91,8 @@ def require_same_embedder(place: str, held: VectorOrigin, used: VectorOrigin) ->
         how, option = ("together with", "--flip") if held.flip else ("without", "--no-flip")
         raise FingerprintMismatch(
             f"{place}: holds vectors of faces embedded {how} their mirror images, and others "
-            f"cannot be compared with them; use {option}, or {again}"
+            "cannot be compared with them",
+            hint=f"use {option}, or {again}",
         )
     if held.weights == GONE:
         raise FingerprintMismatch(
@@ -100,5 +102,7 @@ def require_same_embedder(place: str, held: VectorOrigin, used: VectorOrigin) ->
     raise FingerprintMismatch(
         f"{place}: holds vectors of the weights {held.weights!r} ({held.fingerprint[:12]}, "
         f"{held.dimension} numbers), but {used.weights!r} ({used.fingerprint[:12]}, {used.dimension} "
-        f"numbers) is in use, and these cannot be compared; use --weights {held.weights}, or {again}"
+        "numbers) is in use, and these cannot be compared",
+        hint=f"use --weights {held.weights}, or {again}",
+        name=held.weights,
     )

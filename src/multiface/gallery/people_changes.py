@@ -74,8 +74,10 @@ def set_name(connection: Connection, person: Person, name: str, place: str, *, a
     others = [one for one in people_rows.people_of_name(connection, name) if one.id != person.id]
     if others and not another:
         raise GalleryConflict(
-            f"{place}: {name!r} is in it already ({people_rows.described(others)}); choose another "
-            f"name, merge the two if they are one person, or say that two people have this name (--another)"
+            f"{place}: {name!r} is in it already ({people_rows.described(others)})",
+            hint="choose another "
+            "name, merge the two if they are one person, or say that two people have this name (--another)",
+            name=name,
         )
     if person.name != name:
         people_rows.rename(connection, person.number, name)
@@ -128,7 +130,8 @@ def set_known(connection: Connection, person: Person, wanted: Edit, place: str) 
         if other is not None and other.id != person.id:
             raise GalleryConflict(
                 f"{place}: the external id {wanted.external_id!r} is that of {other.name!r} ({other.id}); it stands "
-                "for one person"
+                "for one person",
+                name=other.name,
             )
         people_rows.set_external_id(connection, person.number, wanted.external_id or None)
     if wanted.note is not None:
@@ -137,7 +140,7 @@ def set_known(connection: Connection, person: Person, wanted: Edit, place: str) 
         people_rows.set_groups(connection, person.number, wanted.groups)
     if wanted.cover is not None:
         if wanted.cover and template_rows.person_of(connection, wanted.cover) != person.number:
-            raise NotInGallery(f"{place}: {person.name!r} has no template {wanted.cover}")
+            raise NotInGallery(f"{place}: {person.name!r} has no template {wanted.cover}", name=person.name)
         people_rows.set_cover(connection, person.number, wanted.cover or None)
 
 
@@ -156,7 +159,9 @@ def merge(connection: Connection, into: str, from_: str, place: str) -> int:
     kept = people_rows.found(connection, into, place)
     gone = people_rows.found(connection, from_, place)
     if kept.id == gone.id:
-        raise UsageError(f"merge: {kept.name!r} cannot be merged with itself; name two people")
+        raise UsageError(
+            f"merge: {kept.name!r} cannot be merged with itself", hint="name two people", name=kept.name
+        )
     moved = template_rows.ids_of(connection, gone.number)
     faces = album_faces.of_person(connection, gone.number)
     template_rows.move_templates(connection, moved, kept.number)
@@ -197,17 +202,21 @@ def split(
     own = template_rows.ids_of(connection, person.number)
     foreign = sorted(set(templates) - set(own))
     if foreign:
-        raise NotInGallery(f"{place}: {person.name!r} has no template {foreign[0]}")
+        raise NotInGallery(f"{place}: {person.name!r} has no template {foreign[0]}", name=person.name)
     if not set(own) - set(templates):
         raise UsageError(
-            f"split: {person.name!r} would be left without a template; rename the person instead"
+            f"split: {person.name!r} would be left without a template",
+            hint="rename the person instead",
+            name=person.name,
         )
     if not templates:
-        raise UsageError("split: name at least one template")
+        raise UsageError("split: wanted at least one template")
     known = None if another else people_rows.one_of_name(connection, name, place)
     if known is not None and known.id == person.id:
         raise UsageError(
-            f"split: {name!r} is the person's own name; say that it is another person (--another)"
+            f"split: {name!r} is the person's own name",
+            hint="say that it is another person (--another)",
+            name=name,
         )
     other = known or people_rows.add_person(connection, name)
     if known is None:

@@ -114,13 +114,17 @@ def found(connection: Connection, who: str, place: str) -> Person:
         person = person_of_id(connection, who.strip())
         if person is None:
             raise NotInGallery(
-                f"{place}: there is no person {who.strip()}; `multiface people list` shows the ids"
+                f"{place}: there is no person {who.strip()}",
+                hint="`multiface people list` shows the ids",
+                name=who.strip(),
             )
         return person
     name = clean_name(who)
     known = one_of_name(connection, name, place)
     if known is None:
-        raise NotInGallery(f"{place}: there is nobody called {name!r}; {_hint(connection, name)}")
+        raise NotInGallery(
+            f"{place}: there is nobody called {name!r}", name=name, hint=_hint(connection, name)
+        )
     return known
 
 
@@ -129,9 +133,10 @@ def one_of_name(connection: Connection, name: str, place: str) -> Person | None:
     known = people_of_name(connection, name)
     if len(known) > 1:
         raise AmbiguousName(
-            f"{place}: {len(known)} people are called {name!r}; give the id instead of the name: {described(known)}",
+            f"{place}: {len(known)} people are called {name!r}",
             name,
             tuple(person.id for person in known),
+            hint=f"give the id instead of the name: {described(known)}",
         )
     return known[0] if known else None
 

@@ -49,7 +49,7 @@ def _settle(database: PostgresDatabase, new: VectorOrigin | None) -> VectorOrigi
         found = postgres_schema.version(connection)
     if found == 0 and new is None:
         raise GalleryError(
-            f"{database.place}: there is no gallery in this database; enrol a person first to make one"
+            f"{database.place}: there is no gallery in this database", hint="enrol a person first to make one"
         )
     if found < postgres_schema.VERSION:
         with database.writing() as connection:

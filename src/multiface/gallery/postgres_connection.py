@@ -116,8 +116,8 @@ class PostgresDatabase:
     def lingering(self) -> str:
         """What to say of deleted content where `purge_log` is False."""
         return (
-            "what was removed can be read no more, but PostgreSQL overwrites it only in its own time, and its log and "
-            "backups keep it for as long as they are set to"
+            "what was removed can no longer be read, but PostgreSQL overwrites it only in its own time, and its log "
+            "and backups keep it for as long as they are set to"
         )
 
     def faults(self, connection: Connection) -> list[str]:
@@ -128,8 +128,8 @@ class PostgresDatabase:
     def backup(self, path: Path) -> None:
         """Raises NotAvailable: `pg_dump` does it."""
         raise NotAvailable(
-            f"{self.place}: PostgreSQL's own tool makes backups: pg_dump --schema=multiface --file={path} DATABASE; "
-            "`multiface people export` writes the people alone"
+            f"{self.place}: PostgreSQL's own tool makes backups: pg_dump --schema=multiface --file={path} DATABASE",
+            hint="`multiface people export` writes the people alone",
         )
 
     def is_there(self) -> bool:
@@ -244,7 +244,7 @@ def require_psycopg() -> Any:
     try:
         import psycopg
     except ImportError as error:
-        raise ExtraMissing(f"galleries in PostgreSQL need psycopg: {how_to_install('postgres')}") from error
+        raise ExtraMissing("galleries in PostgreSQL need psycopg", hint=how_to_install("postgres")) from error
     return psycopg
 
 

@@ -281,7 +281,8 @@ class _Run:
             raise GalleryError(
                 f"{self.gallery.place}: is being embedded again with {in_words(made)} and the detector "
                 f"{made.detector} since {state.started}, and {state.done} of "
-                f"{state.total} are done; go on with these, or give that up first (`multiface people reembed --cancel`)"
+                f"{state.total} are done",
+                hint="go on with these, or give that up first (`multiface people reembed --cancel`)",
             )
 
     def _state(self, connection: Connection) -> Reembedding:

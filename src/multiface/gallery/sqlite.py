@@ -68,12 +68,15 @@ def _settle(database: Database, new: VectorOrigin | None) -> VectorOrigin:
         found = schema.version(connection)
     if found == 0 and new is None:
         raise GalleryError(
-            f"gallery {database.path}: the file is empty, there is no gallery in it; enrol a person first"
+            f"gallery {database.path}: the file is empty, there is no gallery in it",
+            hint="enrol a person first",
+            path=database.path,
         )
     if database.read_only and found < schema.VERSION:
         raise GalleryError(
-            f"gallery {database.path}: an older version made it, and to bring it up to date it must be written; "
-            "open it once where it may be written, or copy it to a folder of your own"
+            f"gallery {database.path}: an older version made it, and to bring it up to date it must be written",
+            hint="open it once where it may be written, or copy it to a folder of your own",
+            path=database.path,
         )
     database.use_write_ahead_log()
     if found == 0 and new is not None:

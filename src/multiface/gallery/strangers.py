@@ -257,7 +257,8 @@ class Strangers:
     def _check(self, number: int, found: Stranger | None) -> Stranger:
         if found is None:
             raise NotInGallery(
-                f"{self._database.place}: there is no stranger {number}; `multiface people strangers` lists them"
+                f"{self._database.place}: there is no stranger {number}",
+                hint="`multiface people strangers` lists them",
             )
         return found
 

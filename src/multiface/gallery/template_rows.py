@@ -86,7 +86,10 @@ def add_new_templates(
             name, who = owner(connection, there)
             raise GalleryConflict(
                 f"picture {template.source}: this face is already enrolled as {name!r} ({who}), so it "
-                f"was not added to {person.name!r}; remove or merge one of the two people first"
+                f"was not added to {person.name!r}",
+                hint="remove or merge one of the two people first",
+                picture=template.source,
+                name=name,
             )
     return added
 
@@ -100,7 +103,7 @@ def add_template(
     """
     fault = vector_fault(new.vector, origin.dimension)
     if fault is not None:
-        raise GalleryError(f"template of {path_text(new.source)}: {fault}")
+        raise GalleryError(f"template of {path_text(new.source)}: {fault}", picture=new.source)
     facts = new.facts
     cursor = connection.execute(
         """

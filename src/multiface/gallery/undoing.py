@@ -36,8 +36,9 @@ def undo(connection: Connection, number: int, origin: VectorOrigin, place: str) 
     change = changes.change(connection, number)
     if change is None:
         raise NotInGallery(
-            f"{place}: there is no change {number}; `multiface people changes` lists them. They are kept for "
-            f"{changes.KEPT_DAYS} days, and what was done to a person who is removed goes with the person"
+            f"{place}: there is no change {number}",
+            hint="`multiface people changes` lists them. They are kept for "
+            f"{changes.KEPT_DAYS} days, and what was done to a person who is removed goes with the person",
         )
     if change.undone is not None:
         raise GalleryConflict(f"{place}: change {number} was undone at {change.undone}")
@@ -75,8 +76,8 @@ def _refuse_if_changed_since(connection: Connection, change: Change, place: str)
             mine & theirs for mine, theirs in zip((faces, strangers), _about(later), strict=True)
         ):
             raise GalleryConflict(
-                f"{place}: what change {change.id} says of the album was changed again by change {later.id}; undo that "
-                "first"
+                f"{place}: what change {change.id} says of the album was changed again by change {later.id}",
+                hint="undo that first",
             )
 
 
@@ -103,7 +104,9 @@ def _rename(connection: Connection, change: Change, _origin: VectorOrigin, place
     person = _still(connection, change.facts["person"], change, place)
     if person.name != change.facts["new"]:
         raise GalleryConflict(
-            f"{place}: {change.facts['new']!r} was renamed to {person.name!r} since; undo that first"
+            f"{place}: {change.facts['new']!r} was renamed to {person.name!r} since",
+            hint="undo that first",
+            name=person.name,
         )
     people_rows.rename(connection, person.number, change.facts["old"])
 
@@ -113,7 +116,9 @@ def _edit(connection: Connection, change: Change, _origin: VectorOrigin, place: 
     old, new, now = change.facts["old"], change.facts["new"], known_of(person) | {"name": person.name}
     changed = [what for what in old if old[what] != new[what]]
     if any(now[what] != new[what] for what in changed):
-        raise GalleryConflict(f"{place}: {person.name!r} was changed again since; undo that first")
+        raise GalleryConflict(
+            f"{place}: {person.name!r} was changed again since", hint="undo that first", name=person.name
+        )
     back = {what: old[what] for what in changed}
     if back.get("cover") and template_rows.person_of(connection, back["cover"]) != person.number:
         back["cover"] = 0
@@ -128,7 +133,9 @@ def _merge(connection: Connection, change: Change, _origin: VectorOrigin, place:
     kept = _still(connection, change.facts["into"], change, place)
     gone = change.facts["from"]
     if people_rows.person_of_id(connection, gone["id"]) is not None:
-        raise GalleryConflict(f"{place}: {gone['name']!r} ({gone['id']}) is in it again already")
+        raise GalleryConflict(
+            f"{place}: {gone['name']!r} ({gone['id']}) is there again already", name=gone["name"]
+        )
     person = people_rows.add_person(connection, gone["name"], gone["id"], gone["created"])
     mine = set(template_rows.ids_of(connection, kept.number))
     back = [template for template in change.facts["templates"] if template in mine]

@@ -178,19 +178,23 @@ def _bytes_of(path: Path, limits: PictureLimits) -> bytes:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise PictureError(f"{name}: is a folder", hint="name a picture in it")
+            raise PictureError(f"{name}: is a folder", hint="name a picture in it", path=path)
         if not stat.S_ISREG(status.st_mode):
-            raise PictureError(f"{name}: is not a regular file", hint="copy the picture into a file first")
+            raise PictureError(
+                f"{name}: is not a regular file", hint="copy the picture into a file first", path=path
+            )
         if status.st_size > limits.max_file:
             raise _too_many_bytes(name, status.st_size, limits)
         with open_regular(path) as file:
             data = file.read(limits.max_file + 1)
     except FileNotFoundError as error:
-        raise PictureError(f"{name}: there is no such file") from error
+        raise PictureError(f"{name}: there is no such file", path=path) from error
     except PermissionError as error:
-        raise PictureError(f"{name}: may not be read", hint="check the file's permissions") from error
+        raise PictureError(
+            f"{name}: may not be read", hint="check the file's permissions", path=path
+        ) from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        raise PictureError(f"{name}: cannot be read ({_reason(error)})") from error
+        raise PictureError(f"{name}: cannot be read ({_reason(error)})", path=path) from error
     if len(data) > limits.max_file:
         raise _too_many_bytes(name, len(data), limits)
     return data
@@ -267,7 +271,7 @@ def _open_heic(data: bytes, name: str, limits: PictureLimits) -> PIL.Image.Image
         import pillow_heif
     except ImportError as error:
         raise ExtraMissing(
-            f"{name}: is a HEIC picture, for which an optional package is needed: {how_to_install('heic')}"
+            f"{name}: is a HEIC picture, for which an optional package is needed", hint=how_to_install("heic")
         ) from error
     container = pillow_heif.open_heif(data)  # reads the boxes; pixels are decoded by to_pillow
     width, height = container.size

@@ -127,7 +127,7 @@ def _heic_header(file: BinaryIO, name: str) -> PictureHeader:
         import pillow_heif
     except ImportError as error:
         raise ExtraMissing(
-            f"{name}: is a HEIC picture, for which an optional package is needed: {how_to_install('heic')}"
+            f"{name}: is a HEIC picture, for which an optional package is needed", hint=how_to_install("heic")
         ) from error
     head = file.read(_HEIC_HEAD)
     file.seek(0)

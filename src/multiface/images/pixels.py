@@ -71,8 +71,8 @@ def _from_floats(array: npt.NDArray[Any]) -> Image:
     # Neither comparison holds for NaN.
     if array.size and not (array.min() >= 0 and array.max() <= 1):
         raise PictureError(
-            f"a picture as an array of floats holds 0..1, got {array.min():g} to {array.max():g}; divide by 255 if its "
-            "white is 255"
+            f"a picture as an array of floats holds 0..1, got {array.min():g} to {array.max():g}",
+            hint="divide by 255 if its white is 255",
         )
     pixels: Image = np.rint(array * 255).astype(np.uint8)
     return pixels

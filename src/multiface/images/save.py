@@ -25,7 +25,8 @@ def save_picture(image: Image, path: str | Path) -> None:
     format_name = _FORMATS.get(path.suffix.lower())
     if format_name is None:
         raise UsageError(
-            f"{name}: a picture is written as .png, .jpg or .jpeg, got the ending '{path_text(path.suffix)}'"
+            f"{name}: a picture is written as .png, .jpg or .jpeg, got the ending '{path_text(path.suffix)}'",
+            path=path,
         )
     picture = PIL.Image.fromarray(rgb_from_array(image))
     try:
@@ -33,4 +34,4 @@ def save_picture(image: Image, path: str | Path) -> None:
             # subsampling 0 keeps thin coloured lines sharp; PNG takes no notice of either
             picture.save(file, format_name, quality=_JPEG_QUALITY, subsampling=0)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{name}: cannot be written ({error})") from error
+        raise UsageError(f"{name}: cannot be written ({error})", path=path) from error

@@ -62,7 +62,7 @@ def checked_address(address: str) -> str:
     shown = shown_address(address)
     scheme = scheme_of(address)
     if scheme not in SCHEMES:
-        raise UsageError(f"{shown}: `{scheme}` is no kind of stream that is known ({', '.join(SCHEMES)})")
+        raise UsageError(f"{shown}: `{scheme}` is not a known kind of stream ({', '.join(SCHEMES)})")
     address = address.strip()
     if address.partition("://")[2].rpartition("@")[2][:1] in ("", "/", "?", "#"):
         raise UsageError(f"{shown}: the address names no host")

@@ -108,7 +108,7 @@ def asked(
                 return
             to = str(httpx.URL(place).join(response.headers["Location"]))
         if not is_web_address(to):
-            raise Refused(f"redirected to {to.partition(':')[0]}:..., which is no http or https address")
+            raise Refused(f"redirected to {to.partition(':')[0]}:..., which is not an http or https address")
         if httpx.URL(place).scheme == "https" and httpx.URL(to).scheme != "https":
             raise Refused(f"redirected from https to {shown_address(to)}, which is not encrypted")
         place = to

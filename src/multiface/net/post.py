@@ -64,7 +64,7 @@ def webhook_address(url: str) -> WebhookAddress:
     try:
         ascii_host = host if ":" in host else host.encode("idna").decode("ascii")
     except UnicodeError:
-        raise UsageError(f"webhook: {wanted}, got one whose host is no name of a host") from None
+        raise UsageError(f"webhook: {wanted}, got one without a valid host name") from None
     query = f"?{quote(parts.query, safe=_PATH + '?')}" if parts.query else ""
     target = quote(parts.path, safe=_PATH) + query if parts.path else "/" + query
     place = f"[{ascii_host}]" if ":" in ascii_host else ascii_host
@@ -157,4 +157,4 @@ def _in_words(error: BaseException) -> str:
             return "its host is not found"
         if isinstance(cause, OSError) and cause.strerror:
             return f"it cannot be reached ({cause.strerror})"
-    return f"it does not answer as a web server does ({type(error).__name__})"
+    return f"it does not answer like a web server ({type(error).__name__})"

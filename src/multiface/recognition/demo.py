@@ -37,15 +37,15 @@ def run_demo(recognizer: Recognizer, out: Path) -> Demo:
     Raises FaceError when the installation does not find or know the face again.
     """
     if recognizer.gallery is not None:
-        raise UsageError("the demonstration wants a recogniser without people")
+        raise UsageError("the demonstration needs a recogniser without people")
     changed = changed_copy(load_picture(PORTRAIT))
     with recognizer.temporary_gallery():
         recognizer.enroll(NAME, [PORTRAIT])
         result = recognizer.identify(changed)
     if [face.name for face in result.faces] != [NAME]:
         raise FaceError(
-            f"the demonstration did not recognise its own portrait ({len(result.faces)} faces found); "
-            f"`multiface doctor` may say why"
+            f"the demonstration did not recognise its own portrait ({len(result.faces)} faces found)",
+            hint="`multiface doctor` may say why",
         )
     save_picture(annotated(changed, result), out)
     return Demo(NAME, result, out)

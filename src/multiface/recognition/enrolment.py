@@ -101,7 +101,7 @@ def _templates_of_batch(
             continue
         vector, fault = next(embedded)
         if fault is not None:
-            yield picture, Refusal(f"picture too poor ({fault}); --force takes it all the same")
+            yield picture, Refusal(f"picture too poor ({fault}); --force accepts it")
         else:
             yield picture, NewTemplate(vector, one.digest, one.label, one.facts, one.kept)
 
@@ -125,9 +125,7 @@ def _cut(analyser: Analyser, source: PictureSource, force: bool, keep: bool) -> 
         held = undecoded(source)
         picture = open_picture(held)
         if picture.whole_share is not None and picture.damaged and not force:
-            return Refusal(
-                f"damaged, {share_in_words(picture.whole_share)}; --force takes it all the same", True
-            )
+            return Refusal(f"damaged, {share_in_words(picture.whole_share)}; --force accepts it", True)
         image = picture.pixels
         found = find_faces(analyser.detector, image)
         main = only_face(found.faces, _NAME)

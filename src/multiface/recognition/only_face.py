@@ -28,7 +28,9 @@ def only_face(faces: Faces, name: str, number: int | None = None, otherwise: str
     if main is None:
         raise SeveralFaces(
             f"{name} has {len(faces)} faces and none of them twice as large as the others, so it is not clear "
-            f"who is meant; crop it to one person{otherwise}"
+            "who is meant",
+            hint=f"crop it to one person{otherwise}",
+            picture=name,
         )
     return main
 
@@ -47,7 +49,7 @@ def faces_to_compare(
     if len(numbers) > 2:
         raise UsageError(f"two faces are compared, and {len(numbers)} numbers were given")
     if len(numbers) == 1 and all(several):
-        raise UsageError("both pictures have several faces: give the number of the face in each")
+        raise UsageError("both pictures have several faces", hint="give the number of the face in each")
     wanted: list[int | None] = [*numbers] or [None, None]
     if len(wanted) == 1:
         wanted.insert(0 if several[1] else 1, None)

@@ -66,8 +66,9 @@ def cached_gallery(cache: Path, folder: Path, origin: VectorOrigin) -> Gallery:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise NotAvailable(
-            f"cache {cache}: cannot be written ({error.strerror}), so the vectors of {folder} cannot be kept; name "
-            "another folder as `cache`"
+            f"cache {cache}: cannot be written ({error.strerror}), so the vectors of {folder} cannot be kept",
+            hint="name another folder as `cache`",
+            path=cache,
         ) from error
     flip = "flip" if origin.flip else "no flip"
     key = hashlib.sha256(f"{origin.fingerprint}\n{origin.detector}\n{flip}".encode()).hexdigest()[:16]

@@ -198,11 +198,12 @@ class Recognizer:
         parts = {"detector": given["detector"], "weights": given["weights"], "gallery": given["gallery"]}
         if given["gallery"] is None or not all(isinstance(one, str | Path) for one in parts.values()):
             raise NotAvailable(
-                "only a recogniser of named detector, weights and gallery can be opened elsewhere"
+                "a recogniser opens in another process only if its detector, weights and gallery are names"
             )
         if isinstance(self.settings.calibration, Calibration):
             raise NotAvailable(
-                "a calibration of one's own cannot be opened elsewhere; add it to the store and name it"
+                "a calibration object cannot be opened in another process",
+                hint="add it to the store and give its name",
             )
         document = {name: str(one) if isinstance(one, Path) else one for name, one in parts.items()}
         kept = {name: str(one) if isinstance(one, Path) else one for name, one in settings.items()}
@@ -351,7 +352,7 @@ class Recognizer:
         if vectors.ndim != 2 or vectors.shape[1] != length or vectors.dtype != np.float32:
             raise UsageError(f"embeddings are float32 (n, {length}), not {vectors.dtype} {vectors.shape}")
         if not np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-3):
-            raise UsageError("embeddings are of unit length; divide each by its norm")
+            raise UsageError("embeddings are of unit length", hint="divide each by its norm")
         return vectors
 
     def _identified(
@@ -379,7 +380,7 @@ class Recognizer:
 
     def _people(self) -> Gallery:
         if self.gallery is None:
-            raise UsageError("identify needs people: give a folder of people or a gallery")
+            raise UsageError("identify needs people", hint="give a folder of people or a gallery")
         return self.gallery
 
     def verify(
@@ -481,7 +482,7 @@ class Recognizer:
         a gallery, PictureError when the folder is none.
         """
         if self.gallery is None:
-            raise UsageError("a folder can be taken up only into a gallery")
+            raise UsageError("a folder can be imported only into a gallery")
         keep = self.settings.crops
         return self._sync(
             self.gallery, Path(folder), progress, prune, "remove the people by name", force, keep

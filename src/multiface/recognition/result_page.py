@@ -128,7 +128,7 @@ class ResultPage:
         try:
             write_whole(file, page(title, _STYLE, body), private=True)
         except (OSError, ValueError) as error:
-            raise UsageError(f"{path_text(file)}: cannot be written ({error})") from error
+            raise UsageError(f"{path_text(file)}: cannot be written ({error})", path=file) from error
         self._written += 1
         self._articles.clear()
         self._seen.clear()

@@ -58,7 +58,7 @@ def make_app(recognizer: Recognizer, settings: ServeSettings) -> Guard:
     """
     gallery = recognizer.gallery
     if gallery is None:
-        raise UsageError("a service needs a gallery: give the recogniser one")
+        raise UsageError("a service needs a gallery", hint="give the recogniser one")
     limit_pictures(PictureLimits(max_decoded=settings.largest_picture, max_file=settings.largest_body))
     work, figures = Work(settings.at_once, settings.waiting), Figures()
     access = Access(

@@ -58,7 +58,7 @@ def _scan(album: Album, folder: str, progress: Progress) -> Facts:
 
 def _backup(gallery: Gallery, folder: Path | None, progress: Progress) -> Facts:
     if folder is None:
-        raise NotAvailable("this service has no folder for backups: start it with --backups FOLDER")
+        raise NotAvailable("this service has no folder for backups", hint="start it with --backups FOLDER")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     forget_old_backups(folder)
     progress(0, 1)

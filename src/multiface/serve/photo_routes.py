@@ -146,9 +146,13 @@ def photo_routes(
         """A job. Scanning again searches only new and changed files."""
         folder = FilePath(wanted.folder)
         if not folder.is_absolute():
-            raise UsageError(f"{wanted.folder}: give the whole path of the folder, from / on")
+            raise UsageError(
+                f"{wanted.folder}: is not a whole path",
+                path=wanted.folder,
+                hint="give all of it, from / on",
+            )
         if not folder.is_dir():
-            raise NotInGallery(f"{wanted.folder}: there is no such folder on the server")
+            raise NotInGallery(f"{wanted.folder}: there is no such folder on the server", path=wanted.folder)
         return accepted(jobs.ask("album_scan", {"folder": str(folder)}))
 
     @router.post(

@@ -85,7 +85,7 @@ def listening(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         made.close()
         raise NotAvailable(
-            f"--host {host} --port {port}: cannot be listened on ({error}); --port 0 takes any free port"
+            f"--host {host} --port {port}: cannot listen there ({error}); --port 0 takes any free port"
         ) from error
     made.set_inheritable(True)
     return made

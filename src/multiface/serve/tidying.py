@@ -39,7 +39,7 @@ class Tidying:
             try:
                 _tidy(self._gallery, self._backups)
             except MultifaceError as error:  # the gallery cannot be reached: in an hour it may be
-                _log.warning("what is over is not forgotten yet: %s", type(error).__name__)
+                _log.warning("finished work could not be tidied up yet: %s", type(error).__name__)
             self._closing.wait(EVERY_SECONDS)
 
 

@@ -59,7 +59,7 @@ def agree(place: Place, parts: Mapping[str, str]) -> None:
     ]
     if found:
         raise UsageError(
-            f"the processes are not of the same run: {'; '.join(found)}",
+            f"the processes do not belong to the same run: {'; '.join(found)}",
             hint="start all of them with the same command, version, recipe and data",
         )
 

@@ -41,13 +41,15 @@ def load_onnx(network: ArcIResNet, path: Path) -> None:
     try:
         import onnx
     except ImportError as error:
-        raise ExtraMissing(f"reading {path.name} needs onnx: {how_to_install('train')}") from error
+        raise ExtraMissing(
+            f"reading {path.name} needs onnx", hint=how_to_install("train"), path=path
+        ) from error
     try:
         model = onnx.load_model_from_string(read_regular(path))
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such file", path=path) from error
     except Exception as error:  # protobuf has several of its own
-        raise WeightsError(f"{path}: is no ONNX file ({type(error).__name__})", path=path) from error
+        raise WeightsError(f"{path}: is not an ONNX file ({type(error).__name__})", path=path) from error
     state = dict(network.state_dict())
     try:
         _Reader(model.graph, state).read(network)
@@ -94,7 +96,7 @@ class _Reader:
         self._norm("bn2")
         self._product("Gemm", "fc", "norm")
         if self._next is not None:
-            raise _Unlike(f"behind the last layer stands a {self._next.op_type}")
+            raise _Unlike(f"after the last layer comes a {self._next.op_type}")
 
     def _take(self, kind: str, name: str) -> "onnx.NodeProto":
         node = self._next
@@ -117,7 +119,7 @@ class _Reader:
             self._put(f"{name}.bias", bias)
         if follows and self._next is not None and self._next.op_type == "BatchNormalization":
             if bias is not None and not has_bias:
-                raise _Unlike(f"{name} has a bias and a batch norm behind it")
+                raise _Unlike(f"{name} has a bias and a batch norm after it")
             self._norm(norm)
             return
         size = len(weight)

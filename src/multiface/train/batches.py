@@ -160,8 +160,8 @@ def load_sample(
         numbers = draws.of(sample.epoch, sample.picture)
         return augment_pixels(pixels, config, numbers), int(pictures.labels[number])
     raise DataSetError(
-        f"pictures {sample.picture} and those behind it cannot be used (the last: {reason}): "
-        "mend the set; photos that are not aligned faces are made so by `multiface prepare photos`"
+        f"pictures {sample.picture} and those after it cannot be used (the last: {reason})",
+        hint="mend the set; `multiface prepare photos` aligns photos",
     )
 
 

@@ -203,14 +203,16 @@ def _check_data(run: Path, position: Position, pictures: IdentitySet, labels: st
     if (position.pictures, position.classes) != (len(pictures), pictures.classes):
         raise DataSetError(
             f"{run}: was trained on {position.pictures} pictures of {position.classes} people, the data now has "
-            f"{len(pictures)} of {pictures.classes}: give the same --data",
+            f"{len(pictures)} of {pictures.classes}",
             path=run,
+            hint="give the same --data",
         )
     if position.labels and position.labels != labels:
         raise DataSetError(
             f"{run}: was trained on as many pictures and people, but they stood in another order or belonged to "
-            "others: give the same --data, folders in the same order",
+            "others",
             path=run,
+            hint="give the same --data, folders in the same order",
         )
 
 

@@ -90,5 +90,6 @@ def check_weights(network: nn.Module, shapes: Mapping[str, tuple[int, ...]], nam
         if wanted.get(key) != shapes.get(key):
             raise WeightsError(
                 f"{name}: does not fit the network of the recipe: {key} is {shapes.get(key, 'nothing')}, wanted "
-                f"{wanted.get(key, 'nothing')}. Give the recipe the [network] that the file was made with"
+                f"{wanted.get(key, 'nothing')}",
+                hint="give the recipe the [network] that the file was made with",
             )

@@ -146,7 +146,7 @@ def open_checkpoint(path: Path) -> tuple[TensorFile, Position]:
     except (KeyError, ValueError) as error:
         file.close()
         raise WeightsError(
-            f"{path}: is no checkpoint of a run ({type(error).__name__}: {error})", path=path
+            f"{path}: is not a checkpoint of a run ({type(error).__name__}: {error})", path=path
         ) from error
 
 

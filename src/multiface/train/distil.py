@@ -70,7 +70,7 @@ class Teacher:
         if features.shape != (len(pixels), self.spec.dimension) or not features.isfinite().all():
             raise WeightsError(
                 f"the teacher answered {tuple(features.shape)} for {len(pixels)} faces of {self.spec.dimension} "
-                "dimensions, or with what is no finite number"
+                "dimensions, or gave numbers that are not finite"
             )
         return features.to(device)
 
@@ -123,13 +123,15 @@ def check_teacher(recipe: Recipe, spec: InputSpec) -> None:
     if (spec.width, spec.height) != (SIDE, SIDE) or apart > TEMPLATE_PIXELS:
         raise UsageError(
             f"distil: {name} sees crops of {spec.width}x{spec.height} pixels, or faces at another place in them; "
-            f"wanted a teacher that is fed the crops of this training, {SIDE}x{SIDE} with the usual five points"
+            f"wanted a teacher that is fed the crops of this training, {SIDE}x{SIDE} with the usual five points",
+            name=name,
         )
     if (config.cosine or config.squared) and spec.dimension != size:
         raise UsageError(
             f"distil: {name} has {spec.dimension} dimensions, the network {size}, so that `cosine` and `squared` "
-            f"have nothing to compare: set embedding = {spec.dimension} under [network], or use `distances` and "
-            "`angles` only"
+            "have nothing to compare",
+            hint=f"set embedding = {spec.dimension} under [network], or use `distances` and `angles` only",
+            name=name,
         )
 
 

@@ -112,7 +112,8 @@ def read_trained(path: Path) -> TrainedNetwork:
             path=path,
         ) from error
     network = build_network(config)
-    load_weights(network, state, str(path))
+    with about(path):
+        load_weights(network, state, str(path))
     return TrainedNetwork(network.eval(), config, spec)
 
 
@@ -173,7 +174,7 @@ def check_agreement(model: bytes, trained: TrainedNetwork, crops: Pixels) -> flo
         wanted = trained.network.eval().features(pictures).double().numpy()
     if not np.isfinite(wanted).all():
         raise WeightsError(
-            "the network answers with what is no finite number, so nobody can be recognised with it; after a few "
+            "the network gives numbers that are not finite, so it recognises nobody; after a few "
             "steps at a high rate that is so: train longer, or with a lower rate or a longer warm-up"
         )
     session = open_session(model, Engine(threads=1))

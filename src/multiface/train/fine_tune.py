@@ -12,7 +12,7 @@ import torch
 
 from multiface.arrays import Pixels
 from multiface.datasets.identities import IdentitySet
-from multiface.errors import DataSetError, WeightsError
+from multiface.errors import DataSetError, WeightsError, about
 from multiface.train.arcface_checkpoint import load_onnx
 from multiface.train.building import AnyHead, Network, load_weights
 from multiface.train.crops import decode_pixels
@@ -42,16 +42,20 @@ def load_start(network: Network, weights: Path, colour: str) -> None:
     if weights.suffix == ".onnx":
         if not isinstance(network, ArcIResNet):
             raise WeightsError(
-                f'{weights}: an ONNX file can be fine-tuned as an iresnet only: give name = "iresnet" under [network]'
+                f"{weights}: an ONNX file can be fine-tuned as an iresnet only",
+                hint='give name = "iresnet" under [network]',
+                path=weights,
             )
         load_onnx(network, weights)
         return
     trained = read_trained(weights)
-    load_weights(network, trained.network.state_dict(), str(weights))
+    with about(weights):
+        load_weights(network, trained.network.state_dict(), str(weights))
     if trained.spec.colour != colour:
         raise WeightsError(
             f'{weights}: was trained on {trained.spec.colour} pictures, the recipe says colour = "{colour}" '
-            "under [data]"
+            "under [data]",
+            path=weights,
         )
 
 

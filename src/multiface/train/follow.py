@@ -74,4 +74,4 @@ class _Log:
         except OSError as error:
             raise InputError(f"{self.path}: cannot be read ({error.strerror})", path=self.path) from error
         except ValueError as error:
-            raise InputError(f"{self.path}: has a line that is no JSON ({error})", path=self.path) from error
+            raise InputError(f"{self.path}: has a line that is not JSON ({error})", path=self.path) from error

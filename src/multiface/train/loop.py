@@ -337,7 +337,8 @@ def _diverged(
         "the weights were "
         f"not changed by it. Its faces are in {file} (pixels, labels, and epoch and number of each "
         "picture). A lower "
-        "rate, a longer warm-up or `clip` under [optimiser] mostly helps"
+        "rate, a longer warm-up or `clip` under [optimiser] mostly helps",
+        path=file,
     )
 
 

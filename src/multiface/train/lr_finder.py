@@ -89,7 +89,7 @@ def find_rate(
         losses.append(smoothing.value)
         report(step + 1, steps)
     if not rates:
-        raise InputError("the loss is no number at the first step already: look at the data")
+        raise InputError("the loss is not a number at the very first step", hint="check the data")
     return RateSearch(tuple(rates), tuple(losses), rates[int(np.argmin(losses))] / 10)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from multiface.errors import UsageError
+from multiface.errors import UsageError, about
 from multiface.regular_file import read_given_text
 from multiface.train.augment import AugmentConfig
 from multiface.train.heads.margins import (
@@ -150,11 +150,11 @@ class OptimiserConfig:
         if not all(0 <= one < 1 for one in (self.momentum, self.squares, self.average)):
             raise UsageError("optimiser: momentum, squares and average must be at least 0 and below 1")
         if self.nesterov and self.kind == "adamw":
-            raise UsageError("optimiser: nesterov is of sgd; leave it out with adamw")
+            raise UsageError("optimiser: nesterov belongs to sgd", hint="leave it out with adamw")
         if min(self.weight_decay, self.last_weight_decay, self.clip) < 0:
             raise UsageError("optimiser: weight decays and clip must be at least 0")
         if self.nesterov and self.momentum == 0:
-            raise UsageError("optimiser: nesterov wants a momentum above 0")
+            raise UsageError("optimiser: nesterov needs a momentum above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class DistilConfig:
                 "distil: a teacher teaches nothing unless `cosine`, `squared`, `distances` or `angles` is above 0"
             )
         if any(factors) and not self.teacher:
-            raise UsageError("distil: factors want a `teacher`: an embedder's name, run folder or ONNX file")
+            raise UsageError("distil: factors need a `teacher`: an embedder's name, run folder or ONNX file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ class StartConfig:
         if self.backbone_rate < 0:
             raise UsageError(f"start: backbone_rate must be at least 0, not {self.backbone_rate:g}")
         if not self.weights and (self.backbone_rate != 1 or self.freeze_batch_norm):
-            raise UsageError("start: a slowed or frozen network wants `weights` to start from")
+            raise UsageError("start: a slowed or frozen network needs `weights` to start from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +239,7 @@ class RunConfig:
         if not 0 <= self.seed < 1 << 62:
             raise UsageError(f"run: seed must be within 0..2**62 - 1, not {self.seed}")
         if self.compile and self.activation_checkpoints:
-            raise UsageError("run: compile and activation_checkpoints do not go together: choose one")
+            raise UsageError("run: compile and activation_checkpoints do not go together", hint="choose one")
         if self.batch % self.accumulate:
             raise UsageError(f"run: a batch of {self.batch} cannot be cut into {self.accumulate} equal parts")
 
@@ -284,9 +284,9 @@ class Recipe:
             )
         if size % slices and not self.head.drop_remainder:
             raise UsageError(
-                f"head: {slices} slices do not divide an embedding of {size} dimensions. Choose another "
-                "number, or "
-                f"say `drop_remainder = true` under [head], and the last {size % slices} learn nothing"
+                f"head: {slices} slices do not divide an embedding of {size} dimensions",
+                hint="choose another number, or "
+                f"say `drop_remainder = true` under [head], and the last {size % slices} learn nothing",
             )
 
 
@@ -322,10 +322,12 @@ def load_recipe(name_or_path: str) -> Recipe:
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path with a null character
         known = shipped_recipes()
         raise UsageError(
-            f"{name_or_path}: no such recipe{_nearest(name_or_path, known)}. Give a TOML file, or one of "
-            f"{', '.join(known)}"
+            f"{name_or_path}: no such recipe{_nearest(name_or_path, known)}",
+            path=path,
+            hint=f"give a TOML file, or one of {', '.join(known)}",
         ) from error
-    return recipe_from_toml(text, str(path))
+    with about(path):
+        return recipe_from_toml(text, str(path))
 
 
 def recipe_from_toml(text: str, name: str = "recipe") -> Recipe:
@@ -339,7 +341,7 @@ def recipe_from_toml(text: str, name: str = "recipe") -> Recipe:
     try:
         return _recipe(tables)
     except UsageError as error:
-        raise UsageError(f"{name}: {error}") from error
+        raise UsageError(f"{name}: {error}", hint=error.hint) from error
 
 
 def recipe_to_toml(recipe: Recipe) -> str:

@@ -83,7 +83,7 @@ def to_float16(model: bytes) -> bytes:
         values = onnx.numpy_helper.to_array(one)
         if values.dtype == np.float32 and np.abs(values).max(initial=0) > np.finfo(np.float16).max:
             raise WeightsError(
-                f"{one.name}: has weights above 65504, which float16 cannot hold; use int8 or float32"
+                f"{one.name}: has weights above 65504, which float16 cannot hold", hint="use int8 or float32"
             )
     half = convert_float_to_float16(proto, keep_io_types=True)
     _sort(half.graph)  # its casts stand at the end
@@ -148,7 +148,7 @@ def _embeddings(model: bytes, crops: Pixels, colour: str) -> Floats:
         rows.append(features)
     found: Floats = np.concatenate(rows).astype(np.float64)
     if not np.isfinite(found).all():
-        raise WeightsError("the reduced network answers with what is no finite number: use float32")
+        raise WeightsError("the reduced network gives numbers that are not finite", hint="use float32")
     length = np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
     unit: Floats = found / length
     return unit
@@ -185,7 +185,7 @@ def _sort(graph: Any) -> None:
             else:
                 later.append(node)
         if len(later) == len(waiting):
-            raise WeightsError(f"{waiting[0].name}: takes what no node gives")
+            raise WeightsError(f"{waiting[0].name}: has an input that no node gives")
         waiting = later
     del graph.node[:]
     graph.node.extend(ordered)

@@ -76,7 +76,8 @@ def load_network(network: nn.Module, path: Path) -> None:
             )
         raise WeightsError(
             f"{path.name} does not fit {type(network).__name__}: {', '.join(faults)}; "
-            "is it a file of another network, depth or embedding size?"
+            "is it a file of another network, depth or embedding size?",
+            path=path,
         )
     network.load_state_dict(state)
 

@@ -159,7 +159,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _broken(path: Path, error: Exception) -> WeightsError:
     return WeightsError(
-        f"{path}: cannot be read ({error}); a checkpoint that is damaged may be deleted, and the run goes on from "
-        "the one before",
+        f"{path}: cannot be read ({error})",
         path=path,
+        hint="delete a damaged checkpoint, and the run goes on from the one before",
     )

@@ -24,7 +24,7 @@ def open_training_set(folders: Sequence[str]) -> IdentitySet:
     """
     if not folders:
         raise UsageError(
-            "nothing to learn from: give --data FOLDER, or folders = [...] under [data] in the recipe"
+            "nothing to learn from", hint="give --data FOLDER, or folders = [...] under [data] in the recipe"
         )
     once, twice = each_once(folders)
     joined = join([open_identities(Path(folder)) for folder in once])

@@ -170,5 +170,7 @@ class _FolderCrops:
         try:
             files = [read_regular(path) for path in paths]
         except OSError as error:
-            raise DataSetError(f"{error.filename}: the crop cannot be read ({error.strerror})") from error
+            raise DataSetError(
+                f"{error.filename}: the crop cannot be read ({error.strerror})", path=error.filename
+            ) from error
         return decode_crops(files, f"{paths[0]} and those behind it")

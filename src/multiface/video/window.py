@@ -37,8 +37,8 @@ class Window:
             import pygame
         except ImportError as error:
             raise ExtraMissing(
-                f"a window needs the package pygame-ce, which is not installed: {how_to_install('window')}, "
-                "or go without a window (--headless)"
+                "a window needs the package pygame-ce, which is not installed",
+                hint=f"{how_to_install('window')}, or go without a window (--headless)",
             ) from error
         try:
             pygame.display.init()

@@ -83,9 +83,10 @@ def built(
         _sweep(place, stamp)
     except OSError as error:
         raise NotAvailable(
-            f"{name}: the built network cannot be kept in {folder} ({error.strerror or error}). Make that "
-            f"folder writable, or set `{SETTING}` to a folder that is",
+            f"{name}: the built network cannot be kept in {folder} ({error.strerror or error})",
+            path=folder,
             name=name,
+            hint=f"make that folder writable, or set `{SETTING}` to a folder that is",
         ) from error
     return _paths(place, stamp.outputs)
 

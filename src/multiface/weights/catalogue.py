@@ -571,7 +571,8 @@ def checked_name(name: str) -> str:
     ):
         raise UsageError(
             f"{name!r} cannot name weights: a name is 1 to 64 letters, digits, '_', '-' and single dots "
-            f"inside, and does not end like a file"
+            f"inside, and does not end like a file",
+            name=name,
         )
     return name
 
@@ -586,7 +587,7 @@ def find(name: str) -> Entry:
     for entry in CATALOGUE:
         if entry.name == name:
             return entry
-    raise WeightsMissing(unknown(name, ()))
+    raise WeightsMissing(unknown(name, ()), name=name)
 
 
 def unknown(name: str, others: tuple[str, ...], kind: Kind | None = None) -> str:

@@ -63,7 +63,7 @@ def make_batch_dynamic(model: bytes) -> tuple[bytes, BatchProof]:
         )
     if entry.batch not in (None, 1):
         raise WeightsError(
-            f"ONNX embedder: a batch of 1 or a free one wanted, this one is fixed at {entry.batch}"
+            f"ONNX embedder: a batch of 1 or a dynamic one wanted, this one is fixed at {entry.batch}"
         )
     if entry.height is None or entry.width is None:
         raise WeightsError(
@@ -205,14 +205,15 @@ def _proof(model: bytes, expected: Floats, entry: ImageInput, changed: tuple[str
             (output,) = run_network(session, pictures[index])
         except WeightsError as error:
             raise WeightsError(
-                f"ONNX embedder: the batch could not be made free, it fails on a batch of {len(index)}; "
-                f"export it with a free batch axis. {error}"
+                f"ONNX embedder: the batch could not be made dynamic: it fails on a batch of {len(index)} "
+                f"({error})",
+                hint="export it with a dynamic batch axis",
             ) from error
         if output.shape != expected[index].shape:
             raise WeightsError(
-                f"ONNX embedder: the batch could not be made free, a batch of {len(index)} gives "
+                f"ONNX embedder: the batch could not be made dynamic: a batch of {len(index)} gives "
                 f"{output.shape} where {expected[index].shape} was wanted",
-                hint="export it with a free batch axis",
+                hint="export it with a dynamic batch axis",
             )
         difference = float((np.abs(output - expected[index]).max(axis=1) / lengths[index]).max())
         if difference > TOLERANCE:

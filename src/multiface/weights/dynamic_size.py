@@ -98,8 +98,8 @@ def _prove(original: bytes, result: bytes, own: tuple[int, int]) -> None:
                 found = [_rows(output) for output in run_network(after, _cut(canvas, size))]
             except WeightsError as error:
                 raise WeightsError(
-                    f"ONNX detector: its size of {own} is built in, it fails at {size}; "
-                    f"export it with free height and width. {error}"
+                    f"ONNX detector: its size of {own} is built in, it fails at {size} ({error})",
+                    hint="export it with dynamic height and width",
                 ) from error
             allowed = TOLERANCE if size in sizes else TOLERANCE_SMALLER
             for number, (output, wanted, spread) in enumerate(zip(found, expected, spreads, strict=True)):
@@ -107,14 +107,14 @@ def _prove(original: bytes, result: bytes, own: tuple[int, int]) -> None:
                     raise WeightsError(
                         f"ONNX detector: its size of {own} is built in, output {number} is {output.shape} "
                         f"at {size}",
-                        hint="export it with free height and width",
+                        hint="export it with dynamic height and width",
                     )
                 corner = _corner(len(wanted), own, size)
                 difference = float(np.abs(output[:corner] - wanted[:corner]).max()) / spread
                 if difference > allowed:
                     raise WeightsError(
                         f"ONNX detector: at {size} output {number} differs from the original at {own} by "
-                        f"{difference:.1e} of its spread where they see the same (at most {allowed:.0e} "
+                        f"{difference:.1e} of its spread where both see the same (at most {allowed:.0e} "
                         "wanted); it depends on the size of the picture, use it at its own size"
                     )
 

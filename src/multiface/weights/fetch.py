@@ -93,8 +93,9 @@ def fetch(
             _Download(target, part, sha256, size, progress, limits).from_first_of(urls)
     except OSError as error:
         raise DownloadFailed(
-            f"{target.name} cannot be written to {target.parent}: {error.strerror or error}. Make "
-            f"room or choose another folder, then try again: what was received so far is used then"
+            f"{target.name} cannot be written to {target.parent}: {error.strerror or error}",
+            path=target,
+            hint="make room or choose another folder, then try again: the part received so far is reused",
         ) from error
 
 
@@ -114,7 +115,7 @@ def find_in_folder(folder: Path, files: Sequence[FileEntry]) -> tuple[Path, ...]
     for file in files:
         if file.sha256 is None:
             raise WeightsMissing(
-                f"{file.filename}: its sha256 is not known, so no file can be told to be it",
+                f"{file.filename}: its sha256 is not known, so no file can be verified",
                 hint="give the sha256",
             )
         fitting = [path for path in candidates if file.size in (None, path.stat().st_size)]
@@ -125,7 +126,7 @@ def find_in_folder(folder: Path, files: Sequence[FileEntry]) -> tuple[Path, ...]
                 found.append(path)
                 break
         else:
-            raise WeightsMissing(_not_in_folder(folder, file, candidates, known))
+            raise WeightsMissing(_not_in_folder(folder, file, candidates, known), path=folder)
     return tuple(found)
 
 
@@ -150,9 +151,10 @@ def file_urls(entry: Entry, file: FileEntry, mirror: str | None) -> tuple[str, .
         return (f"{mirror.rstrip('/')}/{file.filename}",)
     if not file.urls:
         raise WeightsMissing(
-            f"{entry.name}: no address of {file.filename} is known. If you have the file, run "
-            f"`multiface weights pull {entry.name} --from FOLDER` with the folder that holds it",
+            f"{entry.name}: no address of {file.filename} is known",
             name=entry.name,
+            hint=f"if you have the file, run `multiface weights pull {entry.name} --from FOLDER` with the folder that "
+            "holds it",
         )
     return file.urls
 
@@ -221,7 +223,8 @@ class _Download:
             _note(self.target).unlink(missing_ok=True)
         raise DownloadFailed(
             f"{self.target.name} was not delivered.{kept}\n  "
-            + "\n  ".join(failures or ["no address was given"])
+            + "\n  ".join(failures or ["no address was given"]),
+            path=self.target,
         )
 
     def _from(self, url: str) -> str | None:

@@ -19,7 +19,7 @@ _LARGEST_ENTRY = 1 << 20
 
 
 def onnx_metadata(path: Path) -> dict[str, str]:
-    """Keys and values of `metadata_props`. Raises WeightsError if the file is no ONNX file."""
+    """Keys and values of `metadata_props`. Raises WeightsError if the file is not an ONNX file."""
     size = path.stat().st_size
     found: dict[str, str] = {}
     try:

@@ -40,8 +40,8 @@ def parse_model(data: bytes) -> "onnx.ModelProto":
         import onnx
     except ModuleNotFoundError as error:
         raise ExtraMissing(
-            "to prepare these weights for any batch or size MultiFace needs the package onnx: "
-            f"{how_to_install('import')}"
+            "to prepare these weights for any batch or size MultiFace needs the package onnx",
+            hint=how_to_install("import"),
         ) from error
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
@@ -55,8 +55,8 @@ def parse_model(data: bytes) -> "onnx.ModelProto":
     for tensor in chain(_tensors(model.graph), *(_tensors_of(one.node) for one in model.functions)):
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             raise WeightsError(
-                f"ONNX model: tensor {tensor.name!r} lies in another file (external data); "
-                "save the model in one file and try again"
+                f"ONNX model: tensor {tensor.name!r} lies in another file (external data)",
+                hint="save the model in one file and try again",
             )
     return model
 

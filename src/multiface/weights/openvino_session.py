@@ -82,8 +82,8 @@ def require_openvino() -> None:
     """Raises EngineMissing unless the package is installed."""
     if not has_openvino():
         raise EngineMissing(
-            "engine 'openvino' needs the package openvino, which is not installed: "
-            f"{how_to_install('openvino')}, or use the engine cpu"
+            "engine 'openvino' needs the package openvino, which is not installed",
+            hint=f"{how_to_install('openvino')}, or use the engine cpu",
         )
 
 

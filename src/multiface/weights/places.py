@@ -59,5 +59,7 @@ def _own(kind: Callable[..., Path]) -> Path:
 def _at_home(name: str, option: str) -> Path:
     folder = _own(platformdirs.user_data_path)
     if folder == NOWHERE:
-        raise NotAvailable(f"this user has no home folder for {name}: set HOME, or name a file with {option}")
+        raise NotAvailable(
+            f"this user has no home folder for {name}", hint=f"set HOME, or name a file with {option}"
+        )
     return folder / name

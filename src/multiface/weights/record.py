@@ -66,8 +66,10 @@ def read_record(store: Path, name: str) -> Record:
                 raise ValueError(f"{file.filename!r} is not a plain file name")
     except (OSError, ValueError, WeightsError, UsageError) as error:
         raise WeightsError(
-            f"{path}: not readable ({error}). Run `multiface weights remove {name}` and get {name} again",
+            f"{path}: not readable ({error})",
             path=path,
+            name=name,
+            hint=f"run `multiface weights remove {name}` and get {name} again",
         ) from error
     return record
 
@@ -82,7 +84,7 @@ def checked_files(store: Path, record: Record) -> dict[str, Path]:
     now: dict[str, list[int]] = {}
     for file in record.files:
         path = folder / file.filename
-        again = f"Get it again: `multiface weights pull {record.name}`, or remove and import it"
+        again = f"get it again: `multiface weights pull {record.name}`, or remove and import it"
         try:
             status = path.stat()
             now[file.filename] = [status.st_size, status.st_mtime_ns]
@@ -91,11 +93,14 @@ def checked_files(store: Path, record: Record) -> dict[str, Path]:
             got = sha256_of(path)
         except OSError as error:
             raise WeightsError(
-                f"{path}: cannot be read ({error.strerror or error}). {again}", path=path
+                f"{path}: cannot be read ({error.strerror or error})", path=path, name=record.name, hint=again
             ) from error
         if got != file.sha256:
             raise WeightsError(
-                f"{path}: damaged or changed; wanted sha256 {file.sha256}, got {got}. {again}", path=path
+                f"{path}: damaged or changed; wanted sha256 {file.sha256}, got {got}",
+                path=path,
+                name=record.name,
+                hint=again,
             )
     if now != stamp:
         try:

@@ -120,8 +120,8 @@ def open_session(model: Path | bytes, engine: Engine) -> Session:
     if provider not in onnxruntime.get_available_providers():
         raise EngineMissing(
             f"engine {engine.name!r} is not in this ONNX Runtime ({onnxruntime.__version__}); "
-            f"it has {', '.join(available_engines())}. Install the ONNX Runtime build for {engine.name} "
-            f"or use the engine cpu"
+            f"it has {', '.join(available_engines())}",
+            hint=f"install the ONNX Runtime build for {engine.name} or use the engine cpu",
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = engine.thread_count
@@ -156,7 +156,8 @@ def open_session(model: Path | bytes, engine: Engine) -> Session:
     if used[0] != provider:
         raise EngineMissing(
             f"engine {engine.name!r} was asked for but ONNX Runtime started {used[0]}: a library of that "
-            f"engine is missing or does not fit. Mend it, or use the engine cpu"
+            f"engine is missing or does not fit",
+            hint="repair it, or use the engine cpu",
         )
     opened: Session = session
     return opened

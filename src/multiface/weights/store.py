@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from multiface.atomic_write import sync_folder
-from multiface.errors import UsageError, WeightsError, WeightsMissing
+from multiface.errors import UsageError, WeightsError, WeightsMissing, about
 from multiface.regular_file import read_regular, read_regular_text
 from multiface.version import __version__
 from multiface.visible import log_of
@@ -141,7 +141,7 @@ class Store:
         entry = self._catalogued(name_or_path)
         if (record := self._record_of(name_or_path)) is not None:
             if record.kind != "embedder" or record.spec is None or record.fingerprint is None:
-                raise UsageError(catalogue.wrong_kind(record.name, "embedder"))
+                raise UsageError(catalogue.wrong_kind(record.name, "embedder"), name=record.name)
             (path,) = checked_files(self.folder, record).values()
             return EmbedderFile(
                 record.name,
@@ -154,10 +154,10 @@ class Store:
             )
         if entry is not None:
             if entry.kind != "embedder":
-                raise UsageError(catalogue.wrong_kind(entry.name, "embedder"))
+                raise UsageError(catalogue.wrong_kind(entry.name, "embedder"), name=entry.name)
             if entry.packed:
                 return _packed_embedder(entry)
-            raise WeightsMissing(_how_to_get(entry))
+            raise _not_in_store(entry)
         return self._embedder_file(self._existing_path(name_or_path, "embedder"))
 
     def detector(self, name_or_path: str) -> DetectorFile:
@@ -165,17 +165,17 @@ class Store:
         entry = self._catalogued(name_or_path)
         if (record := self._record_of(name_or_path)) is not None:
             if record.kind != "detector":
-                raise UsageError(catalogue.wrong_kind(record.name, "detector"))
+                raise UsageError(catalogue.wrong_kind(record.name, "detector"), name=record.name)
             files = checked_files(self.folder, record)
             return DetectorFile(
                 record.name, tuple(files.items()), record.family, record.licence, record.commercial
             )
         if entry is not None:
             if entry.kind != "detector":
-                raise UsageError(catalogue.wrong_kind(entry.name, "detector"))
+                raise UsageError(catalogue.wrong_kind(entry.name, "detector"), name=entry.name)
             if entry.packed:
                 return _packed_detector(entry)
-            raise WeightsMissing(_how_to_get(entry))
+            raise _not_in_store(entry)
         path = self._existing_path(name_or_path, "detector")
         known = catalogue.by_sha256(sha256_of(path))
         if known is None or known.kind != "detector":
@@ -288,12 +288,19 @@ class Store:
                     f"{path} is {known.name!r} of the catalogue, whose input spec is another than the one "
                     "given",
                     hint="leave the spec out",
+                    path=path,
+                    name=known.name,
                 )
             spec = known.spec
             if spec is None:
-                raise UsageError(f"{path} is the detector {known.name!r} of the catalogue, not an embedder")
+                raise UsageError(
+                    f"{path} is the detector {known.name!r} of the catalogue, not an embedder",
+                    path=path,
+                    name=known.name,
+                )
         spec = spec or _spec_of_file(path) or _no_spec(path)
-        batched, proof = _freed(str(path), content, spec)
+        with about(path):
+            batched, proof = _freed(str(path), content, spec)
         record = Record(
             name=name,
             kind="embedder",
@@ -337,7 +344,7 @@ class Store:
         if (kind == "embedder") != (spec is not None) or (kind == "embedder" and len(files) != 1):
             raise UsageError("an embedder is one file and an input spec, a detector has no input spec")
         if len({path.name for path in files.values()}) != len(files):
-            raise UsageError("the files need different names, for they will lie in one folder")
+            raise UsageError("the files need different names, since they go into one folder")
         contents = {role: read_regular(path) for role, path in files.items()}
         stored = tuple(stored_file(role, files[role].name, content) for role, content in contents.items())
         for file in stored:
@@ -350,7 +357,7 @@ class Store:
         """Delete a name's files. Raises WeightsMissing if the store does not have it."""
         folder = self.folder / checked_name(name)
         if not folder.is_dir():
-            raise WeightsMissing(f"{name!r} is not in the store {self.folder}")
+            raise WeightsMissing(f"{name!r} is not in the store {self.folder}", name=name)
         # Renamed first, so that a name is never there with half of its files.
         with tempfile.TemporaryDirectory(
             prefix=".gone-", dir=self.folder, ignore_cleanup_errors=True
@@ -411,12 +418,12 @@ class Store:
         if path.is_file():
             return path
         if path.exists():
-            raise WeightsError(f"{name_or_path}: is not a regular file; wanted an ONNX file")
+            raise WeightsError(f"{name_or_path}: is not a regular file; wanted an ONNX file", path=path)
         looks_like_path = any(mark in name_or_path for mark in "/\\") or name_or_path.endswith(".onnx")
         if looks_like_path:
-            raise WeightsMissing(f"{name_or_path}: there is no such file")
+            raise WeightsMissing(f"{name_or_path}: there is no such file", path=path)
         names = tuple(one.name for one in self.listing() if one.kind == kind)
-        raise WeightsMissing(catalogue.unknown(name_or_path, names, kind))
+        raise WeightsMissing(catalogue.unknown(name_or_path, names, kind), name=name_or_path)
 
     def _embedder_file(self, path: Path) -> EmbedderFile:
         sha256 = sha256_of(path)
@@ -464,7 +471,9 @@ class Store:
             return
         known = [file.sha256 for file in entry.files]
         if entry.packed or (None not in known and sha256 not in known):
-            raise UsageError(f"{name!r} is the catalogue's name for another file", hint="choose another name")
+            raise UsageError(
+                f"{name!r} is the catalogue's name for another file", hint="choose another name", name=name
+            )
 
     def _put(self, record: Record, contents: Mapping[str, bytes]) -> Installed:
         """Write a record and its files; a name that is there must be the same weights, and is mended."""
@@ -496,8 +505,9 @@ class Store:
             there = record
         if identity(there) != identity(record):
             raise UsageError(
-                f"the name {record.name!r} is taken by other weights in {self.folder}; choose another "
-                f"name, or run `multiface weights remove {record.name}` first"
+                f"the name {record.name!r} is taken by other weights in {self.folder}",
+                hint=f"choose another name, or run `multiface weights remove {record.name}` first",
+                name=record.name,
             )
         write_record(self.folder / record.name, record, contents)
 
@@ -513,9 +523,9 @@ def _packed_files(entry: Entry) -> tuple[tuple[str, Path], ...]:
     for _, path in files:
         if not path.is_file():
             raise WeightsMissing(
-                f"{entry.name}: {path} is missing from this installation; install MultiFace again "
-                f"(in a source tree: pip install -e .)",
+                f"{entry.name}: {path} is missing from this installation",
                 name=entry.name,
+                hint="install MultiFace again (in a source tree: pip install -e .)",
             )
     return files
 
@@ -550,7 +560,7 @@ def _packed_fingerprint(entry: Entry) -> str:
 
 def _spec(entry: Entry) -> InputSpec:
     if entry.spec is None:
-        raise WeightsError(f"{entry.name} has no input spec")
+        raise WeightsError(f"{entry.name} has no input spec", name=entry.name)
     return entry.spec
 
 
@@ -567,7 +577,7 @@ def _freed(what: str, content: bytes, spec: InputSpec) -> tuple[bytes, dict[str,
     try:
         batched, proof = make_batch_dynamic(content)
     except WeightsError as error:
-        raise WeightsError(f"{what}: {error}") from error
+        raise WeightsError(f"{what}: {error}", hint=error.hint) from error
     if proof.output_dimension != spec.dimension:
         raise WeightsError(
             f"{what}: the input spec says {spec.dimension} numbers a face, the network gives "
@@ -594,15 +604,15 @@ def _spec_of_file(path: Path) -> InputSpec | None:
     try:
         return None if inside is None else InputSpec.from_json(inside)
     except WeightsError as error:
-        raise WeightsError(f"{path}, metadata {SPEC_KEY}: {error}") from error
+        raise WeightsError(f"{path}, metadata {SPEC_KEY}: {error}", path=path) from error
 
 
 def _no_spec(path: Path) -> InputSpec:
     raise WeightsError(
-        f"{path}: nothing says how it is fed (size, colour order, mean, std, landmark template, dimension). "
-        f"Run `multiface weights import {path} --name NAME --spec SPEC.json`, or put the spec beside it as "
-        f"{path.name}.json",
+        f"{path}: nothing says how it is fed (size, colour order, mean, std, landmark template, dimension)",
         path=path,
+        hint=f"run `multiface weights import {path} --name NAME --spec SPEC.json`, or put the spec beside it as "
+        f"{path.name}.json",
     )
 
 
@@ -617,17 +627,21 @@ def _with_sha256(entry: Entry, file: FileEntry, sha256: str | None) -> FileEntry
         return replace(file, sha256=sha256)
     if file.sha256 is None:
         raise WeightsMissing(
-            f"{entry.name}: the sha256 of {file.filename} is not known, so none can be checked. Get it from "
-            f"whom you trust and run `multiface weights pull {entry.name} --sha256 SHA256`",
+            f"{entry.name}: the sha256 of {file.filename} is not known, so it cannot be checked",
             name=entry.name,
+            hint=f"get it from a source you trust and run `multiface weights pull {entry.name} --sha256 SHA256`",
         )
     return file
 
 
-def _how_to_get(entry: Entry) -> str:
+def _not_in_store(entry: Entry) -> WeightsMissing:
     (file,) = entry.files
     pull = f"multiface weights pull {entry.name}"
     if file.sha256 is None:
         pull += " --sha256 SHA256"
     folder = f"`{pull} --from FOLDER` (a folder that holds {file.filename}, under whatever name)"
-    return f"{entry.name} is not in the store. Run `{pull}`, or offline {folder}. Licence: {entry.licence}"
+    return WeightsMissing(
+        f"{entry.name} is not in the store (licence: {entry.licence})",
+        name=entry.name,
+        hint=f"run `{pull}`, or offline {folder}",
+    )

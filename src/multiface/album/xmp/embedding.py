@@ -59,7 +59,9 @@ def _with_packet(data: bytes, packet: bytes, name: str) -> bytes:
             break
         head.append(one)
     else:
-        raise InputError(f"{name}: is a broken JPEG, nothing is put into it", hint="fetch or copy it again")
+        raise InputError(
+            f"{name}: is a broken JPEG; nothing was written into it", hint="fetch or copy it again"
+        )
     there = [one for one in head if one.marker == _APP1 and one.content.startswith(_XMP)]
     segment = b"\xff\xe1" + (2 + len(_XMP) + len(packet)).to_bytes(2, "big") + _XMP + packet
     at = there[0].start if there else _after_exif(head)

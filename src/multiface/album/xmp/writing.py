@@ -64,7 +64,9 @@ def refuse_link(path: Path) -> None:
     """Raises InputError for a symbolic link: what it leads to may be anybody's."""
     if is_link(path):
         raise InputError(
-            f"{path_text(path)}: is a symbolic link, which is not followed", hint="put a file in its place"
+            f"{path_text(path)}: is a symbolic link, which is not followed",
+            hint="put a file in its place",
+            path=path,
         )
 
 
@@ -77,4 +79,6 @@ def replace_file(path: Path, content: bytes) -> None:
                 os.fchmod(file.fileno(), mode)
             file.write(content)
     except OSError as error:
-        raise UsageError(f"{path_text(path)}: cannot be written ({error.strerror or error})") from error
+        raise UsageError(
+            f"{path_text(path)}: cannot be written ({error.strerror or error})", path=path
+        ) from error

@@ -148,7 +148,7 @@ class _reading:
         if isinstance(error, tarfile.TarError | ValueError | OSError | UsageError):
             why = str(error) or "its end is missing"
             raise GalleryError(
-                f"{self._path}: is no archive of people that is whole ({why}); nothing of it was used",
+                f"{self._path}: is not an intact archive of people ({why}); nothing was imported",
                 path=self._path,
             ) from error
 
@@ -156,7 +156,7 @@ class _reading:
         with tarfile.open(fileobj=file, mode="r:") as archive:
             for member in archive:
                 if not member.isreg() or member.size > LARGEST:
-                    raise ValueError(f"{member.name}: is no file, or too large")
+                    raise ValueError(f"{member.name}: is not a file, or is too large")
                 content = archive.extractfile(member)
                 yield member.name, b"" if content is None else content.read()
 
@@ -210,5 +210,5 @@ def _check(person: ArchivedPerson) -> None:
 
 def _id(value: object) -> str:
     if not isinstance(value, str) or not is_id(value):
-        raise ValueError(f"{value!r} is no id of a person")
+        raise ValueError(f"{value!r} is not a person's id")
     return value

@@ -159,7 +159,9 @@ def revoke_key(connection: Connection, number: str, place: str) -> None:
         (utc_now(), number),
     )
     if not cursor.rowcount:
-        raise NotInGallery(f"{place}: there is no key {number}; `multiface serve keys list` shows them")
+        raise NotInGallery(
+            f"{place}: there is no key {number}", hint="`multiface serve keys list` shows them"
+        )
 
 
 def _made(

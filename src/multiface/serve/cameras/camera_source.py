@@ -73,7 +73,7 @@ def require_allowed(source: CameraSource, hosts: tuple[str, ...]) -> None:
     if addresses and all(any(ip_address(one) in network for network in networks) for one in addresses):
         return
     raise UsageError(
-        f"{source.shown}: this service takes no cameras at that host; whoever starts it says which (--camera-host)"
+        f"{source.shown}: this service accepts no cameras at that host; whoever starts it says which (--camera-host)"
     )
 
 
@@ -104,7 +104,8 @@ def _parts(address: str) -> tuple[str, str, str, str]:
     found = _ADDRESS.fullmatch(address)
     if found is None:
         raise UsageError(
-            "the address has a / ? # or @ where none may stand: write those of a password or path as %2F, %3F, %23, %40"
+            "the address has a / ? # or @ where none may stand",
+            hint="write those of a password or path as %2F, %3F, %23, %40",
         )
     return found[1], found[2] or "", found[3], found[4] or ""
 

@@ -81,7 +81,7 @@ class RunningCamera:
                 return Condition(False, None, self._failed or _ended(code))
             if silent:
                 self._process.kill()
-                return Condition(False, None, "its process said nothing any more and was ended")
+                return Condition(False, None, "its process stopped responding and was ended")
             return Condition(running, self._trouble, None)
 
     def _hear(self) -> None:

@@ -112,7 +112,7 @@ class Supervisor:
                 self._awake.wait(LOOK_SECONDS)
                 self._awake.clear()
         except BaseException:
-            _log.exception("the cameras are not looked after any more")
+            _log.exception("the cameras are no longer supervised")
             raise
         finally:
             self._let_go()
@@ -123,7 +123,7 @@ class Supervisor:
 
     def _say_problem(self, problem: str | None) -> None:
         if problem is not None and problem != self._problem:
-            _log.warning("cameras: %s; what runs goes on", problem)
+            _log.warning("cameras: %s; running cameras continue", problem)
         self._problem = problem
 
     def _look(self, gallery: Gallery) -> None:

@@ -101,7 +101,9 @@ def read_result(folder: Path) -> RunResult | None:
     try:
         return record_from(parse_json(read_regular(file)), RunResult)
     except ValueError as error:
-        raise InputError(f"{file}: is no result of a run ({error}): delete the folder", path=file) from error
+        raise InputError(
+            f"{file}: is not the result of a run ({error})", path=file, hint="delete the folder"
+        ) from error
 
 
 def read_scores(folder: Path) -> list[Doubles]:

@@ -174,7 +174,7 @@ class Experiment:
         made = recipe_from_toml(_toml(tables), f"arm {run.arm}")
         if self.shrink > 1:
             if made.network.name != "plain":
-                raise UsageError(f"arm {run.arm}: `shrink` wants a network that takes small pictures: plain")
+                raise UsageError(f"arm {run.arm}: `shrink` needs a network that takes small pictures: plain")
             made = replace(
                 made, augment=AugmentConfig(flip=made.augment.flip)
             )  # all that small pictures know
@@ -201,13 +201,13 @@ def load_experiment(path: Path) -> Experiment:
     try:
         tables = tomllib.loads(read_given_text(path))
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: is no experiment that can be read ({error})") from error
+        raise UsageError(f"{path}: is not a readable experiment ({error})", path=path) from error
     try:
         made = _experiment(tables, path.parent)
         for run in (*made.tuning_runs(), *made.judged_runs({arm.name: arm.choices[0] for arm in made.arms})):
             made.recipe_of(run)
     except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
+        raise UsageError(f"{path}: {error}", path=path, hint=error.hint) from error
     return made
 
 

@@ -88,7 +88,8 @@ def choose(experiment: Experiment, out: Path) -> dict[str, Choice]:
             best = max(arm.choices, key=lambda one: float(np.mean(areas[arm.name, one])))
             if float(np.mean(areas[arm.name, best])) < 0:
                 raise InputError(
-                    f"arm {arm.name}: learned with no rate, margin and scale that were tried; give it lower rates"
+                    f"arm {arm.name}: did not learn at any rate, margin and scale that were tried",
+                    hint="give it lower rates",
                 )
         found[arm.name] = best
     return found
@@ -106,7 +107,7 @@ def chosen_before(experiment: Experiment, out: Path) -> dict[str, Choice] | None
 def open_sets(experiment: Experiment) -> tuple[ValidationSet, ...]:
     """The packs that arms are judged on. Raises UsageError without one, DataSetError for a broken one."""
     if not experiment.judge:
-        raise UsageError("nothing to judge by: give --judge PACK.bin, or judge = [...] in the file")
+        raise UsageError("nothing to judge by", hint="give --judge PACK.bin, or judge = [...] in the file")
     sets = tuple(open_validation_set(Path(one), None) for one in experiment.judge)
     return sets if experiment.shrink == 1 else tuple(keep_crops(one, experiment.shrink) for one in sets)
 

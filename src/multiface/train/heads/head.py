@@ -182,6 +182,6 @@ def check_batch(config: HeadConfig, embedding: Tensor, labels: Tensor, norms: Te
         raise UsageError(f"head: wanted int64 labels ({batch},), got {labels.dtype} {tuple(labels.shape)}")
     if isinstance(config.margin, WITH_NORMS) and norms is None:
         name = type(config.margin).__name__
-        raise UsageError(f"head: {name} wants the norms of the features beside the unit embeddings")
+        raise UsageError(f"head: {name} needs the norms of the features besides the unit embeddings")
     if norms is not None and norms.shape != (batch,):
         raise UsageError(f"head: wanted norms ({batch},), got {tuple(norms.shape)}")

@@ -207,7 +207,7 @@ class MagFace:
     def targets(self, cosine: Tensor, state: Tensor, norms: Tensor | None) -> Targets:  # noqa: ARG002
         """Cosines (N, B) and norms (B,) of the features to targets; state is not used."""
         if norms is None:
-            raise UsageError("MagFace wants the norms of the features beside the unit embeddings")
+            raise UsageError("MagFace needs the norms of the features besides the unit embeddings")
         length = norms.clamp(self.lower_norm, self.upper_norm)
         rise = (self.upper_margin - self.lower_margin) / (self.upper_norm - self.lower_norm)
         margin = (self.lower_margin + rise * (length - self.lower_norm)).to(cosine.dtype)
@@ -284,7 +284,7 @@ def _turned(cosine: Tensor, cos: Tensor | float, sin: Tensor | float) -> tuple[T
 
 def _adaface_norms(norms: Tensor | None) -> Tensor:
     if norms is None:
-        raise UsageError("AdaFace wants the norms of the features beside the unit embeddings")
+        raise UsageError("AdaFace needs the norms of the features besides the unit embeddings")
     return norms.clamp(1e-3, 100)
 
 

@@ -97,7 +97,7 @@ class CarriedTracks:
                     yield packet
         except av.error.FFmpegError as error:
             self.notes.append(
-                f"sound and subtitles end early: the source cannot be read on ({error.strerror})"
+                f"sound and subtitles end early: the source cannot be read further ({error.strerror})"
             )
 
     def _track(

@@ -112,10 +112,10 @@ def work_left(target: Path, key: RunKey) -> Resumable | StartsAnew:
         (("writer",), "MultiFace or its video encoder is of another version"),
     ):
         if any(getattr(run.key, name) != getattr(key, name) for name in names):
-            return StartsAnew(f"an unfinished run lies there, but {what}")
+            return StartsAnew(f"there is an unfinished run, but {what}")
     finished = finished_stretches(folder)
     if not finished:
-        return StartsAnew("the run before did not get to its first checkpoint")
+        return StartsAnew("the earlier run did not reach its first checkpoint")
     complete = (folder / "complete").exists()
     last = finished[-1]
     state = None
@@ -266,7 +266,7 @@ def _refuse_others(folder: Path) -> None:
     ours = folder.is_dir() and not folder.is_symlink()
     if not ours or any(not _is_ours(entry) for entry in folder.iterdir()):
         raise UsageError(
-            f"{folder.name}: lies where unfinished work would be kept and is not from MultiFace",
+            f"{folder.name}: is where unfinished work would be kept, and is not from MultiFace",
             path=folder,
             hint="move it away",
         )

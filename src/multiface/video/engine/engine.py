@@ -108,7 +108,7 @@ class VideoEngine:
         without thresholds.
         """
         if self._running or self._analysis is not None:
-            raise UsageError("an engine computes one source", hint="make another one for the next")
+            raise UsageError("an engine runs one source", hint="make another one for the next")
         queues = Queues()
         threads: list[threading.Thread] = []
         self._running = True

@@ -49,19 +49,21 @@ def written_lines(path: Path) -> Iterator[EventLines]:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
     except (OSError, ValueError) as error:
-        raise _unwritable(name, error) from error
+        raise _unwritable(name, error, path) from error
     # Unbuffered: what could not be written must not be tried again at the end.
     with os.fdopen(handle, "wb", buffering=0) as file:
         if stat.S_ISREG(os.fstat(handle).st_mode):
             # Not on Windows: there a lock would keep readers from the lines.
             if sys.platform != "win32" and not lock(file):
                 raise UsageError(
-                    f"{name}: another process writes its events there now", hint="give each a file of its own"
+                    f"{name}: another process writes its events there now",
+                    hint="give each a file of its own",
+                    path=path,
                 )
             file.truncate()
         yield EventLines(file, name)
 
 
-def _unwritable(name: str, error: Exception) -> UsageError:
+def _unwritable(name: str, error: Exception, path: Path | None = None) -> UsageError:
     why = getattr(error, "strerror", None) or str(error)
-    return UsageError(f"{name}: events cannot be written there ({why})")
+    return UsageError(f"{name}: events cannot be written there ({why})", path=path)

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import cast
 
-from multiface.errors import InputError
+from multiface.errors import InputError, about
 from multiface.images.path_text import path_text
 from multiface.video.sources.frame_size import limit_in_words
 from multiface.video.sources.local_file import opened_file, video_stream
@@ -32,10 +32,11 @@ class FilePass:
 
     def __init__(self, path: Path, closed: threading.Event) -> None:
         """Raises InputError for what is no regular file, no video, or too large."""
-        self._name, self._closed = path_text(path), closed
+        self._path, self._name, self._closed = path, path_text(path), closed
         self.container = opened_file(path, self._name)
         try:
-            self.stream = video_stream(self.container, self._name)
+            with about(path):
+                self.stream = video_stream(self.container, self._name)
         except BaseException:
             self.container.close()
             raise
@@ -96,7 +97,7 @@ class FilePass:
             missing = float((stated - self._end) * self.time_base)
             if missing > 0.2 + 2 * float(self._step * self.time_base):
                 notes.append(
-                    f"{self._name}: ends early, {missing:.2f} s of the picture that it promises are missing; "
+                    f"{self._name}: ends early, {missing:.2f} s of the announced picture are missing; "
                     "it was probably cut off"
                 )
         for count, text in (
@@ -118,7 +119,7 @@ class FilePass:
             if self.skipped
             else "the stream is empty"
         )
-        return InputError(f"{self._name}: not one frame of its video can be decoded ({why})")
+        return InputError(f"{self._name}: not one frame of its video can be decoded ({why})", path=self._path)
 
     def _stated_end(self) -> int | None:
         """The end of the picture that the container states for this stream alone."""
@@ -139,8 +140,10 @@ class FilePass:
             yield from self.container.demux(self.stream)
         except av.error.FFmpegError as error:
             if isinstance(error, OSError):
-                raise InputError(f"{self._name}: cannot be read on ({error.strerror})") from error
-            self._trouble = f"is broken and cannot be read on ({error.strerror})"
+                raise InputError(
+                    f"{self._name}: cannot be read further ({error.strerror})", path=self._path
+                ) from error
+            self._trouble = f"is broken and cannot be read further ({error.strerror})"
 
     def _decoded(self, packets: "Iterable[av.Packet[av.VideoStream]]", key: int | None) -> Iterator[Timed]:
         for packet in packets:

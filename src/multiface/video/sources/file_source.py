@@ -171,7 +171,10 @@ class FileSource:
         self.notes += self._pass.notes(whole)
         if empty and self._after is None:
             last = float(((self._pass.last or self._zero) - self._zero) * self._pass.time_base)
-            raise InputError(f"{self._name}: has no frame in the part asked for; its last is at {last:.3f} s")
+            raise InputError(
+                f"{self._name}: has no frame in the part asked for; its last is at {last:.3f} s",
+                path=self._path,
+            )
 
     def _from_place(self) -> Iterator[Timed]:
         """All frames from one that is not after the first wanted; with `after`, all frames after it."""
@@ -188,7 +191,8 @@ class FileSource:
         if not self._closed.is_set():
             raise InputError(
                 f"{self._name}: has no frame with the presentation time {self._after} to go on after; "
-                "the file has changed since, start anew"
+                "the file has changed since, start anew",
+                path=self._path,
             )
 
     def _readings(self) -> Iterator[Iterator[Timed]]:

@@ -74,7 +74,8 @@ class FolderSource:
     ) -> None:
         self.notes: list[str] = []
         self.skipped = 0
-        self._name, self._pictures, self._rate = path_text(path), pictures, rate
+        self._path, self._name = path, path_text(path)
+        self._pictures, self._rate = pictures, rate
         self._number = first_number
         self._left = span if after is None else range(max(span.start, after + 1), span.stop)
         self._closed = threading.Event()
@@ -98,7 +99,7 @@ class FolderSource:
             except (PictureError, ExtraMissing) as error:
                 trouble = trouble or error
         raise InputError(
-            f"{self._name}: none of its {len(span)} pictures can be read ({trouble})"
+            f"{self._name}: none of its {len(span)} pictures can be read ({trouble})", path=self._path
         ) from trouble
 
     def frames(self) -> Iterator[Frame]:

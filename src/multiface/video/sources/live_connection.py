@@ -173,7 +173,7 @@ class LiveConnection:
         if error.errno == errno.EINVAL:
             return f"it cannot be opened; its address is wrong, or its frames are {limit_in_words()}"
         if isinstance(error, av.InvalidDataError):
-            return "what comes is no video that can be read"
+            return "it is not a readable video"
         if isinstance(error, OSError) and error.errno == errno.EIO:
             return "the connection broke"
         return error.strerror or "no reason is given"

@@ -133,7 +133,7 @@ class LiveSource:
         with self._changed:
             while self._info is None and self._failure is None:
                 if time.monotonic() > self._connection.due:
-                    raise InputError(f"{self._feed.name}: it hangs while it is opened")
+                    raise InputError(f"{self._feed.name}: opening it hangs")
                 self._changed.wait(WATCH)
             if self._info is None:
                 raise self._failure or InputError(f"{self._feed.name}: closed")

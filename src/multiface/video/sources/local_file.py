@@ -7,7 +7,7 @@ user's opens it here.
 import stat
 from pathlib import Path
 
-from multiface.errors import InputError
+from multiface.errors import InputError, about
 from multiface.regular_file import open_regular
 from multiface.video.sources.frame_size import over_limit, pixel_limit
 from multiface.video.sources.pyav import av
@@ -18,6 +18,11 @@ _LETTERS = frozenset({"tty", "bin", "xbin", "adf", "idf"})  # FFmpeg shows any t
 
 def opened_file(path: Path, name: str) -> "av.container.InputContainer":
     """The file, open. name: for messages. Raises InputError for what is no regular file or cannot be opened."""
+    with about(path):
+        return _opened(path, name)
+
+
+def _opened(path: Path, name: str) -> "av.container.InputContainer":
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):

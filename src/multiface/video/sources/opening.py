@@ -84,11 +84,11 @@ def open_source(
             first_number=first_number,
         )
     if rate is not None:
-        raise UsageError(f"{shown}: a video has a rate of its own; leave out the rate")
+        raise UsageError(f"{shown}: a video has a rate of its own", hint="leave out the rate")
     read = partial(open_file, begin=begin, duration=duration, after=after, first_number=first_number)
     if name == "-":
         if sys.stdin is None:
-            raise UsageError("standard input is closed; pipe a video into it, or name a file")
+            raise UsageError("standard input is closed", hint="pipe a video into it, or name a file")
         return SpooledSource("standard input", partial(spooled_stdin, sys.stdin.buffer), read, scratch)
     if not address:
         return read(Path(name))
@@ -104,7 +104,7 @@ def open_source(
 
 def _begins_now(shown: str, begin: float, after: int | None) -> None:
     if begin or after is not None:
-        raise UsageError(f"{shown}: a live source begins now; leave out where to begin")
+        raise UsageError(f"{shown}: a live source begins now", hint="leave out the start time")
 
 
 class _IsStream(Exception):

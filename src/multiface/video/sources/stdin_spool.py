@@ -31,7 +31,8 @@ def spooled_stdin(stream: BinaryIO, folder: Path) -> Path:
                 raise InputError("standard input is empty (0 bytes)", hint="pipe a video into it")
     except OSError as error:
         raise InputError(
-            f"standard input cannot be copied to {path_text(folder)} ({error.strerror or error}); "
-            "make room there, or save the video as a file and name that"
+            f"standard input cannot be copied to {path_text(folder)} ({error.strerror or error})",
+            hint="make room there, or save the video as a file and name that",
+            path=folder,
         ) from error
     return path

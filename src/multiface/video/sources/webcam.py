@@ -116,7 +116,7 @@ def _check_device(path: Path) -> None:
         )
         raise InputError(f"{path_text(path)}: there is no such camera; {found}", path=path) from None
     if not stat.S_ISCHR(mode):
-        raise InputError(f"{path_text(path)}: is no device of a camera", path=path)
+        raise InputError(f"{path_text(path)}: is not a camera device", path=path)
     try:
         path.open("rb").close()
     except PermissionError:

@@ -71,8 +71,8 @@ def from_bytes(data: bytes) -> TrackerState:
         )
     except (ValueError, KeyError, IndexError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"the saved state of the tracks cannot be read ({type(error).__name__}: {error}); "
-            f"begin again without it"
+            f"the saved state of the tracks cannot be read ({type(error).__name__}: {error})",
+            hint="begin again without it",
         ) from error
 
 
