@@ -275,6 +275,25 @@ def test_a_drive_that_is_not_there_forgets_nothing(album: Album, photos: Path, t
     assert album.find() == () and album.groups() == ()
 
 
+def test_forgetting_a_folder_is_about_that_folder_alone(album: Album, photos: Path, tmp_path: Path) -> None:
+    """Also where files are missing: of others they may come back, of this one nothing is kept."""
+    shutil.copy(photos / "b" / "cleo2.jpg", photos / "b" / "z.jpg")
+    album.scan([photos])
+    first = {Path(hit.paths[0]).name: hit.faces[0].id for hit in album.find()}
+    album.ignore(faces=[first["ada.jpg"], first["cleo1.jpg"], first["cleo2.jpg"]])
+    gone = [photos / "a" / "ada.jpg", photos / "b" / "cleo1.jpg"]
+    for file in gone:
+        shutil.move(file, tmp_path / file.name)
+    shutil.move(photos / "b" / "z.jpg", photos / "a" / "z.jpg")  # a copy is in the other folder
+    album.scan([photos])
+    album.forget(photos / "b")
+    for file in gone:
+        shutil.move(tmp_path / file.name, file)
+    album.scan([photos])
+    ignored = {hit.paths for hit in album.find() if hit.faces[0].ignored}
+    assert ignored == {(str(gone[0]),), (str(photos / "a" / "z.jpg"), str(photos / "b" / "cleo2.jpg"))}
+
+
 def test_copies_are_searched_once(album: Album, photos: Path) -> None:
     for number in range(9):
         shutil.copy(photos / "b" / "cleo1.jpg", photos / "b" / f"copy{number}.jpg")

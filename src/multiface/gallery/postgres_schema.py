@@ -445,6 +445,7 @@ _NUMBERS = (
         PRIMARY KEY (face_id, lowest)
     )
     """,
+    f"ALTER TABLE album_picture ADD COLUMN last_folder {_TEXT}",
     "ALTER TABLE album_state ADD COLUMN rate DOUBLE PRECISION",
     "ALTER TABLE album_state ADD COLUMN level BIGINT NOT NULL DEFAULT 0",
     f"ALTER TABLE album_state ADD COLUMN changed {_TEXT} NOT NULL DEFAULT '[]'",

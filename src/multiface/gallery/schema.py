@@ -483,6 +483,8 @@ _NUMBERS = (
         PRIMARY KEY (face_id, lowest)
     ) WITHOUT ROWID
     """,
+    # Where the last file of a picture was, once it vanished; NULL for one that vanished before this step.
+    "ALTER TABLE album_picture ADD COLUMN last_folder TEXT",
     # `settings` held texts joined by ";": words of which the last was the rate, a level, and faces with blanks between.
     "ALTER TABLE album_state ADD COLUMN rate REAL",
     "ALTER TABLE album_state ADD COLUMN level INTEGER NOT NULL DEFAULT 0",
