@@ -178,7 +178,7 @@ def _back(connection: Connection, number: int, when: str) -> AlbumStranger:
 
 
 def let_go(connection: Connection) -> None:
-    """Strangers who have no face in the album any more leave it."""
+    """Strangers who have no face in the album any more leave it; nothing is shown of those whose files are missing."""
     rows = connection.execute(
         """
         SELECT stranger_id, last_seen FROM album_stranger JOIN stranger ON stranger.id = stranger_id
@@ -189,6 +189,9 @@ def let_go(connection: Connection) -> None:
     for number, last in rows:
         until = datetime.fromisoformat(str(last)) + timedelta(days=_KEPT_DAYS)
         album_strangers.leave(connection, known[int(number)], until.isoformat(timespec="seconds"))
+    for number, first, last in album_strangers.missing(connection):
+        stranger_rows.start_again(connection, number, 0.0, b"")
+        album_strangers.set_seen(connection, number, first, last, 0)
 
 
 def seen(vectors: Floats, times: Sequence[float | None]) -> int:

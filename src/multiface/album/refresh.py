@@ -66,7 +66,9 @@ def _refresh(
     barred, named = album_faces.barred(connection), album_faces.named_without_vector(connection)
     persons = decided(faces, barred, named, index.matrix, threshold)
     of_strangers = faces.by_hand & (faces.strangers >= 0)
-    unknown = (persons < 0) & ~faces.ignored & (~faces.poor | of_strangers)
+    # Of a file that is missing nothing is counted or shown; what a face of it was stays, should it come back.
+    missing = ~faces.there & (persons < 0) & ~faces.ignored
+    unknown = faces.there & (persons < 0) & ~faces.ignored & (~faces.poor | of_strangers)
     level = rounded_up(int(unknown.sum()))
     settings = _settings(threshold)
     least = least_similarity(threshold.calibration, threshold.rate, level)
@@ -74,7 +76,7 @@ def _refresh(
     affected = unknown
     if (settings, threshold.rate, level) == (before.settings, before.rate or threshold.rate, before.level):
         start = (faces.ids > before.face) | moved | np.isin(faces.ids, list(before.changed))
-        losing = np.unique(faces.strangers[(start | ~unknown) & (faces.strangers >= 0)])
+        losing = np.unique(faces.strangers[(start | (~unknown & ~missing)) & (faces.strangers >= 0)])
         start |= np.isin(faces.strangers, losing)
         rows = np.flatnonzero(unknown & ~start & (faces.strangers < 0))
         start[rows] = like_those_of_cameras(connection, gallery.origin, faces.vectors[rows], threshold, least)
@@ -92,6 +94,7 @@ def _refresh(
         strangers[rows] = numbered(
             connection, gallery.origin, faces, rows, labels, strangers, former, threshold, least
         )
+    strangers[missing] = faces.strangers[missing]
     if old_rate == threshold.rate:
         album_numbers.remember(connection, _numbers(faces, had & (strangers != faces.strangers)), old_rate)
     for k in np.flatnonzero(moved | (strangers != faces.strangers)):
@@ -102,7 +105,7 @@ def _refresh(
     let_go(connection)
     state = AlbumState(index.touched, album_faces.last(connection), settings, threshold.rate, level)
     album_strangers.set_state(connection, state)
-    return Refreshed(int(moved.sum()), len(np.unique(strangers[strangers >= 0])))
+    return Refreshed(int(moved.sum()), len(np.unique(strangers[unknown & (strangers >= 0)])))
 
 
 def _settings(threshold: GalleryThreshold) -> str:

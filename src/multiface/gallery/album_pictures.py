@@ -167,8 +167,8 @@ def add_picture(connection: Connection, new: NewPicture) -> int:
     return inserted_id(cursor)
 
 
-def put_file(connection: Connection, file: AlbumFile) -> None:
-    """Write down that a file holds a picture, which has not vanished then."""
+def put_file(connection: Connection, file: AlbumFile) -> bool:
+    """Write down that a file holds a picture, which has not vanished then; whether it had."""
     _note_folder(connection, file.folder, file.name)  # of the picture that it held before
     connection.execute(
         """
@@ -178,9 +178,10 @@ def put_file(connection: Connection, file: AlbumFile) -> None:
         """,
         (file.folder, file.name, file.size, file.modified_ns, file.picture),
     )
-    connection.execute(
+    cursor = connection.execute(
         "UPDATE album_picture SET vanished = NULL WHERE id = ? AND vanished IS NOT NULL", (file.picture,)
     )
+    return int(cursor.rowcount) > 0
 
 
 def drop_file(connection: Connection, folder: str, name: str) -> None:
@@ -200,16 +201,17 @@ def _note_folder(connection: Connection, folder: str, name: str) -> None:
     )
 
 
-def mark_vanished(connection: Connection) -> int:
-    """Write down of pictures without a file that they vanished now; how many did."""
-    cursor = connection.execute(
+def mark_vanished(connection: Connection) -> list[int]:
+    """Write down of pictures without a file that they vanished now; which did."""
+    rows = connection.execute(
         """
         UPDATE album_picture SET vanished = ? WHERE vanished IS NULL
             AND NOT EXISTS (SELECT 1 FROM album_file WHERE picture_id = album_picture.id)
+        RETURNING id
         """,
         (utc_now(),),
-    )
-    return int(cursor.rowcount)
+    ).fetchall()
+    return [int(number) for (number,) in rows]
 
 
 def forget_vanished(connection: Connection, before: str) -> int:

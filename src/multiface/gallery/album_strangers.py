@@ -64,6 +64,22 @@ def met(connection: Connection, stranger: int) -> None:
     connection.execute("UPDATE album_stranger SET made = 0 WHERE stranger_id = ?", (stranger,))
 
 
+def missing(connection: Connection) -> list[tuple[int, str, str]]:
+    """Strangers whom only the album knows and something is shown of, though all files with them are missing: number,
+    first and last seen.
+    """
+    rows = connection.execute(
+        """
+        SELECT stranger.id, first_seen, last_seen FROM album_stranger JOIN stranger ON stranger.id = stranger_id
+        WHERE made = 1 AND sightings > 0 AND NOT EXISTS (
+            SELECT 1 FROM album_face JOIN album_file ON album_file.picture_id = album_face.picture_id
+            WHERE album_face.stranger_id = album_stranger.stranger_id
+        ) ORDER BY stranger.id
+        """
+    ).fetchall()
+    return [(int(number), str(first), str(last)) for number, first, last in rows]
+
+
 def set_seen(connection: Connection, stranger: int, first: str, last: str, sightings: int) -> None:
     """When and how often a stranger was seen."""
     connection.execute(

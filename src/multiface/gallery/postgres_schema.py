@@ -456,6 +456,8 @@ _NUMBERS = (
         settings = regexp_replace(split_part(settings, ';', 1), ', [^ ]*$', '')
     WHERE settings <> ''
     """,
+    # Faces of files that are missing count no more.
+    "UPDATE album_state SET settings = '' WHERE EXISTS (SELECT 1 FROM album_picture WHERE vanished IS NOT NULL)",
 )
 
 STEPS: tuple[tuple[str, ...], ...] = (_ALL, _ALBUMS, _KEYS, _REEMBED, _SERVICE, _CAMERAS, _NUMBERS)

@@ -501,6 +501,8 @@ _NUMBERS = (
         settings = rtrim(rtrim(settings, replace(settings, ' ', '')), ', ')
     WHERE settings <> ''
     """,
+    # Faces of files that are missing count no more.
+    "UPDATE album_state SET settings = '' WHERE EXISTS (SELECT 1 FROM album_picture WHERE vanished IS NOT NULL)",
 )
 
 STEPS: tuple[tuple[str, ...], ...] = (
