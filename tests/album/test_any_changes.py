@@ -13,9 +13,12 @@ from multiface.album.refresh import is_fresh
 from multiface.errors import GalleryError, UsageError
 from multiface.gallery import Sighting, album_faces, album_pictures, album_strangers
 from multiface.gallery.album_faces import AlbumFace, NewFace
+from multiface.gallery.album_pictures import AlbumFile
 from multiface.gallery.clock import utc_now
 from tests.album.conftest import MadeUp
 from tests.album.test_refresh import anew
+
+THERE = "(SELECT * FROM album_face WHERE picture_id IN (SELECT picture_id FROM album_file)) AS there"
 
 
 class Doing:
@@ -31,7 +34,8 @@ class Doing:
         kinds: Sequence[Callable[[], object]] = (
             self.photos, self.photos, self.copy, self.enrol, self.name_group, self.name_face, self.not_person,
             self.merge, self.split, self.ignore, self.back, self.merge_people, self.split_person,
-            self.remove_person, self.undo, self.undo, self.draw, self.vanish, self.forget_vanished, self.camera,
+            self.remove_person, self.undo, self.undo, self.draw, self.vanish, self.vanish, self.come_back,
+            self.forget_vanished, self.camera,
         )  # fmt: skip
         self.steps += 1
         kind = kinds[int(self.random.integers(0, len(kinds)))] if self.steps > 4 else self.photos
@@ -130,7 +134,22 @@ class Doing:
             album_pictures.drop_file(
                 connection, "/photos", f"{int(self.random.integers(1, self.made_up.pictures + 1))}.jpg"
             )
-            album_pictures.mark_vanished(connection)
+            gone = album_pictures.mark_vanished(connection)
+            album_strangers.changed_by_hand(connection, album_faces.of_pictures(connection, gone))
+
+    def come_back(self) -> None:
+        """A file that vanished is there again."""
+        with self.gallery.database.writing() as connection:
+            rows = connection.execute(
+                "SELECT id FROM album_picture WHERE vanished IS NOT NULL ORDER BY id"
+            ).fetchall()
+            if rows:
+                (picture,) = rows[int(self.random.integers(0, len(rows)))]
+                assert album_pictures.put_file(
+                    connection, AlbumFile("/photos", f"back{self.steps}.jpg", 1, self.steps, picture)
+                )
+                faces = album_faces.of_pictures(connection, [picture])
+                album_strangers.changed_by_hand(connection, faces)
 
     def forget_vanished(self) -> None:
         with self.gallery.database.writing() as connection:
@@ -175,7 +194,8 @@ def sound(doing: Doing) -> None:
         assert face.standing.by_hand or face.standing.person not in barred.get(face.id, set())
     for number in [number for number, one in strangers.items() if one.made]:
         kept = vectors_of(doing.made_up, "stranger_view", number)
-        assert kept and kept <= vectors_of(doing.made_up, "album_face", number)
+        shown = vectors_of(doing.made_up, THERE, number)
+        assert kept <= shown and bool(kept) == bool(shown)
     assert {one.number for one in doing.gallery.strangers.list()} >= set(strangers)
     assert doing.gallery.check().problems == ()
 

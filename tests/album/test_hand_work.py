@@ -11,8 +11,9 @@ import pytest
 from multiface.album import Album, hand_work
 from multiface.album.refresh import is_fresh
 from multiface.errors import GalleryError
-from multiface.gallery import Sighting, album_faces, album_strangers, changes
+from multiface.gallery import Sighting, album_faces, album_pictures, album_strangers, changes
 from multiface.gallery.album_faces import NewFace
+from multiface.gallery.album_pictures import AlbumFile
 from multiface.gallery.person_copy import person_copy
 from tests.album.conftest import MadeUp, groups_of
 
@@ -211,6 +212,47 @@ def test_groups_of_files_that_are_gone_are_not_shown(made_up: MadeUp) -> None:
     with made_up.gallery.database.writing() as connection:
         connection.execute("DELETE FROM album_file")
     assert album.groups() == ()
+
+
+def test_what_is_missing_does_not_count(made_up: MadeUp) -> None:
+    """Neither in the number of sightings and the order of groups nor as what shows them; it all comes back."""
+    large, small = ([made_up.photo(person)[0] for _ in range(count)] for person, count in ((3, 5), (4, 3)))
+    alone = [made_up.photo(5)[0] for _ in range(2)]
+    made_up.refresh()
+    album = Album.of_gallery(made_up.gallery, made_up.threshold.calibration)
+    before, people = album.groups(), made_up.gallery.strangers.list()
+    numbers = {face: number for face, (_, number) in made_up.standing().items()}
+    assert [one.sightings for one in before] == [5, 3, 2]
+
+    def move(faces: list[int], there: bool) -> None:
+        with made_up.gallery.database.writing() as connection:
+            for face in faces:
+                one = album_faces.face(connection, face)
+                assert one is not None
+                file = AlbumFile("/photos", f"{one.picture}.jpg", 1, one.picture, one.picture)
+                if there:
+                    assert album_pictures.put_file(connection, file)
+                else:
+                    album_pictures.drop_file(connection, file.folder, file.name)
+            album_pictures.mark_vanished(connection)
+            album_strangers.changed_by_hand(connection, faces)
+
+    gone = [*large[:3], *alone]
+    move(gone, there=False)
+    groups = album.groups()
+    assert [(one.number, one.sightings) for one in groups] == [(numbers[small[0]], 3), (numbers[large[3]], 2)]
+    assert [sorted(face.id for face in one.faces) for one in groups] == [small, large[3:]]
+    with made_up.gallery.database.reading() as connection:
+        shown = {bytes(row[0]) for row in connection.execute("SELECT vector FROM stranger_view").fetchall()}
+        assert len(shown) == 5
+        for face in gone:
+            vector = album_faces.vector_of(connection, face)
+            assert vector is not None and vector.tobytes() not in shown
+    lost = made_up.gallery.strangers.list()[-1]
+    assert (lost.number, lost.sightings, lost.views) == (numbers[alone[0]], 0, 0)
+    assert made_up.gallery.check().problems == ()
+    move(gone, there=True)
+    assert album.groups() == before and made_up.gallery.strangers.list() == people
 
 
 def test_a_forgotten_folder_leaves_nothing_in_groups(made_up: MadeUp) -> None:

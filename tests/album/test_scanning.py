@@ -3,7 +3,9 @@
 import os
 import re
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -275,6 +277,25 @@ def test_a_drive_that_is_not_there_forgets_nothing(album: Album, photos: Path, t
     assert album.find() == () and album.groups() == ()
 
 
+def test_forgetting_a_folder_is_about_that_folder_alone(album: Album, photos: Path, tmp_path: Path) -> None:
+    """Also where files are missing: of others they may come back, of this one nothing is kept."""
+    shutil.copy(photos / "b" / "cleo2.jpg", photos / "b" / "z.jpg")
+    album.scan([photos])
+    first = {Path(hit.paths[0]).name: hit.faces[0].id for hit in album.find()}
+    album.ignore(faces=[first["ada.jpg"], first["cleo1.jpg"], first["cleo2.jpg"]])
+    gone = [photos / "a" / "ada.jpg", photos / "b" / "cleo1.jpg"]
+    for file in gone:
+        shutil.move(file, tmp_path / file.name)
+    shutil.move(photos / "b" / "z.jpg", photos / "a" / "z.jpg")  # a copy is in the other folder
+    album.scan([photos])
+    album.forget(photos / "b")
+    for file in gone:
+        shutil.move(tmp_path / file.name, file)
+    album.scan([photos])
+    ignored = {hit.paths for hit in album.find() if hit.faces[0].ignored}
+    assert ignored == {(str(gone[0]),), (str(photos / "a" / "z.jpg"), str(photos / "b" / "cleo2.jpg"))}
+
+
 def test_copies_are_searched_once(album: Album, photos: Path) -> None:
     for number in range(9):
         shutil.copy(photos / "b" / "cleo1.jpg", photos / "b" / f"copy{number}.jpg")
@@ -457,6 +478,24 @@ def test_one_name_on_two_faces_is_left_out_and_the_rest_comes_in(album: Album, p
     assert (report.named, report.people) == (2, ("Zoe",))
     assert [Path(path).name for path, _ in report.failed] == ["both.jpg"]
     assert set(names(album, "Zoe")) >= {"both.jpg", "cleo1.jpg"}
+
+
+def test_an_import_decides_anew_once(album: Album, photos: Path, tmp_path: Path) -> None:
+    """However many regions come in, drawn or not."""
+    album.scan([photos])
+    for name in ("ada.jpg", "both.jpg"):
+        write_as_others(photos / "a" / name, (f"Ghost of {name}", (2, 150, 40, 195)))
+    write_as_others(photos / "b" / "cleo2.jpg", ("Ghost", (2, 150, 40, 195)))
+    write_as_others(photos / "b" / "cleo1.jpg", ("Cleo", (48, 40, 152, 178)))
+    with closing(sqlite3.connect(tmp_path / "g.sqlite")) as other:
+        other.executescript("""
+            CREATE TABLE decided (face);
+            CREATE TRIGGER decided AFTER UPDATE ON album_state WHEN new.settings <> '' AND new.changed = '[]'
+            BEGIN INSERT INTO decided VALUES (new.face); END;
+        """)
+        report = album.import_names()
+        assert (report.drawn, report.named, report.failed) == (3, 1, ())
+        assert other.execute("SELECT count(*) FROM decided").fetchone() == (1,)
 
 
 def test_copies_that_say_the_same_are_no_news(album: Album, photos: Path) -> None:

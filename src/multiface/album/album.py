@@ -24,8 +24,9 @@ from multiface.album.refresh import Refreshed, is_fresh, refresh
 from multiface.album.scanning import ScanReport, scan_folders
 from multiface.album.searching import Searcher
 from multiface.decision import Calibration
-from multiface.errors import MultifaceError, UsageError
+from multiface.errors import GalleryReadOnly, MultifaceError, UsageError
 from multiface.gallery import Change, Gallery, Person, album_faces, album_pictures, album_strangers
+from multiface.gallery.database import Revision
 from multiface.images.box import Box
 from multiface.images.path_text import path_text
 from multiface.progress import Progress
@@ -37,9 +38,9 @@ class Album:
     """The album of a gallery.
 
     recognizer: with a gallery; what it decides with, and at which rate. Its networks are used by `scan` and `mark`
-    alone. as_it_is: questions are answered with what was decided last, even if people have changed since; so they are
-    in a gallery that cannot be written. Raises UsageError for a recogniser without a gallery, NotAvailable without a
-    calibration.
+    alone. as_it_is: questions are answered with what was decided last, even if people have changed since. In a gallery
+    that can only be read, what has to be decided anew is decided in memory. Raises UsageError for a recogniser without
+    a gallery, NotAvailable without a calibration.
     """
 
     def __init__(self, recognizer: Recognizer, *, as_it_is: bool = False) -> None:
@@ -48,6 +49,7 @@ class Album:
         self._recognizer: Recognizer | None = recognizer
         self._gallery: Gallery = recognizer.gallery
         self._as_it_is = as_it_is
+        self._in_memory: tuple[Revision, Gallery] | None = None
         self._threshold = GalleryThreshold(recognizer.calibration, recognizer.rate)
 
     @staticmethod
@@ -60,6 +62,7 @@ class Album:
         album._recognizer = None
         album._gallery = gallery
         album._as_it_is = False
+        album._in_memory = None
         album._threshold = GalleryThreshold(calibration, rate)
         return album
 
@@ -104,6 +107,24 @@ class Album:
             return None
         return refresh(self._gallery, self._threshold)
 
+    def _fresh(self) -> Gallery:
+        """What answers questions: the gallery, brought up to date if need be; its copy if it can only be read."""
+        if self._as_it_is or is_fresh(self._gallery, self._threshold):
+            return self._gallery
+        if not self._gallery.database.read_only:
+            with contextlib.suppress(GalleryReadOnly):
+                refresh(self._gallery, self._threshold)
+                return self._gallery
+        with self._gallery.database.reading() as connection:
+            revision = self._gallery.database.revision(connection)
+        known = self._in_memory
+        # Of a server it is not known whether all else is as it was, too.
+        if known is None or known[0] != revision or not self._gallery.database.read_only:
+            copy = self._gallery.in_memory()
+            refresh(copy, self._threshold)
+            known = self._in_memory = revision, copy
+        return known[1]
+
     def find(
         self,
         *people: str,
@@ -123,37 +144,40 @@ class Album:
         most so many, behind the one whose `taken` and `picture` are `after`. Raises GalleryError for an unknown name,
         AmbiguousName, UsageError.
         """
+        gallery = self._fresh()
         wanted = Wanted(
-            tuple(self._gallery.person(who) for who in people),
-            tuple(self._gallery.person(who) for who in without),
+            tuple(gallery.person(who) for who in people),
+            tuple(gallery.person(who) for who in without),
             only,
             unknown,
             _day(since),
             _day(until),
             any_of,
         )
-        self.refresh()
-        with self._gallery.database.reading() as connection:
+        with gallery.database.reading() as connection:
             return find(connection, wanted, most, after)
 
     def groups(self) -> tuple[UnknownGroup, ...]:
         """The unknown people, most useful first: often seen, or nearly known; those to ignore last."""
-        self.refresh()
-        people = {person.id: person for person in self._gallery.people()}
-        matrix = self._gallery.matrix()
-        with self._gallery.database.reading() as connection:
-            return unknown_groups(connection, people, matrix, self._threshold, self._gallery.origin)
+        return self._groups(self._fresh())
+
+    def _groups(self, gallery: Gallery) -> tuple[UnknownGroup, ...]:
+        people = {person.id: person for person in gallery.people()}
+        matrix = gallery.matrix()
+        with gallery.database.reading() as connection:
+            return unknown_groups(connection, people, matrix, self._threshold, gallery.origin)
 
     def alike_groups(self, group: int) -> tuple[AlikeGroup, ...]:
         """The other unknown people, those most similar to a group first: who may be the same. Raises NotInGallery."""
-        groups = self.groups()
-        with self._gallery.database.reading() as connection:
-            return alike_groups(connection, groups, group, self._gallery.origin)
+        gallery = self._fresh()
+        groups = self._groups(gallery)
+        with gallery.database.reading() as connection:
+            return alike_groups(connection, groups, group, gallery.origin)
 
     def single_faces(self) -> tuple[HitFace, ...]:
         """The unknown faces that are in no group, the best pictures first."""
-        self.refresh()
-        with self._gallery.database.reading() as connection:
+        gallery = self._fresh()
+        with gallery.database.reading() as connection:
             return tuple(hit_face(face, {}, set()) for face in album_faces.single_faces(connection))
 
     def crop(self, face: int) -> bytes | None:
@@ -163,8 +187,7 @@ class Album:
 
     def photo(self, picture: int) -> Hit | None:
         """The photo or film of this id (`Hit.picture`); None where there is none, or its files have vanished."""
-        self.refresh()
-        with self._gallery.database.reading() as connection:
+        with self._fresh().database.reading() as connection:
             found = hits(connection, album_pictures.rows_of(connection, [picture]))
         return found[0] if found and found[0].paths else None
 
@@ -270,7 +293,7 @@ class Album:
     def forget(self, folder: str | Path) -> int:
         """Forget the photos and films of a folder, with all that was done to their faces by hand; how many files.
 
-        Pictures whose files have vanished, wherever they were, go too.
+        Pictures whose files have vanished from it go too.
         """
         with self._gallery.database.writing() as connection:
             gone = album_pictures.forget_folder(connection, path_text(Path(folder).resolve()))

@@ -1,20 +1,32 @@
 """Groups of unknown faces get the numbers of strangers, and keep them.
 
-A group keeps the number that most of its faces had; a number that cameras gave is found again by the vectors that they
-kept. A new number is given to who was seen at least twice: pictures of one moment (a burst, a copy, a crop) count once.
+The group that holds most of the faces that had a number keeps it. After a change of the rate those numbers count that
+the faces had when the rate was last that one, or nearest to it; after that any number that a face ever had. A number
+that cameras gave is found again by the vectors that they kept. A new number is given to who was seen at least twice:
+pictures of one moment (a burst, a copy, a crop) count once; no number is given to two people.
 A stranger of the album shows the best crop and up to `MOST_VIEWS` vectors, so that cameras know the person too.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from multiface.arrays import Bools, Floats, Ints
-from multiface.gallery import Matrix, VectorOrigin, album_faces, album_strangers, score_people, stranger_rows
+from multiface.gallery import (
+    Matrix,
+    VectorOrigin,
+    album_faces,
+    album_numbers,
+    album_strangers,
+    score_people,
+    stranger_rows,
+)
 from multiface.gallery.album_faces import FaceVectors
+from multiface.gallery.album_numbers import Range, number_at
 from multiface.gallery.album_strangers import KEPT, AlbumStranger
 from multiface.gallery.contents import CROP_SIDE
 from multiface.gallery.sql import Connection
@@ -31,6 +43,32 @@ _CHUNK = 8192
 _KEPT_DAYS = 30
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Former:
+    """The numbers that faces (r,) had before. numbers: int64 (r,), those that count first; -1 for none. earlier: all
+    others of each face.
+    """
+
+    numbers: Ints
+    earlier: tuple[frozenset[int], ...]
+
+    @staticmethod
+    def of(
+        faces: FaceVectors, rows: Ints, remembered: Mapping[int, Sequence[Range]], rate: float | None
+    ) -> "Former":
+        """rows: positions (r,) of the faces. remembered: of them, by id. rate: what it is now, None if it is as it was:
+        then the number that a face has comes first.
+        """
+        now = faces.strangers[rows].tolist()
+        known = [remembered.get(face, ()) for face in faces.ids[rows].tolist()]
+        first = [
+            number if number >= 0 and rate is None else -1 if not of else _last(of, rate)
+            for number, of in zip(now, known, strict=True)
+        ]
+        earlier = tuple(frozenset(number for _, _, number in of) for of in known)
+        return Former(np.array(first, np.int64), earlier)
+
+
 def numbered(
     connection: Connection,
     origin: VectorOrigin,
@@ -38,50 +76,109 @@ def numbered(
     rows: Ints,
     labels: Ints,
     others: Ints,
+    former: Former,
     threshold: GalleryThreshold,
     least: float,
 ) -> Ints:
     """The number of each face's stranger, int64 (r,); -1 for none. Strangers are written down.
 
     rows: positions (r,) of the faces in groups, labels: their groups. others: (n,) numbers of all other faces, which
-    are taken.
+    are taken. former: of the r faces.
     """
     groups = _split(faces, rows, labels)
     known = album_strangers.all_of_them(connection)
-    taken = set(others[others >= 0].tolist())
     hands = {int(n) for n in faces.strangers[rows[faces.by_hand[rows]]]} - {-1}
     met = _Met(connection, origin, threshold, least)
     times = album_faces.taken(connection, np.unique(faces.pictures[rows]).tolist())
+    looks = [_Look.of(faces, rows[group], times) for group in groups]
+    numbers = {
+        k: number
+        for k, group in enumerate(groups)
+        if (number := _hand_number(faces, rows[group])) is not None
+    }
+    cameras = {number for number, one in known.items() if not one.made}
+    taken = set(others[others >= 0].tolist()) | hands
+    for had in (
+        [Counter(former.numbers[group].tolist()) for group in groups],
+        [Counter(number for k in group for number in former.earlier[k]) for group in groups],
+    ):
+        free = {
+            k: {
+                number: count
+                for number, count in had[k].items()
+                if number >= 0 and number not in taken and (look.sightings > 1 or number in cameras)
+            }
+            for k, look in enumerate(looks)
+            if k not in numbers
+        }
+        kept = kept_numbers(free)
+        numbers |= kept
+        taken |= set(kept.values())
     result = np.full(len(rows), -1, np.int64)
-    for group in groups:
+    for k, (group, look) in enumerate(zip(groups, looks, strict=True)):
         at = rows[group]
-        written = [times[int(picture)] for picture in faces.pictures[at]]
-        when = [_utc(text) for text, _ in written]
-        dated = [one.timestamp() if camera else None for one, (_, camera) in zip(when, written, strict=True)]
-        sightings = seen(faces.vectors[at], dated)
-        number = _hand_number(faces, at)
+        number = numbers.get(k)
         if number is None:
-            had = Counter(int(n) for n in faces.strangers[at] if n >= 0 and n not in taken and n not in hands)
-            kept = [n for n in had if sightings > 1 or (n in known and not known[n].made)]
-            number = min(kept, key=lambda n: (-had[n], n), default=None)
-        if number is None:
-            number = met.same(faces.vectors[at], taken | hands)
-        if number is None and sightings > 1:
-            number = stranger_rows.add_stranger(connection, when[0].isoformat(), KEPT, 0.0, b"")
+            number = met.same(faces.vectors[at], taken)
+        if number is None and look.sightings > 1:
+            number = stranger_rows.add_stranger(connection, look.times[0].isoformat(), KEPT, 0.0, b"")
             known[number] = AlbumStranger(number, True, False)
         if number is None:
             continue
         taken.add(number)
         result[group] = number
-        one = known.get(number, AlbumStranger(number, False, False))
+        one = known.get(number) or _back(connection, number, look.times[0].isoformat())
         album_strangers.put(connection, one)
         if one.made:
-            _show(connection, origin, number, faces, at, sorted(when), sightings)
+            _show(connection, origin, number, faces, at, sorted(look.times), look.sightings)
     return result
 
 
+def kept_numbers(had: Mapping[int, Mapping[int, int]]) -> dict[int, int]:
+    """Which group keeps which number: that with most of the faces that had it, the largest part first; of equal parts
+    that of the smaller number, then of the first group. had: of groups, how many faces had which number.
+    """
+    parts = sorted((-count, number, group) for group, own in had.items() for number, count in own.items())
+    kept: dict[int, int] = {}
+    taken = set[int]()
+    for _, number, group in parts:
+        if group not in kept and number not in taken:
+            kept[group] = number
+            taken.add(number)
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a group shows: when its pictures were taken, UTC, and how often the person was seen."""
+
+    times: list[datetime]
+    sightings: int
+
+    @staticmethod
+    def of(faces: FaceVectors, at: Ints, times: Mapping[int, tuple[str, bool]]) -> "_Look":
+        written = [times[int(picture)] for picture in faces.pictures[at]]
+        when = [_utc(text) for text, _ in written]
+        dated = [one.timestamp() if camera else None for one, (_, camera) in zip(when, written, strict=True)]
+        return _Look(when, seen(faces.vectors[at], dated))
+
+
+def _last(ranges: Sequence[Range], rate: float | None) -> int:
+    """The number at a rate; -1 for no rate."""
+    found = None if rate is None else number_at(ranges, rate)
+    return -1 if found is None else found
+
+
+def _back(connection: Connection, number: int, when: str) -> AlbumStranger:
+    """A stranger who was in the album before, or whom a camera knows."""
+    if stranger_rows.stranger(connection, number) is not None:
+        return AlbumStranger(number, False, False)
+    stranger_rows.put_back(connection, (number, when, when, KEPT, 0, 0.0), b"")
+    return AlbumStranger(number, True, album_numbers.was_ignored(connection, number))
+
+
 def let_go(connection: Connection) -> None:
-    """Strangers who have no face in the album any more leave it."""
+    """Strangers who have no face in the album any more leave it; nothing is shown of those whose files are missing."""
     rows = connection.execute(
         """
         SELECT stranger_id, last_seen FROM album_stranger JOIN stranger ON stranger.id = stranger_id
@@ -92,6 +189,9 @@ def let_go(connection: Connection) -> None:
     for number, last in rows:
         until = datetime.fromisoformat(str(last)) + timedelta(days=_KEPT_DAYS)
         album_strangers.leave(connection, known[int(number)], until.isoformat(timespec="seconds"))
+    for number, first, last in album_strangers.missing(connection):
+        stranger_rows.start_again(connection, number, 0.0, b"")
+        album_strangers.set_seen(connection, number, first, last, 0)
 
 
 def seen(vectors: Floats, times: Sequence[float | None]) -> int:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from multiface.album.deciding import decided
-from multiface.album.group_numbers import let_go, like_those_of_cameras, numbered
+from multiface.album.group_numbers import Former, let_go, like_those_of_cameras, numbered
 from multiface.arrays import Bools, Ints
 from multiface.errors import GalleryBusy
-from multiface.gallery import Gallery, album_faces, album_strangers
+from multiface.gallery import Gallery, album_faces, album_numbers, album_strangers
 from multiface.gallery.album_faces import FaceVectors, Standing
 from multiface.gallery.album_strangers import AlbumState
 from multiface.gallery.people_index import Known, last_touched
@@ -37,9 +37,8 @@ def is_fresh(gallery: Gallery, threshold: GalleryThreshold) -> bool:
         state, face = album_strangers.state(connection), album_faces.last(connection)
         if state.touched < 0:
             return face == 0
-        settings = state.settings.partition(";")[0]
-        now = last_touched(connection), face, _settings(threshold)
-        return not state.changed and (state.touched, state.face, settings) == now
+        now = last_touched(connection), face, _settings(threshold), threshold.rate
+        return not state.changed and (state.touched, state.face, state.settings, state.rate) == now
 
 
 def refresh(gallery: Gallery, threshold: GalleryThreshold) -> Refreshed:
@@ -67,47 +66,58 @@ def _refresh(
     barred, named = album_faces.barred(connection), album_faces.named_without_vector(connection)
     persons = decided(faces, barred, named, index.matrix, threshold)
     of_strangers = faces.by_hand & (faces.strangers >= 0)
-    unknown = (persons < 0) & ~faces.ignored & (~faces.poor | of_strangers)
+    # Of a file that is missing nothing is counted or shown; what a face of it was stays, should it come back.
+    missing = ~faces.there & (persons < 0) & ~faces.ignored
+    unknown = faces.there & (persons < 0) & ~faces.ignored & (~faces.poor | of_strangers)
     level = rounded_up(int(unknown.sum()))
-    settings = f"{_settings(threshold)};{level}"
+    settings = _settings(threshold)
     least = least_similarity(threshold.calibration, threshold.rate, level)
     moved = persons != faces.persons
     affected = unknown
-    if settings == before.settings:
+    if (settings, threshold.rate, level) == (before.settings, before.rate or threshold.rate, before.level):
         start = (faces.ids > before.face) | moved | np.isin(faces.ids, list(before.changed))
-        losing = np.unique(faces.strangers[(start | ~unknown) & (faces.strangers >= 0)])
+        losing = np.unique(faces.strangers[(start | (~unknown & ~missing)) & (faces.strangers >= 0)])
         start |= np.isin(faces.strangers, losing)
         rows = np.flatnonzero(unknown & ~start & (faces.strangers < 0))
         start[rows] = like_those_of_cameras(connection, gallery.origin, faces.vectors[rows], threshold, least)
         affected = _reached(faces, start & unknown, unknown, least)
     rows = np.flatnonzero(affected)
     strangers = np.where(unknown & ~affected, faces.strangers, -1)
+    had = faces.strangers >= 0
+    old_rate = before.rate or threshold.rate
+    if old_rate != threshold.rate:
+        album_numbers.remember(connection, _numbers(faces, had), old_rate)
     if len(rows):
         labels = grouped(_unknown(faces, rows), threshold.calibration, least)
+        remembered = album_numbers.ranges(connection, faces.ids[rows].tolist())
+        former = Former.of(faces, rows, remembered, None if old_rate == threshold.rate else threshold.rate)
         strangers[rows] = numbered(
-            connection, gallery.origin, faces, rows, labels, strangers, threshold, least
+            connection, gallery.origin, faces, rows, labels, strangers, former, threshold, least
         )
+    strangers[missing] = faces.strangers[missing]
+    if old_rate == threshold.rate:
+        album_numbers.remember(connection, _numbers(faces, had & (strangers != faces.strangers)), old_rate)
     for k in np.flatnonzero(moved | (strangers != faces.strangers)):
         standing = Standing(
             _row(persons[k]), _row(strangers[k]), bool(faces.by_hand[k]), bool(faces.ignored[k])
         )
         album_faces.set_standing(connection, int(faces.ids[k]), standing)
     let_go(connection)
-    album_strangers.set_state(connection, AlbumState(index.touched, album_faces.last(connection), settings))
-    return Refreshed(int(moved.sum()), len(np.unique(strangers[strangers >= 0])))
+    state = AlbumState(index.touched, album_faces.last(connection), settings, threshold.rate, level)
+    album_strangers.set_state(connection, state)
+    return Refreshed(int(moved.sum()), len(np.unique(strangers[unknown & (strangers >= 0)])))
 
 
 def _settings(threshold: GalleryThreshold) -> str:
-    """What decides besides faces and people."""
+    """What decides besides faces, people and the rate."""
     calibration = threshold.calibration
-    facts = (
-        calibration.fingerprint,
-        calibration.detector,
-        calibration.source,
-        calibration.made_by,
-        threshold.rate,
-    )
+    facts = (calibration.fingerprint, calibration.detector, calibration.source, calibration.made_by)
     return ", ".join(map(str, facts)).replace(";", ",")
+
+
+def _numbers(faces: FaceVectors, chosen: Bools) -> dict[int, int]:
+    """The numbers that faces have, by id."""
+    return dict(zip(faces.ids[chosen].tolist(), faces.strangers[chosen].tolist(), strict=True))
 
 
 def _reached(faces: FaceVectors, start: Bools, unknown: Bools, least: float) -> Bools:

@@ -154,7 +154,7 @@ class _Scan:
         with self._gallery.database.writing() as connection:
             for file in gone:
                 album_pictures.drop_file(connection, file.folder, file.name)
-            album_pictures.mark_vanished(connection)
+            self._look_again(connection, album_pictures.mark_vanished(connection))
             forgotten = album_pictures.forget_vanished(connection, until)
             if forgotten:
                 album_strangers.stale(connection)
@@ -176,17 +176,24 @@ class _Scan:
         if not batch:
             return
         with self._gallery.database.writing() as connection:
-            for one in batch:
-                self._write(connection, one)
+            back = [picture for one in batch if (picture := self._write(connection, one)) is not None]
+            self._look_again(connection, back)
 
-    def _write(self, connection: Connection, one: Searched) -> None:
+    def _look_again(self, connection: Connection, pictures: Sequence[int]) -> None:
+        """The faces of pictures that vanished or came back count no more, or again."""
+        faces = album_faces.of_pictures(connection, pictures)
+        if faces:
+            album_strangers.changed_by_hand(connection, faces)
+
+    def _write(self, connection: Connection, one: Searched) -> int | None:
+        """Write a file down; its picture if that had vanished."""
         known = album_pictures.known(connection, one.digest)
         before = self._before.get((one.file.folder, one.file.name))
         if one.refusal is not None and before is not None:  # half written, perhaps: what is known of it stays
-            return
+            return None
         if one.picture is None:
             if known is None:  # another process forgot it meanwhile: the next scan searches it
-                return
+                return None
             picture = known.id
             self.counts.known += 1
         else:
@@ -209,7 +216,7 @@ class _Scan:
             old = album_faces.faces_of(connection, [before.picture]).get(before.picture, [])
             carry_over(connection, old, new, picture, sides)
         file = AlbumFile(one.file.folder, one.file.name, one.file.size, one.file.modified_ns, picture)
-        album_pictures.put_file(connection, file)
+        return picture if album_pictures.put_file(connection, file) else None
 
 
 def _apart(folders: list[Path]) -> list[Path]:

@@ -439,7 +439,7 @@ def forget(
 ) -> None:
     """Forget the photos and films of a folder, with their faces and what was done to them by hand. This is final.
 
-    What is kept of vanished files, in any folder, is removed too.
+    What is kept of files that have vanished from it is removed too.
     """
     speaker = Speaker(as_json, quiet)
     with opened_album(gallery, rate) as opened:

@@ -71,7 +71,8 @@ class FaceVectors:
     """Many faces, by picture and then by id; n of each.
 
     vectors: float32 (n, d). ids, pictures, persons, strangers: int64 (n,); -1 for no person or stranger. by_hand,
-    ignored, poor, alone: bool (n,). quality: float32 (n,). seconds: float64 (n, 2), NaN in photos.
+    ignored, poor, alone: bool (n,). quality: float32 (n,). seconds: float64 (n, 2), NaN in photos. there: bool (n,),
+    whether a file of the picture is there.
     """
 
     vectors: Floats
@@ -85,6 +86,7 @@ class FaceVectors:
     alone: np.ndarray[tuple[int], np.dtype[np.bool_]]
     quality: Floats
     seconds: np.ndarray[tuple[int, int], np.dtype[np.float64]]
+    there: np.ndarray[tuple[int], np.dtype[np.bool_]]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -93,7 +95,7 @@ class FaceVectors:
 _COLUMNS = """
     id, picture_id, x0, y0, x1, y1, begins, ends, quality, fault, drawn, person_id, stranger_id, by_hand, ignored
 """
-_THERE = "AND EXISTS (SELECT 1 FROM album_file WHERE album_file.picture_id = album_face.picture_id)"
+_THERE = "EXISTS (SELECT 1 FROM album_file WHERE album_file.picture_id = album_face.picture_id)"
 
 
 def add_face(connection: Connection, picture: int, new: NewFace, origin: VectorOrigin) -> int:
@@ -191,7 +193,7 @@ def faces_of_strangers(connection: Connection) -> dict[int, list[AlbumFace]]:
     """The faces of all strangers, by number, oldest first; of files that are there."""
     found: dict[int, list[AlbumFace]] = {}
     rows: Any = connection.execute(
-        f"SELECT {_COLUMNS} FROM album_face WHERE stranger_id IS NOT NULL {_THERE} ORDER BY id"
+        f"SELECT {_COLUMNS} FROM album_face WHERE stranger_id IS NOT NULL AND {_THERE} ORDER BY id"
     )
     for row in rows:
         face = _face(row)
@@ -203,11 +205,16 @@ def single_faces(connection: Connection) -> list[AlbumFace]:
     """Unknown faces that are in no group, the best first; of files that are there."""
     rows = connection.execute(
         f"""
-        SELECT {_COLUMNS} FROM album_face WHERE person_id IS NULL AND stranger_id IS NULL AND ignored = 0 {_THERE}
+        SELECT {_COLUMNS} FROM album_face WHERE person_id IS NULL AND stranger_id IS NULL AND ignored = 0 AND {_THERE}
         ORDER BY quality DESC, id
         """
     )
     return [_face(row) for row in rows.fetchall()]
+
+
+def of_pictures(connection: Connection, pictures: Iterable[int]) -> list[int]:
+    """The ids of the faces in pictures."""
+    return [face.id for faces in faces_of(connection, pictures).values() for face in faces]
 
 
 def crop_of(connection: Connection, number: int) -> bytes | None:
@@ -233,8 +240,9 @@ def set_standing(connection: Connection, number: int, standing: Standing) -> Non
 def vectors(connection: Connection, origin: VectorOrigin) -> FaceVectors:
     """All faces that have a vector. Raises BadContent if one is not what the gallery holds."""
     rows = connection.execute(
-        """
-        SELECT id, picture_id, person_id, stranger_id, by_hand, ignored, fault, alone, quality, begins, ends, vector
+        f"""
+        SELECT id, picture_id, person_id, stranger_id, by_hand, ignored, fault, alone, quality, begins, ends, vector,
+            CASE WHEN {_THERE} THEN 1 ELSE 0 END
         FROM album_face WHERE vector IS NOT NULL ORDER BY picture_id, id
         """
     ).fetchall()
@@ -265,6 +273,7 @@ def vectors(connection: Connection, origin: VectorOrigin) -> FaceVectors:
         np.array([[np.nan if v is None else v for v in row[9:11]] for row in rows], np.float64).reshape(
             -1, 2
         ),
+        np.array([row[12] != 0 for row in rows], np.bool_),
     )
 
 

@@ -66,6 +66,7 @@ class Known:
 
 
 _BELOW = "(folder = ? OR substr(folder, 1, ?) = ?)"
+_LAST_BELOW = _BELOW.replace("folder", "last_folder")
 
 
 def _below(folder: str) -> tuple[str, int, str]:
@@ -166,8 +167,9 @@ def add_picture(connection: Connection, new: NewPicture) -> int:
     return inserted_id(cursor)
 
 
-def put_file(connection: Connection, file: AlbumFile) -> None:
-    """Write down that a file holds a picture, which has not vanished then."""
+def put_file(connection: Connection, file: AlbumFile) -> bool:
+    """Write down that a file holds a picture, which has not vanished then; whether it had."""
+    _note_folder(connection, file.folder, file.name)  # of the picture that it held before
     connection.execute(
         """
         INSERT INTO album_file (folder, name, size, modified_ns, picture_id) VALUES (?, ?, ?, ?, ?)
@@ -176,26 +178,40 @@ def put_file(connection: Connection, file: AlbumFile) -> None:
         """,
         (file.folder, file.name, file.size, file.modified_ns, file.picture),
     )
-    connection.execute(
+    cursor = connection.execute(
         "UPDATE album_picture SET vanished = NULL WHERE id = ? AND vanished IS NOT NULL", (file.picture,)
     )
+    return int(cursor.rowcount) > 0
 
 
 def drop_file(connection: Connection, folder: str, name: str) -> None:
     """A file is not there any more."""
+    _note_folder(connection, folder, name)
     connection.execute("DELETE FROM album_file WHERE folder = ? AND name = ?", (folder, name))
 
 
-def mark_vanished(connection: Connection) -> int:
-    """Write down of pictures without a file that they vanished now; how many did."""
-    cursor = connection.execute(
+def _note_folder(connection: Connection, folder: str, name: str) -> None:
+    """Write down of the picture in a file where it was, in case that the file was its last."""
+    connection.execute(
+        """
+        UPDATE album_picture SET last_folder = ?
+        WHERE id = (SELECT picture_id FROM album_file WHERE folder = ? AND name = ?)
+        """,
+        (folder, folder, name),
+    )
+
+
+def mark_vanished(connection: Connection) -> list[int]:
+    """Write down of pictures without a file that they vanished now; which did."""
+    rows = connection.execute(
         """
         UPDATE album_picture SET vanished = ? WHERE vanished IS NULL
             AND NOT EXISTS (SELECT 1 FROM album_file WHERE picture_id = album_picture.id)
+        RETURNING id
         """,
         (utc_now(),),
-    )
-    return int(cursor.rowcount)
+    ).fetchall()
+    return [int(number) for (number,) in rows]
 
 
 def forget_vanished(connection: Connection, before: str) -> int:
@@ -205,11 +221,22 @@ def forget_vanished(connection: Connection, before: str) -> int:
 
 
 def forget_folder(connection: Connection, folder: str) -> int:
-    """Remove the files in a folder and below it, and the pictures that are nowhere else; how many files there were."""
-    connection.execute(f"DELETE FROM album_folder WHERE {_BELOW}", _below(folder))
-    cursor = connection.execute(f"DELETE FROM album_file WHERE {_BELOW}", _below(folder))
+    """Remove the files in a folder and below it, and the pictures that are nowhere else, or whose last file vanished
+    from there; how many files there were.
+    """
+    below = _below(folder)
+    connection.execute(f"DELETE FROM album_folder WHERE {_BELOW}", below)
     connection.execute(
-        "DELETE FROM album_picture WHERE NOT EXISTS (SELECT 1 FROM album_file WHERE picture_id = album_picture.id)"
+        f"UPDATE album_picture SET last_folder = ? WHERE id IN (SELECT picture_id FROM album_file WHERE {_BELOW})",
+        (folder, *below),
+    )
+    cursor = connection.execute(f"DELETE FROM album_file WHERE {_BELOW}", below)
+    connection.execute(
+        f"""
+        DELETE FROM album_picture WHERE {_LAST_BELOW}
+            AND NOT EXISTS (SELECT 1 FROM album_file WHERE picture_id = album_picture.id)
+        """,
+        below,
     )
     return int(cursor.rowcount)
 

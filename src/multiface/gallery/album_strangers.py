@@ -4,13 +4,15 @@
 face does; others go back to being kept for a time. Functions run inside the caller's transaction.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from multiface.gallery import album_faces
+from multiface.gallery import album_faces, album_numbers
 from multiface.gallery.album_faces import Standing
 from multiface.gallery.service import camera_events
 from multiface.gallery.sql import Connection
+from multiface.json_text import parse_json
 
 KEPT = "9999-12-31T23:59:59+00:00"
 """Until when a stranger is kept who is in the album."""
@@ -48,6 +50,7 @@ def put(connection: Connection, one: AlbumStranger) -> None:
 
 def leave(connection: Connection, one: AlbumStranger, kept_until: str) -> None:
     """A stranger has no face in the album any more. kept_until: of one whom a camera met."""
+    album_numbers.set_ignored(connection, one.number, one.ignored)
     if one.made:
         camera_events.forget_stranger(connection, one.number)
         connection.execute("DELETE FROM stranger WHERE id = ?", (one.number,))
@@ -59,6 +62,22 @@ def leave(connection: Connection, one: AlbumStranger, kept_until: str) -> None:
 def met(connection: Connection, stranger: int) -> None:
     """A camera met a stranger."""
     connection.execute("UPDATE album_stranger SET made = 0 WHERE stranger_id = ?", (stranger,))
+
+
+def missing(connection: Connection) -> list[tuple[int, str, str]]:
+    """Strangers whom only the album knows and something is shown of, though all files with them are missing: number,
+    first and last seen.
+    """
+    rows = connection.execute(
+        """
+        SELECT stranger.id, first_seen, last_seen FROM album_stranger JOIN stranger ON stranger.id = stranger_id
+        WHERE made = 1 AND sightings > 0 AND NOT EXISTS (
+            SELECT 1 FROM album_face JOIN album_file ON album_file.picture_id = album_face.picture_id
+            WHERE album_face.stranger_id = album_stranger.stranger_id
+        ) ORDER BY stranger.id
+        """
+    ).fetchall()
+    return [(int(number), str(first), str(last)) for number, first, last in rows]
 
 
 def set_seen(connection: Connection, stranger: int, first: str, last: str, sightings: int) -> None:
@@ -109,25 +128,33 @@ def stale(connection: Connection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class AlbumState:
-    """What the faces were last decided with: the last row of `touched`, the last face, and the rest in words.
+    """What the faces were last decided with.
 
-    settings: two texts joined by ";"; "" where all is to be decided anew. changed: faces changed by hand since.
+    touched: the last row of that table; face: the last face. settings: calibration, in words; "" where all is to be
+    decided anew. rate: the error rate; None before it was written down. level: for how many unknown faces they were
+    grouped, rounded up. changed: faces changed by hand since.
     """
 
     touched: int = -1
     face: int = 0
     settings: str = ""
+    rate: float | None = None
+    level: int = 0
     changed: frozenset[int] = frozenset()
 
 
 def state(connection: Connection) -> AlbumState:
     """What the faces were last decided with."""
-    row = connection.execute("SELECT touched, face, settings FROM album_state").fetchone()
+    row = connection.execute(
+        "SELECT touched, face, settings, rate, level, changed FROM album_state"
+    ).fetchone()
     if row is None:
         return AlbumState()
-    first, second, changed = [*str(row[2]).split(";"), "", ""][:3]
-    numbers = frozenset(map(int, changed.split()))
-    return AlbumState(int(row[0]), int(row[1]), f"{first};{second}" if first else "", numbers)
+    touched, face, settings, rate, level, changed = row
+    numbers = frozenset(map(int, parse_json(str(changed))))
+    return AlbumState(
+        int(touched), int(face), str(settings), None if rate is None else float(rate), int(level), numbers
+    )
 
 
 def changed_by_hand(connection: Connection, faces: Sequence[int]) -> None:
@@ -141,13 +168,11 @@ def changed_by_hand(connection: Connection, faces: Sequence[int]) -> None:
 
 def set_state(connection: Connection, new: AlbumState) -> None:
     """Write that down."""
-    settings = (
-        ";".join([new.settings, " ".join(map(str, sorted(new.changed)))]) if new.changed else new.settings
-    )
     connection.execute(
         """
-        INSERT INTO album_state (id, touched, face, settings) VALUES (1, ?, ?, ?)
-        ON CONFLICT (id) DO UPDATE SET touched = excluded.touched, face = excluded.face, settings = excluded.settings
+        INSERT INTO album_state (id, touched, face, settings, rate, level, changed) VALUES (1, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (id) DO UPDATE SET touched = excluded.touched, face = excluded.face, settings = excluded.settings,
+            rate = excluded.rate, level = excluded.level, changed = excluded.changed
         """,
-        (new.touched, new.face, settings),
+        (new.touched, new.face, new.settings, new.rate, new.level, json.dumps(sorted(new.changed))),
     )

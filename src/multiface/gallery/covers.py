@@ -9,7 +9,9 @@ _COVER = """
 """
 _BEST_FACE = """
     SELECT album_face.crop FROM album_face JOIN person ON person.id = album_face.person_id
-    WHERE person.public_id = ? AND album_face.crop IS NOT NULL ORDER BY album_face.quality DESC LIMIT 1
+    WHERE person.public_id = ? AND album_face.crop IS NOT NULL
+        AND EXISTS (SELECT 1 FROM album_file WHERE album_file.picture_id = album_face.picture_id)
+    ORDER BY album_face.quality DESC LIMIT 1
 """
 
 

@@ -31,6 +31,7 @@ from multiface.gallery.connection import is_postgres
 from multiface.gallery.contents import Crop, NewTemplate, Person, Template, VectorOrigin
 from multiface.gallery.database import GalleryDatabase, Revision
 from multiface.gallery.matrix import Matrix
+from multiface.gallery.memory_copy import MemoryCopy
 from multiface.gallery.names import clean_name, some_text
 from multiface.gallery.nearest import exact_similarities, nearest_people
 from multiface.gallery.origin_rows import require_same_embedder
@@ -104,7 +105,7 @@ class Gallery:
     FingerprintMismatch: open it again.
     """
 
-    def __init__(self, opened: SqliteGallery | PostgresGallery) -> None:
+    def __init__(self, opened: SqliteGallery | PostgresGallery | MemoryCopy) -> None:
         self._opened = opened
         self._database: GalleryDatabase = opened.database
         self._known: tuple[Revision, people_index.Known] | None = None
@@ -136,6 +137,10 @@ class Gallery:
             gallery.strangers.forget_expired()
             gallery.forget_old_changes()
         return gallery
+
+    def in_memory(self) -> "Gallery":
+        """A copy in memory, without pictures of faces: what is changed in it leaves this gallery as it is."""
+        return Gallery(MemoryCopy(self._database, self.origin))
 
     @property
     def path(self) -> Path:

@@ -434,7 +434,33 @@ _CAMERAS = (
     """,
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_ALL, _ALBUMS, _KEYS, _REEMBED, _SERVICE, _CAMERAS)
+_NUMBERS = (
+    """
+    CREATE TABLE album_number (
+        face_id BIGINT NOT NULL REFERENCES album_face (id) ON DELETE CASCADE,
+        lowest DOUBLE PRECISION NOT NULL,
+        highest DOUBLE PRECISION NOT NULL,
+        number BIGINT NOT NULL,
+        ignored INTEGER NOT NULL,
+        PRIMARY KEY (face_id, lowest)
+    )
+    """,
+    f"ALTER TABLE album_picture ADD COLUMN last_folder {_TEXT}",
+    "ALTER TABLE album_state ADD COLUMN rate DOUBLE PRECISION",
+    "ALTER TABLE album_state ADD COLUMN level BIGINT NOT NULL DEFAULT 0",
+    f"ALTER TABLE album_state ADD COLUMN changed {_TEXT} NOT NULL DEFAULT '[]'",
+    """
+    UPDATE album_state SET changed = '[' || replace(split_part(settings, ';', 3), ' ', ', ') || ']',
+        level = split_part(settings, ';', 2)::bigint,
+        rate = substring(split_part(settings, ';', 1) from '[^ ]*$')::double precision,
+        settings = regexp_replace(split_part(settings, ';', 1), ', [^ ]*$', '')
+    WHERE settings <> ''
+    """,
+    # Faces of files that are missing count no more.
+    "UPDATE album_state SET settings = '' WHERE EXISTS (SELECT 1 FROM album_picture WHERE vanished IS NOT NULL)",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_ALL, _ALBUMS, _KEYS, _REEMBED, _SERVICE, _CAMERAS, _NUMBERS)
 VERSION = len(STEPS)
 
 

@@ -471,6 +471,40 @@ _CAMERAS = (
     """,
 )
 
+_NUMBERS = (
+    # Numbers that faces had before, at which rates; see album_numbers.py. ignored: of the number's stranger.
+    """
+    CREATE TABLE album_number (
+        face_id INTEGER NOT NULL REFERENCES album_face (id) ON DELETE CASCADE,
+        lowest REAL NOT NULL,
+        highest REAL NOT NULL,
+        number INTEGER NOT NULL,
+        ignored INTEGER NOT NULL,
+        PRIMARY KEY (face_id, lowest)
+    ) WITHOUT ROWID
+    """,
+    # Where the last file of a picture was, once it vanished; NULL for one that vanished before this step.
+    "ALTER TABLE album_picture ADD COLUMN last_folder TEXT",
+    # `settings` held texts joined by ";": words of which the last was the rate, a level, and faces with blanks between.
+    "ALTER TABLE album_state ADD COLUMN rate REAL",
+    "ALTER TABLE album_state ADD COLUMN level INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE album_state ADD COLUMN changed TEXT NOT NULL DEFAULT '[]'",
+    """
+    UPDATE album_state SET changed = ltrim(substr(settings, instr(settings, ';') + 1), '0123456789'),
+        level = CAST(substr(settings, instr(settings, ';') + 1) AS INTEGER),
+        settings = substr(settings, 1, instr(settings, ';') - 1)
+    WHERE settings <> ''
+    """,
+    """
+    UPDATE album_state SET changed = '[' || replace(ltrim(changed, ';'), ' ', ', ') || ']',
+        rate = CAST(substr(settings, length(rtrim(settings, replace(settings, ' ', ''))) + 1) AS REAL),
+        settings = rtrim(rtrim(settings, replace(settings, ' ', '')), ', ')
+    WHERE settings <> ''
+    """,
+    # Faces of files that are missing count no more.
+    "UPDATE album_state SET settings = '' WHERE EXISTS (SELECT 1 FROM album_picture WHERE vanished IS NOT NULL)",
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     _PEOPLE_AND_TEMPLATES,
     _FOLDER_PICTURES,
@@ -484,6 +518,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _REEMBED,
     _SERVICE,
     _CAMERAS,
+    _NUMBERS,
 )
 VERSION = len(STEPS)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from multiface.arrays import Floats, vector_bytes, vector_from
 from multiface.errors import GalleryError, PictureError
+from multiface.gallery import album_numbers
 from multiface.gallery.connection import BadContent
 from multiface.gallery.contents import VectorOrigin
 from multiface.gallery.service import camera_events
@@ -211,6 +212,7 @@ def drop_view(connection: Connection, view: int) -> None:
 
 def remove_stranger(connection: Connection, number: int) -> None:
     """Remove a stranger with picture and views."""
+    album_numbers.forget(connection, number)
     camera_events.forget_stranger(connection, number)
     connection.execute("DELETE FROM stranger WHERE id = ?", (number,))
 

@@ -1,0 +1,121 @@
+"""A copy in memory of what an album's questions need, for a gallery that can only be read: what has to be decided anew
+before an answer is decided there.
+
+It has people, templates, strangers and the album, without any picture of a face, and lives as long as its object.
+"""
+
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from multiface.errors import NotAvailable
+from multiface.gallery import schema
+from multiface.gallery.contents import VectorOrigin
+from multiface.gallery.database import GalleryDatabase, Revision
+from multiface.gallery.sql import Connection
+
+_TABLES = (
+    "origin",
+    "person",
+    "person_group",
+    "template",
+    "stranger",
+    "stranger_view",
+    "album_picture",
+    "album_file",
+    "album_face",
+    "album_not",
+    "album_stranger",
+    "album_number",
+    "album_state",
+    "touched",
+)
+_LEFT_OUT = {"album_face.crop": "NULL", "stranger.picture": "x''", "person.cover": "NULL"}
+
+
+class MemoryCopy:
+    """An opened gallery, as `SqliteGallery` is. origin: as there."""
+
+    def __init__(self, source: GalleryDatabase, origin: VectorOrigin) -> None:
+        self.origin = origin
+        self.database = MemoryDatabase(source.place, source.location)
+        with source.reading() as connection:
+            self.database.fill(connection)
+
+    def close(self) -> None:
+        """Let go of it; closing twice is fine."""
+        self.database.close()
+
+
+class MemoryDatabase:
+    """A `GalleryDatabase` in memory. place, location: of the gallery that it is a copy of."""
+
+    def __init__(self, place: str, location: str) -> None:
+        self.place = place
+        self.location = location
+        self.read_only = False
+        self.lingering = ""
+        self._lock = threading.RLock()
+        self._commits = 0
+        self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self.close = weakref.finalize(self, self._connection.close)
+        for number in range(1, schema.VERSION + 1):
+            schema.take_step(self._connection, number)
+
+    def fill(self, source: Connection) -> None:
+        """Copy everything."""
+        for table in _TABLES:
+            facts = self._connection.execute(f"PRAGMA table_info({table})").fetchall()
+            names = [str(fact[1]) for fact in facts]
+            left_out = [_LEFT_OUT.get(f"{table}.{name}") for name in names]
+            columns = [name for name, instead in zip(names, left_out, strict=True) if instead is None]
+            marks = [instead or "?" for instead in left_out]
+            self._connection.execute(f"DELETE FROM {table}")  # triggers wrote there
+            self._connection.executemany(
+                f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(marks)})",
+                source.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall(),
+            )
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """All that is read inside belongs to one moment."""
+        with self._lock:
+            yield self._connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Kept at the end, undone if anything is raised inside."""
+        with self._lock:
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+                self._commits += 1
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+
+    def revision(self, connection: Connection) -> Revision:
+        """Changes with each `writing`."""
+        del connection
+        return Revision(1, 0, self._commits)
+
+    def purge_log(self) -> bool:
+        """True: there is none."""
+        return True
+
+    def faults(self, connection: Connection) -> list[str]:
+        """Nothing."""
+        del connection
+        return []
+
+    def backup(self, path: Path) -> None:
+        """Raises NotAvailable."""
+        raise NotAvailable(f"{path}: a copy of a gallery in memory is not backed up")
+
+    def is_there(self) -> bool:
+        """True."""
+        return True

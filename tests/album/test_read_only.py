@@ -1,0 +1,83 @@
+"""A gallery that can only be read answers after changes as one that can be written, and stays as it is."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from multiface.album import Album
+from multiface.errors import GalleryReadOnly, NotInGallery
+from multiface.gallery import Gallery
+from tests.album.conftest import MadeUp
+
+
+@pytest.fixture
+def reader(made_up: MadeUp, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gallery]:
+    """The same gallery, opened by somebody who may not write."""
+    location = made_up.gallery.location
+    if not location.startswith("postgresql:"):
+        with monkeypatch.context() as patch:  # root may write anything
+            patch.setattr(os, "access", lambda _path, mode, **_: not mode & os.W_OK)
+            opened = Gallery.open(location)
+        assert opened.database.read_only
+    else:
+        import psycopg
+
+        with psycopg.connect(location, autocommit=True) as owner:
+            owner.execute("DROP ROLE IF EXISTS reader")
+            owner.execute("CREATE ROLE reader LOGIN")
+            owner.execute("GRANT USAGE ON SCHEMA multiface TO reader")
+            owner.execute("GRANT SELECT ON ALL TABLES IN SCHEMA multiface TO reader")
+        opened = Gallery.open(location.replace("user=multiface", "user=reader"))
+    with opened:
+        yield opened
+    if location.startswith("postgresql:"):
+        with psycopg.connect(location, autocommit=True) as owner:
+            owner.execute("DROP OWNED BY reader")
+            owner.execute("DROP ROLE reader")
+
+
+def test_it_answers_after_each_change(made_up: MadeUp, reader: Gallery) -> None:
+    calibration = made_up.threshold.calibration
+    mine, theirs = (Album.of_gallery(one, calibration) for one in (made_up.gallery, reader))
+    assert theirs.find() == () and theirs.groups() == ()
+    for person in (3, 3, 4, 4, 5):
+        made_up.photo(person)
+    mine.refresh()
+    cleo = next(one.number for one in mine.groups() if one.faces[0].id == 1 or one.faces[1].id == 1)
+    for change in ("new photos", "enrolled", "named", "another rate", "merged"):
+        match change:
+            case "new photos":
+                made_up.photo(3, 4, 6), made_up.photo(6)
+            case "enrolled":
+                made_up.known("Dora", 4)
+            case "named":
+                made_up.gallery.strangers.name(cleo, "Cleo")
+            case "another rate":
+                mine, theirs = (Album.of_gallery(one, calibration, 0.05) for one in (made_up.gallery, reader))
+            case "merged":
+                made_up.gallery.merge("Cleo", "Dora")
+        before = made_up.standing()
+        answers = [theirs.find("Cleo") if change in ("named", "merged") else theirs.find()]
+        answers += [theirs.groups(), theirs.single_faces(), theirs.find(unknown=True), theirs.photo(6)]
+        assert made_up.standing() == before, change  # nothing was written
+        expected = [mine.find("Cleo") if change in ("named", "merged") else mine.find()]
+        expected += [mine.groups(), mine.single_faces(), mine.find(unknown=True), mine.photo(6)]
+        assert answers == expected, change
+        if change in ("new photos", "enrolled"):
+            assert made_up.standing() != before, change  # it was not decided before
+    with pytest.raises(NotInGallery):
+        theirs.find("Nobody")
+    with pytest.raises(GalleryReadOnly):
+        theirs.ignore(faces=[1])
+
+
+def test_a_change_between_two_questions_shows(made_up: MadeUp, reader: Gallery) -> None:
+    for person in (3, 3, 4):
+        made_up.photo(person)
+    album = Album.of_gallery(reader, made_up.threshold.calibration)
+    first = album.groups()
+    assert [len(one.faces) for one in first] == [2]
+    assert album.groups() == first
+    made_up.photo(4)
+    assert [len(one.faces) for one in album.groups()] == [2, 2]
