@@ -11,11 +11,9 @@ ci:
 test:
     pytest -q -n 2
 
-# Lint, format and types
-check:
-    ruff check .
-    ruff format --check .
-    mypy
+# Lint, form, types and the quick tests of the rooms named, or of those that differ from the last commit
+check *ROOMS:
+    bash .ci/check {{ROOMS}}
 
 # The documentation site into build/site; needs the extra [docs]
 docs:
