@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from multiface.arrays import Pixels
 from multiface.atomic_write import write_whole
-from multiface.errors import InputError, WeightsError
+from multiface.errors import InputError, WeightsError, about
 from multiface.json_text import parse_json
 from multiface.train.building import Network, build_network, load_weights
 from multiface.train.checkpoint import FOLDER, checkpoints
