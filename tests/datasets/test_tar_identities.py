@@ -143,7 +143,7 @@ def test_which_files_a_place_stands_for(tmp_path: Path) -> None:
     assert len(open_identities(tmp_path / "train-{0..1}.tar")) == 2
     for place, says in (
         ("train-{0..2}.tar", r"train-2.tar: there is no such file"),
-        ("train-{2..0}.tar", r"the range from 2 to 0 is none"),
+        ("train-{2..0}.tar", r"the range from 2 to 0 is empty or too long"),
         ("train.tar.gz", r"is a compressed tar"),
         ("none", r"none: no such folder"),
     ):

@@ -161,7 +161,7 @@ def test_ijbc_has_other_names(root: Path) -> None:
     [
         ("face_tid_mid.txt", "2.jpg 0 1\n", "", "other faces"),
         ("face_tid_mid.txt", "2.jpg 0 1\n", "3.jpg 0 1\n", "other faces"),
-        ("face_tid_mid.txt", "2.jpg 0 1\n", "2.jpg zero 1\n", "no number"),
+        ("face_tid_mid.txt", "2.jpg 0 1\n", "2.jpg zero 1\n", "not a number"),
         ("face_tid_mid.txt", "2.jpg 0 1\n", "2.jpg 0\n", "line 2 has 2 words"),
         ("template_pair_label.txt", "0 1 1\n", "0 777 1\n", "templates that have faces"),
         ("template_pair_label.txt", "0 1 1\n", "0 1 2\n", "0 or 1"),

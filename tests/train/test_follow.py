@@ -82,7 +82,7 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no log of a run"):
         list(follow(tmp_path, wait=False))
     (tmp_path / "metrics.jsonl").write_text("nonsense\n")
-    with pytest.raises(InputError, match="no JSON"):
+    with pytest.raises(InputError, match="not JSON"):
         list(follow(tmp_path))
 
 

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from multiface.arrays import Pixels
 from multiface.atomic_write import write_whole
-from multiface.errors import InputError, WeightsError
+from multiface.errors import InputError, WeightsError, about
 from multiface.json_text import parse_json
 from multiface.train.building import Network, build_network, load_weights
 from multiface.train.checkpoint import FOLDER, checkpoints
@@ -82,12 +82,12 @@ def weights_sha256(state: Mapping[str, Tensor]) -> str:
 def write_safetensors(path: Path, trained: TrainedNetwork) -> None:
     """The network as a safetensors file that `read_trained` reads; it appears whole or not at all."""
     state = {name: value.contiguous() for name, value in trained.network.state_dict().items()}
-    about = {
+    written = {
         "network": dataclasses.asdict(trained.config),
         "spec": trained.spec.to_json(),
         "weights": weights_sha256(state),
     }
-    write_whole(path, save(state, {FILE_KEY: json.dumps(about)}))
+    write_whole(path, save(state, {FILE_KEY: json.dumps(written)}))
 
 
 def read_trained(path: Path) -> TrainedNetwork:
@@ -103,9 +103,9 @@ def read_trained(path: Path) -> TrainedNetwork:
         path = found[0]
     state, metadata = read_tensors(path)
     try:
-        about = parse_json(metadata[FILE_KEY])
-        spec = InputSpec.from_json(about["spec"])
-        config = NetworkConfig(**about["network"])
+        written = parse_json(metadata[FILE_KEY])
+        spec = InputSpec.from_json(written["spec"])
+        config = NetworkConfig(**written["network"])
     except (KeyError, ValueError, TypeError) as error:
         raise WeightsError(
             f"{path}: does not say which network it is of; wanted a file of a run such as best.safetensors",
