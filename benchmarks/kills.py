@@ -19,8 +19,8 @@ at from outside after each kill; where a job ends before its kill it is begun an
 - album: groups merged, named and taken back (`album`, `people undo`): each command is done wholly or not at all, and
   what is acknowledged stays.
 
-With --postgres URL facebank, enroll, merge, scan and album work on that server too (enroll-postgres, ...), each in a
-database of its own, which is made there and dropped.
+With --postgres URL facebank, enroll, merge, reembed, scan and album work on that server too (enroll-postgres, ...),
+each in a database of its own, which is made there and dropped.
 
 Needs SHARED's `data` (pictures, a film, records). Ends with 1 where anything was lost. Last figures: docs/trust.md.
 """
@@ -200,31 +200,33 @@ def merge(work: Path, place: str) -> Job:
     return Job("merge", ["people", "merge", "ann", "anna", "--gallery", place], work, look)
 
 
-def reembed(work: Path, shared: Path) -> Job:
+def reembed(work: Path, shared: Path, place: str) -> Job:
+    """Each time of a gallery that is imported from an archive, since a database is not copied as a file is."""
     some_people(work / "people", shared)
-    arguments = ["people", "reembed", "--flip", "--gallery"]
-    for command in (
-        ["facebank", "people", "--no-flip", "--gallery", "old.sqlite"],
-        ["facebank", "people", "--no-flip", "--gallery", "new.sqlite"],
-        [*arguments, "new.sqlite"],
-    ):
-        if Job("whole", command, work, lambda _: None).run(None) not in (0, 3):
-            raise SystemExit("a run that is not killed did not end well")
-    old, new = vectors_of(work / "old.sqlite"), vectors_of(work / "new.sqlite")
+    arguments = ["people", "reembed", "--flip", "--folder", "people", "--gallery"]
+
+    def run(*command: str) -> None:
+        if Job("whole", list(command), work, lambda _: None).run(None) not in (0, 3):
+            raise SystemExit(f"{command}: a run that is not killed did not end well")
+
+    run("facebank", "people", "--no-flip", "--gallery", "old.sqlite")
+    run("people", "export", "old.mfgallery", "--gallery", "old.sqlite")
+    run("people", "import", "old.mfgallery", "--gallery", "new.sqlite")
+    run(*arguments, "new.sqlite")
+    old, new = vectors_of(str(work / "old.sqlite")), vectors_of(str(work / "new.sqlite"))
     made = 0
 
     def renew() -> None:
         nonlocal made
         made = 0
-        for file in work.glob("g.sqlite*"):
-            file.unlink()
-        shutil.copy(work / "old.sqlite", work / "g.sqlite")
+        empty(place)
+        run("people", "import", "old.mfgallery", "--gallery", place)
 
     def look(code: int | None) -> None:
         nonlocal made
-        people_of(str(work / "g.sqlite"))
-        now = vectors_of(work / "g.sqlite")
-        with Gallery.open(work / "g.sqlite") as gallery:
+        people_of(place)
+        now = vectors_of(place)
+        with Gallery.open(place) as gallery:
             state, switched = gallery.reembedding(), gallery.origin.flip
         done = 0 if state is None else state.templates
         if now != (new if switched else old) or (code is not None and (code != 0 or not switched)):
@@ -236,10 +238,10 @@ def reembed(work: Path, shared: Path) -> Job:
             renew()
 
     renew()
-    return Job("reembed", [*arguments, "g.sqlite"], work, look, renew)
+    return Job("reembed", [*arguments, place], work, look, renew)
 
 
-def vectors_of(gallery: Path) -> dict[str, bytes]:
+def vectors_of(gallery: str) -> dict[str, bytes]:
     """Names and vectors."""
     with Gallery.open(gallery) as opened:
         matrix = opened.matrix()
@@ -571,7 +573,7 @@ def main() -> int:
         "facebank": lambda work: facebank(work, shared, str(work / "g.sqlite")),
         "enroll": lambda work: enroll(work, str(work / "g.sqlite")),
         "merge": lambda work: merge(work, str(work / "g.sqlite")),
-        "reembed": lambda work: reembed(work, shared),
+        "reembed": lambda work: reembed(work, shared, str(work / "g.sqlite")),
         "capture": lambda work: capture(work, shared),
         "camera": lambda work: camera(work, shared),
         "train": train,
@@ -585,6 +587,7 @@ def main() -> int:
             "facebank-postgres": lambda work: facebank(work, shared, database(server, "facebank")),
             "enroll-postgres": lambda work: enroll(work, database(server, "enroll")),
             "merge-postgres": lambda work: merge(work, database(server, "merge")),
+            "reembed-postgres": lambda work: reembed(work, shared, database(server, "reembed")),
             "scan-postgres": lambda work: scan(work, shared, database(server, "scan")),
             "album-postgres": lambda work: album(work, shared, database(server, "album")),
         }
@@ -593,6 +596,7 @@ def main() -> int:
             continue
         (root / name).mkdir()
         job = make(root / name)
+        job.name = name
         start = time.monotonic()
         job.look(job.run(None))
         job.seconds = time.monotonic() - start
