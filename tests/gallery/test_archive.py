@@ -56,6 +56,18 @@ def other(tmp_path: Path, origin: VectorOrigin) -> Path:
     return path
 
 
+def test_an_external_id_with_a_mark_that_no_letter_has_arrives(
+    gallery: Gallery, other: Path, tmp_path: Path, template: Make
+) -> None:
+    """Its normal form is equal, but another object."""
+    gallery.add_templates("Zoë", [template("a")])
+    gallery.edit("Zoë", external_id="x\u0302")
+    export_people(gallery, tmp_path / "a.mfgallery")
+    with Gallery.open(other) as target:
+        import_people(target, opened_archive(tmp_path / "a.mfgallery"))
+        assert target.person("Zoë").external_id == "x\u0302"
+
+
 def test_from_either_engine_to_a_file_and_back_it_is_the_same_bytes(
     filled: Gallery, other: Path, tmp_path: Path, template: Make
 ) -> None:

@@ -505,6 +505,22 @@ def test_what_was_committed_stays_when_embedding_fails(gallery: Gallery, tmp_pat
     assert (told[-1].done, told[-1].total) == (80, 80)
 
 
+def test_progress_counts_each_picture_once_also_where_one_changes_meanwhile(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    twins = [picture(tmp_path / "people" / "x" / f"{k}.jpg", "the same") for k in range(3)]
+    embed, told = Embedder(), list[FolderProgress]()
+
+    def changing(paths: Sequence[Path]) -> Iterator[tuple[Path, Outcome]]:
+        if not embed.seen:
+            picture(paths[0], "changed since it was hashed")
+        return embed(paths)
+
+    sync_folder(gallery, tmp_path / "people", changing, progress=told.append)
+    assert gallery.person("x").templates == 2 and len(embed.seen) == 2
+    assert [(step.done, step.total) for step in told][-2:] == [(1, len(twins)), (len(twins), len(twins))]
+
+
 def test_a_callback_that_forgets_or_invents_is_an_error(gallery: Gallery, folder: Path) -> None:
     with pytest.raises(ValueError, match="gave nothing for 6 of 6"):
         sync_folder(gallery, folder, lambda _: [])

@@ -113,6 +113,15 @@ def test_the_same_as_float32_over_everybody(dimension: int) -> None:
     assert left / len(probes) < len(matrix) / 20  # or the scan were of no use
 
 
+def test_similarities_below_zero_are_exact_too() -> None:
+    matrix = crowd(FEW, 32)
+    found = exact_similarities(-matrix.centres[:3], matrix, np.arange(3))
+    assert (
+        found.dtype == np.float32 and np.abs(found + matrix.centres[:3] @ matrix.centres[:3].T).max() < 1e-6
+    )
+    assert np.abs(np.diag(found) + 1).max() < 1e-6
+
+
 def test_all_who_reach_a_similarity_are_left() -> None:
     matrix = crowd(2 * FEW, 32)
     probes = matrix.centres[:40]
