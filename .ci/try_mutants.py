@@ -117,13 +117,19 @@ def _show(faults: list[dict[str, str]], known: dict[str, str]) -> None:
     for number, fault in enumerate(faults):
         outcome = known[str(number)]
         lines = fault["diff"].splitlines()[2:]
-        new = {f"+ {line[1:].strip()}" for line in lines if line.startswith("+")} | {fault["path"]}
-        if outcome == "survived" and any(new <= entry for entry in entries):
+        # A fault that only leaves lines out is known by those.
+        new = _changed(lines, "+") or _changed(lines, "-")
+        if outcome == "survived" and any(new | {fault["path"]} <= entry for entry in entries):
             outcome = "equivalent"
         if outcome == "survived":
             sys.stdout.write(f"{fault['diff']}\n")
         counts[outcome] += 1
     sys.stdout.write(f"{len(faults)} faults: {dict(counts)}\n")
+
+
+def _changed(lines: list[str], sign: str) -> set[str]:
+    """The lines of a difference with this sign, as the list of equivalent faults has them."""
+    return {f"{sign} {line[1:].strip()}" for line in lines if line.startswith(sign) and line[1:].strip()}
 
 
 if __name__ == "__main__":
