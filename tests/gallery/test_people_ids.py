@@ -142,6 +142,12 @@ def test_an_unknown_name_is_hinted_at_without_reading_everybody(gallery: Gallery
         gallery.person("Zoë")
 
 
+def test_the_nearest_name_may_be_much_longer(gallery: Gallery, template: Make) -> None:
+    gallery.add_templates("Alexander Smith", [template("a")])
+    with pytest.raises(GalleryError, match="did you mean 'Alexander Smith'"):
+        gallery.person("Alexander")
+
+
 def test_a_folder_follows_its_people_and_asks_where_two_have_its_name(
     gallery: Gallery, annas: tuple[str, str], template: Make, tmp_path: Path
 ) -> None:
