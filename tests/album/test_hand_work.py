@@ -312,6 +312,26 @@ def test_a_drawing_is_undone_after_what_was_said_of_it(made_up: MadeUp) -> None:
         made_up.gallery.undo(drawing)
 
 
+def test_what_was_said_of_a_group_again_is_undone_first(made_up: MadeUp) -> None:
+    """Changes of groups alone, which name no face; other groups do not matter."""
+    for person in (1, 2):
+        made_up.photo(person)
+        made_up.photo(person)
+    made_up.refresh()
+    groups = sorted({group for _, group in made_up.standing().values()})
+    assert len(groups) == 2
+    hand_work.ignore(made_up.gallery, groups=[groups[1]])
+    first = last_change(made_up)
+    hand_work.ignore(made_up.gallery, groups=[groups[0]])
+    other = last_change(made_up)
+    hand_work.ignore(made_up.gallery, groups=[groups[1]], ignored=False)
+    with pytest.raises(
+        GalleryError, match=f"changed again by change {last_change(made_up)}; undo that first"
+    ):
+        made_up.gallery.undo(first)
+    made_up.gallery.undo(other)
+
+
 def test_the_copy_for_a_person_says_which_faces_have_a_vector(made_up: MadeUp) -> None:
     anna = made_up.known("Anna", 1)
     found = made_up.photo(1)[0]

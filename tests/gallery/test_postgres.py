@@ -43,6 +43,11 @@ def test_nothing_is_made_unasked(new_database: str, origin: VectorOrigin) -> Non
             Gallery.open(new_database, VectorOrigin("cd" * 32, "sface", "yunet", 128), create=create)
 
 
+def test_sqlalchemy_s_name_of_the_driver_may_be_in_the_address(gallery: Gallery) -> None:
+    with Gallery.open(gallery.location.replace("postgresql:", "postgresql+psycopg:", 1)) as again:
+        assert again.origin == gallery.origin
+
+
 def test_a_newer_version_is_refused(gallery: Gallery) -> None:
     with gallery.database.writing() as connection:
         connection.execute("UPDATE version SET step = ?", (postgres_schema.VERSION + 1,))

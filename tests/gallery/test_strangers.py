@@ -293,6 +293,7 @@ def test_naming_makes_a_person_of_all_vectors(gallery: Gallery, path: Path) -> N
     assert [one.vector.tobytes() for one in kept] == [one.vector.tobytes() for one in sightings]
     assert kept[0].source_digest == hashlib.sha256(jpeg_bytes(sightings[0].picture, PICTURE_SIDE)).hexdigest()
     assert kept[0].source.startswith("stranger 1, 20") and kept[0].facts.box == (0, 0, 40, 40)
+    assert (kept[0].facts.quarter_turns, kept[0].facts.faces_in_picture) == (0, 1)
     (who,) = gallery.search(face(1, 50)[np.newaxis], "mean")
     assert who.name == "José" and who.similarity > 0.8
     assert photo[-60:] in held(path)  # so that the naming can be undone, for 30 days
