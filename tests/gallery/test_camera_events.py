@@ -75,6 +75,7 @@ def test_one_numbering_that_is_never_given_twice(gallery: Gallery) -> None:
             (2, gate, "gate"),
             (4, gate, "gate"),
         ]
+        assert (kept[0].similarity, kept[0].threshold) == (0.5, 0.4)
         assert kept[0].box == (1.0, 2.0, 3.0, 4.0) and kept[0].document()["time"] == WHEN
         assert camera_events.last_number(connection) == 4
         with pytest.raises(NotInGallery):

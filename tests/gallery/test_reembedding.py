@@ -108,6 +108,8 @@ def test_everybody_is_embedded_again_and_the_old_answer_until_then(
             use()
     with Gallery.open(gallery.location, NEW) as again:
         assert again.reembedding() is None and again.check().problems == ()
+        nothing = reembed(again, NEW, watched)
+        assert (nothing.switched, nothing.templates, nothing.strangers, nothing.faces) == (True, 0, 0, 0)
         for who, templates in before.items():
             for one, now in zip(templates, again.templates(who), strict=True):
                 assert replace(now, vector=one.vector) != one  # arrays: told apart by identity
