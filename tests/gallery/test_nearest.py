@@ -14,7 +14,7 @@ from multiface.arrays import Floats
 from multiface.gallery import int8_codes
 from multiface.gallery.contents import NewTemplate
 from multiface.gallery.gallery import Gallery
-from multiface.gallery.int8_codes import Codes, bounds
+from multiface.gallery.int8_codes import Bounds, Codes
 from multiface.gallery.matrix import Matrix
 from multiface.gallery.nearest import FEW, exact_similarities, nearest_people
 from multiface.gallery.search import score_people
@@ -23,6 +23,16 @@ from multiface.gallery.search import score_people
 def unit(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Floats:
     lengths = np.linalg.norm(values.astype(np.float64), axis=1, keepdims=True)
     return np.divide(values, lengths, out=np.zeros(values.shape), where=lengths > 0).astype(np.float32)
+
+
+def bounds(
+    probes: Floats, codes: Codes, integers: list[np.ndarray[tuple[int, ...], np.dtype[np.int8]]]
+) -> Bounds:
+    """Of all people at once."""
+    parts = list(int8_codes.bounds(probes, codes, integers))
+    return Bounds(
+        *(np.concatenate([getattr(part, name) for part in parts], axis=1) for name in ("middle", "radius"))
+    )
 
 
 def crowd(people: int, dimension: int, seed: int = 0) -> Matrix:

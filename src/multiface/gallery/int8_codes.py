@@ -25,7 +25,7 @@ would saturate; source: ONNX Runtime's documentation of quantization, "data type
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -106,39 +106,42 @@ class Codes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bounds:
-    """What the integers say of q probes and p people: each similarity lies within middle - radius..middle + radius.
+    """What the integers say of q probes and n people: each similarity lies within middle - radius..middle + radius.
 
-    middle: float32 (q, p). radius: float32 (q, p).
+    middle: float32 (q, n). radius: float32 (q, n).
     """
 
     middle: Floats
     radius: Floats
 
 
-def bounds(probes: Floats, codes: Codes, integers: Sequence[npt.NDArray[np.int8]]) -> Bounds:
-    """Scan everybody: float32 (q, d) probes of about unit length.
+def bounds(probes: Floats, codes: Codes, integers: Sequence[npt.NDArray[np.int8]]) -> Iterator[Bounds]:
+    """Scan everybody: float32 (q, d) probes of about unit length -> of one group of people after the other, so that
+    what is made of it lies in the processor's cache still.
 
-    codes: of all p people. integers: int8 (d, n) of one group of people after the other, p in all.
+    codes: of all p people. integers: int8 (d, n) of each group, p people in all.
     """
     exact = probes.astype(np.float64)
     largest = np.abs(exact).max(axis=1, initial=0)
     step = np.where(largest > 0, largest, 1.0) / 63
     units = np.rint(exact / step[:, None])
-    length = step * np.linalg.norm(units, axis=1)
-    rest = np.linalg.norm(exact - step[:, None] * units, axis=1) + 1e-6
+    length = (step * np.linalg.norm(units, axis=1)).astype(np.float32)
+    rest = (np.linalg.norm(exact - step[:, None] * units, axis=1) + 1e-6).astype(np.float32)
     operand = (units + _SHIFT).astype(np.uint8)
+    factor = step.astype(np.float32)[:, None]
     session = _session()
-    middle = np.empty((len(probes), len(codes.scale)), np.float32)
     at = 0
     for group in integers:
-        (middle[:, at : at + group.shape[1]],) = session.run(None, {"a": operand, "b": group})
-        at += group.shape[1]
-    middle -= codes.shift
-    middle *= codes.scale
-    middle *= step.astype(np.float32)[:, None]
-    radius = np.multiply.outer(length.astype(np.float32), codes.error)
-    radius += rest.astype(np.float32)[:, None]
-    return Bounds(middle, radius)
+        people = slice(at, at + group.shape[1])
+        (products,) = session.run(None, {"a": operand, "b": group})
+        middle = products.astype(np.float32)
+        middle -= codes.shift[people]
+        middle *= codes.scale[people]
+        middle *= factor
+        radius = np.multiply.outer(length, codes.error[people])
+        radius += rest[:, None]
+        yield Bounds(middle, radius)
+        at = people.stop
 
 
 _making = threading.Lock()

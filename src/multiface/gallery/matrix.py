@@ -197,15 +197,13 @@ class Matrix:
 
     def centres_at(self, positions: Indices) -> Floats:
         """The centres of some people: positions (n,), rising -> float32 (n, d)."""
-        bounds = np.searchsorted(positions, self.starts)
-        return np.concatenate(
-            [
-                block.centres[positions[begin:end] - start]
-                for block, start, begin, end in zip(
-                    self.blocks, self.starts, bounds, bounds[1:], strict=False
-                )
-            ]
-        )
+        of = np.searchsorted(self.starts, positions, side="right") - 1
+        found = np.empty((len(positions), self.dimension), np.float32)
+        begins = np.flatnonzero(np.diff(of, prepend=-1))
+        for begin, end in zip(begins, [*begins[1:], len(positions)], strict=True):
+            block = of[begin]
+            found[begin:end] = self.blocks[block].centres[positions[begin:end] - self.starts[block]]
+        return found
 
     @staticmethod
     def _joined(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:

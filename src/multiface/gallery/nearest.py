@@ -4,7 +4,6 @@ Letters: q probes, p people, d numbers in a vector.
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from multiface.arrays import Floats, Indices
 from multiface.gallery.int8_codes import bounds
@@ -12,7 +11,8 @@ from multiface.gallery.matrix import Matrix
 
 FEW = 4096
 """Up to so many people all are scored in float32, which takes no longer."""
-_GROUP = 64
+_SHARE = 64
+"""Of so many people the largest lower bound counts alone: enough of them are left to know one near that of the best."""
 
 
 def nearest_people(probes: Floats, matrix: Matrix, count: int, least: float = np.inf) -> Indices:
@@ -26,11 +26,22 @@ def nearest_people(probes: Floats, matrix: Matrix, count: int, least: float = np
     if people <= max(FEW, count) or not len(probes):
         return np.arange(people, dtype=np.intp)
     found = np.zeros(people, np.bool_)
+    integers = [group.codes.integers for group in matrix.groups]
+    share = max(1, min(_SHARE, people // count))
     for at in range(0, len(probes), 8):
-        known = bounds(probes[at : at + 8], matrix.codes, [group.codes.integers for group in matrix.groups])
-        for middle, radius in zip(known.middle, known.radius, strict=True):
-            least_of_best = min(_low(middle - radius, count), least)
-            found |= middle + radius >= np.float32(least_of_best)
+        few = probes[at : at + 8]
+        above = np.empty((len(few), people), np.float32)
+        below: list[Floats] = []
+        begin = 0
+        for known in bounds(few, matrix.codes, integers):
+            end = begin + known.middle.shape[1]
+            np.add(known.middle, known.radius, out=above[:, begin:end])
+            below.append(_largest(known.middle - known.radius, share))
+            begin = end
+        lows = np.concatenate(below, axis=1)
+        place = lows.shape[1] - count
+        for high, low in zip(above, np.partition(lows, place, axis=1)[:, place], strict=True):
+            found |= high >= np.float32(min(float(low), least))
     return np.flatnonzero(found)
 
 
@@ -44,11 +55,11 @@ def exact_similarities(probes: Floats, matrix: Matrix, positions: Indices) -> Fl
     return similarities.astype(np.float32)
 
 
-def _low(values: npt.NDArray[np.float32], count: int) -> float:
-    """A value that at least `count` of the values reach, near the `count`-th largest: by the largest of each group, the
-    groups being so many that enough of them are there.
-    """
-    group = max(1, min(_GROUP, len(values) // count))
-    whole = len(values) // group * group
-    largest = values[:whole].reshape(-1, group).max(axis=1)
-    return float(np.partition(largest, len(largest) - count)[len(largest) - count])
+def _largest(values: Floats, share: int) -> Floats:
+    """The largest of each so many columns, and of those that are left: float32 (q, n) -> (q, n / share, rounded up)."""
+    queries, columns = values.shape
+    whole = columns // share * share
+    largest: Floats = values[:, :whole].reshape(queries, -1, share).max(axis=2)
+    if whole == columns:
+        return largest
+    return np.concatenate([largest, values[:, whole:].max(axis=1, keepdims=True)], axis=1)
