@@ -2,6 +2,8 @@
 
 import json
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -68,6 +70,26 @@ def test_the_vectors_are_those_of_the_recogniser(
         assert (row["picture"], row["row"], row["face"]) == (str(path), None, 0)
         np.testing.assert_allclose(row["box"], wanted.faces.boxes[0], atol=1e-3)
         np.testing.assert_allclose(row["embedding"], wanted.embeddings[0], atol=1e-5)
+
+
+def test_the_output_may_lie_in_the_folder_that_is_read(tmp_path: Path) -> None:
+    """Files of vectors, the command's own and its parts too, are no pictures; Parquet files of pictures are read."""
+    folder = save_people(tmp_path / "photos", {"ada": 2})
+    pictures = [path.read_bytes() for path in sorted(folder.rglob("*.*"))]
+    write_parquet(folder / "more.parquet", [0] * 2, pictures)
+    out = folder / "x.parquet"
+    words = ["embed", str(folder), "--out", str(out), "--detector", "yunet"]
+    for again in range(2):
+        done = subprocess.run(
+            [sys.executable, "-m", "multiface", *words], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert f"{out}: 4 faces of 4 pictures" in done.stdout
+        assert ("passed over" in done.stderr) == bool(again)
+        assert len(parquet.read_table(out)) == 4
+        part = folder / "x.parquet.part" / "000000.parquet"
+        part.parent.mkdir()
+        part.write_bytes(out.read_bytes())
 
 
 def test_the_number_of_threads_changes_no_byte(photos: list[Path], job: EmbeddingJob, tmp_path: Path) -> None:

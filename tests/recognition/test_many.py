@@ -18,6 +18,7 @@ from multiface import Identification, MultifaceError, Recognizer, RecognizerSett
 from multiface.errors import GalleryError, PictureError, UndecodablePicture, UsageError
 from multiface.recognition.demo import PORTRAIT
 from multiface.recognition.many import BATCH, FEW
+from tests.weights.linear_network import make_network, make_spec
 
 NAME = "Eileen"
 
@@ -218,3 +219,21 @@ def test_a_closed_recogniser_says_so(tmp_path: Path) -> None:
         opened.enroll(NAME, PORTRAIT)
     with pytest.raises(GalleryError, match="already closed"):
         list(opened.identify_many([PORTRAIT]))
+
+
+@pytest.mark.parametrize("seed", [1, None])
+def test_weights_that_were_replaced_or_removed_are_not_opened(tmp_path: Path, seed: int | None) -> None:
+    """Or a gallery would hold vectors of two networks."""
+    file, metadata = tmp_path / "own.onnx", {"multiface.spec": make_spec().to_json()}
+    file.write_bytes(make_network(metadata=metadata))
+    settings = RecognizerSettings(threads=2, cache=tmp_path / "cache")
+    with (
+        Recognizer(weights=file, settings=settings) as same,
+        Recognizer(weights=file, settings=settings) as other,
+    ):
+        again = same.side_by_side()
+        assert again is not same.analyser and again.embedder.fingerprint == same.embedder.fingerprint
+        file.unlink()
+        if seed is not None:
+            file.write_bytes(make_network(metadata=metadata, seed=seed))
+        assert other.side_by_side() is other.analyser

@@ -14,7 +14,7 @@ from multiface.file_name import nearest_file_name
 from multiface.html_page import is_page
 
 if TYPE_CHECKING:
-    from multiface.datasets.object_store import Listed
+    from multiface.datasets.object_store import Listed, StoredObject
 
 WRITTEN_ENDINGS = (".png", ".jpg", ".jpeg")
 """Kinds of pictures that are written."""
@@ -23,19 +23,28 @@ WRITTEN_ENDINGS = (".png", ".jpg", ".jpeg")
 def picture_paths(speaker: Speaker, given: Sequence[Path], parquet: bool = False) -> tuple[Path, ...]:
     """The pictures that are meant, folders opened up. Says what was passed over; PictureError for none.
 
-    parquet: the Parquet files of a folder are meant too; they come after its pictures.
+    parquet: the Parquet files of a folder that hold pictures are meant too; they come after its pictures.
     """
     from multiface.images import expand
 
     listing = expand(given)
     for path in listing.again:
         speaker.note(f"{path}: given twice, counted once")
-    more = tuple(path for path in listing.ignored if parquet and path.suffix.lower() == ".parquet")
+    more = tuple(path for path in listing.ignored if parquet and _parquet_of_pictures(path))
     if passed_over := len(listing.ignored) - len(more):
         speaker.note(f"passed over {counted(passed_over, 'file')} that are no pictures")
     if not listing.pictures and not more:
         raise PictureError("no picture was found in " + ", ".join(str(path) for path in given))
     return listing.pictures + more
+
+
+def _parquet_of_pictures(one: "Path | StoredObject") -> bool:
+    """Files of vectors, such as `embed` writes and keeps the parts of, are not meant."""
+    if one.suffix.lower() != ".parquet":
+        return False
+    from multiface.datasets.parquet_file import holds_pictures
+
+    return holds_pictures(one)
 
 
 def pictures_and_objects(speaker: Speaker, given: Sequence[str]) -> "list[Path | Listed]":
@@ -51,7 +60,7 @@ def pictures_and_objects(speaker: Speaker, given: Sequence[str]) -> "list[Path |
         wanted = [
             one
             for one in objects
-            if named_like_picture(one.object.address) or one.object.suffix.lower() == ".parquet"
+            if named_like_picture(one.object.address) or _parquet_of_pictures(one.object)
         ]
         if not wanted:
             raise PictureError(f"no picture was found in {address}", picture=address)

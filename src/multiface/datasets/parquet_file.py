@@ -73,22 +73,11 @@ def open_parquet(path: Location) -> "ParquetFile":
     Raises DataSetError where it is not, ExtraMissing where pyarrow is not installed.
     """
     with parquet_errors(path):
-        from pyarrow import types
-        from pyarrow.parquet import ParquetFile
-
-        if isinstance(path, StoredObject):
-            file = ParquetFile(path.open(), pre_buffer=False)
-        else:
-            open_regular(path).close()
-            file = ParquetFile(str(path), memory_map=True, pre_buffer=False)
-        schema = file.schema_arrow
-        image = schema.field("image").type if "image" in schema.names else None
-        if image is not None and types.is_struct(image) and image.get_field_index("bytes") >= 0:
-            image = image.field("bytes").type
-        if image is None or not (types.is_binary(image) or types.is_large_binary(image)):
+        file = _opened(path)
+        if not _has_pictures(file.schema_arrow):
             raise DataSetError(
                 f"{location_text(path)}: wanted a column `image` of bytes, or of a struct with `bytes` (the layout of "
-                f"Hugging Face datasets); its columns are {_columns(schema)}",
+                f"Hugging Face datasets); its columns are {_columns(file.schema_arrow)}",
                 path=file_of(path),
             )
         for number in range(file.metadata.num_row_groups):
@@ -101,6 +90,33 @@ def open_parquet(path: Location) -> "ParquetFile":
                     hint="write it again with smaller groups (row_group_size=1000)",
                 )
     return file
+
+
+def holds_pictures(path: Location) -> bool:
+    """Whether a Parquet file has a column of pictures; vectors, say, are no pictures.
+
+    Raises DataSetError where it cannot be read, ExtraMissing where pyarrow is not installed.
+    """
+    with parquet_errors(path):
+        return _has_pictures(_opened(path).schema_arrow)
+
+
+def _opened(path: Location) -> "ParquetFile":
+    from pyarrow.parquet import ParquetFile
+
+    if isinstance(path, StoredObject):
+        return ParquetFile(path.open(), pre_buffer=False)
+    open_regular(path).close()
+    return ParquetFile(str(path), memory_map=True, pre_buffer=False)
+
+
+def _has_pictures(schema: Any) -> bool:
+    from pyarrow import types
+
+    image = schema.field("image").type if "image" in schema.names else None
+    if image is not None and types.is_struct(image) and image.get_field_index("bytes") >= 0:
+        image = image.field("bytes").type
+    return image is not None and (types.is_binary(image) or types.is_large_binary(image))
 
 
 def picture_column(file: "ParquetFile") -> str:

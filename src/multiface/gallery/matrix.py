@@ -5,6 +5,7 @@ cosine, -1..1. Arrays are read-only, since one matrix serves all threads; a chan
 which shares the blocks that did not change (`people_index`).
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -200,7 +201,7 @@ class Matrix:
         of = np.searchsorted(self.starts, positions, side="right") - 1
         found = np.empty((len(positions), self.dimension), np.float32)
         begins = np.flatnonzero(np.diff(of, prepend=-1))
-        for begin, end in zip(begins, [*begins[1:], len(positions)], strict=True):
+        for begin, end in itertools.pairwise([*begins, len(positions)]):
             block = of[begin]
             found[begin:end] = self.blocks[block].centres[positions[begin:end] - self.starts[block]]
         return found

@@ -31,7 +31,7 @@ from multiface.decision import (
     QualityLimits,
     choose_calibration,
 )
-from multiface.errors import NotAvailable, UsageError
+from multiface.errors import MultifaceError, NotAvailable, UsageError
 from multiface.faces.analysis import Analyser, Analysis
 from multiface.faces.detector import Detector
 from multiface.faces.embedder import Embedder, EmbeddingNetwork
@@ -175,7 +175,8 @@ class Recognizer:
     def side_by_side(self) -> Analyser:
         """An analyser for `workers` pictures at the same time: each network on its share of the threads.
 
-        Opened at the first call, from where the recogniser was; parts of the caller's own are the same objects.
+        Opened at the first call, from where the recogniser was; parts of the caller's own are the same objects. Where
+        the weights have been replaced or are gone since then, it is the recogniser's own analyser.
         """
         engine = self.settings.engine_value()
         if engine.name != "cpu" or self.workers == 1:
@@ -184,7 +185,12 @@ class Recognizer:
         with self._opening:
             if self._side_by_side is None:
                 shared = replace(engine, threads=engine.thread_count // self.workers)
-                self._side_by_side = self._opened(given["detector"], given["weights"], shared)
+                try:
+                    opened = self._opened(given["detector"], given["weights"], shared)
+                except MultifaceError:
+                    opened = self.analyser
+                same = opened.embedder.fingerprint == self.embedder.fingerprint
+                self._side_by_side = opened if same else self.analyser
             return self._side_by_side
 
     def described(self) -> dict[str, Any]:

@@ -200,9 +200,7 @@ class AnnotatedFile:
     def _finish(self) -> None:
         stretches, folder = self._folder.stretches, self._folder.path
         if not stretches:
-            raise InputError(
-                f"{self._info.name}: gave no frames, so there is no {self._target.name}", path=self._target
-            )
+            raise InputError(f"{self._info.name}: gave no frames, so there is no {self._target.name}")
         assert self._folder.shape is not None
         joined = folder / f"joined{self._target.suffix.lower()}"
         with self._disk():

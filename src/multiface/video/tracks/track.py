@@ -37,7 +37,8 @@ class SeenTrack:
     the whole track, earlier appearances included. new_view: whether the last of them, or one of them, came in this
     step. previous: time and box of its face in the detection before this one, in this appearance; None for the first.
     velocity: float64 (4,), pixels a second of each side of the box. path: in the step in which it is confirmed, time
-    and box of each look since `first_seen`, this one included; None where it was missed.
+    and box of each look since its first, this one included; None where it was missed. Looks of an appearance that it
+    takes up are not in it.
     """
 
     number: int
