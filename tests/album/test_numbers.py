@@ -120,6 +120,23 @@ def test_who_was_enrolled_for_a_while_has_the_number_again(made_up: MadeUp) -> N
     assert numbers(made_up) == before
 
 
+def test_a_database_that_counts_from_the_beginning_again_gives_no_number_twice(made_up: MadeUp) -> None:
+    """As one that a tool restored without its sequences."""
+    faces = [[made_up.photo(person)[0] for _ in range(2)] for person in (3, 4)]
+    made_up.refresh()
+    made_up.known("Dora", 4)
+    made_up.refresh()
+    made_up.gallery.undo(made_up.gallery.changes()[0].id)
+    faces.append([made_up.photo(5)[0] for _ in range(4)])
+    with made_up.gallery.database.writing() as connection:
+        if made_up.gallery.location.startswith("postgresql:"):
+            connection.execute("ALTER TABLE stranger ALTER COLUMN id RESTART WITH 2")
+        else:
+            connection.execute("UPDATE sqlite_sequence SET seq = 1 WHERE name = 'stranger'")
+    made_up.refresh()
+    assert numbers(made_up) == {face: number for number, own in enumerate(faces, 1) for face in own}
+
+
 def test_a_number_that_got_a_name_is_nobody_else_s(made_up: MadeUp) -> None:
     """Neither at another rate nor when a face of the person is taken back."""
     between(made_up, 1, 2)

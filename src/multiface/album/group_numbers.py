@@ -9,7 +9,7 @@ A stranger of the album shows the best crop and up to `MOST_VIEWS` vectors, so t
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -114,6 +114,7 @@ def numbered(
         kept = kept_numbers(free)
         numbers |= kept
         taken |= set(kept.values())
+    spoken_for = taken.union(*former.earlier)
     result = np.full(len(rows), -1, np.int64)
     for k, (group, look) in enumerate(zip(groups, looks, strict=True)):
         at = rows[group]
@@ -121,7 +122,7 @@ def numbered(
         if number is None:
             number = met.same(faces.vectors[at], taken)
         if number is None and look.sightings > 1:
-            number = stranger_rows.add_stranger(connection, look.times[0].isoformat(), KEPT, 0.0, b"")
+            number = _new(connection, look.times[0].isoformat(), spoken_for)
             known[number] = AlbumStranger(number, True, False)
         if number is None:
             continue
@@ -167,6 +168,15 @@ def _last(ranges: Sequence[Range], rate: float | None) -> int:
     """The number at a rate; -1 for no rate."""
     found = None if rate is None else number_at(ranges, rate)
     return -1 if found is None else found
+
+
+def _new(connection: Connection, when: str, spoken_for: Collection[int]) -> int:
+    """A new stranger, whose number is none that another has or had, whatever the database says is next."""
+    while True:
+        number = stranger_rows.add_stranger(connection, when, KEPT, 0.0, b"")
+        if number not in spoken_for:
+            return number
+        connection.execute("DELETE FROM stranger WHERE id = ?", (number,))
 
 
 def _back(connection: Connection, number: int, when: str) -> AlbumStranger:
