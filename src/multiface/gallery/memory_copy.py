@@ -128,7 +128,7 @@ class MemoryDatabase:
 
     def backup(self, path: Path) -> None:
         """Raises NotAvailable."""
-        raise NotAvailable(f"{path}: a copy of a gallery in memory is not backed up")
+        raise NotAvailable(f"{path}: a copy of a gallery in memory is not backed up", path=path)
 
     def is_there(self) -> bool:
         """True."""
