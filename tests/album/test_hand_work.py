@@ -214,6 +214,21 @@ def test_groups_of_files_that_are_gone_are_not_shown(made_up: MadeUp) -> None:
     assert album.groups() == ()
 
 
+def move(made_up: MadeUp, faces: list[int], there: bool) -> None:
+    """The files with these faces vanish, or are there again."""
+    with made_up.gallery.database.writing() as connection:
+        for face in faces:
+            one = album_faces.face(connection, face)
+            assert one is not None
+            file = AlbumFile("/photos", f"{one.picture}.jpg", 1, one.picture, one.picture)
+            if there:
+                assert album_pictures.put_file(connection, file)
+            else:
+                album_pictures.drop_file(connection, file.folder, file.name)
+        album_pictures.mark_vanished(connection)
+        album_strangers.changed_by_hand(connection, faces)
+
+
 def test_what_is_missing_does_not_count(made_up: MadeUp) -> None:
     """Neither in the number of sightings and the order of groups nor as what shows them; it all comes back."""
     large, small = ([made_up.photo(person)[0] for _ in range(count)] for person, count in ((3, 5), (4, 3)))
@@ -223,22 +238,8 @@ def test_what_is_missing_does_not_count(made_up: MadeUp) -> None:
     before, people = album.groups(), made_up.gallery.strangers.list()
     numbers = {face: number for face, (_, number) in made_up.standing().items()}
     assert [one.sightings for one in before] == [5, 3, 2]
-
-    def move(faces: list[int], there: bool) -> None:
-        with made_up.gallery.database.writing() as connection:
-            for face in faces:
-                one = album_faces.face(connection, face)
-                assert one is not None
-                file = AlbumFile("/photos", f"{one.picture}.jpg", 1, one.picture, one.picture)
-                if there:
-                    assert album_pictures.put_file(connection, file)
-                else:
-                    album_pictures.drop_file(connection, file.folder, file.name)
-            album_pictures.mark_vanished(connection)
-            album_strangers.changed_by_hand(connection, faces)
-
     gone = [*large[:3], *alone]
-    move(gone, there=False)
+    move(made_up, gone, there=False)
     groups = album.groups()
     assert [(one.number, one.sightings) for one in groups] == [(numbers[small[0]], 3), (numbers[large[3]], 2)]
     assert [sorted(face.id for face in one.faces) for one in groups] == [small, large[3:]]
@@ -251,8 +252,44 @@ def test_what_is_missing_does_not_count(made_up: MadeUp) -> None:
     lost = made_up.gallery.strangers.list()[-1]
     assert (lost.number, lost.sightings, lost.views) == (numbers[alone[0]], 0, 0)
     assert made_up.gallery.check().problems == ()
-    move(gone, there=True)
+    move(made_up, gone, there=True)
     assert album.groups() == before and made_up.gallery.strangers.list() == people
+
+
+@pytest.mark.parametrize("count", [3, 12])
+def test_a_group_whose_files_are_missing_gets_a_name(made_up: MadeUp, count: int) -> None:
+    """With the templates that it would have given before; the person is known from then on."""
+    faces = [made_up.photo(3)[0] for _ in range(count)]
+    for _ in range(3):
+        made_up.photo(4)
+    made_up.refresh()
+    number, strangers = group(made_up, faces[0]), made_up.gallery.strangers
+
+    def templates() -> list[tuple[str, str, bytes, bytes | None]]:
+        assert strangers.name(number, "Cleo", crops=True).templates == min(count, 5)
+        return [
+            (
+                one.source_digest,
+                one.source,
+                one.vector.tobytes(),
+                None if (crop := made_up.gallery.crop(one.id)) is None else crop.picture,
+            )
+            for one in made_up.gallery.templates("Cleo")
+        ]
+
+    before = templates()
+    made_up.gallery.undo(last_change(made_up))
+    made_up.refresh()
+    move(made_up, faces, there=False)
+    made_up.refresh()
+    assert templates() == before
+    new = made_up.photo(3)[0]
+    made_up.refresh()
+    assert person(made_up, new) == "Cleo" and made_up.gallery.check().problems == ()
+    made_up.gallery.undo(last_change(made_up))
+    move(made_up, faces, there=True)
+    made_up.refresh()
+    assert made_up.gallery.people() == () and {group(made_up, face) for face in faces} == {number}
 
 
 def test_a_forgotten_folder_leaves_nothing_in_groups(made_up: MadeUp) -> None:

@@ -37,6 +37,12 @@ def numbers(made_up: MadeUp) -> dict[int, int]:
     return {face: number for face, (_, number) in made_up.standing().items() if number >= 0}
 
 
+def ignored_of(made_up: MadeUp) -> set[int]:
+    """The numbers of the album that somebody said to ignore."""
+    with made_up.gallery.database.reading() as connection:
+        return {number for number, one in album_strangers.all_of_them(connection).items() if one.ignored}
+
+
 def between(made_up: MadeUp, one: int, other: int) -> None:
     """Photos of faces that lie on the way from one person to another: the more lax the rate, the fewer groups."""
     for share in np.linspace(0.0, 1.0, 9):
@@ -47,7 +53,9 @@ def between(made_up: MadeUp, one: int, other: int) -> None:
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 1000), st.lists(st.sampled_from(RATES), min_size=2, max_size=5))
 def test_every_rate_has_its_numbers(calibration: Calibration, seed: int, rates: list[float]) -> None:
-    """Whatever rates come in between, a rate that comes again has the numbers of before; no number gets other faces."""
+    """Whatever rates come in between, a rate that comes again has the numbers of before, and who was ignored is; no
+    number gets other faces.
+    """
     with tempfile.TemporaryDirectory() as folder:
         origin = VectorOrigin("ab" * 32, "dlib-resnet", "mtcnn", DIMENSION)
         with Gallery.open(Path(folder) / "gallery.db", origin, create=True) as gallery:
@@ -56,9 +64,14 @@ def test_every_rate_has_its_numbers(calibration: Calibration, seed: int, rates: 
                 between(made_up, 10 * seed + pair, 10 * seed + pair + 1)
             first: dict[float, dict[int, int]] = {}
             bearers: dict[int, set[int]] = {}
+            ignored: set[int] = set()
             for rate in [*rates, *reversed(rates)]:
                 now = at(made_up, rate)
+                if not first:
+                    ignored = {number for number in now.values() if number % 3}
+                    hand_work.ignore(gallery, groups=sorted(ignored))
                 assert first.setdefault(rate, now) == now
+                assert ignored_of(made_up) == ignored & set(now.values())
                 for number in set(now.values()):
                     faces = {face for face, own in now.items() if own == number}
                     assert number not in bearers or faces & bearers[number]
@@ -102,9 +115,21 @@ def test_a_group_that_was_lost_is_ignored_again(made_up: MadeUp) -> None:
             connection.execute("UPDATE album_face SET vector = ? WHERE id = ?", (bytes(vector), face))
         album_strangers.stale(connection)
     assert at(made_up, LAX) == before
-    with made_up.gallery.database.reading() as connection:
-        ignored = {one for one, of in album_strangers.all_of_them(connection).items() if of.ignored}
-    assert ignored == {number}
+    assert ignored_of(made_up) == {number}
+
+
+def test_ignored_groups_that_joined_come_apart_ignored(made_up: MadeUp) -> None:
+    """Though their faces had other numbers meanwhile."""
+    for pair in range(3):
+        between(made_up, pair, pair + 1)
+    strict = at(made_up, STRICT)
+    chosen = set(strict.values())
+    hand_work.ignore(made_up.gallery, groups=sorted(chosen))
+    assert set(at(made_up, LAX).values()) != chosen
+    assert at(made_up, STRICT) == strict and ignored_of(made_up) == chosen
+    hand_work.ignore(made_up.gallery, groups=sorted(chosen), ignored=False)
+    at(made_up, LAX)
+    assert at(made_up, STRICT) == strict and ignored_of(made_up) == set()
 
 
 def test_who_was_enrolled_for_a_while_has_the_number_again(made_up: MadeUp) -> None:
@@ -118,6 +143,23 @@ def test_who_was_enrolled_for_a_while_has_the_number_again(made_up: MadeUp) -> N
     made_up.gallery.undo(made_up.gallery.changes()[0].id)
     made_up.refresh()
     assert numbers(made_up) == before
+
+
+def test_a_database_that_counts_from_the_beginning_again_gives_no_number_twice(made_up: MadeUp) -> None:
+    """As one that a tool restored without its sequences."""
+    faces = [[made_up.photo(person)[0] for _ in range(2)] for person in (3, 4)]
+    made_up.refresh()
+    made_up.known("Dora", 4)
+    made_up.refresh()
+    made_up.gallery.undo(made_up.gallery.changes()[0].id)
+    faces.append([made_up.photo(5)[0] for _ in range(4)])
+    with made_up.gallery.database.writing() as connection:
+        if made_up.gallery.location.startswith("postgresql:"):
+            connection.execute("ALTER TABLE stranger ALTER COLUMN id RESTART WITH 2")
+        else:
+            connection.execute("UPDATE sqlite_sequence SET seq = 1 WHERE name = 'stranger'")
+    made_up.refresh()
+    assert numbers(made_up) == {face: number for number, own in enumerate(faces, 1) for face in own}
 
 
 def test_a_number_that_got_a_name_is_nobody_else_s(made_up: MadeUp) -> None:

@@ -81,3 +81,39 @@ def test_a_change_between_two_questions_shows(made_up: MadeUp, reader: Gallery) 
     assert album.groups() == first
     made_up.photo(4)
     assert [len(one.faces) for one in album.groups()] == [2, 2]
+
+
+def test_no_number_is_given_twice(made_up: MadeUp, reader: Gallery) -> None:
+    """Who was enrolled for a while has the number again, though new people came meanwhile, in a larger group."""
+    for person in (3, 3, 4, 4):
+        made_up.photo(person)
+    made_up.refresh()
+    made_up.known("Dora", 4)
+    made_up.refresh()
+    made_up.gallery.undo(made_up.gallery.changes()[0].id)
+    for _ in range(4):
+        made_up.photo(5)
+    calibration = made_up.threshold.calibration
+    groups = Album.of_gallery(reader, calibration).groups()
+    assert {one.number: sorted(face.id for face in one.faces) for one in groups} == {
+        1: [1, 2],
+        2: [3, 4],
+        3: [5, 6, 7, 8],
+    }
+    assert groups == Album.of_gallery(made_up.gallery, calibration).groups()
+
+
+def test_the_number_of_one_who_got_a_name_is_not_given_again(made_up: MadeUp, reader: Gallery) -> None:
+    """On a server as far as the reader may know it."""
+    if made_up.gallery.location.startswith("postgresql:"):
+        with made_up.gallery.database.writing() as connection:
+            connection.execute("GRANT SELECT ON ALL SEQUENCES IN SCHEMA multiface TO reader")
+    for person in (3, 3, 4, 4):
+        made_up.photo(person)
+    made_up.refresh()
+    made_up.gallery.strangers.name(2, "Cleo")
+    made_up.photo(6), made_up.photo(6)
+    calibration = made_up.threshold.calibration
+    groups = Album.of_gallery(reader, calibration).groups()
+    assert [one.number for one in groups] == [1, 3]
+    assert groups == Album.of_gallery(made_up.gallery, calibration).groups()

@@ -14,7 +14,8 @@ import pytest
 
 from multiface.errors import GalleryError, PictureError, UsageError
 from multiface.gallery import Gallery, NewTemplate, Sighting, VectorOrigin, schema
-from multiface.gallery.strangers import MOST_VIEWS, PICTURE_SIDE
+from multiface.gallery.stranger_rows import MOST_VIEWS
+from multiface.gallery.strangers import PICTURE_SIDE
 from multiface.images import load_picture
 from multiface.images.jpeg import jpeg_bytes
 

@@ -4,12 +4,11 @@ The group that holds most of the faces that had a number keeps it. After a chang
 the faces had when the rate was last that one, or nearest to it; after that any number that a face ever had. A number
 that cameras gave is found again by the vectors that they kept. A new number is given to who was seen at least twice:
 pictures of one moment (a burst, a copy, a crop) count once; no number is given to two people.
-A stranger of the album shows the best crop and up to `MOST_VIEWS` vectors, so that cameras know the person too.
+A stranger of the album shows the best crop and the vectors that `album_views` picks, so that cameras know who it is.
 """
 
-import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -22,16 +21,14 @@ from multiface.gallery import (
     album_faces,
     album_numbers,
     album_strangers,
+    album_views,
     score_people,
     stranger_rows,
 )
 from multiface.gallery.album_faces import FaceVectors
 from multiface.gallery.album_numbers import Range, number_at
 from multiface.gallery.album_strangers import KEPT, AlbumStranger
-from multiface.gallery.contents import CROP_SIDE
 from multiface.gallery.sql import Connection
-from multiface.gallery.stranger_rows import View
-from multiface.gallery.strangers import MOST_VIEWS
 from multiface.recognition.gallery_threshold import GalleryThreshold
 
 SAME_PICTURE = 0.9
@@ -114,6 +111,7 @@ def numbered(
         kept = kept_numbers(free)
         numbers |= kept
         taken |= set(kept.values())
+    spoken_for = taken.union(*former.earlier)
     result = np.full(len(rows), -1, np.int64)
     for k, (group, look) in enumerate(zip(groups, looks, strict=True)):
         at = rows[group]
@@ -121,7 +119,7 @@ def numbered(
         if number is None:
             number = met.same(faces.vectors[at], taken)
         if number is None and look.sightings > 1:
-            number = stranger_rows.add_stranger(connection, look.times[0].isoformat(), KEPT, 0.0, b"")
+            number = _new(connection, look.times[0].isoformat(), spoken_for)
             known[number] = AlbumStranger(number, True, False)
         if number is None:
             continue
@@ -167,6 +165,15 @@ def _last(ranges: Sequence[Range], rate: float | None) -> int:
     """The number at a rate; -1 for no rate."""
     found = None if rate is None else number_at(ranges, rate)
     return -1 if found is None else found
+
+
+def _new(connection: Connection, when: str, spoken_for: Collection[int]) -> int:
+    """A new stranger, whose number is none that another has or had, whatever the database says is next."""
+    while True:
+        number = stranger_rows.add_stranger(connection, when, KEPT, 0.0, b"")
+        if number not in spoken_for:
+            return number
+        connection.execute("DELETE FROM stranger WHERE id = ?", (number,))
 
 
 def _back(connection: Connection, number: int, when: str) -> AlbumStranger:
@@ -281,39 +288,13 @@ def _show(
 ) -> None:
     """Write down the crop, the vectors and the times of a stranger whom only the album knows."""
     first, last = (one.isoformat(timespec="seconds") for one in (when[0], when[-1]))
-    best = at[views_of(faces.vectors[at], faces.quality[at])]
-    crops = [album_faces.crop_of(connection, int(faces.ids[k])) for k in best]
-    stranger_rows.start_again(connection, number, _share(faces.quality[best[0]]), crops[0] or b"")
-    for k, crop in zip(best, crops, strict=True):
-        digest = view_digest(crop, faces.vectors[k])
-        view = View(faces.vectors[k], 0.0, _share(faces.quality[k]), digest, CROP_SIDE, CROP_SIDE, last)
-        stranger_rows.add_view(connection, number, view, origin)
+    shown = album_views.shown_by(
+        connection, faces.ids[at].tolist(), faces.vectors[at], faces.quality[at], last
+    )
+    stranger_rows.start_again(connection, number, shown[0].view.quality, shown[0].crop or b"")
+    for one in shown:
+        stranger_rows.add_view(connection, number, one.view, origin)
     album_strangers.set_seen(connection, number, first, last, sightings)
-
-
-def views_of(vectors: Floats, quality: Floats) -> Ints:
-    """The positions of the few faces that stand for a person: of the best half those least like one another.
-
-    vectors: float32 (n, d); quality: (n,). The best comes first.
-    """
-    order = np.lexsort((np.arange(len(quality)), -quality))
-    good = order[: max(MOST_VIEWS, (len(order) + 1) // 2)]
-    chosen = [int(good[0])]
-    while len(chosen) < min(MOST_VIEWS, len(good)):
-        nearest = (vectors[good] @ vectors[chosen].T).max(axis=1)
-        nearest[np.isin(good, chosen)] = np.inf
-        chosen.append(int(good[np.argmin(nearest)]))
-    return np.array(chosen, np.int64)
-
-
-def view_digest(crop: bytes | None, vector: Floats) -> str:
-    """What tells one picture of a face from others."""
-    return hashlib.sha256(vector.tobytes() if crop is None else crop).hexdigest()
-
-
-def _share(quality: float) -> float:
-    """The length of a raw feature as a quality in 0..1."""
-    return float(quality / (quality + 10.0))
 
 
 def _utc(taken: str) -> datetime:

@@ -6,7 +6,6 @@ Each function is one transaction with one row in the change log; `refresh` decid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from multiface.album.group_numbers import view_digest
 from multiface.arrays import Floats, vector_bytes
 from multiface.errors import GalleryConflict, NotInGallery, UsageError
 from multiface.gallery import (
@@ -25,6 +24,7 @@ from multiface.gallery import (
 )
 from multiface.gallery.album_faces import AlbumFace, Standing
 from multiface.gallery.album_strangers import KEPT, AlbumStranger
+from multiface.gallery.album_views import view_digest
 from multiface.gallery.clock import utc_now
 from multiface.gallery.names import clean_name
 from multiface.gallery.person_ids import is_id

@@ -61,7 +61,9 @@ def ranges(connection: Connection, faces: Iterable[int]) -> dict[int, list[Range
 
 def remember(connection: Connection, numbers: Mapping[int, int], rate: float) -> None:
     """Write down which numbers faces had at a rate. numbers: by face."""
-    known = ranges(connection, numbers)
+    if not numbers:
+        return
+    known, ignored = ranges(connection, numbers), _ignored(connection)
     for face, number in numbers.items():
         before = known.get(face, [])
         after = with_number(before, number, rate)
@@ -71,8 +73,8 @@ def remember(connection: Connection, numbers: Mapping[int, int], rate: float) ->
             connection.execute("DELETE FROM album_number WHERE face_id = ?", (face,))
         for row in after:
             connection.execute(
-                "INSERT INTO album_number (face_id, lowest, highest, number, ignored) VALUES (?, ?, ?, ?, 0)",
-                (face, *row),
+                "INSERT INTO album_number (face_id, lowest, highest, number, ignored) VALUES (?, ?, ?, ?, ?)",
+                (face, *row, int(row[2] in ignored)),
             )
 
 
@@ -84,6 +86,12 @@ def forget(connection: Connection, number: int) -> None:
 def set_ignored(connection: Connection, number: int, ignored: bool) -> None:
     """Whether somebody said to ignore the stranger, whose last face leaves now."""
     connection.execute("UPDATE album_number SET ignored = ? WHERE number = ?", (int(ignored), number))
+
+
+def _ignored(connection: Connection) -> set[int]:
+    """The numbers of strangers who were ignored when their last face left."""
+    rows = connection.execute("SELECT DISTINCT number FROM album_number WHERE ignored = 1").fetchall()
+    return {int(number) for (number,) in rows}
 
 
 def was_ignored(connection: Connection, number: int) -> bool:

@@ -214,6 +214,11 @@ class Database:
         (others,) = connection.execute("PRAGMA data_version").fetchone()
         return Revision(self._connections, int(others), self._commits)
 
+    def last_id(self, connection: Connection, table: str) -> int:
+        """The greatest id that a table with AUTOINCREMENT ever gave; 0 for none."""
+        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+        return 0 if row is None else int(row[0])
+
     def purge_log(self) -> bool:
         """Move the write-ahead log into the file and empty it, so that deleted content is gone from both.
 

@@ -49,6 +49,11 @@ class GalleryDatabase(Protocol):
     def revision(self, connection: Connection) -> Revision:
         """Changes when the content did, by this process or another; read it inside `reading`."""
 
+    def last_id(self, connection: Connection, table: str) -> int:
+        """The greatest id that a table with numbered rows ever gave, whatever was removed; 0 where the database does
+        not say.
+        """
+
     def purge_log(self) -> bool:
         """Take care that deleted content leaves the database's files; False if it is there for a while."""
 

@@ -43,7 +43,7 @@ class MemoryCopy:
         self.origin = origin
         self.database = MemoryDatabase(source.place, source.location)
         with source.reading() as connection:
-            self.database.fill(connection)
+            self.database.fill(connection, source.last_id(connection, "stranger"))
 
     def close(self) -> None:
         """Let go of it; closing twice is fine."""
@@ -65,8 +65,10 @@ class MemoryDatabase:
         for number in range(1, schema.VERSION + 1):
             schema.take_step(self._connection, number)
 
-    def fill(self, source: Connection) -> None:
-        """Copy everything."""
+    def fill(self, source: Connection, last: int) -> None:
+        """Copy everything. last: the greatest number that a stranger ever had there, as far as the source says: none is
+        given again here.
+        """
         for table in _TABLES:
             facts = self._connection.execute(f"PRAGMA table_info({table})").fetchall()
             names = [str(fact[1]) for fact in facts]
@@ -78,6 +80,13 @@ class MemoryDatabase:
                 f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(marks)})",
                 source.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall(),
             )
+        (known,) = self._connection.execute(
+            "SELECT max(number) FROM (SELECT id AS number FROM stranger UNION ALL SELECT number FROM album_number)"
+        ).fetchone()
+        self._connection.execute("DELETE FROM sqlite_sequence WHERE name = 'stranger'")
+        self._connection.execute(
+            "INSERT INTO sqlite_sequence (name, seq) VALUES ('stranger', ?)", (max(last, known or 0),)
+        )
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -103,6 +112,11 @@ class MemoryDatabase:
         del connection
         return Revision(1, 0, self._commits)
 
+    def last_id(self, connection: Connection, table: str) -> int:
+        """As that of a file."""
+        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+        return 0 if row is None else int(row[0])
+
     def purge_log(self) -> bool:
         """True: there is none."""
         return True
@@ -114,7 +128,7 @@ class MemoryDatabase:
 
     def backup(self, path: Path) -> None:
         """Raises NotAvailable."""
-        raise NotAvailable(f"{path}: a copy of a gallery in memory is not backed up")
+        raise NotAvailable(f"{path}: a copy of a gallery in memory is not backed up", path=path)
 
     def is_there(self) -> bool:
         """True."""

@@ -108,6 +108,17 @@ class PostgresDatabase:
         (last,) = connection.execute("SELECT max(id) FROM touched").fetchone()
         return Revision(self._connections, int(last or 0), 0)
 
+    def last_id(self, connection: Connection, table: str) -> int:
+        """The greatest id that an identity column ever gave; 0 for none, or where its sequence may not be read."""
+        row = connection.execute(
+            """
+            SELECT last_value FROM pg_sequences
+            WHERE format('%I.%I', schemaname, sequencename) = pg_get_serial_sequence(?, 'id')
+            """,
+            (table,),
+        ).fetchone()
+        return 0 if row is None else int(row[0] or 0)
+
     def purge_log(self) -> bool:
         """False: PostgreSQL overwrites what was deleted in its own time, and its log keeps it for a while."""
         return False

@@ -20,6 +20,9 @@ from multiface.gallery.sql import LARGEST_ID, Connection, inserted_id
 from multiface.gallery.template_rows import UNIT_TOLERANCE, vector_fault
 from multiface.images import load_picture
 
+MOST_VIEWS = 5
+"""So many vectors of a stranger are kept at most."""
+
 _STRANGER = """
     SELECT stranger.id, first_seen, last_seen, kept_until, sightings, stranger.quality, count(stranger_view.id)
     FROM stranger LEFT JOIN stranger_view ON stranger_view.stranger_id = stranger.id

@@ -24,7 +24,15 @@ import numpy.typing as npt
 
 from multiface.arrays import Floats, vector_bytes
 from multiface.errors import NotInGallery, UsageError
-from multiface.gallery import album_faces, album_strangers, changes, people_rows, stranger_rows, template_rows
+from multiface.gallery import (
+    album_faces,
+    album_strangers,
+    album_views,
+    changes,
+    people_rows,
+    stranger_rows,
+    template_rows,
+)
 from multiface.gallery.album_faces import Standing
 from multiface.gallery.clock import utc_now
 from multiface.gallery.contents import Crop, NewTemplate, PictureFacts, VectorOrigin
@@ -35,11 +43,10 @@ from multiface.gallery.person_ids import is_id
 from multiface.gallery.search import score_people
 from multiface.gallery.service import camera_events
 from multiface.gallery.sql import Connection
-from multiface.gallery.stranger_rows import Stranger, View
+from multiface.gallery.stranger_rows import MOST_VIEWS, Stranger, View
 from multiface.images import Image
 from multiface.images.jpeg import jpeg_bytes
 
-MOST_VIEWS = 5
 PICTURE_SIDE = 320
 """The longest side of the picture kept, in pixels."""
 
@@ -167,7 +174,8 @@ class Strangers:
         self._database.purge_log()
 
     def name(self, number: int, person: str, *, crops: bool = False) -> Named:
-        """Give a stranger a name: the vectors become templates of that person, who is made if there is none.
+        """Give a stranger a name: the vectors become templates of that person, who is made if there is none. Where
+        none is kept, because all files with the stranger are missing, the faces in the album give them.
 
         person: a name or an id. crops: keep the stranger's picture, and the crops of the faces in the
         album, with the templates that were made of them.
@@ -184,7 +192,12 @@ class Strangers:
             kept = stranger_rows.views(connection, number, self._origin)
             picture = stranger_rows.picture(connection, number) or b""
             shown = _crops(connection, number, picture) if crops else {}
-            new = [self._template(number, view, shown.get(view.picture_digest)) for _, view in kept]
+            # Of one whose files are all missing nothing is kept to show.
+            views = [view for _, view in kept] or [
+                one.view
+                for one in album_views.of_stranger(connection, number, self._origin, stranger.last_seen)
+            ]
+            new = [self._template(number, view, shown.get(view.picture_digest)) for view in views]
             known = (people_rows.found if by_id else people_rows.one_of_name)(connection, name, place)
             who = known or people_rows.add_person(connection, name)
             added = template_rows.add_new_templates(connection, who, new, self._origin)
