@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from multiface.album import Album
+from multiface.album.refresh import refresh
 from multiface.errors import GalleryError, GalleryReadOnly, NotInGallery
 from multiface.gallery import Gallery
 from tests.album.conftest import MadeUp
@@ -147,3 +148,20 @@ def test_a_copy_that_is_closed_says_so(made_up: MadeUp) -> None:
     copy.close()
     with pytest.raises(GalleryError, match="already closed"):
         copy.people()
+
+
+def test_a_copy_refers_to_nothing_that_is_not_there(made_up: MadeUp) -> None:
+    """Neither at first nor once strangers left it, with what is kept of them."""
+    for person in (3, 3, 4, 4):
+        made_up.photo(person)
+    made_up.refresh()
+    made_up.known("Dora", 4)
+    made_up.gallery.edit("Dora", cover=made_up.gallery.templates("Dora")[0].id)
+    copy = made_up.gallery.in_memory()
+    with copy.database.reading() as connection:
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    refresh(copy, made_up.threshold)
+    with copy.database.reading() as connection:
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        views = connection.execute("SELECT DISTINCT stranger_id FROM stranger_view").fetchall()
+        assert views == connection.execute("SELECT stranger_id FROM album_stranger").fetchall() == [(1,)]

@@ -89,6 +89,7 @@ class MemoryDatabase:
         self._connection.execute(
             "INSERT INTO sqlite_sequence (name, seq) VALUES ('stranger', ?)", (max(last, known or 0),)
         )
+        self._connection.execute("PRAGMA foreign_keys = ON")  # the steps are taken without
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
