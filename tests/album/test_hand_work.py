@@ -307,6 +307,23 @@ def test_a_forgotten_folder_leaves_nothing_in_groups(made_up: MadeUp) -> None:
     assert len(rows) == 7 and vector.tobytes() not in {bytes(row[0]) for row in rows}
 
 
+def test_what_vanished_from_nobody_knows_where_goes_with_any_folder(made_up: MadeUp) -> None:
+    """Before its folder was written down; what is known to be from another folder, and what is there, stays."""
+    (lost,), (elsewhere,), (there,), (copied,) = (made_up.photo(person) for person in (3, 4, 5, 6))
+    move(made_up, [lost, elsewhere], there=False)
+    with made_up.gallery.database.writing() as connection:
+        for face, folder in ((lost, None), (elsewhere, "/elsewhere"), (copied, None)):
+            connection.execute(
+                """
+                UPDATE album_picture SET last_folder = ?
+                WHERE id = (SELECT picture_id FROM album_face WHERE album_face.id = ?)
+                """,
+                (folder, face),
+            )
+    Album.of_gallery(made_up.gallery, made_up.threshold.calibration).forget("/gone")
+    assert set(made_up.standing()) == {elsewhere, there, copied}
+
+
 def test_without_crops_a_gallery_is_sound(made_up: MadeUp) -> None:
     for _ in range(3):
         made_up.photo(3)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from multiface.album import Album
-from multiface.errors import GalleryReadOnly, NotInGallery
+from multiface.album.refresh import refresh
+from multiface.errors import GalleryError, GalleryReadOnly, NotInGallery
 from multiface.gallery import Gallery
 from tests.album.conftest import MadeUp
 
@@ -117,3 +118,50 @@ def test_the_number_of_one_who_got_a_name_is_not_given_again(made_up: MadeUp, re
     groups = Album.of_gallery(reader, calibration).groups()
     assert [one.number for one in groups] == [1, 3]
     assert groups == Album.of_gallery(made_up.gallery, calibration).groups()
+
+
+@pytest.mark.parametrize("damage", ["a vector", "what no copy takes"])
+def test_a_damaged_gallery_is_an_error_that_names_it(made_up: MadeUp, reader: Gallery, damage: str) -> None:
+    for person in (3, 3, 4):
+        made_up.photo(person)
+    made_up.refresh()
+    made_up.photo(4)
+    postgres = made_up.gallery.location.startswith("postgresql:")
+    with made_up.gallery.database.writing() as connection:
+        if damage == "a vector":
+            connection.execute("UPDATE album_face SET vector = ? WHERE id = 2", (b"\0",))
+        elif postgres:
+            connection.execute("ALTER TABLE stranger_view DROP CONSTRAINT stranger_view_picture_digest_check")
+        else:
+            connection.execute("PRAGMA ignore_check_constraints = ON")
+        if damage != "a vector":
+            connection.execute("UPDATE stranger_view SET picture_digest = 'abc'")
+    album = Album.of_gallery(reader, made_up.threshold.calibration)
+    with pytest.raises(GalleryError, match="it is damaged") as raised:
+        album.groups()
+    assert str(raised.value).startswith(f"{reader.place}: ")
+    assert raised.value.path == (None if postgres else reader.path)
+
+
+def test_a_copy_that_is_closed_says_so(made_up: MadeUp) -> None:
+    copy = made_up.gallery.in_memory()
+    copy.close()
+    with pytest.raises(GalleryError, match="already closed"):
+        copy.people()
+
+
+def test_a_copy_refers_to_nothing_that_is_not_there(made_up: MadeUp) -> None:
+    """Neither at first nor once strangers left it, with what is kept of them."""
+    for person in (3, 3, 4, 4):
+        made_up.photo(person)
+    made_up.refresh()
+    made_up.known("Dora", 4)
+    made_up.gallery.edit("Dora", cover=made_up.gallery.templates("Dora")[0].id)
+    copy = made_up.gallery.in_memory()
+    with copy.database.reading() as connection:
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    refresh(copy, made_up.threshold)
+    with copy.database.reading() as connection:
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        views = connection.execute("SELECT DISTINCT stranger_id FROM stranger_view").fetchall()
+        assert views == connection.execute("SELECT stranger_id FROM album_stranger").fetchall() == [(1,)]

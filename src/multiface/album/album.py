@@ -293,7 +293,7 @@ class Album:
     def forget(self, folder: str | Path) -> int:
         """Forget the photos and films of a folder, with all that was done to their faces by hand; how many files.
 
-        Pictures whose files have vanished from it go too.
+        Pictures whose files have vanished from it go too, and those of which it is not known from where.
         """
         with self._gallery.database.writing() as connection:
             gone = album_pictures.forget_folder(connection, path_text(Path(folder).resolve()))

@@ -222,7 +222,7 @@ def forget_vanished(connection: Connection, before: str) -> int:
 
 def forget_folder(connection: Connection, folder: str) -> int:
     """Remove the files in a folder and below it, and the pictures that are nowhere else, or whose last file vanished
-    from there; how many files there were.
+    from there, or from nobody knows where; how many files there were.
     """
     below = _below(folder)
     connection.execute(f"DELETE FROM album_folder WHERE {_BELOW}", below)
@@ -233,7 +233,7 @@ def forget_folder(connection: Connection, folder: str) -> int:
     cursor = connection.execute(f"DELETE FROM album_file WHERE {_BELOW}", below)
     connection.execute(
         f"""
-        DELETE FROM album_picture WHERE {_LAST_BELOW}
+        DELETE FROM album_picture WHERE (last_folder IS NULL OR {_LAST_BELOW})
             AND NOT EXISTS (SELECT 1 FROM album_file WHERE picture_id = album_picture.id)
         """,
         below,

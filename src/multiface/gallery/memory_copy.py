@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from multiface.errors import NotAvailable
+from multiface.errors import GalleryError, NotAvailable, about
 from multiface.gallery import schema
+from multiface.gallery.connection import BadContent, is_postgres
 from multiface.gallery.contents import VectorOrigin
 from multiface.gallery.database import GalleryDatabase, Revision
 from multiface.gallery.sql import Connection
@@ -75,11 +76,12 @@ class MemoryDatabase:
             left_out = [_LEFT_OUT.get(f"{table}.{name}") for name in names]
             columns = [name for name, instead in zip(names, left_out, strict=True) if instead is None]
             marks = [instead or "?" for instead in left_out]
-            self._connection.execute(f"DELETE FROM {table}")  # triggers wrote there
-            self._connection.executemany(
-                f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(marks)})",
-                source.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall(),
-            )
+            rows = source.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()
+            with self._translated():
+                self._connection.execute(f"DELETE FROM {table}")  # triggers wrote there
+                self._connection.executemany(
+                    f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(marks)})", rows
+                )
         (known,) = self._connection.execute(
             "SELECT max(number) FROM (SELECT id AS number FROM stranger UNION ALL SELECT number FROM album_number)"
         ).fetchone()
@@ -87,17 +89,18 @@ class MemoryDatabase:
         self._connection.execute(
             "INSERT INTO sqlite_sequence (name, seq) VALUES ('stranger', ?)", (max(last, known or 0),)
         )
+        self._connection.execute("PRAGMA foreign_keys = ON")  # the steps are taken without
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """All that is read inside belongs to one moment."""
-        with self._lock:
+        with self._lock, self._translated():
             yield self._connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Kept at the end, undone if anything is raised inside."""
-        with self._lock:
+        with self._lock, self._translated():
             self._connection.execute("BEGIN")
             try:
                 yield self._connection
@@ -106,6 +109,21 @@ class MemoryDatabase:
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Errors as those of the gallery that it is a copy of."""
+        with about(None if is_postgres(self.location) else self.location):
+            if not self.close.alive:
+                raise GalleryError(f"{self.place}: already closed")
+            try:
+                yield
+            except BadContent as error:
+                raise GalleryError(f"{self.place}: {error}") from error
+            except sqlite3.Error as error:  # the memory does not take what the gallery holds
+                raise GalleryError(
+                    f"{self.place}: it is damaged ({error})", hint="`multiface people check` tells more"
+                ) from error
 
     def revision(self, connection: Connection) -> Revision:
         """Changes with each `writing`."""
