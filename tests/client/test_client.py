@@ -286,7 +286,7 @@ def test_what_is_no_id_reaches_nothing_else(client: Client) -> None:
         with pytest.raises(MultifaceError):
             client.person(text)
     for text in ("", ".", ".."):
-        with pytest.raises(UsageError, match="no id"):
+        with pytest.raises(UsageError, match="is not an id"):
             client.person(text)
     with pytest.raises(UsageError, match="cannot hold"):
         client.edit(ada, note="\ud800")
