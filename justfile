@@ -15,6 +15,10 @@ test:
 check *ROOMS:
     bash .ci/check {{ROOMS}}
 
+# Note anew which tests are slow, half an hour
+slow:
+    PYTHONPATH=.ci pytest -q -p slow
+
 # The documentation site into build/site; needs the extra [docs]
 docs:
     mkdocs build --strict

@@ -24,6 +24,16 @@ THREADS = {name: value for name, value in os.environ.items() if name == "OMP_NUM
 """For tests that give their processes an environment of their own."""
 
 
+SLOW = frozenset((ROOT / "tests" / "slow.txt").read_text(encoding="utf-8").split())
+"""Tests that took more than a second of processor time when `just slow` noted them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.partition("[")[0] in SLOW:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of reference data beside the repository; the test is skipped where it is absent."""
