@@ -117,7 +117,7 @@ def test_what_is_no_video_is_an_error() -> None:
                 client.sendall(b"good morning\n" * 10_000)
 
         threading.Thread(target=serve, daemon=True).start()
-        with pytest.raises(InputError, match="no video"):
+        with pytest.raises(InputError, match="not a readable video"):
             open_live(f"tcp://127.0.0.1:{server.getsockname()[1]}")
     with pytest.raises(UsageError):
         open_live("file:///etc/passwd")
