@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from multiface.errors import GalleryError
-from multiface.gallery import people_index
+from multiface.gallery import large_arrays, people_index, people_vectors
 from multiface.gallery.contents import NewTemplate, PictureFacts, VectorOrigin
 from multiface.gallery.gallery import Gallery
 from multiface.gallery.matrix import Matrix
@@ -22,9 +22,13 @@ Make = Callable[..., NewTemplate]
 def pair(
     location: str | Path, origin: VectorOrigin, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Gallery, Gallery]]:
-    """Two openings of one gallery, as two processes have them, with blocks of 8 people in groups of 2."""
+    """Two openings of one gallery, as two processes have them, with blocks of 8 people in groups of 2, read a few at a
+    time, in a file from 20 vectors on.
+    """
     monkeypatch.setattr(people_index, "BLOCK", 8)
     monkeypatch.setattr(people_index, "GROUP", 2)
+    monkeypatch.setattr(people_vectors, "_PAGE", 5)
+    monkeypatch.setattr(large_arrays, "FROM", 20 * 4 * origin.dimension)
     with Gallery.open(location, origin, create=True) as one, Gallery.open(location, origin) as other:
         yield one, other
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from multiface.arrays import Floats, Indices, Ints
 from multiface.gallery.int8_codes import Codes
+from multiface.gallery.large_arrays import joined
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +153,7 @@ class Matrix:
     @cached_property
     def vectors(self) -> Floats:
         """See the class."""
-        return self._joined([block.vectors for block in self.blocks])
+        return read_only(joined([block.vectors for block in self.blocks]))
 
     @cached_property
     def person_index(self) -> Indices:
@@ -184,7 +185,7 @@ class Matrix:
     @cached_property
     def centres(self) -> Floats:
         """See the class."""
-        return self._joined([block.centres for block in self.blocks])
+        return read_only(joined([block.centres for block in self.blocks]))
 
     @cached_property
     def spread(self) -> Floats:

@@ -7,7 +7,7 @@ many of them, or when the oldest are gone already, everything is read.
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from multiface.arrays import Ints
 from multiface.gallery.contents import VectorOrigin
 from multiface.gallery.int8_codes import Codes
+from multiface.gallery.large_arrays import large_array
 from multiface.gallery.matrix import Block, Group, Matrix, means, read_only
 from multiface.gallery.people_vectors import People, all_people, some_people
 from multiface.gallery.runs import taken
@@ -40,12 +41,19 @@ def read_all(connection: Connection, origin: VectorOrigin) -> Known:
     """Read everybody. Raises BadContent if a vector is not what the gallery holds."""
     _, last = _touched(connection)
     everybody = all_people(connection, origin)
+    centres = large_array((len(everybody.numbers), origin.dimension))
     blocks = []
     for at in range(0, max(1, len(everybody.numbers)), BLOCK):
-        block = everybody.part(at, at + BLOCK)
-        blocks.append(Block.of(block.vectors, block.person_index, block.names, block.ids, block.numbers))
+        part = everybody.part(at, at + BLOCK)
+        block = Block.of(part.vectors, part.person_index, part.names, part.ids, part.numbers)
+        centres[at : at + BLOCK] = block.centres
+        blocks.append(replace(block, centres=read_only(centres[at : at + BLOCK])))
     groups = [Group(tuple(blocks[at : at + GROUP])) for at in range(0, len(blocks), GROUP)]
-    return Known(Matrix.of_groups(groups), last)
+    matrix = Matrix.of_groups(groups)
+    matrix.__dict__.update(
+        vectors=read_only(everybody.vectors), centres=read_only(centres)
+    )  # joined as they are
+    return Known(matrix, last)
 
 
 def brought_up_to_date(connection: Connection, known: Known, origin: VectorOrigin) -> Known:

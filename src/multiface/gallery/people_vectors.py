@@ -1,6 +1,6 @@
 """The vectors of everybody, or of some people, out of the database into arrays. Everything read is checked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ import numpy.typing as npt
 from multiface.arrays import Floats
 from multiface.gallery.connection import BadContent
 from multiface.gallery.contents import VectorOrigin
-from multiface.gallery.sql import Connection
+from multiface.gallery.large_arrays import large_array
+from multiface.gallery.sql import LARGEST_ID, Connection
 from multiface.gallery.template_rows import UNIT_TOLERANCE
 
 _ROWS = """
@@ -19,6 +20,8 @@ _ROWS = """
 """
 _AT_ONCE = 500
 """People asked for in one statement."""
+_PAGE = 8_192
+"""Templates read in one statement, and the rest of the last one's person."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,11 +61,26 @@ class People:
 def all_people(connection: Connection, origin: VectorOrigin) -> People:
     """Everybody who has a template. Raises BadContent for a vector that is not what the gallery holds."""
     (count,) = connection.execute("SELECT count(*) FROM template").fetchone()
-    rows = connection.execute(f"{_ROWS} ORDER BY person.id, template.id")
-    people = _people(rows, int(count), origin)
+    people = _people(_pages(connection), int(count), origin)
     if len(people.vectors) != count:
         raise BadContent("it is damaged: a template's person is missing; check it")
     return people
+
+
+def _pages(connection: Connection) -> Iterator[Any]:
+    """Everybody's rows, some people at a time: the driver of a server holds a whole answer in memory."""
+    last: int | None = -LARGEST_ID
+    while last is not None:
+        begin = last
+        following = connection.execute(
+            "SELECT person_id FROM template WHERE person_id > ? ORDER BY person_id LIMIT 1 OFFSET ?",
+            (begin, _PAGE - 1),
+        ).fetchone()
+        last = None if following is None else int(following[0])
+        yield from connection.execute(
+            f"{_ROWS} WHERE template.person_id > ? AND template.person_id <= ? ORDER BY person.id, template.id",
+            (begin, LARGEST_ID if last is None else last),
+        )
 
 
 def some_people(connection: Connection, numbers: Sequence[int], origin: VectorOrigin) -> People:
@@ -81,7 +99,7 @@ def some_people(connection: Connection, numbers: Sequence[int], origin: VectorOr
 def _people(rows: Iterable[Any], count: int, origin: VectorOrigin) -> People:
     """rows: at most `count`, by person and then by age."""
     size = 4 * origin.dimension
-    vectors = np.empty((count, origin.dimension), np.float32)
+    vectors = large_array((count, origin.dimension))
     person_index = np.empty(count, np.intp)
     numbers: list[int] = []
     names: list[str] = []

@@ -77,7 +77,7 @@ def recognizer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recognizer]
 
 
 def test_fifty_thousand_people(tab: Tab) -> None:
-    """The best of five: the machine does other things too."""
+    """The best of several, for each letter too: the machine does other things beside it."""
     page = tab.open("people")
     page.wait_for_selector(".tile")
     asked: list[str] = []
@@ -85,8 +85,13 @@ def test_fifty_thousand_people(tab: Tab) -> None:
     times = [page.evaluate(_PAGE) for _ in range(5)]
     assert min(times) < 300, times
     assert len([one for one in asked if "/v1/sprites/" in one]) == len(times)
-    searches = [page.evaluate(_SEARCH, letters) for letters in ("cleo", "rossi", "0421", "zoe", "meyer 00")]
-    assert min(max(one) for one in searches) < 100, searches
+    for letters in ("cleo", "rossi", "0421", "zoe", "meyer 00"):
+        best = [1000.0] * len(letters)
+        for _ in range(20):
+            best = [min(pair) for pair in zip(best, page.evaluate(_SEARCH, letters), strict=True)]
+            if max(best) < 100:
+                break
+        assert max(best) < 100, (letters, best)
     assert page.locator(".tile").count() > 1
 
 
