@@ -25,11 +25,9 @@ def unit(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Floats:
     return np.divide(values, lengths, out=np.zeros(values.shape), where=lengths > 0).astype(np.float32)
 
 
-def bounds(
-    probes: Floats, codes: Codes, integers: list[np.ndarray[tuple[int, ...], np.dtype[np.int8]]]
-) -> Bounds:
+def bounds(probes: Floats, groups: list[Codes]) -> Bounds:
     """Of all people at once."""
-    parts = list(int8_codes.bounds(probes, codes, integers))
+    parts = list(int8_codes.bounds(probes, groups))
     return Bounds(
         *(np.concatenate([getattr(part, name) for part in parts], axis=1) for name in ("middle", "radius"))
     )
@@ -57,7 +55,7 @@ def test_every_similarity_lies_within_its_bound(probes: Floats, centres: Floats)
     probes, centres = unit(probes), unit(centres)
     codes = Codes.of(centres)
     half = len(centres) // 2
-    found = bounds(probes, codes, [np.ascontiguousarray(codes.integers[:, :half]), codes.integers[:, half:]])
+    found = bounds(probes, [codes.part(0, half), codes.part(half, len(centres))])
     exact = probes.astype(np.float64) @ centres.astype(np.float64).T
     assert found.middle.shape == found.radius.shape == exact.shape
     assert (np.abs(found.middle - exact) <= found.radius).all()
@@ -72,7 +70,7 @@ def test_the_bound_at_its_edges(dimension: int) -> None:
     flat = np.ones((1, dimension), np.float32)
     vectors = unit(np.concatenate([spike, -spike, flat, -flat, rng.standard_normal((60, dimension))]))
     codes = Codes.of(vectors)
-    found = bounds(vectors, codes, [codes.integers])
+    found = bounds(vectors, [codes])
     exact = vectors.astype(np.float64) @ vectors.astype(np.float64).T
     assert (np.abs(found.middle - exact) <= found.radius).all()
     assert np.median(found.radius) < 0.03
@@ -85,8 +83,8 @@ def test_the_model_is_what_it_says() -> None:
     graph = helper.make_graph(
         [helper.make_node("MatMulInteger", ["a", "b"], ["y"])],
         "g",
-        [tensor("a", TensorProto.UINT8, "q", "d"), tensor("b", TensorProto.INT8, "d", "n")],
-        [tensor("y", TensorProto.INT32, "q", "n")],
+        [tensor("a", TensorProto.UINT8, "q", "d"), tensor("b", TensorProto.INT8, "n", "d", "t")],
+        [tensor("y", TensorProto.INT32, "n", "q", "t")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 10)], ir_version=8)
     assert onnx.load_model_from_string(int8_codes._MODEL) == model

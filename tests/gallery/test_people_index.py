@@ -36,10 +36,10 @@ def pair(
 def content(matrix: Matrix) -> tuple[object, ...]:
     arrays = (matrix.vectors, matrix.person_index, matrix.first, matrix.centres, matrix.spread)
     codes = [group.codes for group in matrix.groups]
-    integers = b"".join(column.tobytes() for code in codes for column in code.integers.T)
+    integers = b"".join(column.tobytes() for code in codes for column in code._columns().T)
     numbers = np.concatenate([block.numbers for block in matrix.blocks])
-    scales = (matrix.codes.scale, matrix.codes.shift, matrix.codes.error, numbers)
-    return matrix.names, matrix.ids, integers, *(array.tobytes() for array in (*arrays, *scales))
+    scales = [np.concatenate([getattr(code, name) for code in codes]) for name in ("scale", "shift", "error")]
+    return matrix.names, matrix.ids, integers, *(array.tobytes() for array in (*arrays, *scales, numbers))
 
 
 def test_after_any_changes_it_is_what_reading_everything_gives(

@@ -25,7 +25,7 @@ would saturate; source: ONNX Runtime's documentation of quantization, "data type
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -37,19 +37,22 @@ from multiface.arrays import Floats
 from multiface.gallery.runs import taken
 
 _MODEL = (
-    b'\x08\x08:b\n\x18\n\x01a\n\x01b\x12\x01y"\rMatMulInteger\x12\x01gZ\x15\n\x01a\x12\x10\n\x0e\x08\x02\x12\n\n\x03'
-    b"\x12\x01q\n\x03\x12\x01dZ\x15\n\x01b\x12\x10\n\x0e\x08\x03\x12\n\n\x03\x12\x01d\n\x03\x12\x01nb\x15\n\x01y\x12"
-    b"\x10\n\x0e\x08\x06\x12\n\n\x03\x12\x01q\n\x03\x12\x01nB\x04\n\x00\x10\n"
+    b'\x08\x08:l\n\x18\n\x01a\n\x01b\x12\x01y"\rMatMulInteger\x12\x01gZ\x15\n\x01a\x12\x10\n\x0e\x08\x02\x12'
+    b"\n\n\x03\x12\x01q\n\x03\x12\x01dZ\x1a\n\x01b\x12\x15\n\x13\x08\x03\x12\x0f\n\x03\x12\x01n\n\x03\x12"
+    b"\x01d\n\x03\x12\x01tb\x1a\n\x01y\x12\x15\n\x13\x08\x06\x12\x0f\n\x03\x12\x01n\n\x03\x12\x01q\n\x03\x12"
+    b"\x01tB\x04\n\x00\x10\n"
 )
-"""An ONNX model of one node, uint8 (q, d) times int8 (d, n) -> int32 (q, n); a test makes it with `onnx`."""
+"""An ONNX model of one node, uint8 (q, d) times int8 (n, d, t) -> int32 (n, q, t); a test makes it with `onnx`."""
 _SHIFT = 64
+TILE = 1024
+"""People whose sums lie in the nearest cache: at 512 numbers 1.7 times as quick as 16,384, measured with AVX2."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Codes:
     """Centres as integers.
 
-    integers: int8 (d, p), q of each centre in a column; (d, 0) where the parts of several were joined.
+    integers: int8 (n, d, `TILE`), q of each centre in a column, the tiles side by side; zeros behind the last.
     scale: float32 (p,), s. shift: float32 (p,), 64 times the sum of q. error: float32 (p,), |c - s q| from above.
     """
 
@@ -62,15 +65,15 @@ class Codes:
     def of(centres: Floats) -> "Codes":
         """The codes of centres: float32 (p, d), each of length 1 or 0."""
         people, dimension = centres.shape
-        integers = np.empty((dimension, people), np.int8)
+        integers = _tiles(dimension, people)
         scale, shift, error = (np.empty(people, np.float32) for _ in range(3))
-        for at in range(0, people, 2048):  # so that what is computed stays in the processor's cache
-            part = slice(at, at + 2048)
+        for number, tile in enumerate(integers):  # what is computed stays in the processor's cache
+            part = slice(number * TILE, (number + 1) * TILE)
             rows = centres[part]
             scale[part] = np.abs(rows).max(axis=1, initial=0) / np.float32(127)
             scale[part][scale[part] == 0] = 1
             rounded = np.rint(rows / scale[part, None])
-            integers[:, part] = rounded.T
+            tile[:, : len(rounded)] = rounded.T
             shift[part] = _SHIFT * rounded.sum(axis=1)
             rounded *= scale[part, None]
             np.subtract(rows, rounded, out=rounded)
@@ -79,29 +82,40 @@ class Codes:
         error += np.float32(1e-6)
         return Codes(integers, scale, shift, error)
 
-    @staticmethod
-    def joined(parts: Sequence["Codes"]) -> "Codes":
-        """The scales, shifts and errors of several; the integers stay where they are."""
-        scale, shift, error = (
-            np.concatenate([getattr(part, name) for part in parts]) for name in ("scale", "shift", "error")
-        )
-        return Codes(parts[0].integers[:, :0], scale, shift, error)
-
     def part(self, begin: int, end: int) -> "Codes":
         """Those at the positions begin..end - 1."""
         return Codes(
-            np.ascontiguousarray(self.integers[:, begin:end]),
+            _tiled(self._columns()[:, begin:end]),
             *(array[begin:end] for array in (self.scale, self.shift, self.error)),
         )
 
     def taken(self, order: npt.NDArray[np.intp], more: "Codes") -> "Codes":
         """Those at these positions of the two one after the other."""
         return Codes(
-            taken(self.integers, more.integers, order, axis=1),
+            _tiled(taken(self._columns(), more._columns(), order, axis=1)),
             taken(self.scale, more.scale, order),
             taken(self.shift, more.shift, order),
             taken(self.error, more.error, order),
         )
+
+    def _columns(self) -> npt.NDArray[np.int8]:
+        """The integers as int8 (d, p)."""
+        tiles, dimension, _ = self.integers.shape
+        return np.moveaxis(self.integers, 0, 1).reshape(dimension, tiles * TILE)[:, : len(self.scale)]
+
+
+def _tiles(dimension: int, people: int) -> npt.NDArray[np.int8]:
+    return np.zeros((-(-people // TILE), dimension, TILE), np.int8)
+
+
+def _tiled(columns: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """int8 (d, p) as `Codes` has them."""
+    dimension, people = columns.shape
+    tiles = _tiles(dimension, people)
+    for number, tile in enumerate(tiles):
+        part = columns[:, number * TILE : (number + 1) * TILE]
+        tile[:, : part.shape[1]] = part
+    return tiles
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,11 +129,9 @@ class Bounds:
     radius: Floats
 
 
-def bounds(probes: Floats, codes: Codes, integers: Sequence[npt.NDArray[np.int8]]) -> Iterator[Bounds]:
+def bounds(probes: Floats, groups: Iterable[Codes]) -> Iterator[Bounds]:
     """Scan everybody: float32 (q, d) probes of about unit length -> of one group of people after the other, so that
     what is made of it lies in the processor's cache still.
-
-    codes: of all p people. integers: int8 (d, n) of each group, p people in all.
     """
     exact = probes.astype(np.float64)
     largest = np.abs(exact).max(axis=1, initial=0)
@@ -130,18 +142,17 @@ def bounds(probes: Floats, codes: Codes, integers: Sequence[npt.NDArray[np.int8]
     operand = (units + _SHIFT).astype(np.uint8)
     factor = step.astype(np.float32)[:, None]
     session = _session()
-    at = 0
-    for group in integers:
-        people = slice(at, at + group.shape[1])
-        (products,) = session.run(None, {"a": operand, "b": group})
-        middle = products.astype(np.float32)
-        middle -= codes.shift[people]
-        middle *= codes.scale[people]
+    for group in groups:
+        (products,) = session.run(None, {"a": operand, "b": group.integers})  # (n, q, TILE)
+        middle = np.empty((len(probes), len(products), TILE), np.float32)
+        middle[...] = products.transpose(1, 0, 2)
+        middle = middle.reshape(len(probes), -1)[:, : len(group.scale)]
+        middle -= group.shift
+        middle *= group.scale
         middle *= factor
-        radius = np.multiply.outer(length, codes.error[people])
+        radius = np.multiply.outer(length, group.error)
         radius += rest[:, None]
         yield Bounds(middle, radius)
-        at = people.stop
 
 
 _making = threading.Lock()

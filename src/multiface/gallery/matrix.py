@@ -192,11 +192,6 @@ class Matrix:
         """See the class."""
         return self._joined([block.spread for block in self.blocks])
 
-    @cached_property
-    def codes(self) -> Codes:
-        """The scales and bounds of all people's codes; the integers themselves stay in the groups."""
-        return Codes.joined([group.codes for group in self.groups])
-
     def centres_at(self, positions: Indices) -> Floats:
         """The centres of some people: positions (n,), rising -> float32 (n, d)."""
         of = np.searchsorted(self.starts, positions, side="right") - 1

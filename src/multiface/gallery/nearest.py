@@ -26,14 +26,14 @@ def nearest_people(probes: Floats, matrix: Matrix, count: int, least: float = np
     if people <= max(FEW, count) or not len(probes):
         return np.arange(people, dtype=np.intp)
     found = np.zeros(people, np.bool_)
-    integers = [group.codes.integers for group in matrix.groups]
+    codes = [group.codes for group in matrix.groups]
     share = max(1, min(_SHARE, people // count))
     for at in range(0, len(probes), 8):
         few = probes[at : at + 8]
         above = np.empty((len(few), people), np.float32)
         below: list[Floats] = []
         begin = 0
-        for known in bounds(few, matrix.codes, integers):
+        for known in bounds(few, codes):
             end = begin + known.middle.shape[1]
             np.add(known.middle, known.radius, out=above[:, begin:end])
             below.append(_largest(known.middle - known.radius, share))
