@@ -105,7 +105,8 @@ class Codes:
 
 
 def _tiles(dimension: int, people: int) -> npt.NDArray[np.int8]:
-    return np.zeros((-(-people // TILE), dimension, TILE), np.int8)
+    # One at least: older versions of ONNX Runtime refuse none.
+    return np.zeros((max(1, -(-people // TILE)), dimension, TILE), np.int8)
 
 
 def _tiled(columns: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
