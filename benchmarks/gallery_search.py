@@ -91,9 +91,8 @@ def main() -> None:
     blocks = [block(centres, at) for at in range(0, asked.people, BLOCK)]
     groups = [Group(tuple(blocks[at : at + GROUP])) for at in range(0, len(blocks), GROUP)]
     matrix = Matrix.of_groups(groups)
-    assert (
-        sum(len(group.codes.scale) for group in matrix.groups) == asked.people
-    )  # made here, outside of the times
+    coded = sum(len(group.codes.scale) for group in matrix.groups)  # made here, outside of the times
+    assert coded == asked.people
     print(f"{asked.people:,} x {asked.dimension}: made ready in {time.process_time() - begin:.1f} s")
     count = max(asked.probes, asked.exact)
     probes = rng.standard_normal((count, asked.dimension), np.float32)
